@@ -1,0 +1,154 @@
+/**
+ * The one interface to every forwarding engine. The switch sees ports, megaflows and upcalls;
+ * engines see keys, masks and actions and know nothing of OpenFlow or of the database.
+ */
+import type { Flow } from '@heddle/packet';
+import type { OdpAction } from './odp-actions.ts';
+
+/** A datapath port number, 0 to 65535 (`OVSP_LOCAL` is 0), as `in_port(N)` in a flow dump. */
+export type OdpPort = number;
+
+/** Device kinds as `ovs-dpctl show` prints them; `system` is any device that exists already. */
+export type VportType = 'system' | 'internal' | 'tap';
+
+/** A port of the datapath. `name` is the device's name; it may move to another namespace. */
+export interface DpPort {
+  readonly portNo: OdpPort;
+  readonly name: string;
+  readonly type: VportType;
+}
+
+/** Offload state that travels with a packet (struct virtio_net_hdr, linux/virtio_net.h). */
+export interface VnetHdr {
+  flags: number;
+  gsoType: number;
+  hdrLen: number;
+  gsoSize: number;
+  csumStart: number;
+  csumOffset: number;
+}
+
+/**
+ * A frame as it is on the wire: every VLAN tag inline, whatever the NIC kept in metadata.
+ * `vnet` is undefined when the frame has complete checksums and is one segment.
+ */
+export interface DpPacket {
+  data: Uint8Array;
+  vnet?: VnetHdr | undefined;
+}
+
+/** A packet that the datapath could not decide (`miss`) or was told to send up (`action`). */
+export interface Upcall {
+  readonly type: 'miss' | 'action';
+  /** The key as the datapath extracted it; `flow.inPort` is the datapath port. */
+  readonly flow: Flow;
+  readonly packet: DpPacket;
+  /** What the `userspace` action carried. */
+  readonly userdata?: Uint8Array | undefined;
+}
+
+export interface FlowStats {
+  packets: number;
+  bytes: number;
+  /** Milliseconds on the clock of the datapath (`Dpif.nowMs`), undefined when never used. */
+  usedMs: number | undefined;
+  /** Union of the TCP flags seen. */
+  tcpFlags: number;
+}
+
+/** A megaflow: a packet whose key, masked with `mask`, equals `key` is treated by `actions`. */
+export interface DpFlow {
+  readonly key: Flow;
+  readonly mask: Flow;
+  readonly actions: readonly OdpAction[];
+}
+
+export interface InstalledFlow extends DpFlow {
+  /** 128-bit unique flow id as 32 hex digits, a pure function of key and mask. */
+  readonly ufid: string;
+  readonly stats: FlowStats;
+}
+
+/** As in the first lines of `ovs-dpctl show`. */
+export interface DpStats {
+  hit: number;
+  missed: number;
+  /** Upcalls lost because a queue was full. */
+  lost: number;
+  flows: number;
+  masks: number;
+  maskHit: number;
+  cacheHit: number;
+  /** Upcalls lost, by port. */
+  lostByPort: ReadonlyMap<OdpPort, number>;
+  /** Packets dropped by the engine itself, by reason. */
+  drops: ReadonlyMap<string, number>;
+}
+
+/** Counters from the datapath's side: what its device does not count by itself is included. */
+export interface PortStats {
+  rxPackets: number;
+  rxBytes: number;
+  rxErrors: number;
+  rxDropped: number;
+  rxOverErrors: number;
+  rxFrameErrors: number;
+  rxCrcErrors: number;
+  txPackets: number;
+  txBytes: number;
+  txErrors: number;
+  txDropped: number;
+  collisions: number;
+}
+
+/** A packet to send through `actions`, in the context of `flow` (in_port, recirc_id, pkt_mark). */
+export interface DpExecute {
+  readonly flow: Flow;
+  readonly packet: DpPacket;
+  readonly actions: readonly OdpAction[];
+}
+
+/** `create` fails with EEXIST when the flow is there, `modify` with ENOENT when it is not. */
+export type FlowPutMode = 'create' | 'modify' | 'put';
+
+/** Failures are `SystemError`s of the runtime package with errno names (`EEXIST`, `ENODEV` ...). */
+export interface Dpif extends Disposable {
+  /** `datapath_type` of a bridge: `system` (kernel) or `netdev` (userspace). */
+  readonly type: 'system' | 'netdev';
+  /** `ovs-system` or `ovs-netdev`. */
+  readonly name: string;
+  /** Ports and flows found in place at open were adopted from an earlier daemon. */
+  readonly adopted: boolean;
+
+  nowMs(): number;
+
+  /**
+   * Adds a device. `system` and `tap` devices exist already; an `internal` one is created.
+   * Throws ENODEV (no such device), EBUSY (already in use), EEXIST (number taken).
+   */
+  portAdd(name: string, type: VportType, requested?: OdpPort): Promise<OdpPort>;
+  /** Removes a port; an internal device is destroyed with it. */
+  portDel(port: OdpPort): Promise<void>;
+  ports(): Iterable<DpPort>;
+  portStats(port: OdpPort): PortStats;
+  /** Called when a port's device vanished, came back, was renamed or changed state. */
+  onPortChange(listener: (port: OdpPort) => void): void;
+
+  /** Replaces or creates; returns the stats at the moment of the change for `modify`. */
+  flowPut(flow: DpFlow, mode?: FlowPutMode): FlowStats | undefined;
+  /** Deletes and returns the last stats; undefined when there was no such flow. */
+  flowDel(ufid: string): FlowStats | undefined;
+  flowGet(ufid: string): InstalledFlow | undefined;
+  flows(): Iterable<InstalledFlow>;
+  flowFlush(): void;
+
+  /** Sends packets through explicit actions, in order. */
+  execute(batch: readonly DpExecute[]): void;
+
+  /** One handler; upcalls arrive in batches, ports served in turn. */
+  setUpcallHandler(handler: ((batch: readonly Upcall[]) => void) | undefined): void;
+
+  stats(): DpStats;
+  /** Removes every port, flow, pin and device that this datapath made (`exit --cleanup`). */
+  destroy(): Promise<void>;
+}

@@ -1,0 +1,2 @@
+export type * from './dpif.ts';
+export type * from './odp-actions.ts';
