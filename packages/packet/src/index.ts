@@ -1,1 +1,14 @@
-export {};
+export * from './address.ts';
+export { fromHex, toHex } from './bytes.ts';
+export * from './checksum.ts';
+export * from './constants.ts';
+export { extractFlow, PacketLayout, type PacketMetadata } from './extract.ts';
+export * from './fields.ts';
+export * from './flow.ts';
+export * from './headers/arp.ts';
+export * from './headers/ethernet.ts';
+export * from './headers/ipv4.ts';
+export * from './headers/ipv6.ts';
+export * from './headers/l4.ts';
+export { KEY_SLOTS, type KeyKind, type KeySlot } from './key-layout.ts';
+export * from './pcap.ts';

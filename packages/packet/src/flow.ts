@@ -1,0 +1,109 @@
+import { FlowFields } from './generated/flow-fields.ts';
+
+const WORDS = 64;
+const USED = 50;
+
+/**
+ * A flow key or, with the same layout, a mask (1-bits are significant). 256 bytes, the memory of
+ * the eBPF programs' `struct flow_key`; see key-layout.ts. A little-endian host is assumed.
+ */
+export class Flow extends FlowFields {
+  override readonly u32: Uint32Array;
+  override readonly u8: Uint8Array;
+
+  constructor(buffer: ArrayBufferLike = new ArrayBuffer(WORDS * 4), byteOffset = 0) {
+    super();
+    this.u32 = new Uint32Array(buffer, byteOffset, WORDS);
+    this.u8 = new Uint8Array(buffer, byteOffset, WORDS * 4);
+  }
+
+  clone(): Flow {
+    const copy = new Flow();
+    copy.u32.set(this.u32);
+    return copy;
+  }
+
+  copyFrom(other: Flow): void {
+    this.u32.set(other.u32);
+  }
+
+  clear(): void {
+    this.u32.fill(0);
+  }
+}
+
+/** `key & mask`, into `out` when given. */
+export function flowAnd(key: Flow, mask: Flow, out: Flow = new Flow()): Flow {
+  const k = key.u32;
+  const m = mask.u32;
+  const o = out.u32;
+  for (let i = 0; i < WORDS; i++) o[i] = k[i]! & m[i]!;
+  return out;
+}
+
+/** `a | b`, into `out` when given: the mask that looks at what either looks at. */
+export function flowOr(a: Flow, b: Flow, out: Flow = new Flow()): Flow {
+  for (let i = 0; i < WORDS; i++) out.u32[i] = a.u32[i]! | b.u32[i]!;
+  return out;
+}
+
+export function flowEquals(a: Flow, b: Flow): boolean {
+  const x = a.u32;
+  const y = b.u32;
+  for (let i = 0; i < WORDS; i++) if (x[i] !== y[i]) return false;
+  return true;
+}
+
+/** Whether `packet`, masked, is `key`; `key` must be masked already. */
+export function flowMatches(packet: Flow, key: Flow, mask: Flow): boolean {
+  const p = packet.u32;
+  const k = key.u32;
+  const m = mask.u32;
+  for (let i = 0; i < USED; i++) if (((p[i]! & m[i]!) ^ k[i]!) !== 0) return false;
+  return true;
+}
+
+/** Whether every bit of `inner` is in `outer`: `inner` as a mask matches no fewer packets. */
+export function isSubset(inner: Flow, outer: Flow): boolean {
+  for (let i = 0; i < WORDS; i++) if ((inner.u32[i]! & ~outer.u32[i]!) !== 0) return false;
+  return true;
+}
+
+export function flowIsZero(flow: Flow): boolean {
+  for (let i = 0; i < WORDS; i++) if (flow.u32[i] !== 0) return false;
+  return true;
+}
+
+/** 32-bit hash of `key & mask` (MurmurHash3's mixing), without building the masked key. */
+export function flowHashMasked(key: Flow, mask: Flow, basis = 0): number {
+  const k = key.u32;
+  const m = mask.u32;
+  let h = basis | 0;
+  for (let i = 0; i < USED; i++) {
+    const mi = m[i]!;
+    if (mi !== 0) h = mix(h, k[i]! & mi);
+  }
+  return finish(h);
+}
+
+/** 32-bit hash of all words. */
+export function flowHash(flow: Flow, basis = 0): number {
+  const w = flow.u32;
+  let h = basis | 0;
+  for (let i = 0; i < USED; i++) h = mix(h, w[i]!);
+  return finish(h);
+}
+
+function mix(hash: number, data: number): number {
+  let d = Math.imul(data, 0xcc9e2d51);
+  d = Math.imul((d << 15) | (d >>> 17), 0x1b873593);
+  const h = hash ^ d;
+  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+function finish(hash: number): number {
+  let h = hash ^ (USED * 4);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

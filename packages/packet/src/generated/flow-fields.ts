@@ -1,0 +1,399 @@
+// Generated from key-layout.ts by packages/packet/src/generate-flow.ts. Do not edit.
+import { getBe32, getBe48, getBe64, getU128, setBe32, setBe48, setBe64, setU128 } from '../bytes.ts';
+
+/** Accessors over the 256 bytes of a flow key; values are in host order. */
+export abstract class FlowFields {
+  abstract readonly u32: Uint32Array;
+  abstract readonly u8: Uint8Array;
+
+  /** 0 for a packet fresh from a port. */
+  get recircId(): number {
+    return this.u32[0]!;
+  }
+  set recircId(v: number) {
+    this.u32[0] = v;
+  }
+
+  /** Datapath port. */
+  get inPort(): number {
+    return this.u32[1]!;
+  }
+  set inPort(v: number) {
+    this.u32[1] = v;
+  }
+
+  /** The packet mark of the host. */
+  get pktMark(): number {
+    return this.u32[2]!;
+  }
+  set pktMark(v: number) {
+    this.u32[2] = v;
+  }
+
+  /** Computed by the `hash` action. */
+  get dpHash(): number {
+    return this.u32[3]!;
+  }
+  set dpHash(v: number) {
+    this.u32[3] = v;
+  }
+
+  /** Tunnel key, a bigint. */
+  get tunId(): bigint {
+    return getBe64(this.u8, 16);
+  }
+  set tunId(v: bigint) {
+    setBe64(this.u8, 16, v);
+  }
+
+  /** Outer source. */
+  get tunIpv6Src(): Uint8Array {
+    return this.u8.subarray(24, 40);
+  }
+  set tunIpv6Src(v: Uint8Array) {
+    this.u8.set(v, 24);
+  }
+
+  /** Outer IPv4 source. */
+  get tunSrc(): number {
+    return getBe32(this.u8, 24);
+  }
+  set tunSrc(v: number) {
+    setBe32(this.u8, 24, v);
+  }
+
+  /** Outer destination. */
+  get tunIpv6Dst(): Uint8Array {
+    return this.u8.subarray(40, 56);
+  }
+  set tunIpv6Dst(v: Uint8Array) {
+    this.u8.set(v, 40);
+  }
+
+  /** Outer IPv4 destination. */
+  get tunDst(): number {
+    return getBe32(this.u8, 40);
+  }
+  set tunDst(v: number) {
+    setBe32(this.u8, 40, v);
+  }
+
+  /** FLOW_TNL_F_* bits. */
+  get tunFlags(): number {
+    return this.u8[56]! | (this.u8[57]! << 8);
+  }
+  set tunFlags(v: number) {
+    this.u8[56] = v;
+    this.u8[57] = v >>> 8;
+  }
+
+  /** Outer TOS. */
+  get tunTos(): number {
+    return this.u8[58]!;
+  }
+  set tunTos(v: number) {
+    this.u8[58] = v;
+  }
+
+  /** Outer TTL. */
+  get tunTtl(): number {
+    return this.u8[59]!;
+  }
+  set tunTtl(v: number) {
+    this.u8[59] = v;
+  }
+
+  /** Outer UDP source port. */
+  get tunTpSrc(): number {
+    return (this.u8[60]! << 8) | this.u8[61]!;
+  }
+  set tunTpSrc(v: number) {
+    this.u8[60] = v >>> 8;
+    this.u8[61] = v;
+  }
+
+  /** Outer UDP destination port. */
+  get tunTpDst(): number {
+    return (this.u8[62]! << 8) | this.u8[63]!;
+  }
+  set tunTpDst(v: number) {
+    this.u8[62] = v >>> 8;
+    this.u8[63] = v;
+  }
+
+  /** Ethernet destination as a 48-bit number. */
+  get dlDst(): number {
+    return getBe48(this.u8, 64);
+  }
+  set dlDst(v: number) {
+    setBe48(this.u8, 64, v);
+  }
+
+  /** Type inside up to two VLAN tags; 0x05ff for a frame with a length instead. */
+  get dlType(): number {
+    return (this.u8[70]! << 8) | this.u8[71]!;
+  }
+  set dlType(v: number) {
+    this.u8[70] = v >>> 8;
+    this.u8[71] = v;
+  }
+
+  /** Ethernet source as a 48-bit number. */
+  get dlSrc(): number {
+    return getBe48(this.u8, 72);
+  }
+  set dlSrc(v: number) {
+    setBe48(this.u8, 72, v);
+  }
+
+  /** The 12 low bits of bytes 12 and 13. */
+  get tcpFlags(): number {
+    return (this.u8[78]! << 8) | this.u8[79]!;
+  }
+  set tcpFlags(v: number) {
+    this.u8[78] = v >>> 8;
+    this.u8[79] = v;
+  }
+
+  /** Outer tag; 0x1000 set when present. */
+  get vlanTci0(): number {
+    return (this.u8[80]! << 8) | this.u8[81]!;
+  }
+  set vlanTci0(v: number) {
+    this.u8[80] = v >>> 8;
+    this.u8[81] = v;
+  }
+
+  /** Type of the outer tag. */
+  get vlanTpid0(): number {
+    return (this.u8[82]! << 8) | this.u8[83]!;
+  }
+  set vlanTpid0(v: number) {
+    this.u8[82] = v >>> 8;
+    this.u8[83] = v;
+  }
+
+  /** Inner tag; 0x1000 set when present. */
+  get vlanTci1(): number {
+    return (this.u8[84]! << 8) | this.u8[85]!;
+  }
+  set vlanTci1(v: number) {
+    this.u8[84] = v >>> 8;
+    this.u8[85] = v;
+  }
+
+  /** Type of the inner tag. */
+  get vlanTpid1(): number {
+    return (this.u8[86]! << 8) | this.u8[87]!;
+  }
+  set vlanTpid1(v: number) {
+    this.u8[86] = v >>> 8;
+    this.u8[87] = v;
+  }
+
+  /** IPv6 source; IPv4 and ARP use the first 4 bytes. */
+  get ipv6Src(): Uint8Array {
+    return this.u8.subarray(88, 104);
+  }
+  set ipv6Src(v: Uint8Array) {
+    this.u8.set(v, 88);
+  }
+
+  /** IPv4 source or ARP sender. */
+  get nwSrc(): number {
+    return getBe32(this.u8, 88);
+  }
+  set nwSrc(v: number) {
+    setBe32(this.u8, 88, v);
+  }
+
+  /** IPv6 destination; IPv4 and ARP use the first 4 bytes. */
+  get ipv6Dst(): Uint8Array {
+    return this.u8.subarray(104, 120);
+  }
+  set ipv6Dst(v: Uint8Array) {
+    this.u8.set(v, 104);
+  }
+
+  /** IPv4 destination or ARP target. */
+  get nwDst(): number {
+    return getBe32(this.u8, 104);
+  }
+  set nwDst(v: number) {
+    setBe32(this.u8, 104, v);
+  }
+
+  /** IP protocol, or the low 8 bits of ARP op. */
+  get nwProto(): number {
+    return this.u8[120]!;
+  }
+  set nwProto(v: number) {
+    this.u8[120] = v;
+  }
+
+  /** DSCP and ECN. */
+  get nwTos(): number {
+    return this.u8[121]!;
+  }
+  set nwTos(v: number) {
+    this.u8[121] = v;
+  }
+
+  /** TTL or hop limit. */
+  get nwTtl(): number {
+    return this.u8[122]!;
+  }
+  set nwTtl(v: number) {
+    this.u8[122] = v;
+  }
+
+  /** FLOW_NW_FRAG_ANY 1, FLOW_NW_FRAG_LATER 2. */
+  get nwFrag(): number {
+    return this.u8[123]!;
+  }
+  set nwFrag(v: number) {
+    this.u8[123] = v;
+  }
+
+  /** Source port, or ICMP type. */
+  get tpSrc(): number {
+    return (this.u8[124]! << 8) | this.u8[125]!;
+  }
+  set tpSrc(v: number) {
+    this.u8[124] = v >>> 8;
+    this.u8[125] = v;
+  }
+
+  /** Destination port, or ICMP code. */
+  get tpDst(): number {
+    return (this.u8[126]! << 8) | this.u8[127]!;
+  }
+  set tpDst(v: number) {
+    this.u8[126] = v >>> 8;
+    this.u8[127] = v;
+  }
+
+  /** CS_* bits. */
+  get ctState(): number {
+    return this.u8[128]! | (this.u8[129]! << 8);
+  }
+  set ctState(v: number) {
+    this.u8[128] = v;
+    this.u8[129] = v >>> 8;
+  }
+
+  /** Conntrack zone. */
+  get ctZone(): number {
+    return this.u8[130]! | (this.u8[131]! << 8);
+  }
+  set ctZone(v: number) {
+    this.u8[130] = v;
+    this.u8[131] = v >>> 8;
+  }
+
+  /** Conntrack mark. */
+  get ctMark(): number {
+    return this.u32[33]!;
+  }
+  set ctMark(v: number) {
+    this.u32[33] = v;
+  }
+
+  /** Conntrack label, a bigint. */
+  get ctLabel(): bigint {
+    return getU128(this.u32, 34);
+  }
+  set ctLabel(v: bigint) {
+    setU128(this.u32, 34, v);
+  }
+
+  /** Neighbour discovery target. */
+  get ndTarget(): Uint8Array {
+    return this.u8.subarray(152, 168);
+  }
+  set ndTarget(v: Uint8Array) {
+    this.u8.set(v, 152);
+  }
+
+  /** ARP sender hardware address. */
+  get arpSha(): number {
+    return getBe48(this.u8, 168);
+  }
+  set arpSha(v: number) {
+    setBe48(this.u8, 168, v);
+  }
+
+  /** Source link-layer address option. */
+  get ndSll(): number {
+    return getBe48(this.u8, 168);
+  }
+  set ndSll(v: number) {
+    setBe48(this.u8, 168, v);
+  }
+
+  /** ARP target hardware address. */
+  get arpTha(): number {
+    return getBe48(this.u8, 174);
+  }
+  set arpTha(v: number) {
+    setBe48(this.u8, 174, v);
+  }
+
+  /** Target link-layer address option. */
+  get ndTll(): number {
+    return getBe48(this.u8, 174);
+  }
+  set ndTll(v: number) {
+    setBe48(this.u8, 174, v);
+  }
+
+  /** IPv6 flow label, 20 bits. */
+  get ipv6Label(): number {
+    return getBe32(this.u8, 180);
+  }
+  set ipv6Label(v: number) {
+    setBe32(this.u8, 180, v);
+  }
+
+  /** Source of the original direction. */
+  get ctNwSrc(): number {
+    return getBe32(this.u8, 184);
+  }
+  set ctNwSrc(v: number) {
+    setBe32(this.u8, 184, v);
+  }
+
+  /** Destination of the original direction. */
+  get ctNwDst(): number {
+    return getBe32(this.u8, 188);
+  }
+  set ctNwDst(v: number) {
+    setBe32(this.u8, 188, v);
+  }
+
+  /** Source port of the original direction. */
+  get ctTpSrc(): number {
+    return (this.u8[192]! << 8) | this.u8[193]!;
+  }
+  set ctTpSrc(v: number) {
+    this.u8[192] = v >>> 8;
+    this.u8[193] = v;
+  }
+
+  /** Destination port of that direction. */
+  get ctTpDst(): number {
+    return (this.u8[194]! << 8) | this.u8[195]!;
+  }
+  set ctTpDst(v: number) {
+    this.u8[194] = v >>> 8;
+    this.u8[195] = v;
+  }
+
+  /** Protocol of the original direction. */
+  get ctNwProto(): number {
+    return this.u8[196]!;
+  }
+  set ctNwProto(v: number) {
+    this.u8[196] = v;
+  }
+}

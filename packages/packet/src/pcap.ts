@@ -1,0 +1,51 @@
+/** The classic pcap file format, as tcpdump writes it (link type Ethernet). */
+
+export interface PcapRecord {
+  readonly timeUs: number;
+  readonly data: Uint8Array;
+}
+
+const LINKTYPE_ETHERNET = 1;
+
+export function emitPcapHeader(): Uint8Array {
+  const dv = new DataView(new ArrayBuffer(24));
+  dv.setUint32(0, 0xa1b2c3d4, true);
+  dv.setUint16(4, 2, true);
+  dv.setUint16(6, 4, true);
+  dv.setUint32(16, 0x40000, true);
+  dv.setUint32(20, LINKTYPE_ETHERNET, true);
+  return new Uint8Array(dv.buffer);
+}
+
+export function emitPcapRecord(record: PcapRecord): Uint8Array {
+  const bytes = new Uint8Array(16 + record.data.length);
+  const dv = new DataView(bytes.buffer);
+  dv.setUint32(0, Math.floor(record.timeUs / 1e6), true);
+  dv.setUint32(4, record.timeUs % 1e6, true);
+  dv.setUint32(8, record.data.length, true);
+  dv.setUint32(12, record.data.length, true);
+  bytes.set(record.data, 16);
+  return bytes;
+}
+
+/** Both byte orders, micro- and nanoseconds; a record cut short at the end is left out. */
+export function parsePcap(file: Uint8Array): PcapRecord[] {
+  const dv = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  if (file.length < 24) throw new Error('pcap: file header cut short');
+  const magic = dv.getUint32(0, true);
+  const little = magic === 0xa1b2c3d4 || magic === 0xa1b23c4d;
+  const order = little ? magic : dv.getUint32(0);
+  if (order !== 0xa1b2c3d4 && order !== 0xa1b23c4d) throw new Error('pcap: bad magic number');
+  const perUs = order === 0xa1b23c4d ? 1000 : 1;
+  const records: PcapRecord[] = [];
+  let off = 24;
+  while (off + 16 <= file.length) {
+    const length = dv.getUint32(off + 8, little);
+    if (off + 16 + length > file.length) break;
+    const us = dv.getUint32(off + 4, little) / perUs;
+    const timeUs = dv.getUint32(off, little) * 1e6 + Math.floor(us);
+    records.push({ timeUs, data: file.slice(off + 16, off + 16 + length) });
+    off += 16 + length;
+  }
+  return records;
+}
