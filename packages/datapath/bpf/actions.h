@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* The interpreter of action lists. */
+#pragma once
+
+#define RC_NEXT 0
+#define RC_STOP 1   /* s->verdict stands */
+#define RC_RECIRC 2 /* look up again with s->recirc */
+
+INL int fail(struct scratch *s)
+{
+  drop_count(s, DROP_ACTION);
+  s->verdict = TC_ACT_SHOT;
+  return RC_STOP;
+}
+
+INL int output_many(struct __sk_buff *skb, struct scratch *s, struct act *a)
+{
+  __u16 *p = (__u16 *)&a->a32;
+  __u32 n = a->a16;
+  for (int i = 0; i < OUTN_PORTS; i++) {
+    if (i >= n)
+      break;
+    output(skb, s, p[i], 0);
+  }
+  return RC_NEXT;
+}
+
+/* Elsewhere than at the end of a list a copy is what recirculates. */
+INL int recirculate(struct __sk_buff *skb, struct scratch *s, struct act *a)
+{
+  if (!a->a16) {
+    struct act last = *a;
+    last.a16 = 1;
+    detour(skb, s, &last, 0);
+    return RC_NEXT;
+  }
+  s->recirc = a->a32;
+  return RC_RECIRC;
+}
+
+NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
+{
+  if (!s || !a)
+    return RC_STOP;
+  switch (a->type) {
+  case A_OUT:
+    output(skb, s, a->a32, a->a16 & 1);
+    return a->a16 & 1 ? RC_STOP : RC_NEXT;
+  case A_OUTN:
+    return output_many(skb, s, a);
+  case A_PUSH_VLAN:
+    s->dirty = 1;
+    return bpf_skb_vlan_push(skb, a->a16, a->a32) ? fail(s) : RC_NEXT;
+  case A_POP_VLAN:
+    s->dirty = 1;
+    return bpf_skb_vlan_pop(skb) ? fail(s) : RC_NEXT;
+  case A_RECIRC:
+    return recirculate(skb, s, a);
+  case A_USERSPACE:
+    if (s->dirty && extract(skb, s))
+      return fail(s);
+    upcall(skb, s, UPCALL_ACTION, a->a32);
+    s->trunc = 0;
+    return RC_NEXT;
+  case A_TRUNC:
+    s->trunc = a->a32;
+    return RC_NEXT;
+  case A_DROP:
+    drop_count(s, a->a32);
+    return RC_STOP;
+  case A_SET_MARK: {
+    __u32 m = *(__u32 *)a->b;
+    skb->mark = (skb->mark & ~m) | (a->a32 & m);
+    s->dirty = 1;
+    return RC_NEXT;
+  }
+  }
+  s->dirty = 0;
+  if (rewrite(skb, s, a))
+    return fail(s);
+  s->dirty = 1;
+  return RC_NEXT;
+}
+
+/* The rest of a list that did not fit into its flow or context. */
+NOINL int run_chunk(struct __sk_buff *skb, struct scratch *s, __u32 index)
+{
+  struct chunk *c = bpf_map_lookup_elem(&chunks, &index);
+  if (!c || !s)
+    return RC_STOP;
+  for (int i = 0; i < CHUNK_ACTS; i++) {
+    if (i >= c->nact)
+      break;
+    int rc = do_act(skb, s, &c->acts[i]);
+    if (rc)
+      return rc;
+  }
+  s->next = c->next;
+  return RC_NEXT;
+}
+
+NOINL int run_chunks(struct __sk_buff *skb, struct scratch *s)
+{
+  if (!s)
+    return RC_STOP;
+  for (int i = 0; i < MAX_CHUNKS; i++) {
+    if (!s->next)
+      break;
+    int rc = run_chunk(skb, s, s->next - 1);
+    if (rc)
+      return rc;
+  }
+  return RC_STOP;
+}
+
+/* s->nact actions in s->acts, then the chunks from s->next on. */
+INL int run(struct __sk_buff *skb, struct scratch *s)
+{
+  __u32 n = s->nact;
+  for (int i = 0; i < CTX_ACTS; i++) {
+    if (i >= n)
+      break;
+    int rc = do_act(skb, s, &s->acts[i]);
+    if (rc)
+      return rc;
+  }
+  return s->next ? run_chunks(skb, s) : RC_STOP;
+}

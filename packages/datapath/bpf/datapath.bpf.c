@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The datapath at tc ingress. `port_in` runs on every port: extract the key, find the megaflow, run
+ * its actions, or hand the packet to the daemon. `inject_in` runs at the far end of the injection
+ * veth, where packets arrive that the daemon sends through explicit actions. A packet that came in
+ * by a port never reaches the host's stack from here: it is redirected or dropped.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define INL static __attribute__((always_inline)) inline
+#define NOINL __attribute__((noinline))
+
+#include "kernel.h"
+#include "datapath.h"
+#include "lookup.h"
+#include "upcall.h"
+#include "output.h"
+#include "extract.h"
+#include "rewrite.h"
+#include "actions.h"
+
+char _license[] SEC("license") = "Dual BSD/GPL";
+
+/* Takes the flow's actions out before they run: an element may be reused while we look at it. */
+INL bool take_acts(struct scratch *s, struct flow *f, __u32 *id)
+{
+  __u64 gen = f->gen;
+  asm volatile("" ::: "memory");
+  __u32 n = f->nact;
+  for (int i = 0; i < INLINE_ACTS; i++) {
+    if (i >= n)
+      break;
+    s->acts[i] = f->acts[i];
+  }
+  s->nact = n;
+  s->next = f->next;
+  *id = f->id;
+  asm volatile("" ::: "memory");
+  return *(volatile __u64 *)&f->gen == gen;
+}
+
+INL void account(struct scratch *s, __u32 id, __u32 len)
+{
+  struct flow_stat *st = bpf_map_lookup_elem(&flow_stats, &id);
+  if (!st)
+    return;
+  __sync_fetch_and_add(&st->packets, 1);
+  __sync_fetch_and_add(&st->bytes, len);
+  st->used = bpf_ktime_get_coarse_ns();
+  __u32 flags = bpf_ntohs(s->k.tcp_flags);
+  if (flags & ~st->tcp_flags)
+    __sync_fetch_and_or(&st->tcp_flags, flags);
+}
+
+INL void miss(struct __sk_buff *skb, struct scratch *s)
+{
+  __u32 slot = s->slot;
+  struct port_stat *ps = bpf_map_lookup_elem(&port_stats, &slot);
+  s->c.missed++;
+  if (ps)
+    ps->missed++;
+  upcall(skb, s, UPCALL_MISS, 0);
+}
+
+/* One lookup and its actions. */
+NOINL int pass(struct __sk_buff *skb, struct scratch *s)
+{
+  __u32 id = 0;
+  if (!s)
+    return RC_STOP;
+  if (extract(skb, s)) {
+    drop_count(s, DROP_MALFORMED);
+    return RC_STOP;
+  }
+  struct flow *f = lookup(skb, s);
+  if (!f || !take_acts(s, f, &id)) {
+    miss(skb, s);
+    return RC_STOP;
+  }
+  s->c.hit++;
+  account(s, id, skb->len);
+  if (!s->nact && !s->next)
+    drop_count(s, DROP_NONE);
+  return run(skb, s);
+}
+
+INL int pipeline(struct __sk_buff *skb, struct scratch *s)
+{
+  for (int i = 0; i < MAX_RECIRC; i++)
+    if (pass(skb, s) != RC_RECIRC)
+      return s->verdict;
+  drop_count(s, DROP_RECIRC);
+  return TC_ACT_SHOT;
+}
+
+INL struct scratch *begin(void)
+{
+  __u32 z = 0;
+  struct scratch *s = bpf_map_lookup_elem(&scratch, &z);
+  if (!s)
+    return 0;
+  s->verdict = TC_ACT_SHOT;
+  s->recirc = 0;
+  s->trunc = 0;
+  return s;
+}
+
+SEC("tc")
+int port_in(struct __sk_buff *skb)
+{
+  __u32 ifindex = skb->ifindex;
+  struct scratch *s = begin();
+  if (!s)
+    return TC_ACT_SHOT;
+  struct port *p = bpf_map_lookup_elem(&ports, &ifindex);
+  if (!p) {
+    drop_count(s, DROP_UNKNOWN_PORT);
+    return TC_ACT_SHOT;
+  }
+  __u32 slot = p->slot;
+  s->in_port = p->port_no;
+  s->slot = slot;
+  struct port_stat *ps = bpf_map_lookup_elem(&port_stats, &slot);
+  if (ps) {
+    ps->rx_packets++;
+    ps->rx_bytes += skb->len;
+  }
+  return pipeline(skb, s);
+}
+
+SEC("tc")
+int inject_in(struct __sk_buff *skb)
+{
+  __u32 mark = skb->mark, index = mark & (CTX_SLOTS - 1);
+  struct scratch *s = begin();
+  struct ctx *c = bpf_map_lookup_elem(&ctxs, &index);
+  if (!s || !c)
+    return TC_ACT_SHOT;
+  if (c->mark != mark || !mark) {
+    drop_count(s, DROP_STALE);
+    return TC_ACT_SHOT;
+  }
+  s->in_port = c->in_port;
+  s->slot = 0; /* upcalls of injected packets: the daemon's own share */
+  s->recirc = c->recirc_id;
+  s->nact = c->nact;
+  s->next = c->next;
+  skb->mark = c->pkt_mark;
+  for (int i = 0; i < CTX_ACTS; i++) {
+    if (i >= c->nact)
+      break;
+    s->acts[i] = c->acts[i];
+  }
+  if (extract(skb, s)) {
+    drop_count(s, DROP_MALFORMED);
+    return TC_ACT_SHOT;
+  }
+  int rc = run(skb, s);
+  c->done = mark;
+  return rc == RC_RECIRC ? pipeline(skb, s) : s->verdict;
+}
+
+/* Not attached anywhere: BPF_PROG_TEST_RUN entry that leaves the key in the scratch map. */
+SEC("tc")
+int test_extract(struct __sk_buff *skb)
+{
+  struct scratch *s = begin();
+  if (!s)
+    return -1;
+  s->in_port = skb->ifindex;
+  return extract(skb, s);
+}

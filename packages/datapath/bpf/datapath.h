@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What the programs and the daemon share: maps, records, actions. `src/kernel/layout.ts` is the
+ * daemon's view of the same bytes; a change here needs a new ABI number there.
+ */
+#pragma once
+#include "flow-key.h"
+
+#define KEY_WORDS 32  /* words of struct flow_key; the last one is always zero */
+#define MASK_WORDS 24 /* words that one mask may use */
+#define MAX_MASKS 1024
+#define MAX_CHAIN 16 /* flows whose 64-bit hash is the same */
+#define MAX_RECIRC 8
+#define INLINE_ACTS 8
+#define CHUNK_ACTS 31
+#define MAX_CHUNKS 64 /* of one action list */
+#define CACHE_SLOTS 16384
+#define CTX_SLOTS 8192 /* the first half belongs to the daemon, the second to the programs */
+#define CTX_ACTS 16
+#define OUTN_PORTS 10
+
+enum act_type {
+  A_END,
+  A_OUT,        /* a32 port; a16 & 1: last, by verdict */
+  A_OUTN,       /* a16 ports in a32 and b */
+  A_PUSH_VLAN,  /* a16 tpid (network order), a32 tci without CFI */
+  A_POP_VLAN,
+  A_RECIRC,     /* a32 recirc_id; a16 & 1: last */
+  A_USERSPACE,  /* a32 id of the userdata */
+  A_TRUNC,      /* a32 bytes, for the next output */
+  A_DROP,       /* a32 reason */
+  A_SET_MARK,   /* a32 value, b[0..3] mask */
+  A_SET_ETH,    /* a16 offset (0 dst, 6 src), b[0..5] value, b[8..13] mask */
+  A_SET_IP4,    /* a16 offset in the IPv4 header (12 src, 16 dst), b[0..3] value, b[8..11] mask */
+  A_SET_IP6,    /* a16 offset in the IPv6 header (8, 16 src; 24, 32 dst), b[0..7], b[8..15] */
+  A_SET_TOS,    /* b[0] value, b[8] mask */
+  A_SET_TTL,    /* b[0] value, b[8] mask */
+  A_SET_LABEL,  /* a32 value in host order, b[8..11] mask in host order */
+  A_SET_L4PORT, /* a16 offset (0 src, 2 dst), b[0..1] value, b[8..9] mask */
+  A_SET_ICMP,   /* a16 offset (0 type, 1 code), b[0], b[8] */
+  A_SET_ARP,    /* a16 offset in the ARP header, a32 length (2, 4 or 6), b value, b[8..] mask */
+  A_SET_ND,     /* a16 offset 8 or 16: half of the target; 0: a32 = option type, 6 bytes */
+};
+
+struct act {
+  __u16 type, a16;
+  __u32 a32;
+  __u8 b[16];
+};
+
+/* A mask, compacted to the words it uses; unused entries point at word 31 with a zero mask. */
+struct mask {
+  __u32 valid, n;
+  __u64 seed; /* of the hash: differs by mask, secret by instance */
+  __u8 idx[MASK_WORDS];
+  __u64 m[MASK_WORDS];
+};
+
+/* Masks in the order in which they are tried. Two of them, switched by state.order. */
+struct mask_order {
+  __u32 n;
+  __u16 idx[MAX_MASKS];
+};
+
+#define FLOW_CHAINED 1 /* another flow with this hash is at chain_next(hash) */
+
+/* 440 bytes: with the kernel's own header and key an element takes 512. */
+struct flow {
+  __u64 gen;        /* never the same twice: a reused element shows */
+  __u16 mask, nact; /* mask 0xffff: a gap in a chain */
+  __u8 flags, pad[3];
+  __u32 id, next;   /* index in flow_stats; first chunk of the list's rest plus one */
+  __u64 w[MASK_WORDS];
+  struct act acts[INLINE_ACTS];
+};
+
+struct flow_stat {
+  __u64 packets, bytes, used; /* CLOCK_MONOTONIC, ns */
+  __u32 tcp_flags, pad;
+};
+
+struct chunk {
+  __u32 nact, next; /* next chunk plus one */
+  struct act acts[CHUNK_ACTS];
+};
+
+struct cache_slot {
+  __u32 tag, mask;
+};
+
+/* By ifindex. */
+struct port {
+  __u32 port_no;
+  __u32 slot; /* in port_stats and quota */
+};
+
+#define OUT_PEER 1
+
+/* By port number; ifindex 0: no such port. */
+struct out {
+  __u32 ifindex, mtu;
+  __u32 peer_max; /* longest L3 packet that may skip the device's own MTU check */
+  __u16 slot, mode;
+};
+
+struct port_stat {
+  __u64 rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped, missed, lost;
+};
+
+/* Bytes of ring records that a port has in flight: sent by the programs, acked by the daemon. */
+struct quota {
+  __u64 sent, acked;
+};
+
+/* What an injected packet is to undergo: found by skb->mark. */
+struct ctx {
+  __u32 mark, done; /* done = mark when the packet has been through */
+  __u32 in_port, recirc_id, pkt_mark, nact, next, pad;
+  struct act acts[CTX_ACTS];
+};
+
+struct state {
+  __u32 order;          /* which mask_order is in force */
+  __u32 inject_ifindex; /* the daemon's end of the injection veth */
+  __u32 ctx_seq;        /* programs' next context */
+  __u32 pad;
+};
+
+enum drop_reason {
+  DROP_NONE,         /* an empty action list */
+  DROP_NO_PORT,      /* output to a port that is not there */
+  DROP_MTU,          /* longer than the output port's MTU */
+  DROP_RING_FULL,    /* upcall lost */
+  DROP_TOO_LONG,     /* for an upcall record */
+  DROP_RECIRC,       /* recirculated too often */
+  DROP_STALE,        /* injected without a valid context */
+  DROP_ACTION,       /* an action could not be carried out */
+  DROP_UNKNOWN_PORT, /* received on a device that is not a port */
+  DROP_MALFORMED,    /* shorter than an Ethernet header */
+  DROP_EXPLICIT = 16, /* first of the reasons that `drop` actions bring */
+  DROP_REASONS = 64,
+};
+
+struct counters {
+  __u64 hit, missed, lost, mask_hit, cache_hit, upcalls;
+  __u64 drops[DROP_REASONS];
+};
+
+/* Per CPU: the packet being worked on. */
+struct scratch {
+  struct flow_key k;
+  struct counters c;
+  struct act acts[CTX_ACTS];
+  __u64 flow_hash;
+  __u32 in_port, slot, recirc, trunc;
+  __u32 l3, l4, l4_end; /* where headers start and the IP packet ends; l4 0: none */
+  __u32 dirty;          /* key and offsets are out of date */
+  __u32 nact, next;     /* the list in acts, and its first chunk plus one */
+  int verdict;
+};
+
+#define UPCALL_MISS 0
+#define UPCALL_ACTION 1
+#define UPCALL_VLAN 1 /* flags: the outer tag is in vlan_tci and vlan_proto */
+#define UPCALL_NO_CSUM_INFO 2
+
+struct upcall {
+  __u32 size;    /* of the record, as accounted in quota */
+  __u32 len;     /* of the packet that follows */
+  __u32 slot, userdata;
+  __u16 type, flags, vlan_tci, vlan_proto;
+  __u8 vh_flags, vh_gso_type;
+  __u16 vh_hdr_len, vh_gso_size, vh_csum_start, vh_csum_offset;
+  __u16 pad[3];
+  __u64 key[KEY_WORDS - 6];
+};
+
+#define MAP(name, t, max, K, V, flags)  \
+  struct {                              \
+    __uint(type, BPF_MAP_TYPE_##t);     \
+    __uint(max_entries, max);           \
+    __uint(map_flags, flags);           \
+    __type(key, K);                     \
+    __type(value, V);                   \
+  } name SEC(".maps")
+
+MAP(state, ARRAY, 1, __u32, struct state, BPF_F_MMAPABLE);
+MAP(scratch, PERCPU_ARRAY, 1, __u32, struct scratch, 0);
+MAP(masks, ARRAY, MAX_MASKS, __u32, struct mask, 0);
+MAP(mask_orders, ARRAY, 2, __u32, struct mask_order, 0);
+MAP(mask_cache, PERCPU_ARRAY, CACHE_SLOTS, __u32, struct cache_slot, 0);
+MAP(flows, HASH, 1, __u64, struct flow, BPF_F_NO_PREALLOC);
+MAP(flow_stats, ARRAY, 1, __u32, struct flow_stat, BPF_F_MMAPABLE);
+MAP(chunks, ARRAY, 1, __u32, struct chunk, BPF_F_MMAPABLE);
+MAP(ports, HASH, 1, __u32, struct port, BPF_F_NO_PREALLOC);
+MAP(outs, ARRAY, 65536, __u32, struct out, BPF_F_MMAPABLE);
+MAP(port_stats, PERCPU_ARRAY, 1, __u32, struct port_stat, 0);
+MAP(quotas, ARRAY, 1, __u32, struct quota, BPF_F_MMAPABLE);
+MAP(ctxs, ARRAY, CTX_SLOTS, __u32, struct ctx, BPF_F_MMAPABLE);
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 4096);
+} upcalls SEC(".maps");
+
+/* The daemon's own notes, kept where the traffic's state is kept; no program reads them. */
+struct port_note {
+  char name[16];
+  __u32 type, ifindex;
+};
+struct userdata {
+  __u32 len;
+  __u8 data[252];
+};
+struct note {
+  __u32 len;
+  __u8 text[8188];
+};
+MAP(port_notes, HASH, 1, __u32, struct port_note, BPF_F_NO_PREALLOC);
+MAP(userdatas, HASH, 1, __u32, struct userdata, BPF_F_NO_PREALLOC);
+MAP(notes, ARRAY, 1, __u32, struct note, 0);
+
+/* Knobs, set before loading. */
+const volatile __u64 hash_mask = ~0ULL; /* narrower only to force collisions in tests */
+const volatile __u32 ring_bytes = 4096;
+const volatile __u32 have_kfuncs = 1;

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Output to a port: every one but the last by clone, the last by verdict. A device whose peer is
+ * in another namespace is reached there directly (bpf_redirect_peer), which saves a softirq but
+ * skips the device's MTU check: only packets surely short enough take that way.
+ */
+#pragma once
+
+INL bool is_vlan(__be16 type)
+{
+  return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
+}
+
+/* A context for a copy of the packet that has to travel through the injection veth. */
+INL struct ctx *own_ctx(struct scratch *s, struct state *st, __u32 pkt_mark)
+{
+  __u32 seq = __sync_fetch_and_add(&st->ctx_seq, 1);
+  __u32 i = CTX_SLOTS / 2 + (seq & (CTX_SLOTS / 2 - 1));
+  struct ctx *c = bpf_map_lookup_elem(&ctxs, &i);
+  if (!c)
+    return 0;
+  c->mark = (seq << 13) | i;
+  c->in_port = s->in_port;
+  c->recirc_id = s->recirc;
+  c->pkt_mark = pkt_mark;
+  c->next = 0;
+  return c;
+}
+
+/* Sends a copy round through the injection veth, to meet the actions of a context there. */
+INL void detour(struct __sk_buff *skb, struct scratch *s, const struct act *a0,
+                const struct act *a1)
+{
+  __u32 z = 0, mark = skb->mark;
+  struct state *st = bpf_map_lookup_elem(&state, &z);
+  if (!st)
+    return;
+  struct ctx *c = own_ctx(s, st, mark);
+  if (!c)
+    return;
+  c->acts[0] = *a0;
+  if (a1)
+    c->acts[1] = *a1;
+  c->nact = a1 ? 2 : 1;
+  skb->mark = c->mark;
+  if (bpf_clone_redirect(skb, st->inject_ifindex, 0))
+    drop_count(s, DROP_ACTION);
+  skb->mark = mark;
+}
+
+INL __u32 l3_length(struct __sk_buff *skb)
+{
+  __u32 len = skb->len - ETH_HLEN;
+  if (!skb->vlan_present && is_vlan(skb->protocol))
+    len -= 4;
+  return len;
+}
+
+INL int cut(struct __sk_buff *skb, struct scratch *s)
+{
+  __u32 n = s->trunc;
+  s->trunc = 0;
+  if (!n || n >= skb->len)
+    return 0;
+  return bpf_skb_change_tail(skb, n, 0);
+}
+
+NOINL int output(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 last)
+{
+  if (!s)
+    return 0;
+  struct out *o = bpf_map_lookup_elem(&outs, &port);
+  if (!o || !o->ifindex) {
+    s->trunc = 0;
+    drop_count(s, DROP_NO_PORT);
+    return 0;
+  }
+  if (s->trunc && s->trunc < skb->len) {
+    if (!last) {
+      struct act t = { .type = A_TRUNC, .a32 = s->trunc };
+      struct act a = { .type = A_OUT, .a16 = 1, .a32 = port };
+      s->trunc = 0;
+      detour(skb, s, &t, &a);
+      return 0;
+    }
+    if (cut(skb, s)) {
+      drop_count(s, DROP_ACTION);
+      return 0;
+    }
+  }
+  s->trunc = 0;
+  __u32 len = l3_length(skb), gso = skb->gso_size, slot = o->slot, ifindex = o->ifindex;
+  struct port_stat *ps = bpf_map_lookup_elem(&port_stats, &slot);
+  if (!ps)
+    return 0;
+  if (!gso && len > o->mtu) {
+    ps->tx_dropped++;
+    drop_count(s, DROP_MTU);
+    return 0;
+  }
+  ps->tx_packets++;
+  ps->tx_bytes += skb->len;
+  if (!last) {
+    if (bpf_clone_redirect(skb, ifindex, 0) < 0)
+      ps->tx_dropped++;
+  } else if (o->mode == OUT_PEER && (gso || len <= o->peer_max)) {
+    s->verdict = bpf_redirect_peer(ifindex, 0);
+  } else {
+    s->verdict = bpf_redirect(ifindex, 0);
+  }
+  return 0;
+}
