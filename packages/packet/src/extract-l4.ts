@@ -54,7 +54,7 @@ function copyTypeCode(frame: Uint8Array, l4: number, key: Uint8Array): void {
   key[TP_SRC + 3] = frame[l4 + 1]!;
 }
 
-/** Target and link-layer options; an option of zero length, cut short or given twice voids all. */
+/** Target and link-layer options. A broken option ends the list, one given twice voids all. */
 function extractNd(frame: Uint8Array, l4: number, end: number, out: Flow): void {
   const type = frame[l4]!;
   if (frame[l4 + 1] !== 0 || (type !== ND_NEIGHBOR_SOLICIT && type !== ND_NEIGHBOR_ADVERT)) return;
@@ -64,20 +64,18 @@ function extractNd(frame: Uint8Array, l4: number, end: number, out: Flow): void 
   let off = l4 + 24;
   while (end - off >= 8) {
     const length = frame[off + 1]! * 8;
-    if (length === 0 || length > end - off) break;
+    if (length === 0 || length > end - off) return;
     const kind = frame[off]!;
     const slot = length !== 8 ? 0 : kind === 1 ? ND_SLL : kind === 2 ? ND_TLL : 0;
     if (slot !== 0) {
       let given = 0;
       for (let i = 0; i < 6; i++) given |= key[slot + i]!;
-      if (given !== 0) break;
+      if (given !== 0) {
+        key.fill(0, ND_TARGET, ND_TLL + 6);
+        return;
+      }
       for (let i = 0; i < 6; i++) key[slot + i] = frame[off + 2 + i]!;
     }
     off += length;
   }
-  if (end - off >= 8) voidNd(key);
-}
-
-function voidNd(key: Uint8Array): void {
-  key.fill(0, ND_TARGET, ND_TLL + 6);
 }

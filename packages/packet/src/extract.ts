@@ -5,6 +5,21 @@
  * DataView (a fresh one costs more than the whole extraction) and no exceptions. A header that is
  * cut short or contradicts itself ends the walk; the fields before it stay.
  */
+import {
+  ETH_P_8021AD,
+  ETH_P_8021Q,
+  ETH_P_ARP,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  ETH_P_RARP,
+  ETH_TYPE_MIN,
+  FLOW_DL_TYPE_NONE,
+  IPPROTO_AH,
+  IPPROTO_DSTOPTS,
+  IPPROTO_FRAGMENT,
+  IPPROTO_HOPOPTS,
+  IPPROTO_ROUTING,
+} from './constants.ts';
 import { extractL4 } from './extract-l4.ts';
 import { Flow } from './flow.ts';
 
@@ -49,14 +64,14 @@ export function extractFlow(
   const l3 = extractType(frame, typeOff, out);
   layout.l3 = l3;
   switch (out.dlType) {
-    case 0x0800:
+    case ETH_P_IP:
       extractIpv4(frame, l3, out, layout);
       break;
-    case 0x86dd:
+    case ETH_P_IPV6:
       extractIpv6(frame, l3, out, layout);
       break;
-    case 0x0806:
-    case 0x8035:
+    case ETH_P_ARP:
+    case ETH_P_RARP:
       extractArp(frame, l3, out);
       break;
   }
@@ -86,7 +101,7 @@ function extractVlans(frame: Uint8Array, out: Flow): number {
   let off = 12;
   for (let n = 0; n < 2; n++) {
     const tpid = be16(frame, off);
-    if (tpid !== 0x8100 && tpid !== 0x88a8) break;
+    if (tpid !== ETH_P_8021Q && tpid !== ETH_P_8021AD) break;
     if (frame.length < off + 6) break;
     const slot = VLAN0_TCI + 4 * n;
     out.u8[slot] = frame[off + 2]! | 0x10;
@@ -102,16 +117,16 @@ function extractVlans(frame: Uint8Array, out: Flow): number {
 function extractType(frame: Uint8Array, off: number, out: Flow): number {
   const type = be16(frame, off);
   const l3 = off + 2;
-  if (type >= 0x600) {
+  if (type >= ETH_TYPE_MIN) {
     out.dlType = type;
     return l3;
   }
-  out.dlType = 0x05ff;
+  out.dlType = FLOW_DL_TYPE_NONE;
   if (frame.length < l3 + 8) return l3;
   const llc = frame[l3] === 0xaa && frame[l3 + 1] === 0xaa && frame[l3 + 2] === 3;
   if (!llc || (frame[l3 + 3]! | frame[l3 + 4]! | frame[l3 + 5]!) !== 0) return l3;
   const snap = be16(frame, l3 + 6);
-  if (snap < 0x600) return l3;
+  if (snap < ETH_TYPE_MIN) return l3;
   out.dlType = snap;
   return l3 + 8;
 }
@@ -144,17 +159,21 @@ function extractIpv6(frame: Uint8Array, l3: number, out: Flow, layout: PacketLay
   layout.end = l3 + 40 + payload;
   copy(frame, l3 + 8, out.u8, NW_SRC, 16);
   copy(frame, l3 + 24, out.u8, NW_DST, 16);
+  const l4 = skipExtensions(frame, l3 + 40, layout.end, frame[l3 + 6]!, out);
+  if (l4 < 0) return;
   out.nwTos = (be16(frame, l3) >>> 4) & 0xff;
   out.nwTtl = frame[l3 + 7]!;
   out.ipv6Label = ((frame[l3 + 1]! & 0x0f) << 16) | be16(frame, l3 + 2);
-  const l4 = skipExtensions(frame, l3 + 40, layout.end, frame[l3 + 6]!, out);
-  if (l4 >= 0 && out.nwFrag < 2) {
+  if (out.nwFrag < 2) {
     layout.l4 = l4;
     extractL4(frame, l4, layout.end, out);
   }
 }
 
-/** Walks hop-by-hop, routing, destination, AH, fragment and mobility headers; -1 when cut short. */
+/**
+ * Walks hop-by-hop, routing, destination, AH and fragment headers; returns where the transport
+ * header is. Cut short (-1), the packet counts as one without fragment and protocol.
+ */
 function skipExtensions(
   frame: Uint8Array,
   at: number,
@@ -164,27 +183,36 @@ function skipExtensions(
 ): number {
   let off = at;
   let next = first;
-  for (;;) {
-    const isFragment = next === 44;
-    if (next !== 0 && next !== 43 && next !== 51 && next !== 60 && next !== 135 && !isFragment) {
-      out.nwProto = next;
-      return off;
-    }
+  let frag = 0;
+  while (frag !== 3 && isExtension(next)) {
     if (end - off < 8) return -1;
     const header = next;
     next = frame[off]!;
-    if (isFragment) {
+    if (header === IPPROTO_FRAGMENT) {
       const fragment = be16(frame, off + 2);
       off += 8;
-      if ((fragment & 0xfff9) !== 0) out.nwFrag = (fragment & 0xfff8) !== 0 ? 3 : 1;
-      if (out.nwFrag === 3) {
-        out.nwProto = 44;
-        return off;
-      }
+      if ((fragment & 0xfff9) !== 0) frag = (fragment & 0xfff8) !== 0 ? 3 : 1;
+      if (frag === 3) next = IPPROTO_FRAGMENT;
     } else {
-      off += header === 51 ? (frame[off + 1]! + 2) * 4 : (frame[off + 1]! + 1) * 8;
+      off += header === IPPROTO_AH ? (frame[off + 1]! + 2) * 4 : (frame[off + 1]! + 1) * 8;
       if (off > end) return -1;
     }
+  }
+  out.nwFrag = frag;
+  out.nwProto = next;
+  return off;
+}
+
+function isExtension(next: number): boolean {
+  switch (next) {
+    case IPPROTO_HOPOPTS:
+    case IPPROTO_ROUTING:
+    case IPPROTO_FRAGMENT:
+    case IPPROTO_AH:
+    case IPPROTO_DSTOPTS:
+      return true;
+    default:
+      return false;
   }
 }
 
