@@ -1,0 +1,70 @@
+import { HeddleError } from './errors.ts';
+
+/**
+ * Splits a stream of bytes into JSON texts (objects or arrays, one after another, with or without
+ * white space between): the framing of OVSDB and of unixctl. It looks at brackets and strings only;
+ * the texts are for a parser to judge. A text over the cap, or anything but white space between
+ * texts, is an error after which the stream is unusable.
+ */
+export class JsonStream {
+  readonly #cap: number;
+  #chunks: Uint8Array[] = [];
+  #length = 0;
+  #depth = 0;
+  #inString = false;
+  #escaped = false;
+
+  constructor(capBytes = 64 * 1024 * 1024) {
+    this.#cap = capBytes;
+  }
+
+  /** The number of bytes of an unfinished text. */
+  get pending(): number {
+    return this.#length;
+  }
+
+  /** Takes bytes in and returns the texts that they complete. */
+  push(bytes: Uint8Array): string[] {
+    const texts: string[] = [];
+    let start = 0;
+    for (let i = 0; i < bytes.length; i++) {
+      const b = bytes[i]!;
+      if (this.#inString) {
+        if (this.#escaped) this.#escaped = false;
+        else if (b === 0x5c) this.#escaped = true;
+        else if (b === 0x22) this.#inString = false;
+        continue;
+      }
+      if (this.#depth === 0 && b !== 0x7b && b !== 0x5b) {
+        if (b !== 0x20 && b !== 0x0a && b !== 0x0d && b !== 0x09) {
+          throw new HeddleError(`syntax error at byte 0x${b.toString(16)} between JSON texts`);
+        }
+        start = i + 1;
+      } else if (b === 0x22) this.#inString = true;
+      else if (b === 0x7b || b === 0x5b) {
+        if (this.#depth++ === 0) start = i;
+      } else if ((b === 0x7d || b === 0x5d) && --this.#depth === 0) {
+        texts.push(this.#finish(bytes.subarray(start, i + 1)));
+        start = i + 1;
+      }
+    }
+    if (this.#depth > 0) this.#keep(bytes.subarray(start));
+    return texts;
+  }
+
+  #keep(bytes: Uint8Array): void {
+    this.#length += bytes.length;
+    if (this.#length > this.#cap) throw new HeddleError(`message exceeds ${this.#cap} bytes`);
+    this.#chunks.push(bytes.slice());
+  }
+
+  #finish(last: Uint8Array): string {
+    if (this.#length + last.length > this.#cap) {
+      throw new HeddleError(`message exceeds ${this.#cap} bytes`);
+    }
+    const text = Buffer.concat([...this.#chunks, last]).toString('utf8');
+    this.#chunks = [];
+    this.#length = 0;
+    return text;
+  }
+}

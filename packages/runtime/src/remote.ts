@@ -1,0 +1,113 @@
+/** Remotes as every Open vSwitch tool names them (ovsdb(7), "Connection Methods"). */
+import { chmodSync, readFileSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import { absoluteIn, dirs } from './dirs.ts';
+import { HeddleError } from './errors.ts';
+
+export interface TlsFiles {
+  privateKey: string | undefined;
+  certificate: string | undefined;
+  caCert: string | undefined;
+}
+
+export type Remote =
+  | { readonly kind: 'unix' | 'punix'; readonly path: string }
+  | { readonly kind: 'tcp' | 'ssl'; readonly host: string; readonly port: number }
+  | { readonly kind: 'ptcp' | 'pssl'; readonly host: string | undefined; readonly port: number };
+
+const DEFAULT_PORT = 6640;
+
+/** Parses `unix:FILE`, `tcp:HOST[:PORT]`, `ptcp:[PORT][:HOST]` and so on; undefined if it is none. */
+export function parseRemote(text: string, defaultPort = DEFAULT_PORT): Remote | undefined {
+  const m = /^(unix|punix|tcp|ssl|ptcp|pssl):(.*)$/s.exec(text);
+  if (!m) return undefined;
+  const kind = m[1] as Remote['kind'];
+  const rest = m[2]!;
+  if (kind === 'unix' || kind === 'punix') return { kind, path: absoluteIn(dirs.rundir, rest) };
+  if (kind === 'tcp' || kind === 'ssl') {
+    const a = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(rest);
+    if (!a) return undefined;
+    return { kind, host: a[1] ?? a[2]!, port: a[3] === undefined ? defaultPort : Number(a[3]) };
+  }
+  const p = /^(\d*)(?::(?:\[([^\]]+)\]|(.+)))?$/.exec(rest);
+  if (!p) return undefined;
+  return { kind, port: p[1] === '' ? defaultPort : Number(p[1]), host: p[2] ?? p[3] };
+}
+
+/** Connects an active remote; the socket may still fail afterwards. */
+export function connectRemote(text: string, tls?: TlsFiles, defaultPort?: number): Socket {
+  const remote = parseRemote(text, defaultPort);
+  if (remote?.kind === 'unix') return connect(remote.path);
+  if (remote?.kind === 'tcp') return connect(remote.port, remote.host).setNoDelay(true);
+  if (remote?.kind === 'ssl') {
+    return connectTls({
+      host: remote.host,
+      port: remote.port,
+      ...tlsOptions(tls),
+      checkServerIdentity: () => undefined,
+    });
+  }
+  throw new HeddleError(`${text}: not an active connection method`);
+}
+
+/** Listens on a passive remote; resolves when it does. Unix sockets get mode 0660. */
+export async function listenRemote(
+  text: string,
+  onConnection: (socket: Socket) => void,
+  tls?: TlsFiles,
+  defaultPort?: number,
+): Promise<Server> {
+  const remote = parseRemote(text, defaultPort);
+  if (remote?.kind === 'punix') return listenUnix(remote.path, onConnection);
+  if (remote?.kind === 'ptcp' || remote?.kind === 'pssl') {
+    const server =
+      remote.kind === 'ptcp'
+        ? createServer({ noDelay: true }, onConnection)
+        : createTlsServer({ ...tlsOptions(tls), requestCert: true }, onConnection);
+    await listening(server, () => server.listen(remote.port, remote.host ?? '0.0.0.0'));
+    return server;
+  }
+  throw new HeddleError(`${text}: not a passive connection method`);
+}
+
+async function listenUnix(path: string, onConnection: (socket: Socket) => void): Promise<Server> {
+  rmSync(path, { force: true });
+  const server = createServer(onConnection);
+  const mask = process.umask(0o117);
+  try {
+    await listening(server, () => server.listen(path));
+  } finally {
+    process.umask(mask);
+  }
+  chmodSync(path, 0o660);
+  return server;
+}
+
+function listening(server: Server, start: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => resolve());
+    start();
+  });
+}
+
+function tlsOptions(tls: TlsFiles | undefined) {
+  const read = (path: string | undefined) => (path === undefined ? {} : readFileSync(path));
+  if (tls?.privateKey === undefined || tls.certificate === undefined) {
+    throw new HeddleError('Private key and certificate must be configured to use SSL');
+  }
+  return {
+    key: read(tls.privateKey) as Buffer,
+    cert: read(tls.certificate) as Buffer,
+    ...(tls.caCert === undefined ? {} : { ca: read(tls.caCert) as Buffer }),
+    minVersion: 'TLSv1.2' as const,
+    rejectUnauthorized: tls.caCert !== undefined,
+  };
+}
+
+/** The socket of a unix remote's peer inside the run directory. */
+export function rundirPath(name: string): string {
+  return join(dirs.rundir, name);
+}
