@@ -7,7 +7,8 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { HeddleError, SystemError } from '@heddle/runtime';
+import { HeddleError, SystemError } from '@heddle/runtime/errors';
+import { SYS } from './syscalls.ts';
 
 /** What a system call takes: views become pointers, null becomes 0. */
 export type SyscallArg = number | bigint | ArrayBufferView | ArrayBufferLike | null;
@@ -112,6 +113,17 @@ export function mmap(
 /** Detaches the buffer and gives the mapping back. */
 export function munmap(buffer: ArrayBuffer): void {
   check(addon().munmap(buffer), 'munmap');
+}
+
+/** A NUL-terminated copy for the kernel. */
+export function cString(text: string): Buffer {
+  return Buffer.from(`${text}\0`);
+}
+
+/** mount(2): 0 or -errno. */
+export function mountFs(source: string, target: string, type: string, flags = 0): number {
+  const fsType = type === '' ? null : cString(type);
+  return syscall(SYS.mount, cString(source), cString(target), fsType, flags, null);
 }
 
 const UV_READABLE = 1;
