@@ -21,6 +21,8 @@ export interface DockerOptions {
   /** Called with a word of what takes time. */
   progress?: (what: string) => void;
   startMs?: number;
+  /** Where a private daemon keeps its data, sockets and pidfile (`pid`). */
+  directory?: string;
 }
 
 const IMAGE = 'heddle-test:busybox';
@@ -53,7 +55,8 @@ export class Docker {
   static async #start(scope: Scope, options: DockerOptions): Promise<Docker | string> {
     if (!(await available('dockerd'))) return 'no Docker daemon answers and dockerd is missing';
     options.progress?.('starting a private Docker daemon');
-    const root = scope.directory('hd');
+    const root = options.directory ?? scope.directory('hd');
+    mkdirSync(root, { recursive: true });
     const socket = join(root, 'docker.sock');
     const log = openSync(join(root, 'log'), 'w');
     const daemon = spawn('dockerd', daemonArguments(root, socket), {
@@ -70,8 +73,9 @@ export class Docker {
     });
     scope.defer(async () => {
       daemon.kill('SIGTERM');
-      await Promise.race([exit, delay(8000)]);
-      if (!ended) daemon.kill('SIGKILL');
+      const patience = setTimeout(() => daemon.kill('SIGKILL'), 8000);
+      await exit;
+      clearTimeout(patience);
       // Whatever a killed daemon left mounted keeps its directory from going.
       await run(['sh', '-c', `grep -o '${root}[^ ]*' /proc/mounts | sort -r | xargs -r umount -l`]);
     });

@@ -16,6 +16,10 @@ export interface InstanceOptions {
   switchArgs?: readonly string[];
   /** Do not start anything yet. */
   stopped?: boolean;
+  /** The namespace to run in; a new one when absent. */
+  host?: Host;
+  /** Database, sockets, logs; a new one when absent. */
+  directory?: string;
 }
 
 interface Kind {
@@ -69,8 +73,8 @@ export class Instance {
   }
 
   static async #create(scope: Scope, kind: Kind, options: InstanceOptions): Promise<Instance> {
-    const host = await Host.create(scope);
-    const directory = scope.directory('ovs');
+    const host = options.host ?? (await Host.create(scope));
+    const directory = options.directory ?? scope.directory('ovs');
     const instance = new Instance(kind, host, directory, options.switchArgs ?? []);
     scope.defer(() => instance.stop());
     if (!options.stopped) await instance.start();

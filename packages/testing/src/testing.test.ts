@@ -30,6 +30,7 @@ test('a container of a Docker daemon is a host', async () => {
 });
 
 test('the summary of ping is read', () => {
-  const text = '5 packets transmitted, 4 received, 20% packet loss\nrtt min/avg/max/mdev = 0.1/0.25/0.3/0.1 ms';
+  const text =
+    '5 packets transmitted, 4 received, 20% packet loss\nrtt min/avg/max/mdev = 0.1/0.25/0.3/0.1 ms';
   assert.deepEqual(parsePing(text), { sent: 5, received: 4, averageMs: 0.25, text });
 });
