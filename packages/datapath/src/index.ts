@@ -1,2 +1,19 @@
 export type * from './dpif.ts';
 export type * from './odp-actions.ts';
+export {
+  formatFlowStats,
+  formatInstalledFlow,
+  formatOdpActions,
+  formatOdpFlow,
+  formatTcpFlags,
+  type OdpFormatOptions,
+} from './odp-format.ts';
+export {
+  OdpParseError,
+  type OdpParseOptions,
+  parseOdpActions,
+  parseOdpFlow,
+} from './odp-parse.ts';
+export { flowUfid } from './odp-ufid.ts';
+export { MemoryNetdev, type Netdev } from './userspace/netdev.ts';
+export { UserspaceDpif, type UserspaceDpifOptions } from './userspace/userspace-dpif.ts';

@@ -239,9 +239,12 @@ function vlanBody(tci: number, bits: number | undefined, all: boolean): string {
 
 /** `+syn-ack`: the bits that the mask looks at, set or clear. */
 function signedFlags(names: readonly string[], value: number, mask: number): string {
-  return names
-    .map((name, i) => ((mask >>> i) & 1 ? `${(value >>> i) & 1 ? '+' : '-'}${name}` : ''))
-    .join('');
+  let text = '';
+  for (let i = 0; mask >>> i !== 0; i++) {
+    const sign = (value >>> i) & 1 ? '+' : '-';
+    if ((mask >>> i) & 1) text += sign + (names[i] ?? `[${(1 << i).toString(16)}]`);
+  }
+  return text;
 }
 
 /** `syn|ack`, `0` when there is none; bits without a name as `[800]`. */

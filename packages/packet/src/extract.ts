@@ -62,7 +62,6 @@ export function extractFlow(
   copy(frame, 6, out.u8, DL_SRC, 6);
   const typeOff = extractVlans(frame, out);
   const l3 = extractType(frame, typeOff, out);
-  layout.l3 = l3;
   switch (out.dlType) {
     case ETH_P_IP:
       extractIpv4(frame, l3, out, layout);
@@ -72,8 +71,10 @@ export function extractFlow(
       break;
     case ETH_P_ARP:
     case ETH_P_RARP:
-      extractArp(frame, l3, out);
+      extractArp(frame, l3, out, layout);
       break;
+    default:
+      layout.l3 = l3;
   }
   return out;
 }
@@ -137,6 +138,7 @@ function extractIpv4(frame: Uint8Array, l3: number, out: Flow, layout: PacketLay
   const headerLen = (frame[l3]! & 0x0f) * 4;
   const totalLen = be16(frame, l3 + 2);
   if (headerLen < 20 || headerLen > size || totalLen > size || headerLen > totalLen) return;
+  layout.l3 = l3;
   layout.end = l3 + totalLen;
   copy(frame, l3 + 12, out.u8, NW_SRC, 4);
   copy(frame, l3 + 16, out.u8, NW_DST, 4);
@@ -156,6 +158,7 @@ function extractIpv6(frame: Uint8Array, l3: number, out: Flow, layout: PacketLay
   if (size < 40) return;
   const payload = be16(frame, l3 + 4);
   if (payload > size - 40) return;
+  layout.l3 = l3;
   layout.end = l3 + 40 + payload;
   copy(frame, l3 + 8, out.u8, NW_SRC, 16);
   copy(frame, l3 + 24, out.u8, NW_DST, 16);
@@ -216,10 +219,11 @@ function isExtension(next: number): boolean {
   }
 }
 
-function extractArp(frame: Uint8Array, l3: number, out: Flow): void {
+function extractArp(frame: Uint8Array, l3: number, out: Flow, layout: PacketLayout): void {
   if (frame.length - l3 < 28) return;
   const types = be16(frame, l3) === 1 && be16(frame, l3 + 2) === 0x0800;
   if (!types || be16(frame, l3 + 4) !== 0x0604) return;
+  layout.l3 = l3;
   copy(frame, l3 + 14, out.u8, NW_SRC, 4);
   copy(frame, l3 + 24, out.u8, NW_DST, 4);
   if (frame[l3 + 6] === 0) out.nwProto = frame[l3 + 7]!;

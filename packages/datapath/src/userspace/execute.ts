@@ -1,0 +1,67 @@
+/** The interpreter of action lists. */
+import type { OdpPort } from '../dpif.ts';
+import type { OdpAction } from '../odp-actions.ts';
+import type { Packet } from './packet.ts';
+
+/** What actions do to the world outside of the packet. */
+export interface ActionSink {
+  output(port: OdpPort, frame: Uint8Array): void;
+  userspace(packet: Packet, frame: Uint8Array, userdata: Uint8Array): void;
+  /** Looks the packet up again under its new `recircId`. */
+  recirculate(packet: Packet): void;
+  drop(reason: string): void;
+}
+
+/** Drop reasons of the engine itself. */
+export const DROP_NO_ACTIONS = 'no actions';
+export const DROP_NO_PORT = 'no such port';
+export const DROP_RECIRC = 'recirculation limit';
+export const DROP_UPCALL = 'upcall lost';
+export const DROP_MALFORMED = 'malformed';
+
+export function executeActions(
+  packet: Packet,
+  actions: readonly OdpAction[],
+  sink: ActionSink,
+): void {
+  if (actions.length === 0) sink.drop(DROP_NO_ACTIONS);
+  // `trunc` holds for the next output or upcall only.
+  let maxLen = Number.POSITIVE_INFINITY;
+  const frame = (): Uint8Array => {
+    const cut = packet.bytes.length > maxLen ? packet.bytes.subarray(0, maxLen) : packet.bytes;
+    maxLen = Number.POSITIVE_INFINITY;
+    return cut;
+  };
+  for (let i = 0; i < actions.length; i++) {
+    const a = actions[i]!;
+    switch (a.type) {
+      case 'output':
+        sink.output(a.port, frame());
+        break;
+      case 'push_vlan':
+        packet.pushVlan(a.tpid, a.tci);
+        break;
+      case 'pop_vlan':
+        packet.popVlan();
+        break;
+      case 'set':
+        packet.set(a.key, a.mask);
+        break;
+      case 'userspace':
+        sink.userspace(packet, frame(), a.userdata);
+        break;
+      case 'trunc':
+        maxLen = a.maxLen;
+        break;
+      case 'recirc': {
+        const next = i + 1 < actions.length ? packet.clone() : packet;
+        next.recirculate(a.id);
+        sink.recirculate(next);
+        break;
+      }
+      case 'drop':
+        sink.drop(a.reason);
+        return;
+    }
+  }
+}

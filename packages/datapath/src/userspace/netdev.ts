@@ -1,0 +1,39 @@
+/** What the userspace datapath asks of a device: AF_PACKET, tap and dummy ones plug in here. */
+export interface Netdev {
+  readonly name: string;
+  /** Sends a frame. It must be copied if it is kept: the datapath goes on to use the memory. */
+  transmit(frame: Uint8Array): boolean;
+  /** Whom to give received frames; they are not changed. Undefined stops. */
+  setReceiver(receiver: ((frame: Uint8Array) => void) | undefined): void;
+  close(): void;
+}
+
+/** A device in memory, which tests feed and read. */
+export class MemoryNetdev implements Netdev {
+  readonly name: string;
+  /** Frames that the datapath has sent, oldest first. */
+  readonly transmitted: Uint8Array[] = [];
+  #receiver: ((frame: Uint8Array) => void) | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  transmit(frame: Uint8Array): boolean {
+    this.transmitted.push(frame.slice());
+    return true;
+  }
+
+  setReceiver(receiver: ((frame: Uint8Array) => void) | undefined): void {
+    this.#receiver = receiver;
+  }
+
+  /** A frame arrives from outside; lost when the device is not in a datapath. */
+  receive(frame: Uint8Array): void {
+    this.#receiver?.(frame);
+  }
+
+  close(): void {
+    this.#receiver = undefined;
+  }
+}

@@ -1,0 +1,95 @@
+/** A packet on its way through an action list: copied on the first change, not before. */
+import {
+  ETH_HEADER_LEN,
+  ETH_P_8021AD,
+  ETH_P_8021Q,
+  extractFlow,
+  Flow,
+  PacketLayout,
+  VLAN_CFI,
+  VLAN_HEADER_LEN,
+} from '@heddle/packet';
+import { type Rewritable, rewrite } from './rewrite.ts';
+
+const VLAN_AT = 12;
+
+export class Packet implements Rewritable {
+  readonly flow = new Flow();
+  readonly layout = new PacketLayout();
+  bytes: Uint8Array;
+  inPort: number;
+  recircId: number;
+  pktMark: number;
+  /** Lookups after the first. */
+  depth = 0;
+  #dv: DataView | undefined;
+  #owned = false;
+  #stale = true;
+
+  constructor(bytes: Uint8Array, md: { inPort: number; recircId: number; pktMark: number }) {
+    this.bytes = bytes;
+    this.inPort = md.inPort;
+    this.recircId = md.recircId;
+    this.pktMark = md.pktMark;
+  }
+
+  get dv(): DataView {
+    this.#dv ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    return this.#dv;
+  }
+
+  /** The key of the packet as it is now. */
+  key(): Flow {
+    if (this.#stale) extractFlow(this.bytes, this, this.flow, this.layout);
+    this.#stale = false;
+    return this.flow;
+  }
+
+  clone(): Packet {
+    const copy = new Packet(this.bytes.slice(), this);
+    copy.#owned = true;
+    copy.depth = this.depth;
+    return copy;
+  }
+
+  pushVlan(tpid: number, tci: number): void {
+    const old = this.bytes;
+    this.#replace(new Uint8Array(old.length + VLAN_HEADER_LEN));
+    this.bytes.set(old.subarray(0, VLAN_AT));
+    this.bytes.set(old.subarray(VLAN_AT), VLAN_AT + VLAN_HEADER_LEN);
+    this.dv.setUint16(VLAN_AT, tpid);
+    this.dv.setUint16(VLAN_AT + 2, tci & ~VLAN_CFI);
+  }
+
+  /** A frame without a tag stays as it is. */
+  popVlan(): void {
+    const old = this.bytes;
+    if (old.length < ETH_HEADER_LEN + VLAN_HEADER_LEN) return;
+    const tpid = this.dv.getUint16(VLAN_AT);
+    if (tpid !== ETH_P_8021Q && tpid !== ETH_P_8021AD) return;
+    this.#replace(new Uint8Array(old.length - VLAN_HEADER_LEN));
+    this.bytes.set(old.subarray(0, VLAN_AT));
+    this.bytes.set(old.subarray(VLAN_AT + VLAN_HEADER_LEN), VLAN_AT);
+  }
+
+  set(key: Flow, mask: Flow): void {
+    this.pktMark = ((this.pktMark & ~mask.pktMark) | (key.pktMark & mask.pktMark)) >>> 0;
+    if (!this.#owned) this.#replace(this.bytes.slice());
+    this.key();
+    rewrite(this, key, mask);
+    this.#stale = true;
+  }
+
+  recirculate(id: number): void {
+    this.recircId = id;
+    this.depth++;
+    this.#stale = true;
+  }
+
+  #replace(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.#dv = undefined;
+    this.#owned = true;
+    this.#stale = true;
+  }
+}

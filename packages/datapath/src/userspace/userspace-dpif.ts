@@ -1,0 +1,324 @@
+/**
+ * The datapath in TypeScript: the reference that the eBPF programs must equal, the dummy datapath
+ * of tests, and the way to forward where BPF is not allowed.
+ */
+import { type Flow, flowAnd } from '@heddle/packet';
+import { type Clock, realClock } from '@heddle/runtime/clock';
+import { SystemError } from '@heddle/runtime/errors';
+import type {
+  DpExecute,
+  DpFlow,
+  Dpif,
+  DpPort,
+  DpStats,
+  FlowPutMode,
+  FlowStats,
+  InstalledFlow,
+  OdpPort,
+  PortStats,
+  Upcall,
+  VportType,
+} from '../dpif.ts';
+import type { OdpAction } from '../odp-actions.ts';
+import { flowUfid } from '../odp-ufid.ts';
+import { Classifier } from './classifier.ts';
+import {
+  type ActionSink,
+  DROP_MALFORMED,
+  DROP_NO_PORT,
+  DROP_RECIRC,
+  DROP_UPCALL,
+  executeActions,
+} from './execute.ts';
+import type { Netdev } from './netdev.ts';
+import { Packet } from './packet.ts';
+import { UpcallQueue } from './upcall-queue.ts';
+
+const MAX_PORTS = 65536;
+const MAX_RECIRC = 6;
+
+export interface UserspaceDpifOptions {
+  /** Opens a device; throws ENODEV when there is none of that name. */
+  readonly openNetdev: (name: string, type: VportType) => Netdev;
+  readonly name?: string;
+  readonly clock?: Clock;
+  /** Runs the delivery of upcalls later; setImmediate by default. */
+  readonly defer?: (task: () => void) => void;
+}
+
+class Port implements DpPort {
+  readonly stats: PortStats = emptyPortStats();
+  readonly portNo: OdpPort;
+  readonly name: string;
+  readonly type: VportType;
+  readonly netdev: Netdev;
+
+  constructor(portNo: OdpPort, type: VportType, netdev: Netdev) {
+    this.portNo = portNo;
+    this.name = netdev.name;
+    this.type = type;
+    this.netdev = netdev;
+  }
+}
+
+class Entry implements InstalledFlow {
+  readonly key: Flow;
+  readonly mask: Flow;
+  readonly ufid: string;
+  actions: readonly OdpAction[];
+  readonly stats: FlowStats = { packets: 0, bytes: 0, usedMs: undefined, tcpFlags: 0 };
+
+  constructor(flow: DpFlow, ufid: string) {
+    this.mask = flow.mask.clone();
+    this.key = flowAnd(flow.key, flow.mask);
+    this.ufid = ufid;
+    this.actions = flow.actions;
+  }
+}
+
+export class UserspaceDpif implements Dpif {
+  readonly type = 'netdev';
+  readonly name: string;
+  readonly adopted = false;
+  readonly #clock: Clock;
+  readonly #defer: (task: () => void) => void;
+  readonly #open: UserspaceDpifOptions['openNetdev'];
+  readonly #ports = new Map<OdpPort, Port>();
+  readonly #flows = new Map<string, Entry>();
+  readonly #classifier = new Classifier<Entry>();
+  readonly #upcalls = new UpcallQueue();
+  readonly #drops = new Map<string, number>();
+  readonly #portListeners: ((port: OdpPort) => void)[] = [];
+  #handler: ((batch: readonly Upcall[]) => void) | undefined;
+  #deferred = false;
+  #hit = 0;
+  #missed = 0;
+
+  constructor(options: UserspaceDpifOptions) {
+    this.name = options.name ?? 'ovs-netdev';
+    this.#open = options.openNetdev;
+    this.#clock = options.clock ?? realClock;
+    this.#defer = options.defer ?? ((task) => void setImmediate(task));
+  }
+
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  async portAdd(name: string, type: VportType, requested?: OdpPort): Promise<OdpPort> {
+    for (const port of this.#ports.values()) {
+      if (port.name === name) throw new SystemError('EBUSY', name);
+    }
+    if (requested !== undefined && this.#ports.has(requested)) {
+      throw new SystemError('EEXIST', `port ${requested}`);
+    }
+    const portNo = requested ?? this.#freePort();
+    const port = new Port(portNo, type, this.#open(name, type));
+    this.#ports.set(portNo, port);
+    port.netdev.setReceiver((frame) => this.#receive(port, frame));
+    return portNo;
+  }
+
+  /** Port 0 is `OVSP_LOCAL` and given on request only. */
+  #freePort(): OdpPort {
+    for (let n = 1; n < MAX_PORTS; n++) if (!this.#ports.has(n)) return n;
+    throw new SystemError('EFBIG', 'no free port number');
+  }
+
+  async portDel(portNo: OdpPort): Promise<void> {
+    const port = this.#ports.get(portNo);
+    if (port === undefined) throw new SystemError('ENODEV', `port ${portNo}`);
+    this.#ports.delete(portNo);
+    this.#upcalls.forgetPort(portNo);
+    port.netdev.setReceiver(undefined);
+    port.netdev.close();
+  }
+
+  ports(): Iterable<DpPort> {
+    return this.#ports.values();
+  }
+
+  portStats(portNo: OdpPort): PortStats {
+    const port = this.#ports.get(portNo);
+    if (port === undefined) throw new SystemError('ENODEV', `port ${portNo}`);
+    return { ...port.stats };
+  }
+
+  onPortChange(listener: (port: OdpPort) => void): void {
+    this.#portListeners.push(listener);
+  }
+
+  /** For a device that watches itself: tells the listeners that the port's state changed. */
+  portChanged(port: OdpPort): void {
+    for (const listener of this.#portListeners) listener(port);
+  }
+
+  flowPut(flow: DpFlow, mode: FlowPutMode = 'put'): FlowStats | undefined {
+    const ufid = flowUfid(flow.key, flow.mask);
+    const existing = this.#flows.get(ufid);
+    if (existing === undefined) {
+      if (mode === 'modify') throw new SystemError('ENOENT', 'flow');
+      const entry = new Entry(flow, ufid);
+      this.#flows.set(ufid, entry);
+      this.#classifier.insert(entry);
+      return undefined;
+    }
+    if (mode === 'create') throw new SystemError('EEXIST', 'flow');
+    existing.actions = flow.actions;
+    return { ...existing.stats };
+  }
+
+  flowDel(ufid: string): FlowStats | undefined {
+    const entry = this.#flows.get(ufid);
+    if (entry === undefined) return undefined;
+    this.#flows.delete(ufid);
+    this.#classifier.remove(entry);
+    return { ...entry.stats };
+  }
+
+  flowGet(ufid: string): InstalledFlow | undefined {
+    const entry = this.#flows.get(ufid);
+    return entry && snapshot(entry);
+  }
+
+  *flows(): Iterable<InstalledFlow> {
+    for (const entry of [...this.#flows.values()]) yield snapshot(entry);
+  }
+
+  flowFlush(): void {
+    this.#flows.clear();
+    this.#classifier.clear();
+  }
+
+  execute(batch: readonly DpExecute[]): void {
+    for (const { flow, packet, actions } of batch) {
+      executeActions(new Packet(packet.data, flow), actions, this.#sink);
+    }
+  }
+
+  setUpcallHandler(handler: ((batch: readonly Upcall[]) => void) | undefined): void {
+    this.#handler = handler;
+    if (handler !== undefined && !this.#upcalls.empty) this.#deferUpcalls();
+  }
+
+  stats(): DpStats {
+    return {
+      hit: this.#hit,
+      missed: this.#missed,
+      lost: this.#upcalls.lost,
+      flows: this.#flows.size,
+      masks: this.#classifier.masks,
+      maskHit: this.#classifier.maskHits,
+      cacheHit: 0,
+      lostByPort: new Map(this.#upcalls.lostByPort),
+      drops: new Map(this.#drops),
+    };
+  }
+
+  async destroy(): Promise<void> {
+    this[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.#handler = undefined;
+    this.#upcalls.clear();
+    this.flowFlush();
+    for (const port of this.#ports.values()) {
+      port.netdev.setReceiver(undefined);
+      port.netdev.close();
+    }
+    this.#ports.clear();
+  }
+
+  #receive(port: Port, frame: Uint8Array): void {
+    if (frame.length < 14) {
+      port.stats.rxErrors++;
+      this.#drop(DROP_MALFORMED);
+      return;
+    }
+    port.stats.rxPackets++;
+    port.stats.rxBytes += frame.length;
+    this.#process(new Packet(frame, { inPort: port.portNo, recircId: 0, pktMark: 0 }));
+  }
+
+  #process(packet: Packet): void {
+    const key = packet.key();
+    const entry = this.#classifier.lookup(key);
+    if (entry === undefined) {
+      this.#missed++;
+      this.#upcall('miss', packet, packet.bytes, undefined);
+      return;
+    }
+    this.#hit++;
+    entry.stats.packets++;
+    entry.stats.bytes += packet.bytes.length;
+    entry.stats.usedMs = this.#clock.nowMs();
+    entry.stats.tcpFlags |= key.tcpFlags;
+    executeActions(packet, entry.actions, this.#sink);
+  }
+
+  readonly #sink: ActionSink = {
+    output: (portNo, frame) => {
+      const port = this.#ports.get(portNo);
+      if (port === undefined) this.#drop(DROP_NO_PORT);
+      else if (port.netdev.transmit(frame)) {
+        port.stats.txPackets++;
+        port.stats.txBytes += frame.length;
+      } else port.stats.txDropped++;
+    },
+    userspace: (packet, frame, userdata) => this.#upcall('action', packet, frame, userdata),
+    recirculate: (packet) => {
+      if (packet.depth > MAX_RECIRC) this.#drop(DROP_RECIRC);
+      else this.#process(packet);
+    },
+    drop: (reason) => this.#drop(reason),
+  };
+
+  #drop(reason: string): void {
+    this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + 1);
+  }
+
+  #upcall(
+    type: Upcall['type'],
+    packet: Packet,
+    frame: Uint8Array,
+    userdata: Uint8Array | undefined,
+  ): void {
+    const flow = packet.key().clone();
+    const upcall: Upcall = { type, flow, packet: { data: frame.slice() }, userdata };
+    if (!this.#upcalls.push(upcall)) this.#drop(DROP_UPCALL);
+    else if (this.#handler !== undefined) this.#deferUpcalls();
+  }
+
+  #deferUpcalls(): void {
+    if (this.#deferred) return;
+    this.#deferred = true;
+    this.#defer(() => {
+      this.#deferred = false;
+      const batch = this.#handler === undefined ? [] : this.#upcalls.takeBatch();
+      if (batch.length > 0) this.#handler?.(batch);
+      if (this.#handler !== undefined && !this.#upcalls.empty) this.#deferUpcalls();
+    });
+  }
+}
+
+function snapshot(entry: Entry): InstalledFlow {
+  return { ...entry, stats: { ...entry.stats } };
+}
+
+function emptyPortStats(): PortStats {
+  return {
+    rxPackets: 0,
+    rxBytes: 0,
+    rxErrors: 0,
+    rxDropped: 0,
+    rxOverErrors: 0,
+    rxFrameErrors: 0,
+    rxCrcErrors: 0,
+    txPackets: 0,
+    txBytes: 0,
+    txErrors: 0,
+    txDropped: 0,
+    collisions: 0,
+  };
+}
