@@ -57,9 +57,12 @@ export function loadLightSkeleton(s: LightSkeleton, options: LoadOptions = {}): 
 
 function loadError(errno: number, log: Buffer): BpfError {
   const end = log.indexOf(0);
-  const lines = log.toString('utf8', 0, end < 0 ? log.length : end).trimEnd().split('\n');
+  const lines = log
+    .toString('utf8', 0, end < 0 ? log.length : end)
+    .trimEnd()
+    .split('\n');
   const tail = lines.slice(-LOG_TAIL_LINES).join('\n');
-  return new BpfError(errnoName(errno), `loading BPF programs: ${errnoName(errno)}`, tail);
+  return new BpfError(errnoName(errno), 'loading BPF programs', tail);
 }
 
 interface Attempt {
@@ -79,7 +82,7 @@ function runLoader(s: LightSkeleton, options: LoadOptions, log: Buffer | undefin
     attr.writeBigUInt64LE(pointer(ctx), 48);
     const r = bpf(BPF_PROG_TEST_RUN, attr);
     const result = r < 0 ? r : attr.readInt32LE(4);
-    if (keep.length < 0) throw new Error('unreachable: keeps the initial values alive');
+    keep.length = 0;
     return { error: result < 0 ? -result : undefined, loaded: readFds(s, ctx) };
   } finally {
     closeSync(map);
@@ -124,7 +127,7 @@ function readFds(s: LightSkeleton, ctx: Buffer): LoadedSkeleton {
 }
 
 function checked(what: string, r: number): number {
-  if (r < 0) throw new BpfError(errnoName(-r), `${what}: ${errnoName(-r)}`);
+  if (r < 0) throw new BpfError(errnoName(-r), what);
   return r;
 }
 

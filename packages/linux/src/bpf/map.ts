@@ -111,7 +111,12 @@ export class BpfMap implements Disposable {
     closeSync(this.fd);
   }
 
-  #run(cmd: number, key: Uint8Array | number | undefined, value: Uint8Array | undefined, flags: number): number {
+  #run(
+    cmd: number,
+    key: Uint8Array | number | undefined,
+    value: Uint8Array | undefined,
+    flags: number,
+  ): number {
     const a = this.#attr;
     if (typeof key === 'number') this.#key.writeUInt32LE(key, 0);
     else if (key !== undefined) this.#key.set(key);
@@ -122,7 +127,7 @@ export class BpfMap implements Disposable {
   }
 
   #check(what: string, r: number): void {
-    if (r < 0) throw new BpfError(errnoName(-r), `BPF map ${what}: ${errnoName(-r)}`);
+    if (r < 0) throw new BpfError(errnoName(-r), `BPF map ${what}`);
   }
 }
 
@@ -133,7 +138,7 @@ function mapInfo(fd: number): MapInfo {
   attr.writeUInt32LE(info.length, 4);
   attr.writeBigUInt64LE(pointer(info), 8);
   const r = bpf(BPF_OBJ_GET_INFO_BY_FD, attr);
-  if (r < 0) throw new BpfError(errnoName(-r), `BPF map info: ${errnoName(-r)}`);
+  if (r < 0) throw new BpfError(errnoName(-r), 'BPF map info');
   return {
     type: info.readUInt32LE(0),
     keySize: info.readUInt32LE(8),

@@ -1,6 +1,6 @@
 /** Pins, links and test runs of BPF programs. */
 import { existsSync, mkdirSync, statfsSync } from 'node:fs';
-import { mountFs } from '../native.ts';
+import { syscall } from '../native.ts';
 import {
   BPF_LINK_CREATE,
   BPF_LINK_UPDATE,
@@ -13,6 +13,7 @@ import {
   pointer,
 } from './syscall.ts';
 
+const SYS_MOUNT = process.arch === 'arm64' ? 40 : 165;
 const BPF_TCX_INGRESS = 46;
 const BPF_FS_MAGIC = 0xcafe4a11;
 
@@ -21,7 +22,7 @@ function cPath(path: string): Buffer {
 }
 
 function checked(what: string, r: number): number {
-  if (r < 0) throw new BpfError(errnoName(-r), `${what}: ${errnoName(-r)}`);
+  if (r < 0) throw new BpfError(errnoName(-r), what);
   return r;
 }
 
@@ -29,7 +30,8 @@ function checked(what: string, r: number): number {
 export function ensureBpffs(dir = '/sys/fs/bpf'): void {
   if (!existsSync(dir)) mkdirSync(dir, { recursive: true });
   if (statfsSync(dir).type === BPF_FS_MAGIC) return;
-  checked(`mounting bpffs on ${dir}`, mountFs('bpf', dir, 'bpf'));
+  const kind = cPath('bpf');
+  checked(`mounting bpffs on ${dir}`, syscall(SYS_MOUNT, kind, cPath(dir), kind, 0, null));
 }
 
 export function pin(fd: number, path: string): void {

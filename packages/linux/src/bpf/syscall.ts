@@ -22,7 +22,8 @@ export class BpfError extends SystemError {
   readonly log: string;
 
   constructor(code: string, message: string, log = '') {
-    super(code, log === '' ? message : `${message}\n${log}`);
+    super(code, message);
+    if (log !== '') this.message += `\n${log}`;
     this.log = log;
   }
 }
