@@ -1,0 +1,190 @@
+/** RFC 7047 section 5.1, <condition>. */
+import {
+  type Atom,
+  type ColumnType,
+  type Datum,
+  datumEquals,
+  decodeDatum,
+  findKey,
+  isArray,
+  isOptionalScalar,
+  type Json,
+  OvsdbError,
+  printJson,
+  type ResolveName,
+} from '../notation/index.ts';
+import type { ColumnSchema, TableSchema } from '../schema/schema.ts';
+import type { Row, Table } from './table.ts';
+import { datumText } from './table.ts';
+import type { Transaction } from './transaction.ts';
+
+const FUNCTIONS = ['<', '<=', '==', '!=', '>=', '>', 'includes', 'excludes'] as const;
+type ConditionFunction = (typeof FUNCTIONS)[number];
+
+/** `_uuid` and `_version` stand as columns whose index is below zero. */
+export const UUID_COLUMN: ColumnSchema = pseudo('_uuid', -1);
+export const VERSION_COLUMN: ColumnSchema = pseudo('_version', -2);
+
+function pseudo(name: string, index: number): ColumnSchema {
+  const type: ColumnType = { key: { type: 'uuid' }, min: 1, max: 1 };
+  return { name, index, type, mutable: false, ephemeral: false };
+}
+
+export type Clause =
+  | boolean
+  | { readonly column: ColumnSchema; readonly fn: ConditionFunction; readonly arg: Datum };
+
+export function columnOf(table: TableSchema, name: string): ColumnSchema | undefined {
+  if (name === '_uuid') return UUID_COLUMN;
+  if (name === '_version') return VERSION_COLUMN;
+  return table.columns.get(name);
+}
+
+export function valueOf(row: Row, column: ColumnSchema): Datum {
+  if (column.index >= 0) return row.data[column.index]!;
+  return { keys: [column.index === -1 ? row.uuid : row.version] };
+}
+
+export function parseCondition(
+  table: TableSchema,
+  json: Json | undefined,
+  resolve?: ResolveName,
+): Clause[] {
+  if (!isArray(json))
+    throw new OvsdbError('syntax error', 'array expected', printJson(json ?? null));
+  return json.map((clause) => parseClause(table, clause, resolve));
+}
+
+export function parseClause(table: TableSchema, json: Json, resolve?: ResolveName): Clause {
+  if (typeof json === 'boolean') return json;
+  if (!isArray(json) || json.length !== 3 || typeof json[0] !== 'string') {
+    throw new OvsdbError('syntax error', 'Parse error in condition.', printJson(json));
+  }
+  const column = columnOf(table, json[0]);
+  if (!column)
+    throw new OvsdbError(
+      'unknown column',
+      `No column ${json[0]} in table ${table.name}.`,
+      printJson(json),
+    );
+  const fn = json[1] as ConditionFunction;
+  if (!FUNCTIONS.includes(fn))
+    throw new OvsdbError('unknown function', `No function named ${String(json[1])}.`);
+  const { type } = column;
+  if (fn === '<' || fn === '<=' || fn === '>' || fn === '>=') {
+    const numeric = type.key.type === 'integer' || type.key.type === 'real';
+    if (!numeric || type.value || type.max !== 1) {
+      throw new OvsdbError(
+        'syntax error',
+        `Type mismatch: "${fn}" operator may not be applied to column ${column.name} of type ${typeText(type)}.`,
+        printJson(json),
+      );
+    }
+    return { column, fn, arg: decodeDatum({ ...type, min: 1 }, json[2]!, { resolve }) };
+  }
+  const loose = fn === 'includes' || fn === 'excludes' ? { ...type, min: 0, max: Infinity } : type;
+  return {
+    column,
+    fn,
+    arg: decodeDatum(loose, json[2]!, { resolve, lax: fn === 'includes' || fn === 'excludes' }),
+  };
+}
+
+/** A type in upstream's words: `set of up to 3 integers`. */
+export function typeText(type: ColumnType): string {
+  const { key, value } = type;
+  if (value) return `map of ${key.type}-${value.type} pairs`;
+  return type.max === 1 && type.min === 1
+    ? key.type
+    : `set of ${type.max === Infinity ? '' : `up to ${type.max} `}${key.type}s`;
+}
+
+/** All clauses hold (RFC 7047: a condition is the conjunction of its clauses). */
+export function matches(row: Row, clauses: readonly Clause[]): boolean {
+  return clauses.every((clause) => holds(row, clause));
+}
+
+export function holds(row: Row, clause: Clause): boolean {
+  if (typeof clause === 'boolean') return clause;
+  const value = valueOf(row, clause.column);
+  const { arg, fn } = clause;
+  switch (fn) {
+    case '==':
+      return datumEquals(value, arg);
+    case '!=':
+      return !datumEquals(value, arg);
+    case 'includes':
+      return includesAll(value, arg);
+    case 'excludes':
+      return excludesAll(value, arg);
+    default:
+      return compare(fn, value, arg, isOptionalScalar(clause.column.type));
+  }
+}
+
+function compare(
+  fn: '<' | '<=' | '>' | '>=',
+  value: Datum,
+  arg: Datum,
+  optional: boolean,
+): boolean {
+  if (optional && value.keys.length === 0) return false;
+  const [a, b] = [value.keys[0] as Atom, arg.keys[0] as Atom];
+  if (fn === '<') return a < b;
+  if (fn === '<=') return a <= b;
+  return fn === '>' ? a > b : a >= b;
+}
+
+function includesAll(value: Datum, arg: Datum): boolean {
+  return arg.keys.every((key, i) => {
+    const at = findKey(value, key);
+    return at >= 0 && (!arg.values || value.values![at] === arg.values[i]);
+  });
+}
+
+function excludesAll(value: Datum, arg: Datum): boolean {
+  return arg.keys.every((key, i) => {
+    const at = findKey(value, key);
+    return at < 0 || (arg.values !== undefined && value.values![at] !== arg.values[i]);
+  });
+}
+
+/** The rows that match; by uuid or by an index where the condition pins one, else by a scan. */
+export function select(txn: Transaction, table: Table, clauses: readonly Clause[]): Row[] {
+  const uuid = equalTo(clauses, UUID_COLUMN);
+  if (uuid) {
+    const row = txn.get(table, uuid.keys[0] as string);
+    return row && matches(row, clauses) ? [row] : [];
+  }
+  for (const [i, columns] of table.schema.indexes.entries()) {
+    const values = columns.map((c) => equalTo(clauses, c));
+    if (values.some((v) => v === undefined)) continue;
+    return byIndex(txn, table, clauses, i, values.map((v) => datumText(v!)).join('\0'));
+  }
+  const out: Row[] = [];
+  for (const row of txn.rows(table)) if (matches(row, clauses)) out.push(row);
+  return out;
+}
+
+function byIndex(
+  txn: Transaction,
+  table: Table,
+  clauses: readonly Clause[],
+  i: number,
+  key: string,
+): Row[] {
+  const out: Row[] = [];
+  const uuid = table.indexes[i]!.get(key);
+  if (uuid !== undefined && !txn.isChanged(table, uuid)) {
+    const row = table.rows.get(uuid);
+    if (row && matches(row, clauses)) out.push(row);
+  }
+  for (const row of txn.changedRows(table)) if (row && matches(row, clauses)) out.push(row);
+  return out;
+}
+
+function equalTo(clauses: readonly Clause[], column: ColumnSchema): Datum | undefined {
+  for (const c of clauses)
+    if (typeof c === 'object' && c.column === column && c.fn === '==') return c.arg;
+  return undefined;
+}

@@ -1,0 +1,410 @@
+/** The operations of a transaction (RFC 7047 section 5.2, ovsdb-server(7)). */
+import {
+  type Datum,
+  datumEquals,
+  decodeDatum,
+  encodeDatum,
+  isArray,
+  isObject,
+  isUuid,
+  type Json,
+  type JsonObject,
+  OvsdbError,
+  printJson,
+  printSortedJson,
+  type ResolveName,
+} from '../notation/index.ts';
+import type { ColumnSchema } from '../schema/schema.ts';
+import {
+  columnOf,
+  parseCondition,
+  select,
+  UUID_COLUMN,
+  VERSION_COLUMN,
+  valueOf,
+} from './condition.ts';
+import { mutate, parseMutation } from './mutation.ts';
+import type { Row, Table, Tables } from './table.ts';
+import { type RowChange, Transaction } from './transaction.ts';
+
+export interface ExecuteContext {
+  /** Whether this client holds the lock; for `assert`. */
+  readonly ownsLock: (name: string) => boolean;
+  /** Milliseconds since the transaction was asked for; for `wait`. */
+  readonly elapsedMs: number;
+  readonly readOnly?: boolean;
+}
+
+export interface ExecuteResult {
+  /** One per operation and, if the commit failed, one more. */
+  readonly results: Json[];
+  readonly changes: RowChange[];
+  readonly durable: boolean;
+  readonly comments: string[];
+}
+
+/** A `wait` whose condition does not hold yet: to try again after a commit or at `timeoutMs`. */
+export interface Blocked {
+  readonly blocked: true;
+  readonly timeoutMs: number;
+}
+
+class Wait extends Error {
+  readonly timeoutMs: number;
+  constructor(timeoutMs: number) {
+    super('wait');
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** Runs the operations on an overlay; the tables do not change. */
+export function execute(
+  tables: Tables,
+  ops: readonly Json[],
+  context: ExecuteContext,
+): ExecuteResult | Blocked {
+  const run = new Execution(tables, context);
+  const results: Json[] = [];
+  for (const [i, op] of ops.entries()) {
+    try {
+      results.push(run.operation(op, { n: i + 1, of: ops.length }));
+    } catch (error) {
+      if (error instanceof Wait) return { blocked: true, timeoutMs: error.timeoutMs };
+      if (!(error instanceof OvsdbError)) throw error;
+      results.push(error.toJson());
+      while (results.length < ops.length) results.push(null);
+      return { results, changes: [], durable: false, comments: [] };
+    }
+  }
+  try {
+    return { results, changes: run.txn.prepare(), durable: run.durable, comments: run.comments };
+  } catch (error) {
+    if (!(error instanceof OvsdbError)) throw error;
+    results.push(error.toJson());
+    return { results, changes: [], durable: false, comments: [] };
+  }
+}
+
+/** The members of each operation besides `op`: required ones, then optional ones. */
+const MEMBERS: Readonly<Record<string, readonly [readonly string[], readonly string[]]>> = {
+  insert: [['table'], ['row', 'uuid', 'uuid-name']],
+  select: [['table', 'where'], ['columns']],
+  update: [['table', 'where', 'row'], []],
+  mutate: [['table', 'where', 'mutations'], []],
+  delete: [['table', 'where'], []],
+  wait: [
+    ['table', 'where', 'until', 'rows'],
+    ['timeout', 'columns'],
+  ],
+  commit: [['durable'], []],
+  abort: [[], []],
+  comment: [['comment'], []],
+  assert: [['lock'], []],
+};
+
+/** Which operation of how many is being parsed, for the words of its errors. */
+interface Position {
+  readonly n: number;
+  readonly of: number;
+}
+
+class Execution {
+  readonly txn: Transaction;
+  readonly comments: string[] = [];
+  durable = false;
+  readonly #tables: Tables;
+  readonly #context: ExecuteContext;
+  /** named-uuid → uuid, and whether an insert has claimed it. */
+  readonly #names = new Map<string, { uuid: string; inserted: boolean }>();
+
+  constructor(tables: Tables, context: ExecuteContext) {
+    this.#tables = tables;
+    this.#context = context;
+    this.txn = new Transaction(tables);
+  }
+
+  readonly #resolve: ResolveName = (name) => {
+    let entry = this.#names.get(name);
+    if (!entry) {
+      entry = { uuid: crypto.randomUUID(), inserted: false };
+      this.#names.set(name, entry);
+    }
+    return entry.uuid;
+  };
+
+  operation(json: Json, position: Position): Json {
+    const op = this.#checkMembers(json, position);
+    const o = json as JsonObject;
+    switch (op) {
+      case 'insert':
+        return this.#insert(o);
+      case 'select':
+        return this.#select(o);
+      case 'update':
+        return this.#update(o);
+      case 'mutate':
+        return this.#mutate(o);
+      case 'delete':
+        return this.#delete(o);
+      case 'wait':
+        return this.#wait(o);
+      case 'commit':
+        this.durable ||= o['durable'] === true;
+        return {};
+      case 'abort':
+        throw new OvsdbError('aborted', 'aborted by request');
+      case 'comment':
+        this.comments.push(String(o['comment']));
+        return {};
+      default:
+        return this.#assert(o);
+    }
+  }
+
+  #checkMembers(json: Json, { n, of }: Position): string {
+    const fail = (what: string) =>
+      new OvsdbError(
+        'syntax error',
+        `Parsing ovsdb operation ${n} of ${of} failed: ${what}`,
+        isObject(json) ? printSortedJson(json) : undefined,
+      );
+    if (!isObject(json)) throw fail('Object expected.');
+    const { op, table } = json;
+    if (op === undefined) throw fail("Required 'op' member is missing.");
+    const members = typeof op === 'string' ? MEMBERS[op] : undefined;
+    if (!members) throw fail(`No operation "${String(op)}"`);
+    for (const name of members[0]) {
+      if (json[name] === undefined) throw fail(`Required '${name}' member is missing.`);
+      if (name === 'table' && !this.#tables.byName.has(String(table))) {
+        throw fail(`No table named ${String(table)}.`);
+      }
+    }
+    const wrong = Object.keys(json).find((k) => TYPES[k] && !TYPES[k](json[k]!));
+    if (wrong !== undefined) throw fail(`Type mismatch for member '${wrong}'.`);
+    for (const name of Object.keys(json)) {
+      if (name === 'op' || members[0].includes(name) || members[1].includes(name)) continue;
+      throw fail(`Member '${name}' is present but not allowed here.`);
+    }
+    return op as string;
+  }
+
+  #assert(json: JsonObject): Json {
+    const lock = String(json['lock']);
+    if (!this.#context.ownsLock(lock))
+      throw new OvsdbError('not owner', `Asserted lock ${lock} not held.`);
+    return {};
+  }
+
+  #table(json: JsonObject): Table {
+    return this.#tables.get(json['table'] as string);
+  }
+
+  #insert(json: JsonObject): Json {
+    this.#writable();
+    const table = this.#table(json);
+    const uuid = this.#newUuid(table, json);
+    const values = this.#row(table, json['row'] ?? {});
+    const data = [...table.newRow(uuid).data];
+    for (const [column, datum] of values) data[column.index] = datum;
+    this.txn.put(table, { uuid, version: crypto.randomUUID(), data });
+    return { uuid: ['uuid', uuid] };
+  }
+
+  #newUuid(table: Table, json: JsonObject): string {
+    const given = json['uuid'];
+    const name = json['uuid-name'];
+    if (given !== undefined && !(typeof given === 'string' && isUuid(given))) {
+      throw new OvsdbError('syntax error', 'bad uuid', printJson(given));
+    }
+    const uuid = typeof given === 'string' ? given.toLowerCase() : undefined;
+    if (uuid !== undefined && this.txn.get(table, uuid)) {
+      throw new OvsdbError(
+        'duplicate uuid',
+        `This UUID would duplicate a UUID already present within the table or deleted within the same transaction.`,
+        printJson(['uuid', uuid]),
+      );
+    }
+    if (typeof name !== 'string') return uuid ?? crypto.randomUUID();
+    const entry = this.#names.get(name);
+    if (entry?.inserted) {
+      throw new OvsdbError(
+        'duplicate uuid-name',
+        'This "uuid-name" appeared on an earlier "insert" operation.',
+        printJson(name),
+      );
+    }
+    const chosen = uuid ?? entry?.uuid ?? crypto.randomUUID();
+    this.#names.set(name, { uuid: chosen, inserted: true });
+    return chosen;
+  }
+
+  /** A <row>: only real columns, each value checked. */
+  #row(table: Table, json: Json): Map<ColumnSchema, Datum> {
+    if (!isObject(json))
+      throw new OvsdbError('syntax error', 'row must be JSON object', printJson(json));
+    const out = new Map<ColumnSchema, Datum>();
+    for (const [name, value] of Object.entries(json)) {
+      const column = table.schema.columns.get(name);
+      if (!column)
+        throw new OvsdbError(
+          'unknown column',
+          `No column ${name} in table ${table.schema.name}.`,
+          printSortedJson(json),
+        );
+      out.set(column, decodeDatum(column.type, value, { resolve: this.#resolve }));
+    }
+    return out;
+  }
+
+  #columns(table: Table, json: Json | undefined): ColumnSchema[] {
+    if (json === undefined) return [UUID_COLUMN, VERSION_COLUMN, ...table.schema.columnList];
+    if (!isArray(json))
+      throw new OvsdbError(
+        'syntax error',
+        'array of distinct column names expected',
+        printJson(json),
+      );
+    const out = json.map((name) => {
+      const column = columnOf(table.schema, String(name));
+      if (!column)
+        throw new OvsdbError(
+          'syntax error',
+          `${String(name)} is not a valid column name`,
+          printJson(json),
+        );
+      return column;
+    });
+    if (new Set(out).size !== out.length)
+      throw new OvsdbError(
+        'syntax error',
+        'array of distinct column names expected',
+        printJson(json),
+      );
+    return out;
+  }
+
+  #where(table: Table, json: JsonObject): Row[] {
+    return select(this.txn, table, parseCondition(table.schema, json['where'], this.#resolve));
+  }
+
+  #select(json: JsonObject): Json {
+    const table = this.#table(json);
+    const columns = this.#columns(table, json['columns']);
+    const seen = new Set<string>();
+    const rows: Json[] = [];
+    for (const row of this.#where(table, json)) {
+      const out = rowToJson(row, columns);
+      if (!columns.includes(UUID_COLUMN)) {
+        const text = printJson(out);
+        if (seen.has(text)) continue;
+        seen.add(text);
+      }
+      rows.push(out);
+    }
+    return { rows };
+  }
+
+  #update(json: JsonObject): Json {
+    this.#writable();
+    const table = this.#table(json);
+    const values = this.#row(table, json['row']!);
+    for (const column of values.keys()) {
+      if (!column.mutable) {
+        throw new OvsdbError(
+          'constraint violation',
+          `Cannot update immutable column ${column.name} in table ${table.schema.name}.`,
+          printSortedJson(json),
+        );
+      }
+    }
+    const rows = this.#where(table, json);
+    for (const row of rows) this.txn.modify(table, row, values);
+    return { count: rows.length };
+  }
+
+  #mutate(json: JsonObject): Json {
+    this.#writable();
+    const table = this.#table(json);
+    const mutations = (json['mutations'] as readonly Json[]).map((m) =>
+      parseMutation(table.schema, m, this.#resolve),
+    );
+    const rows = this.#where(table, json);
+    for (const row of rows) {
+      const changes = new Map<ColumnSchema, Datum>();
+      for (const m of mutations) {
+        changes.set(m.column, mutate(changes.get(m.column) ?? row.data[m.column.index]!, m));
+      }
+      this.txn.modify(table, row, changes);
+    }
+    return { count: rows.length };
+  }
+
+  #delete(json: JsonObject): Json {
+    this.#writable();
+    const table = this.#table(json);
+    const rows = this.#where(table, json);
+    for (const row of rows) this.txn.remove(table, row.uuid);
+    return { count: rows.length };
+  }
+
+  #wait(json: JsonObject): Json {
+    const table = this.#table(json);
+    const columns = this.#columns(table, json['columns']);
+    const { until, timeout } = json;
+    const wanted = (json['rows'] as readonly Json[]).map((r) => this.#row(table, r));
+    const actual = this.#where(table, json);
+    if (sameRows(actual, wanted, columns) === (until === '==')) return {};
+    const limit = timeout === undefined ? Infinity : Number(timeout);
+    if (this.#context.elapsedMs < limit) throw new Wait(limit);
+    throw new OvsdbError(
+      'timed out',
+      limit === 0 ? '"where" clause test failed' : `"wait" timed out after ${limit} ms`,
+    );
+  }
+
+  #writable(): void {
+    if (this.#context.readOnly) {
+      throw new OvsdbError(
+        'not allowed',
+        `insert operation not allowed when database server is in read only mode`,
+      );
+    }
+  }
+}
+
+/** Whether the rows, seen in `columns` only and as sets, are the same. */
+function sameRows(
+  actual: readonly Row[],
+  wanted: readonly Map<ColumnSchema, Datum>[],
+  columns: readonly ColumnSchema[],
+): boolean {
+  const equal = (row: Row, want: Map<ColumnSchema, Datum>) =>
+    columns.every((c) => {
+      const datum = want.get(c);
+      return datum === undefined ? true : datumEquals(valueOf(row, c), datum);
+    });
+  return (
+    actual.every((row) => wanted.some((want) => equal(row, want))) &&
+    wanted.every((want) => actual.some((row) => equal(row, want)))
+  );
+}
+
+export function rowToJson(row: Row, columns: readonly ColumnSchema[]): JsonObject {
+  const out: Record<string, Json> = {};
+  for (const column of columns) out[column.name] = encodeDatum(column.type, valueOf(row, column));
+  return out;
+}
+
+const TYPES: Readonly<Record<string, (json: Json) => boolean>> = {
+  where: isArray,
+  row: isObject,
+  rows: isArray,
+  mutations: isArray,
+  columns: isArray,
+  comment: (j) => typeof j === 'string',
+  lock: (j) => typeof j === 'string',
+  durable: (j) => typeof j === 'boolean',
+  timeout: (j) => typeof j === 'number',
+  until: (j) => typeof j === 'string',
+  'uuid-name': (j) => typeof j === 'string',
+};

@@ -1,0 +1,169 @@
+/** RFC 7047 section 5.1, <mutation>. */
+import {
+  type Atom,
+  type BaseType,
+  type ColumnType,
+  checkDatum,
+  type Datum,
+  decodeDatum,
+  findKey,
+  integerAtom,
+  isArray,
+  type Json,
+  makeDatum,
+  OvsdbError,
+  printJson,
+  type ResolveName,
+} from '../notation/index.ts';
+import type { ColumnSchema, TableSchema } from '../schema/schema.ts';
+import { columnOf, typeText } from './condition.ts';
+
+const ARITHMETIC = ['+=', '-=', '*=', '/=', '%='] as const;
+type Arithmetic = (typeof ARITHMETIC)[number];
+
+export interface Mutation {
+  readonly column: ColumnSchema;
+  readonly mutator: Arithmetic | 'insert' | 'delete';
+  readonly arg: Datum;
+  /** A set of keys to delete from a map, whatever their values. */
+  readonly byKey: boolean;
+}
+
+export function parseMutation(table: TableSchema, json: Json, resolve: ResolveName): Mutation {
+  if (!isArray(json) || json.length !== 3 || typeof json[0] !== 'string') {
+    throw new OvsdbError('syntax error', 'Parse error in mutation.', printJson(json));
+  }
+  const column = columnOf(table, json[0]);
+  if (!column || column.index < 0) {
+    if (column)
+      throw new OvsdbError(
+        'constraint violation',
+        `Cannot mutate immutable column ${json[0]}.`,
+        printJson(json),
+      );
+    throw new OvsdbError(
+      'unknown column',
+      `No column ${json[0]} in table ${table.name}.`,
+      printJson(json),
+    );
+  }
+  const mutator = json[1] as Mutation['mutator'];
+  if (!column.mutable) {
+    throw new OvsdbError(
+      'constraint violation',
+      `Cannot mutate immutable column ${column.name} in table ${table.name}.`,
+      printJson(json),
+    );
+  }
+  const { type } = column;
+  if ((ARITHMETIC as readonly string[]).includes(mutator)) {
+    return { column, mutator, arg: arithmeticArg(column, mutator, json), byKey: false };
+  }
+  if (mutator !== 'insert' && mutator !== 'delete') {
+    throw new OvsdbError(
+      'syntax error',
+      `No mutator named ${String(mutator)}.`,
+      printJson(json[1]!),
+    );
+  }
+  if (type.max === 1 && type.min === 1) throw mismatch(column, mutator, json);
+  const byKey =
+    mutator === 'delete' && type.value !== undefined && !(isArray(json[2]) && json[2][0] === 'map');
+  const loose: ColumnType = byKey
+    ? { key: type.key, min: 0, max: Infinity }
+    : { ...type, min: 0, max: Infinity };
+  return {
+    column,
+    mutator,
+    arg: decodeDatum(loose, json[2]!, { resolve, lax: mutator === 'delete' }),
+    byKey,
+  };
+}
+
+function arithmeticArg(column: ColumnSchema, mutator: string, json: readonly Json[]): Datum {
+  const { type } = column;
+  const base = type.key.type;
+  const numeric = base === 'integer' || (base === 'real' && mutator !== '%=');
+  if (!numeric || type.value) throw mismatch(column, mutator, json);
+  return decodeDatum({ key: { type: base }, min: 1, max: 1 }, json[2]!);
+}
+
+function mismatch(column: ColumnSchema, mutator: string, json: readonly Json[]): OvsdbError {
+  return new OvsdbError(
+    'syntax error',
+    `Type mismatch: "${mutator}" operator may not be applied to column ${column.name} of type ${typeText(column.type)}.`,
+    printJson(json),
+  );
+}
+
+/** The column's new value; throws OvsdbError. */
+export function mutate(value: Datum, { column, mutator, arg, byKey }: Mutation): Datum {
+  let result: Datum;
+  if (mutator === 'insert') result = insert(column.type, value, arg);
+  else if (mutator === 'delete') result = remove(value, arg, byKey);
+  else {
+    const keys = value.keys.map((key) => arithmetic(column.type.key, mutator, key, arg.keys[0]!));
+    result = makeDatum(keys);
+    if (result.keys.length !== keys.length)
+      throw new OvsdbError(
+        'constraint violation',
+        'Result of mutation is not a set: it has duplicates.',
+      );
+  }
+  const { min, max, value: mapped } = column.type;
+  const n = result.keys.length;
+  if (n < min || n > max) {
+    throw new OvsdbError(
+      'constraint violation',
+      `Attempted to store ${n} elements in ${mapped ? 'map' : 'set'} of ${min} to ${max === Infinity ? 'unlimited' : max} ${mapped ? `${column.type.key.type}-${mapped.type} pairs` : `${column.type.key.type}s`}.`,
+    );
+  }
+  checkDatum(column.type, result);
+  return result;
+}
+
+/** Keys that a map has already keep their values. */
+function insert(type: ColumnType, value: Datum, arg: Datum): Datum {
+  const fresh = arg.keys.map((key) => findKey(value, key) < 0);
+  const keys = [...value.keys, ...arg.keys.filter((_, i) => fresh[i])];
+  if (!type.value) return makeDatum(keys);
+  return makeDatum(keys, [...value.values!, ...arg.values!.filter((_, i) => fresh[i])]);
+}
+
+function remove(value: Datum, arg: Datum, byKey: boolean): Datum {
+  const keep = value.keys.map((key, i) => {
+    const at = findKey(arg, key);
+    if (at < 0) return true;
+    return !byKey && arg.values !== undefined && arg.values[at] !== value.values![i];
+  });
+  const keys = value.keys.filter((_, i) => keep[i]);
+  return value.values ? { keys, values: value.values.filter((_, i) => keep[i]) } : { keys };
+}
+
+function arithmetic(base: BaseType, mutator: Arithmetic, a: Atom, b: Atom): Atom {
+  if (base.type === 'real') return realArithmetic(mutator, a as number, b as number);
+  const [x, y] = [BigInt(a as number), BigInt(b as number)];
+  if (y === 0n && (mutator === '/=' || mutator === '%='))
+    throw new OvsdbError('domain error', 'Division by zero.');
+  const result = {
+    '+=': () => x + y,
+    '-=': () => x - y,
+    '*=': () => x * y,
+    '/=': () => x / y,
+    '%=': () => x % y,
+  }[mutator]();
+  try {
+    return integerAtom(result);
+  } catch {
+    throw new OvsdbError('range error', `Result of "${mutator}" operation is out of range.`);
+  }
+}
+
+function realArithmetic(mutator: Arithmetic, a: number, b: number): number {
+  if (b === 0 && mutator === '/=') throw new OvsdbError('domain error', 'Division by zero.');
+  const result =
+    mutator === '+=' ? a + b : mutator === '-=' ? a - b : mutator === '*=' ? a * b : a / b;
+  if (!Number.isFinite(result))
+    throw new OvsdbError('range error', `Result of "${mutator}" operation is out of range.`);
+  return result;
+}

@@ -1,0 +1,351 @@
+/**
+ * A transaction over the tables: changes lie in an overlay until `commit` has found that the whole
+ * keeps the schema's promises (RFC 7047 sections 3.2 and 4.1.3).
+ */
+import { randomUUID } from 'node:crypto';
+import { type Atom, type Datum, datumEquals, makeDatum, OvsdbError } from '../notation/index.ts';
+import type { ColumnSchema } from '../schema/schema.ts';
+import { forEachReference, type Row, type Table, type Tables } from './table.ts';
+
+/** What became of one row; `old` is absent for a new one, `now` for a deleted one. */
+export interface RowChange {
+  readonly table: Table;
+  readonly uuid: string;
+  readonly old: Row | undefined;
+  readonly now: Row | undefined;
+}
+
+export class Transaction {
+  readonly tables: Tables;
+  readonly #overlay = new Map<Table, Map<string, Row | undefined>>();
+
+  constructor(tables: Tables) {
+    this.tables = tables;
+  }
+
+  get(table: Table, uuid: string): Row | undefined {
+    const changed = this.#overlay.get(table);
+    return changed?.has(uuid) ? changed.get(uuid) : table.rows.get(uuid);
+  }
+
+  *rows(table: Table): Generator<Row> {
+    const changed = this.#overlay.get(table);
+    if (!changed) {
+      yield* table.rows.values();
+      return;
+    }
+    for (const row of table.rows.values()) {
+      if (!changed.has(row.uuid)) yield row;
+      else {
+        const now = changed.get(row.uuid);
+        if (now) yield now;
+      }
+    }
+    for (const [uuid, row] of changed) if (row && !table.rows.has(uuid)) yield row;
+  }
+
+  /** Rows of this transaction's overlay: the ones that the tables' indexes do not know. */
+  changedRows(table: Table): Iterable<Row | undefined> {
+    return this.#overlay.get(table)?.values() ?? [];
+  }
+
+  isChanged(table: Table, uuid: string): boolean {
+    return this.#overlay.get(table)?.has(uuid) ?? false;
+  }
+
+  put(table: Table, row: Row): void {
+    this.#of(table).set(row.uuid, row);
+  }
+
+  remove(table: Table, uuid: string): void {
+    if (table.rows.has(uuid)) this.#of(table).set(uuid, undefined);
+    else this.#of(table).delete(uuid);
+  }
+
+  /** Replaces columns of a row, which gets a new version if any of them differs. */
+  modify(table: Table, row: Row, changes: ReadonlyMap<ColumnSchema, Datum>): Row {
+    let data: Datum[] | undefined;
+    for (const [column, datum] of changes) {
+      if (datumEquals(row.data[column.index]!, datum)) continue;
+      data ??= [...row.data];
+      data[column.index] = datum;
+    }
+    if (!data) return row;
+    const now = { uuid: row.uuid, version: randomUUID(), data };
+    this.put(table, now);
+    return now;
+  }
+
+  /**
+   * Collects garbage, drops dangling weak references, checks every constraint and returns the
+   * changes; throws OvsdbError. The tables are untouched until `apply`.
+   */
+  prepare(): RowChange[] {
+    this.#collectGarbage();
+    this.#dropDanglingWeak();
+    const changes = this.#changes();
+    this.#checkIndexes();
+    this.#checkMaxRows();
+    return changes;
+  }
+
+  #of(table: Table): Map<string, Row | undefined> {
+    let changed = this.#overlay.get(table);
+    if (!changed) {
+      changed = new Map();
+      this.#overlay.set(table, changed);
+    }
+    return changed;
+  }
+
+  #changes(): RowChange[] {
+    const out: RowChange[] = [];
+    for (const [table, changed] of this.#overlay) {
+      for (const [uuid, now] of changed) {
+        const old = table.rows.get(uuid);
+        if (old !== now && (old || now) && !sameData(old, now)) out.push({ table, uuid, old, now });
+      }
+    }
+    return out;
+  }
+
+  /** Strong references: a missing target is an error, a target that nothing needs goes. */
+  #collectGarbage(): void {
+    const counts = new Map<Table, Map<string, number>>();
+    const queue: [Table, string][] = [];
+    const count = (row: Row | undefined, table: Table, sign: number) => {
+      if (!row) return;
+      for (const column of table.strongColumns) {
+        forEachReference(column, row.data[column.index]!, 'strong', (name, uuid) => {
+          const target = this.tables.get(name);
+          let byUuid = counts.get(target);
+          if (!byUuid) {
+            byUuid = new Map();
+            counts.set(target, byUuid);
+          }
+          const n = (byUuid.get(uuid) ?? target.strong.get(uuid) ?? 0) + sign;
+          byUuid.set(uuid, n);
+          if (n === 0) queue.push([target, uuid]);
+        });
+      }
+    };
+    for (const { table, old, now } of this.#changes()) {
+      count(old, table, -1);
+      count(now, table, 1);
+      if (now && !old && !table.schema.isRoot) queue.push([table, now.uuid]);
+    }
+    while (queue.length > 0) {
+      const [table, uuid] = queue.pop()!;
+      const n = counts.get(table)?.get(uuid) ?? table.strong.get(uuid) ?? 0;
+      const row = this.get(table, uuid);
+      if (n > 0 || !row || table.schema.isRoot) continue;
+      this.remove(table, uuid);
+      count(row, table, -1);
+    }
+    this.#checkStrong(counts);
+  }
+
+  #checkStrong(counts: ReadonlyMap<Table, ReadonlyMap<string, number>>): void {
+    for (const [table, byUuid] of counts) {
+      for (const [uuid, n] of byUuid) {
+        if (n > 0 && !this.get(table, uuid)) throw this.#missingTarget(table, uuid);
+      }
+    }
+    for (const [table, changed] of this.#overlay) {
+      for (const [uuid, now] of changed) {
+        const n = counts.get(table)?.get(uuid) ?? table.strong.get(uuid) ?? 0;
+        if (!now && n > 0) {
+          throw new OvsdbError(
+            'referential integrity violation',
+            `cannot delete ${table.schema.name} row ${uuid} because of ${n} remaining reference(s)`,
+          );
+        }
+      }
+    }
+  }
+
+  #missingTarget(target: Table, uuid: string): OvsdbError {
+    for (const { table, now } of this.#changes()) {
+      for (const column of now ? table.strongColumns : []) {
+        let found = false;
+        forEachReference(column, now!.data[column.index]!, 'strong', (name, to) => {
+          if (to === uuid && name === target.schema.name) found = true;
+        });
+        if (found) {
+          return new OvsdbError(
+            'referential integrity violation',
+            `Table ${table.schema.name} column ${column.name} row ${now!.uuid} references ` +
+              `nonexistent row ${uuid} in table ${target.schema.name}.`,
+          );
+        }
+      }
+    }
+    return new OvsdbError(
+      'referential integrity violation',
+      `cannot delete ${target.schema.name} row ${uuid} because of remaining reference(s)`,
+    );
+  }
+
+  /** Weak references to rows that are not there vanish, if the column's size allows it. */
+  #dropDanglingWeak(): void {
+    const sources = new Map<Row, Table>();
+    for (const { table, old, now } of this.#changes()) {
+      if (now && table.weakColumns.length > 0) sources.set(now, table);
+      if (now || !old) continue;
+      for (const source of table.weak.get(old.uuid)?.values() ?? []) {
+        const row = this.get(source.table, source.uuid);
+        if (row) sources.set(row, source.table);
+      }
+    }
+    for (const [row, table] of sources) this.#dropFrom(table, row);
+  }
+
+  #dropFrom(table: Table, row: Row): void {
+    const changes = new Map<ColumnSchema, Datum>();
+    for (const column of table.weakColumns) {
+      const { key, value } = column.type;
+      const datum = row.data[column.index]!;
+      const there = (base: typeof key | undefined, atom: Atom | undefined) =>
+        base?.refType !== 'weak' ||
+        atom === undefined ||
+        this.get(this.tables.get(base.refTable!), atom as string) !== undefined;
+      const keep = datum.keys.map((k, i) => there(key, k) && there(value, datum.values?.[i]));
+      if (keep.every(Boolean)) continue;
+      const left = datum.values
+        ? makeDatum(
+            datum.keys.filter((_, i) => keep[i]),
+            datum.values.filter((_, i) => keep[i]),
+          )
+        : makeDatum(datum.keys.filter((_, i) => keep[i]));
+      if (left.keys.length < column.type.min) {
+        throw new OvsdbError(
+          'constraint violation',
+          `Weak reference column "${column.name}" in "${table.schema.name}" row ${row.uuid} ` +
+            `(inserted within this transaction) contained all-zeros UUID (probably as the ` +
+            `default value for this column) but deleting this value caused a constraint volation ` +
+            `because this column is not allowed to be empty.`,
+        );
+      }
+      changes.set(column, left);
+    }
+    if (changes.size > 0) this.modify(table, row, changes);
+  }
+
+  #checkIndexes(): void {
+    for (const [table, changed] of this.#overlay) {
+      table.indexes.forEach((index, i) => {
+        const mine = new Map<string, Row>();
+        for (const row of changed.values()) {
+          if (!row) continue;
+          const key = table.indexKey(i, row);
+          const other = mine.get(key) ?? this.#unchangedAt(table, index, key, changed);
+          if (other) throw indexViolation(table, i, row, other, mine.has(key));
+          mine.set(key, row);
+        }
+      });
+    }
+  }
+
+  #unchangedAt(
+    table: Table,
+    index: ReadonlyMap<string, string>,
+    key: string,
+    changed: ReadonlyMap<string, unknown>,
+  ): Row | undefined {
+    const uuid = index.get(key);
+    return uuid === undefined || changed.has(uuid) ? undefined : table.rows.get(uuid);
+  }
+
+  #checkMaxRows(): void {
+    for (const [table, changed] of this.#overlay) {
+      const { maxRows, name } = table.schema;
+      if (maxRows === Infinity) continue;
+      let n = table.rows.size;
+      for (const [uuid, now] of changed) n += (now ? 1 : 0) - (table.rows.has(uuid) ? 1 : 0);
+      if (n > maxRows) {
+        throw new OvsdbError(
+          'constraint violation',
+          `transaction causes "${name}" table to contain ${n} rows, greater than the schema-defined limit of ${maxRows} row(s)`,
+        );
+      }
+    }
+  }
+}
+
+function indexViolation(table: Table, i: number, row: Row, other: Row, both: boolean): OvsdbError {
+  const columns = table.schema.indexes[i]!;
+  const text = columns.map((c) => indexValue(row.data[c.index]!)).join(', ');
+  const names = columns.map((c) => `"${c.name}"`).join(' and ');
+  const history = (r: Row, untouched: boolean) => {
+    if (untouched) {
+      return 'existed in the database before this transaction and was not modified by the transaction';
+    }
+    return table.rows.has(r.uuid)
+      ? 'had the following index values before the transaction: '.concat(
+          columns.map((c) => indexValue(table.rows.get(r.uuid)!.data[c.index]!)).join(', '),
+        )
+      : 'was inserted by this transaction';
+  };
+  return new OvsdbError(
+    'constraint violation',
+    `Transaction causes multiple rows in "${table.schema.name}" table to have identical values ` +
+      `(${text}) for index on column${columns.length > 1 ? 's' : ''} ${names}.  ` +
+      `First row, with UUID ${other.uuid}, ${history(other, !both)}.  ` +
+      `Second row, with UUID ${row.uuid}, ${history(row, false)}.`,
+  );
+}
+
+function indexValue(datum: Datum): string {
+  const text = (a: Atom) =>
+    typeof a === 'string' ? (/^[a-zA-Z_][\w.-]*$/.test(a) ? a : JSON.stringify(a)) : String(a);
+  return datum.keys.map(text).join(', ');
+}
+
+function sameData(old: Row | undefined, now: Row | undefined): boolean {
+  if (!old || !now) return false;
+  return now.data.every((d, i) => datumEquals(d, old.data[i]!));
+}
+
+/** Makes the changes real in the tables, their indexes and their reference counts. */
+export function applyChanges(tables: Tables, changes: readonly RowChange[]): void {
+  for (const { table, uuid, old, now } of changes) {
+    if (old) {
+      table.indexes.forEach((index, i) => {
+        const key = table.indexKey(i, old);
+        if (index.get(key) === uuid) index.delete(key);
+      });
+      reference(tables, table, old, -1);
+    }
+    if (now) table.rows.set(uuid, now);
+    else table.rows.delete(uuid);
+  }
+  for (const { table, uuid, now } of changes) {
+    if (!now) continue;
+    table.indexes.forEach((index, i) => void index.set(table.indexKey(i, now), uuid));
+    reference(tables, table, now, 1);
+  }
+}
+
+function reference(tables: Tables, table: Table, row: Row, sign: 1 | -1): void {
+  for (const column of table.strongColumns) {
+    forEachReference(column, row.data[column.index]!, 'strong', (name, uuid) => {
+      const { strong } = tables.get(name);
+      const n = (strong.get(uuid) ?? 0) + sign;
+      if (n === 0) strong.delete(uuid);
+      else strong.set(uuid, n);
+    });
+  }
+  for (const column of table.weakColumns) {
+    forEachReference(column, row.data[column.index]!, 'weak', (name, uuid) => {
+      const { weak } = tables.get(name);
+      let sources = weak.get(uuid);
+      if (!sources) {
+        sources = new Map();
+        weak.set(uuid, sources);
+      }
+      if (sign > 0) sources.set(row.uuid, { table, uuid: row.uuid });
+      else sources.delete(row.uuid);
+      if (sources.size === 0) weak.delete(uuid);
+    });
+  }
+}

@@ -1,0 +1,254 @@
+import {
+  type Atom,
+  compareAtoms,
+  decodeAtom,
+  defaultAtom,
+  encodeAtom,
+  type ResolveName,
+} from './atom.ts';
+import { type BaseType, baseTypeToJson, checkAtom, parseBaseType } from './base-type.ts';
+import { OvsdbError } from './errors.ts';
+import { isArray, isObject, type Json, printJson } from './json.ts';
+
+/** RFC 7047 section 3.2, <type>. */
+export interface ColumnType {
+  readonly key: BaseType;
+  readonly value?: BaseType;
+  readonly min: number;
+  /** Infinity for "unlimited". */
+  readonly max: number;
+}
+
+/**
+ * The value of a column: a set of keys in order or, with `values`, a map. A scalar is a set of one.
+ * Never changed once made.
+ */
+export interface Datum {
+  readonly keys: readonly Atom[];
+  readonly values?: readonly Atom[];
+}
+
+const EMPTY: readonly Atom[] = [];
+
+export function parseColumnType(json: Json): ColumnType {
+  if (typeof json === 'string') return { key: parseBaseType(json), min: 1, max: 1 };
+  if (!isObject(json) || json['key'] === undefined) {
+    throw new OvsdbError(
+      'syntax error',
+      "Parsing ovsdb type failed: Required 'key' member is missing.",
+      printJson(json),
+    );
+  }
+  const min = json['min'] ?? 1;
+  const max = json['max'] === 'unlimited' ? Infinity : (json['max'] ?? 1);
+  if (
+    typeof min !== 'number' ||
+    typeof max !== 'number' ||
+    min < 0 ||
+    min > 1 ||
+    max < 1 ||
+    min > max
+  ) {
+    throw new OvsdbError('syntax error', `ovsdb type fails constraint checks`, printJson(json));
+  }
+  const key = parseBaseType(json['key']);
+  return json['value'] === undefined
+    ? { key, min, max }
+    : { key, value: parseBaseType(json['value']), min, max };
+}
+
+export function columnTypeToJson(type: ColumnType): Json {
+  if (type.min === 1 && type.max === 1 && !type.value) {
+    const base = baseTypeToJson(type.key);
+    return typeof base === 'string' ? base : { key: base };
+  }
+  return {
+    key: baseTypeToJson(type.key),
+    ...(type.value ? { value: baseTypeToJson(type.value) } : {}),
+    ...(type.min === 1 ? {} : { min: type.min }),
+    ...(type.max === 1 ? {} : { max: type.max === Infinity ? 'unlimited' : type.max }),
+  };
+}
+
+export const isScalar = (t: ColumnType) => t.min === 1 && t.max === 1 && !t.value;
+export const isOptionalScalar = (t: ColumnType) => t.min === 0 && t.max === 1 && !t.value;
+export const isMap = (t: ColumnType) => t.value !== undefined;
+
+export function defaultDatum(type: ColumnType): Datum {
+  if (type.min === 0) return type.value ? { keys: EMPTY, values: EMPTY } : { keys: EMPTY };
+  const keys = [type.key.enum?.[0] ?? defaultAtom(type.key.type)];
+  return type.value ? { keys, values: [defaultAtom(type.value.type)] } : { keys };
+}
+
+/** Sorts and drops duplicate keys (the later value of a map's key wins). */
+export function makeDatum(keys: readonly Atom[], values?: readonly Atom[]): Datum {
+  if (keys.length < 2) return values ? { keys, values } : { keys };
+  const order = keys.map((_, i) => i).sort((a, b) => compareAtoms(keys[a]!, keys[b]!) || a - b);
+  const outKeys: Atom[] = [];
+  const outValues: Atom[] = [];
+  for (const i of order) {
+    if (outKeys.length > 0 && outKeys[outKeys.length - 1] === keys[i]) outValues.pop();
+    else outKeys.push(keys[i]!);
+    if (values) outValues.push(values[i]!);
+  }
+  return values ? { keys: outKeys, values: outValues } : { keys: outKeys };
+}
+
+export interface DecodeOptions {
+  readonly resolve?: ResolveName | undefined;
+  /** Skip constraints, as for the operand of a mutation. */
+  readonly lax?: boolean;
+}
+
+/** RFC 7047 section 5.1, <value>. Duplicates in a set or a map are an error. */
+export function decodeDatum(type: ColumnType, json: Json, options: DecodeOptions = {}): Datum {
+  const datum = type.value
+    ? decodeMap(type, type.value, json, options)
+    : decodeSet(type, json, options);
+  if (!options.lax) checkSize(type, datum, json);
+  return datum;
+}
+
+function decodeSet(type: ColumnType, json: Json, options: DecodeOptions): Datum {
+  const isSet = isArray(json) && json.length === 2 && json[0] === 'set' && isArray(json[1]);
+  const items = isSet ? (json[1] as readonly Json[]) : [json];
+  const keys = items.map((item) => {
+    const atom = decodeAtom(type.key.type, item, options.resolve);
+    if (!options.lax) checkAtom(type.key, atom);
+    return atom;
+  });
+  const datum = makeDatum(keys);
+  if (datum.keys.length !== keys.length) {
+    throw new OvsdbError('ovsdb error', 'set contains duplicate');
+  }
+  return datum;
+}
+
+function decodeMap(
+  type: ColumnType,
+  valueType: BaseType,
+  json: Json,
+  options: DecodeOptions,
+): Datum {
+  if (!(isArray(json) && json.length === 2 && json[0] === 'map' && isArray(json[1]))) {
+    throw new OvsdbError('syntax error', 'expected ["map", <array>]', printJson(json));
+  }
+  const keys: Atom[] = [];
+  const values: Atom[] = [];
+  for (const pair of json[1]) {
+    if (!isArray(pair) || pair.length !== 2) {
+      throw new OvsdbError('syntax error', 'expected 2-element array', printJson(pair));
+    }
+    const key = decodeAtom(type.key.type, pair[0]!, options.resolve);
+    const value = decodeAtom(valueType.type, pair[1]!, options.resolve);
+    if (!options.lax) {
+      checkAtom(type.key, key);
+      checkAtom(valueType, value);
+    }
+    keys.push(key);
+    values.push(value);
+  }
+  const datum = makeDatum(keys, values);
+  if (datum.keys.length !== keys.length) {
+    throw new OvsdbError('ovsdb error', 'map contains duplicate key');
+  }
+  return datum;
+}
+
+function checkSize(type: ColumnType, { keys: { length: n } }: Datum, json?: Json): void {
+  if (n >= type.min && n <= type.max) return;
+  const what = type.value ? 'map' : 'set';
+  const max = type.max === Infinity ? 'unlimited' : type.max;
+  throw new OvsdbError(
+    json === undefined ? 'constraint violation' : 'syntax error',
+    `${what} must have ${type.min} to ${max} members but ${n} are present`,
+    json === undefined ? undefined : printJson(json),
+  );
+}
+
+/** Checks a computed datum (a mutation's result) against its column's type. */
+export function checkDatum(type: ColumnType, datum: Datum): void {
+  checkSize(type, datum);
+  for (const key of datum.keys) checkAtom(type.key, key);
+  if (type.value) for (const value of datum.values!) checkAtom(type.value, value);
+}
+
+/** The JSON that upstream prints: a set of one is its bare atom. */
+export function encodeDatum(type: ColumnType, datum: Datum): Json {
+  if (type.value) {
+    const value = type.value.type;
+    return [
+      'map',
+      datum.keys.map((k, i) => [
+        encodeAtom(type.key.type, k),
+        encodeAtom(value, datum.values![i]!),
+      ]),
+    ];
+  }
+  if (datum.keys.length === 1) return encodeAtom(type.key.type, datum.keys[0]!);
+  return ['set', datum.keys.map((k) => encodeAtom(type.key.type, k))];
+}
+
+export function datumEquals(a: Datum, b: Datum): boolean {
+  if (a === b) return true;
+  return atomsEqual(a.keys, b.keys) && atomsEqual(a.values ?? EMPTY, b.values ?? EMPTY);
+}
+
+function atomsEqual(a: readonly Atom[], b: readonly Atom[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** The position of a key, or -1. */
+export function findKey(datum: Datum, key: Atom): number {
+  let low = 0;
+  let high = datum.keys.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const order = compareAtoms(datum.keys[middle]!, key);
+    if (order === 0) return middle;
+    if (order < 0) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+/** The elements of `to` that change `from` into it: RFC-style `update2` diffs (ovsdb-server(7)). */
+export function diffDatum(type: ColumnType, from: Datum, to: Datum): Datum {
+  if (type.max === 1 && !type.value) return to;
+  const keys: Atom[] = [];
+  const values: Atom[] = [];
+  from.keys.forEach((key, i) => {
+    const at = findKey(to, key);
+    if (at < 0 || (type.value && to.values![at] !== from.values![i])) {
+      keys.push(key);
+      if (type.value) values.push(at < 0 ? from.values![i]! : to.values![at]!);
+    }
+  });
+  to.keys.forEach((key, i) => {
+    if (findKey(from, key) >= 0) return;
+    keys.push(key);
+    if (type.value) values.push(to.values![i]!);
+  });
+  return type.value ? makeDatum(keys, values) : makeDatum(keys);
+}
+
+/** Applies what `diffDatum` made. */
+export function applyDiff(type: ColumnType, from: Datum, diff: Datum): Datum {
+  if (type.max === 1 && !type.value) return diff;
+  const map = new Map<Atom, Atom | undefined>();
+  from.keys.forEach((key, i) => void map.set(key, from.values?.[i]));
+  diff.keys.forEach((key, i) => {
+    const value = diff.values?.[i];
+    if (map.has(key) && (!type.value || map.get(key) === value)) map.delete(key);
+    else map.set(key, value);
+  });
+  const keys = [...map.keys()];
+  return type.value
+    ? makeDatum(
+        keys,
+        keys.map((k) => map.get(k)!),
+      )
+    : makeDatum(keys);
+}

@@ -1,0 +1,5 @@
+export * from './atom.ts';
+export * from './base-type.ts';
+export * from './datum.ts';
+export * from './errors.ts';
+export * from './json.ts';
