@@ -41,9 +41,9 @@ export class Ethtool implements Disposable {
     // The first call asks how many mask words the kernel has, as a negative number.
     const settings = Buffer.alloc(48 + 3 * 4 * 127);
     if (!this.#tryCall(name, GLINKSETTINGS, settings)) return undefined;
-    const words = -settings.readInt8(18);
+    const words = -settings.readInt8(15);
     if (words > 0) {
-      settings.writeInt8(words, 18);
+      settings.writeInt8(words, 15);
       if (!this.#tryCall(name, GLINKSETTINGS, settings)) return undefined;
     }
     const speed = settings.readUInt32LE(4);

@@ -70,8 +70,14 @@ function load(): Addon {
 }
 
 const NAMES = new Map<number, string>(
-  Object.entries(constants.errno).map(([name, value]) => [value, name]),
+  // Node lists aliases, too: EWOULDBLOCK after EAGAIN, EOPNOTSUPP after ENOTSUP.
+  Object.entries(constants.errno)
+    .filter(([name]) => name !== 'EWOULDBLOCK' && name !== 'ENOTSUP')
+    .map(([name, value]) => [value, name]),
 );
+
+// Of two names for one number the one that glibc's and the kernel's messages use.
+NAMES.set(constants.errno.EAGAIN, 'EAGAIN').set(constants.errno.EOPNOTSUPP, 'EOPNOTSUPP');
 
 /** `ENOENT` for 2; `E12345` for a number that has no name. */
 export function errnoName(errno: number): string {

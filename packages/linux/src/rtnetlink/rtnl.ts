@@ -69,9 +69,7 @@ export class Rtnl implements Disposable {
   createVeth(end: NewLink, peer: NewLink): void {
     const data = link.emitVethPeer(linkAttributes(peer));
     this.#createLink('veth', end, data);
-    const rest = { up: peer.up ?? false, alias: peer.alias };
-    if (!rest.up && rest.alias === undefined) return;
-    this.#inPlaceOf(peer, (rtnl) => rtnl.setLink(peer.name, changes(rest)));
+    this.#finish(peer, { up: peer.up ?? false });
   }
 
   createBridge(bridge: NewLink): void {
@@ -226,14 +224,18 @@ export class Rtnl implements Disposable {
     const up = options.up ? link.IFF_UP : 0;
     const payload = link.emitLink({ flags: up, change: up }, attributes);
     this.#request(`create ${kind} ${options.name}`, link.RTM_NEWLINK, CREATE, payload);
+    this.#finish(options, {});
   }
 
-  #inPlaceOf(made: NewLink, run: (rtnl: Rtnl) => void): void {
+  /** What the kernel ignores while it makes a link: the alias, and a peer's flags. */
+  #finish(made: NewLink, change: LinkChange): void {
+    const rest = made.alias === undefined ? change : { ...change, alias: made.alias };
+    if (rest.up !== true && rest.alias === undefined) return;
     if (made.netns) {
       using there = new Rtnl(made.netns);
-      run(there);
+      there.setLink(made.name, rest);
     } else {
-      run(this);
+      this.setLink(made.name, rest);
     }
   }
 
@@ -252,10 +254,6 @@ export class Rtnl implements Disposable {
   #dump(what: string, type: number, payload: Uint8Array): NetlinkMessage[] {
     return this.#socket.dump(what, type, payload);
   }
-}
-
-function changes(rest: { up: boolean; alias: string | undefined }): LinkChange {
-  return rest.alias === undefined ? { up: rest.up } : { up: rest.up, alias: rest.alias };
 }
 
 function linkAttributes(change: LinkChange): link.LinkAttributes {
