@@ -46,7 +46,12 @@ export class DummyOracle implements Disposable {
   [Symbol.dispose](): void {
     for (const daemon of ['ovs-vswitchd', 'ovsdb-server']) {
       const pidfile = join(this.dir, `${daemon}.pid`);
-      if (existsSync(pidfile)) process.kill(Number(readFileSync(pidfile, 'utf8')), 'SIGTERM');
+      if (!existsSync(pidfile)) continue;
+      try {
+        process.kill(Number(readFileSync(pidfile, 'utf8')), 'SIGTERM');
+      } catch {
+        // It died before; the test that it ran for has failed on its own.
+      }
     }
     rmSync(this.dir, { recursive: true, force: true });
   }
@@ -64,7 +69,7 @@ export class DummyOracle implements Disposable {
     this.appctl('dpctl/del-flows');
     const log = join(this.dir, 'ovs-vswitchd.log');
     const start = statSync(log).size;
-    for (const f of frames) await this.receive(port, [f]);
+    for (let i = 0; i < frames.length; i += 50) this.receive(port, frames.slice(i, i + 50));
     for (let tries = 0; ; tries++) {
       const text = readFileSync(log).subarray(start).toString('latin1');
       const keys = [...text.matchAll(/miss upcall:\n(.*)\n/g)].map((m) => m[1]!);
@@ -73,7 +78,7 @@ export class DummyOracle implements Disposable {
     }
   }
 
-  async receive(port: number, frames: readonly Uint8Array[]): Promise<void> {
+  receive(port: number, frames: readonly Uint8Array[]): void {
     this.appctl('netdev-dummy/receive', `p${port}`, ...frames.map(toHex));
   }
 

@@ -142,14 +142,19 @@ function llc(r: Random): b.Part {
 }
 
 /** `index` becomes the source address, so that every frame has its own flow. */
-export function randomFrame(r: Random, index: number): Uint8Array {
+export function wellFormedFrame(r: Random, index: number): Uint8Array {
   let part = network(r);
   for (let n = r.chance(40) ? r.below(4) : 0; n > 0; n--) {
     const tag = { vid: r.below(4096), pcp: r.below(8), dei: r.chance(20) };
     part = b.vlan({ ...tag, tpid: r.pick([0x8100, 0x8100, 0x88a8, 0x9100]) }, part);
   }
-  let frame = b.ethernet({ dst: r.below(2 ** 48), src: 0x0200_0000_0000 + index }, part);
-  if (r.chance(20)) frame = b.pad(frame, frame.length + r.below(30));
+  const frame = b.ethernet({ dst: r.below(2 ** 48), src: 0x0200_0000_0000 + index }, part);
+  return r.chance(20) ? b.pad(frame, frame.length + r.below(30)) : frame;
+}
+
+/** The same, at times with bytes changed and the end cut off. */
+export function randomFrame(r: Random, index: number): Uint8Array {
+  const frame = wellFormedFrame(r, index);
   if (r.chance(25)) {
     for (let n = r.below(4); n >= 0; n--) {
       const at = 12 + r.below(frame.length - 12);

@@ -14,6 +14,10 @@ import { type Rewritable, rewrite } from './rewrite.ts';
 const VLAN_AT = 12;
 
 export class Packet implements Rewritable {
+  /**
+   * As extracted when rewriting began. Tags pushed and popped since only moved the headers: what
+   * the actions mean by `ipv4` stays the same however many tags lie before it.
+   */
   readonly flow = new Flow();
   readonly layout = new PacketLayout();
   bytes: Uint8Array;
@@ -24,7 +28,7 @@ export class Packet implements Rewritable {
   depth = 0;
   #dv: DataView | undefined;
   #owned = false;
-  #stale = true;
+  #extracted = false;
 
   constructor(bytes: Uint8Array, md: { inPort: number; recircId: number; pktMark: number }) {
     this.bytes = bytes;
@@ -40,8 +44,8 @@ export class Packet implements Rewritable {
 
   /** The key of the packet as it is now. */
   key(): Flow {
-    if (this.#stale) extractFlow(this.bytes, this, this.flow, this.layout);
-    this.#stale = false;
+    extractFlow(this.bytes, this, this.flow, this.layout);
+    this.#extracted = true;
     return this.flow;
   }
 
@@ -54,11 +58,13 @@ export class Packet implements Rewritable {
 
   pushVlan(tpid: number, tci: number): void {
     const old = this.bytes;
+    this.#extractOnce();
     this.#replace(new Uint8Array(old.length + VLAN_HEADER_LEN));
     this.bytes.set(old.subarray(0, VLAN_AT));
     this.bytes.set(old.subarray(VLAN_AT), VLAN_AT + VLAN_HEADER_LEN);
     this.dv.setUint16(VLAN_AT, tpid);
     this.dv.setUint16(VLAN_AT + 2, tci & ~VLAN_CFI);
+    this.#moveHeaders(VLAN_HEADER_LEN);
   }
 
   /** A frame without a tag stays as it is. */
@@ -67,29 +73,39 @@ export class Packet implements Rewritable {
     if (old.length < ETH_HEADER_LEN + VLAN_HEADER_LEN) return;
     const tpid = this.dv.getUint16(VLAN_AT);
     if (tpid !== ETH_P_8021Q && tpid !== ETH_P_8021AD) return;
+    this.#extractOnce();
     this.#replace(new Uint8Array(old.length - VLAN_HEADER_LEN));
     this.bytes.set(old.subarray(0, VLAN_AT));
     this.bytes.set(old.subarray(VLAN_AT + VLAN_HEADER_LEN), VLAN_AT);
+    this.#moveHeaders(-VLAN_HEADER_LEN);
   }
 
   set(key: Flow, mask: Flow): void {
     this.pktMark = ((this.pktMark & ~mask.pktMark) | (key.pktMark & mask.pktMark)) >>> 0;
     if (!this.#owned) this.#replace(this.bytes.slice());
-    this.key();
+    this.#extractOnce();
     rewrite(this, key, mask);
-    this.#stale = true;
   }
 
   recirculate(id: number): void {
     this.recircId = id;
     this.depth++;
-    this.#stale = true;
+  }
+
+  #extractOnce(): void {
+    if (!this.#extracted) this.key();
+  }
+
+  #moveHeaders(by: number): void {
+    const { layout } = this;
+    if (layout.l3 >= 0) layout.l3 += by;
+    if (layout.l4 >= 0) layout.l4 += by;
+    layout.end += by;
   }
 
   #replace(bytes: Uint8Array): void {
     this.bytes = bytes;
     this.#dv = undefined;
     this.#owned = true;
-    this.#stale = true;
   }
 }

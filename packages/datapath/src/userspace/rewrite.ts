@@ -190,6 +190,8 @@ class Rewriter {
 
   arp(): void {
     const { l3 } = this.#p.layout;
+    // The operation has 16 bits, the key its low 8: written in full, the others are zero.
+    if (this.#mask[NW_PROTO] === 0xff) this.#p.bytes[l3 + 6] = 0;
     this.copy(NW_PROTO, l3 + 7, 1);
     this.copy(SHA, l3 + ARP_SHA_OFF, 6);
     this.copy(NW_SRC, l3 + ARP_SPA_OFF, 4);
