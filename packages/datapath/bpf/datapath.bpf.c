@@ -144,9 +144,9 @@ int inject_in(struct __sk_buff *skb)
   __u32 mark = skb->mark, index = mark & (CTX_SLOTS - 1);
   struct scratch *s = begin();
   struct ctx *c = bpf_map_lookup_elem(&ctxs, &index);
-  if (!s || !c)
+  if (!s || !c || !mark) /* nothing but the daemon's packets is marked here */
     return TC_ACT_SHOT;
-  if (c->mark != mark || !mark) {
+  if (c->mark != mark) {
     drop_count(s, DROP_STALE);
     return TC_ACT_SHOT;
   }

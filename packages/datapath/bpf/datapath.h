@@ -42,6 +42,9 @@ enum act_type {
   A_SET_ND,     /* a16 offset 8 or 16: half of the target; 0: a32 = option type, 6 bytes */
 };
 
+/* In a16 of a set action: the last of those that one `set` was split into. */
+#define SET_END 0x8000
+
 struct act {
   __u16 type, a16;
   __u32 a32;
@@ -64,7 +67,7 @@ struct mask_order {
 
 #define FLOW_CHAINED 1 /* another flow with this hash is at chain_next(hash) */
 
-/* 440 bytes: with the kernel's own header and key an element takes 512. */
+/* 408 bytes: with the kernel's own header and key an element takes 512. */
 struct flow {
   __u64 gen;        /* never the same twice: a reused element shows */
   __u16 mask, nact; /* mask 0xffff: a gap in a chain */

@@ -33,7 +33,7 @@ INL __u32 l4_csum(struct scratch *s, bool pseudo, __u64 *flags)
 INL int set_eth(struct __sk_buff *skb, const struct act *a)
 {
   __u8 v[6];
-  __u32 off = a->a16 ? 6 : 0;
+  __u32 off = a->a16 & 0xff ? 6 : 0;
   if (bpf_skb_load_bytes(skb, off, v, 6))
     return -1;
 #pragma unroll
@@ -142,7 +142,7 @@ INL int set_l4(struct __sk_buff *skb, struct scratch *s, const struct act *a)
     v = *(const __u16 *)a->b;
     m = *(const __u16 *)(a->b + 8);
   } else {
-    __u32 shift = a->a16 ? 8 : 0;
+    __u32 shift = a->a16 & 0xff ? 8 : 0;
     v = (__u16)a->b[0] << shift;
     m = (__u16)a->b[8] << shift;
   }
@@ -174,7 +174,7 @@ INL int set_nd(struct __sk_buff *skb, struct scratch *s, const struct act *a)
   __u32 at = s->l4;
   if (!at || s->k.nw_proto != IPPROTO_ICMPV6)
     return -1;
-  if (a->a16)
+  if (a->a16 & 0xff)
     return set_summed8(skb, s, a, at + (a->a16 & 31), false);
   at += 24;
   for (int i = 0; i < MAX_ND_OPTIONS; i++) {

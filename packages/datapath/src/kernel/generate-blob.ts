@@ -32,7 +32,9 @@ function cBytes(literal: string): Buffer {
 }
 
 function members(header: string, kind: 'map' | 'prog'): string[] {
-  const block = new RegExp(`struct \\{\\n((?:\\t\\tstruct bpf_${kind}_desc \\w+;\\n)+)`).exec(header);
+  const block = new RegExp(`struct \\{\\n((?:\\t\\tstruct bpf_${kind}_desc \\w+;\\n)+)`).exec(
+    header,
+  );
   return [...(block?.[1] ?? '').matchAll(/desc (\w+);/g)].map((m) => m[1]!);
 }
 

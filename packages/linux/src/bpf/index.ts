@@ -5,6 +5,7 @@ export {
   attachTcx,
   ensureBpffs,
   getPinned,
+  linkIfindex,
   pin,
   progTestRun,
   type TestRun,

@@ -4,6 +4,7 @@
  * context's layout is libbpf's tools/lib/bpf/skel_internal.h.
  */
 import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
 import {
   BPF_MAP_CREATE,
   BPF_MAP_UPDATE_ELEM,
@@ -41,13 +42,18 @@ const BPF_F_SLEEPABLE = 1 << 4;
 const CTX_BYTES = 24;
 const MAP_DESC_BYTES = 16;
 const PROG_DESC_BYTES = 4;
-const LOG_BYTES = 1 << 20;
+const LOG_BYTES = 16 << 20;
+const EAGAIN_TRIES = 10;
 const LOG_TAIL_LINES = 12;
 
 /** Throws a BpfError with the end of the verifier's log when a program is refused. */
 export function loadLightSkeleton(s: LightSkeleton, options: LoadOptions = {}): LoadedSkeleton {
   let attempt = runLoader(s, options, undefined);
+  // The verifier gives up on a pending signal, such as that of a child that ended.
+  for (let i = 0; i < EAGAIN_TRIES && attempt.error === constants.errno.EAGAIN; i++)
+    attempt = runLoader(s, options, undefined);
   if (attempt.error !== undefined) {
+    console.error('FIRST', attempt.error);
     const log = Buffer.alloc(LOG_BYTES);
     attempt = runLoader(s, options, log);
     if (attempt.error !== undefined) throw loadError(attempt.error, log);

@@ -5,6 +5,7 @@ import {
   BPF_LINK_CREATE,
   BPF_LINK_UPDATE,
   BPF_OBJ_GET,
+  BPF_OBJ_GET_INFO_BY_FD,
   BPF_OBJ_PIN,
   BPF_PROG_TEST_RUN,
   BpfError,
@@ -65,6 +66,17 @@ export function updateLink(link: number, program: number): void {
   attr.writeUInt32LE(link, 0);
   attr.writeUInt32LE(program, 4);
   checked('updating a link', bpf(BPF_LINK_UPDATE, attr));
+}
+
+/** The device that a TCX link is attached to; 0 when that device is gone. */
+export function linkIfindex(link: number): number {
+  const info = Buffer.alloc(64);
+  const attr = Buffer.alloc(16);
+  attr.writeUInt32LE(link, 0);
+  attr.writeUInt32LE(info.length, 4);
+  attr.writeBigUInt64LE(pointer(info), 8);
+  checked('link info', bpf(BPF_OBJ_GET_INFO_BY_FD, attr));
+  return info.readUInt32LE(16);
 }
 
 export interface TestRun {

@@ -1,0 +1,105 @@
+/** The devices of the datapath's network namespace, and word of what happens to them. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { FdWatcher } from '@heddle/linux/native';
+import { parseMessages } from '@heddle/linux/netlink/message';
+import { NETLINK_ROUTE, NetlinkSocket } from '@heddle/linux/netlink/socket';
+import {
+  emitLink,
+  type Link,
+  parseLink,
+  RTM_DELLINK,
+  RTM_GETLINK,
+  RTM_NEWLINK,
+} from '@heddle/linux/rtnetlink/link';
+import { type NewLink, Rtnl } from '@heddle/linux/rtnetlink/rtnl';
+import { SystemError } from '@heddle/runtime';
+
+const RTNLGRP_LINK = 1;
+const MONITOR_BYTES = 8 << 20;
+
+export type DeviceListener = (ifindex: number, link: Link | undefined) => void;
+
+export class Devices implements Disposable {
+  readonly rtnl = new Rtnl();
+  readonly #queries = new NetlinkSocket(NETLINK_ROUTE);
+  readonly #events: NetlinkSocket;
+  readonly #watcher: FdWatcher;
+  readonly #listeners: DeviceListener[] = [];
+
+  constructor() {
+    const options = { groups: [RTNLGRP_LINK], receiveBytes: MONITOR_BYTES };
+    this.#events = new NetlinkSocket(NETLINK_ROUTE, options);
+    this.#watcher = new FdWatcher(this.#events.fd.number, () => this.#receive());
+    this.#watcher.keepAlive(false);
+  }
+
+  /** `link` is undefined when the device has left this namespace. */
+  watch(listener: DeviceListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** MTU of a veth's peer in another namespace; undefined when it may not be asked. */
+  peerMtu(link: Link): number | undefined {
+    if (link.peerIndex === undefined || link.peerNetnsid === undefined) return undefined;
+    const payload = emitLink({ index: link.peerIndex }, { targetNetnsid: link.peerNetnsid });
+    try {
+      const answer = this.#queries.request('peer', RTM_GETLINK, 0, payload)[0];
+      return answer && parseLink(answer.payload).mtu;
+    } catch (e) {
+      if (e instanceof SystemError) return undefined;
+      throw e;
+    }
+  }
+
+  /** A veth pair whose second end never speaks by itself: no IPv6 addresses, no router solicitation. */
+  addVeth(end: NewLink, silent: NewLink, both = false): void {
+    this.rtnl.createVeth({ ...end, up: false }, { ...silent, up: false });
+    for (const { name } of both ? [end, silent] : [silent]) {
+      const knob = `/proc/sys/net/ipv6/conf/${name}/disable_ipv6`;
+      if (existsSync(knob)) writeFileSync(knob, '1');
+    }
+    this.rtnl.setLink(silent.name, { up: true });
+    if (end.up === true) this.rtnl.setLink(end.name, { up: true });
+  }
+
+  /** Deletes a device if it is there. */
+  remove(name: string): void {
+    if (this.rtnl.link(name) !== undefined) this.rtnl.deleteLink(name);
+  }
+
+  [Symbol.dispose](): void {
+    this.#watcher.close();
+    this.#events.close();
+    this.#queries.close();
+    this.rtnl.close();
+  }
+
+  #receive(): void {
+    try {
+      for (;;) {
+        const datagram = this.#events.receive();
+        if (datagram === undefined) return;
+        for (const m of parseMessages(datagram)) {
+          if (m.type !== RTM_NEWLINK && m.type !== RTM_DELLINK) continue;
+          // AF_BRIDGE tells of a bridge's ports, not of devices.
+          if (m.payload[0] !== 0) continue;
+          const link = parseLink(m.payload);
+          this.#tell(link.index, m.type === RTM_NEWLINK ? link : undefined);
+        }
+      }
+    } catch (e) {
+      if (!(e instanceof SystemError) || e.code !== 'ENOBUFS') throw e;
+      this.#tellAll();
+    }
+  }
+
+  /** Events were lost: 0 says that any device may have left. */
+  #tellAll(): void {
+    for (const link of this.rtnl.links({ stats: false })) this.#tell(link.index, link);
+    this.#tell(0, undefined);
+  }
+
+  #tell(ifindex: number, link: Link | undefined): void {
+    for (const l of this.#listeners) l(ifindex, link);
+  }
+}

@@ -1,0 +1,68 @@
+/** Flows, masks, chunks and names over one generation of maps. */
+import type { Flow } from '@heddle/packet';
+import { ChunkTable } from './chunks.ts';
+import { FlowTable } from './flow-table.ts';
+import { ABI_VERSION } from './layout.ts';
+import { MaskTable } from './mask-table.ts';
+import { Names } from './names.ts';
+import { blobHash, type Programs, readNotes, writeNotes } from './programs.ts';
+
+export function nowMs(): number {
+  return Math.floor(Number(process.hrtime.bigint() / 1_000_000n));
+}
+
+export class Engine {
+  readonly programs: Programs;
+  readonly masks: MaskTable;
+  readonly chunks: ChunkTable;
+  readonly names: Names;
+  readonly flows: FlowTable;
+  readonly hashMask: readonly [hi: number, lo: number];
+
+  constructor(
+    programs: Programs,
+    hashMask: readonly [hi: number, lo: number],
+    ufidOf: (key: Flow, mask: Flow) => string,
+  ) {
+    const { maps } = programs;
+    this.programs = programs;
+    this.hashMask = hashMask;
+    this.masks = new MaskTable(maps);
+    this.chunks = new ChunkTable(maps['chunks']!, nowMs);
+    const reasons = readNotes(programs)?.dropReasons ?? [];
+    this.names = new Names(
+      maps['userdatas']!,
+      reasons,
+      (dropReasons) => this.#save(dropReasons),
+      () => this.#lists(),
+    );
+    const { masks, chunks, names } = this;
+    this.flows = new FlowTable({ maps, masks, chunks, names, now: nowMs, hashMask, ufidOf });
+    this.#save(reasons);
+  }
+
+  adopt(): void {
+    this.masks.adopt();
+    this.flows.adopt();
+    this.masks.prune();
+  }
+
+  /** Takes over flows and their counts from an earlier generation. */
+  copyFrom(old: Engine): void {
+    for (const e of old.flows.entries()) {
+      const slot = this.masks.add(e.slot.mask);
+      if (slot === undefined) continue;
+      const copy = this.flows.add(e.ufid, e.key, slot, e.actions);
+      this.flows.setStats(copy, old.flows.rawStats(e));
+    }
+  }
+
+  *#lists(): Generator<readonly Buffer[]> {
+    for (const e of this.flows.entries()) yield e.acts;
+  }
+
+  #save(dropReasons: readonly string[]): void {
+    const { hashMask } = this;
+    writeNotes(this.programs, { abi: ABI_VERSION, blob: blobHash(), hashMask, dropReasons });
+  }
+}

@@ -1,0 +1,242 @@
+/** The kernel datapath behind `Dpif`. */
+import { closeSync } from 'node:fs';
+import { type Flow, Flow as FlowKey, flowAnd, flowMatches } from '@heddle/packet';
+import { SystemError } from '@heddle/runtime';
+import type {
+  DpExecute,
+  DpFlow,
+  Dpif,
+  DpPort,
+  DpStats,
+  FlowPutMode,
+  FlowStats,
+  InstalledFlow,
+  OdpPort,
+  PortStats,
+  Upcall,
+  VportType,
+} from '../dpif.ts';
+import { flowUfid } from '../odp-ufid.ts';
+import type { Devices } from './devices.ts';
+import { type Engine, nowMs } from './engine.ts';
+import type { Entry } from './flow-table.ts';
+import type { Injection } from './injection.ts';
+import { COUNTERS, DROP_REASONS, MAX_MASKS, PORT_STAT } from './layout.ts';
+import type { MaskSlot } from './mask-table.ts';
+import { type PortTable, sumCpus } from './port-table.ts';
+import { removePins } from './programs.ts';
+import { UpcallReader } from './upcalls.ts';
+
+const SORT_INTERVAL_MS = 5000;
+
+export class KernelDpif implements Dpif {
+  readonly type = 'system';
+  readonly name = 'ovs-system';
+  readonly adopted: boolean;
+  readonly #engine: Engine;
+  readonly #ports: PortTable;
+  readonly #injection: Injection;
+  readonly #devices: Devices;
+  readonly #upcalls: UpcallReader;
+  readonly #dir: string;
+  readonly #sorter: NodeJS.Timeout;
+  /** Packets being handled: what a flow put now is derived from. */
+  #current: readonly Upcall[] = [];
+
+  constructor(parts: {
+    engine: Engine;
+    ports: PortTable;
+    injection: Injection;
+    devices: Devices;
+    dir: string;
+    adopted: boolean;
+  }) {
+    this.#engine = parts.engine;
+    this.#ports = parts.ports;
+    this.#injection = parts.injection;
+    this.#devices = parts.devices;
+    this.#dir = parts.dir;
+    this.adopted = parts.adopted;
+    const { maps } = parts.engine.programs;
+    this.#upcalls = new UpcallReader(maps['upcalls']!, maps['quotas']!, (id) =>
+      parts.engine.names.userdata(id),
+    );
+    this.#sorter = setInterval(() => this.#sortMasks(), SORT_INTERVAL_MS).unref();
+  }
+
+  nowMs(): number {
+    return nowMs();
+  }
+
+  async portAdd(name: string, type: VportType, requested?: OdpPort): Promise<OdpPort> {
+    return this.#ports.add(name, type, requested);
+  }
+
+  async portDel(port: OdpPort): Promise<void> {
+    this.#ports.remove(port);
+  }
+
+  ports(): Iterable<DpPort> {
+    return this.#ports.ports();
+  }
+
+  portStats(port: OdpPort): PortStats {
+    return this.#ports.stats(port);
+  }
+
+  onPortChange(listener: (port: OdpPort) => void): void {
+    this.#ports.onChange(listener);
+  }
+
+  flowPut(flow: DpFlow, mode: FlowPutMode = 'put'): FlowStats | undefined {
+    const { flows } = this.#engine;
+    const ufid = flowUfid(flow.key, flow.mask);
+    const known = flows.get(ufid);
+    if (known !== undefined) {
+      if (mode === 'create') throw new SystemError('EEXIST', 'flow');
+      const stats = flows.statsOf(known);
+      flows.modify(known, flow.actions, flow.key);
+      return stats;
+    }
+    if (mode === 'modify') throw new SystemError('ENOENT', 'flow');
+    const slot = this.#engine.masks.add(flow.mask, MAX_MASKS - 1);
+    if (slot === undefined) this.#putNarrow(flow);
+    else this.#add(ufid, flow.key, slot, flow);
+    return undefined;
+  }
+
+  #add(ufid: string, key: Flow, slot: MaskSlot, flow: DpFlow): void {
+    try {
+      this.#engine.flows.add(ufid, key, slot, flow.actions);
+    } finally {
+      if (slot.flows === 0) this.#engine.masks.discard(slot);
+    }
+  }
+
+  /**
+   * Out of masks: the flow is installed for the packet at hand only, under the exact mask. That is
+   * a narrower flow than asked for, with a ufid of its own; `flows` lists it as it is.
+   */
+  #putNarrow(flow: DpFlow): void {
+    const masked = flowAnd(flow.key, flow.mask);
+    const packet = this.#current.find((u) => flowMatches(u.flow, masked, flow.mask));
+    if (packet === undefined) throw new SystemError('ENOSPC', 'masks');
+    const slot = this.#engine.masks.add(exactMask(), MAX_MASKS);
+    if (slot === undefined) throw new SystemError('ENOSPC', 'masks');
+    const ufid = flowUfid(packet.flow, slot.mask);
+    const known = this.#engine.flows.get(ufid);
+    if (known !== undefined) this.#engine.flows.modify(known, flow.actions, packet.flow);
+    else this.#add(ufid, packet.flow, slot, flow);
+  }
+
+  flowDel(ufid: string): FlowStats | undefined {
+    const entry = this.#engine.flows.get(ufid);
+    return entry === undefined ? undefined : this.#engine.flows.remove(entry);
+  }
+
+  flowGet(ufid: string): InstalledFlow | undefined {
+    const entry = this.#engine.flows.get(ufid);
+    return entry === undefined ? undefined : this.#installed(entry);
+  }
+
+  *flows(): Generator<InstalledFlow> {
+    for (const entry of this.#engine.flows.entries()) yield this.#installed(entry);
+  }
+
+  #installed(e: Entry): InstalledFlow {
+    const stats = this.#engine.flows.statsOf(e);
+    return { ufid: e.ufid, key: e.key, mask: e.slot.mask, actions: e.actions, stats };
+  }
+
+  flowFlush(): void {
+    for (const e of [...this.#engine.flows.entries()]) this.#engine.flows.remove(e);
+  }
+
+  execute(batch: readonly DpExecute[]): void {
+    this.#injection.injector.execute(batch);
+  }
+
+  setUpcallHandler(handler: ((batch: readonly Upcall[]) => void) | undefined): void {
+    if (handler === undefined) {
+      this.#upcalls.setHandler(undefined);
+      return;
+    }
+    this.#upcalls.setHandler((batch) => {
+      this.#current = batch;
+      try {
+        handler(batch);
+      } finally {
+        this.#current = [];
+      }
+    });
+  }
+
+  stats(): DpStats {
+    const { maps } = this.#engine.programs;
+    const element = maps['scratch']!.lookup(0)!;
+    const stride = (maps['scratch']!.info.valueSize + 7) & ~7;
+    const n = sumCpus(element, COUNTERS.drops + DROP_REASONS, COUNTERS.at, stride);
+    const drops = new Map<string, number>();
+    for (let i = 0; i < DROP_REASONS; i++) {
+      const count = n[COUNTERS.drops + i]!;
+      if (count > 0) drops.set(this.#engine.names.dropReason(i), count);
+    }
+    if (this.#injection.injector.lost > 0) drops.set('not sent', this.#injection.injector.lost);
+    const lostByPort = new Map<OdpPort, number>();
+    for (const p of this.#ports.ports()) {
+      const lost = this.#ports.counts(p.slot)[PORT_STAT.lost]!;
+      if (lost > 0) lostByPort.set(p.portNo, lost);
+    }
+    return {
+      hit: n[COUNTERS.hit]!,
+      missed: n[COUNTERS.missed]!,
+      lost: n[COUNTERS.lost]!,
+      flows: this.#engine.flows.size,
+      masks: this.#engine.masks.size,
+      maskHit: n[COUNTERS.maskHit]!,
+      cacheHit: n[COUNTERS.cacheHit]!,
+      lostByPort,
+      drops,
+    };
+  }
+
+  /** Descriptors of the programs, for BPF_PROG_TEST_RUN. */
+  programs(): Readonly<Record<string, number>> {
+    return this.#engine.programs.programs;
+  }
+
+  async destroy(): Promise<void> {
+    for (const p of [...this.#ports.ports()]) this.#ports.remove(p.portNo);
+    this.#injection.remove();
+    removePins(this.#dir, true);
+    this[Symbol.dispose]();
+  }
+
+  /** Lets go of everything; what is in the kernel stays and works on. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#sorter);
+    this.#upcalls.close();
+    this.#injection[Symbol.dispose]();
+    this.#devices[Symbol.dispose]();
+    const { maps, programs } = this.#engine.programs;
+    for (const map of Object.values(maps)) map[Symbol.dispose]();
+    for (const fd of Object.values(programs)) closeSync(fd);
+  }
+
+  #sortMasks(): void {
+    if (this.#engine.masks.size < 2) return;
+    const hits = new Map<MaskSlot, number>();
+    for (const e of this.#engine.flows.entries())
+      hits.set(e.slot, (hits.get(e.slot) ?? 0) + this.#engine.flows.statsOf(e).packets);
+    this.#engine.masks.sortBy((slot) => hits.get(slot) ?? 0);
+  }
+}
+
+/** All that the programs extract; words that they leave zero would only cost. */
+const EXTRACTED_WORDS = [0, 1, 8, 9, 10, 11, 12, 13, 14, 15, 19, 20, 21, 22];
+
+function exactMask(): Flow {
+  const mask = new FlowKey();
+  for (const w of EXTRACTED_WORDS) mask.u32.fill(0xffffffff, 2 * w, 2 * w + 2);
+  return mask;
+}

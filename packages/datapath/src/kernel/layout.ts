@@ -1,0 +1,147 @@
+/** The bytes that the programs share with the daemon: bpf/datapath.h, by hand and in order. */
+
+/** Changes with any change of a layout or of a number below. */
+export const ABI_VERSION = 1;
+
+export const KEY_BYTES = 256;
+export const MASK_WORDS = 24;
+export const MAX_MASKS = 1024;
+export const MAX_CHAIN = 16;
+export const INLINE_ACTS = 8;
+export const CHUNK_ACTS = 31;
+export const MAX_CHUNKS = 64;
+export const CTX_SLOTS = 8192;
+export const CTX_ACTS = 16;
+export const OUTN_PORTS = 10;
+export const ACT_BYTES = 24;
+
+export const A_OUT = 1;
+export const A_OUTN = 2;
+export const A_PUSH_VLAN = 3;
+export const A_POP_VLAN = 4;
+export const A_RECIRC = 5;
+export const A_USERSPACE = 6;
+export const A_TRUNC = 7;
+export const A_DROP = 8;
+export const A_SET_MARK = 9;
+export const A_SET_ETH = 10;
+export const A_SET_IP4 = 11;
+export const A_SET_IP6 = 12;
+export const A_SET_TOS = 13;
+export const A_SET_TTL = 14;
+export const A_SET_LABEL = 15;
+export const A_SET_L4PORT = 16;
+export const A_SET_ICMP = 17;
+export const A_SET_ARP = 18;
+export const A_SET_ND = 19;
+export const SET_END = 0x8000;
+
+/** struct mask */
+export const MASK = { valid: 0, n: 4, seed: 8, idx: 16, m: 40, bytes: 232 };
+/** struct mask_order */
+export const MASK_ORDER = { n: 0, idx: 4, bytes: 4 + 2 * MAX_MASKS };
+/** struct flow */
+export const FLOW = {
+  gen: 0,
+  mask: 8,
+  nact: 10,
+  flags: 12,
+  id: 16,
+  next: 20,
+  w: 24,
+  acts: 216,
+  bytes: 408,
+};
+export const FLOW_CHAINED = 1;
+export const FLOW_GAP_MASK = 0xffff;
+/** struct flow_stat */
+export const FLOW_STAT = { packets: 0, bytes: 8, used: 16, tcpFlags: 24, size: 32 };
+/** struct chunk */
+export const CHUNK = { nact: 0, next: 4, acts: 8, bytes: 752 };
+/** struct port */
+export const PORT_BYTES = 8;
+/** struct out, as 32-bit words */
+export const OUT = { ifindex: 0, mtu: 1, peerMax: 2, slotAndMode: 3, words: 4 };
+export const OUT_PEER = 1;
+/** struct port_stat, as 64-bit words */
+export const PORT_STAT = {
+  rxPackets: 0,
+  rxBytes: 1,
+  txPackets: 2,
+  txBytes: 3,
+  rxDropped: 4,
+  txDropped: 5,
+  missed: 6,
+  lost: 7,
+  words: 8,
+};
+/** struct ctx */
+export const CTX = {
+  mark: 0,
+  done: 4,
+  inPort: 8,
+  recircId: 12,
+  pktMark: 16,
+  nact: 20,
+  next: 24,
+  acts: 32,
+  bytes: 416,
+};
+/** struct state, as 32-bit words */
+export const STATE = { order: 0, injectIfindex: 1 };
+/** struct counters within struct scratch, as 64-bit words */
+export const COUNTERS = {
+  at: KEY_BYTES,
+  hit: 0,
+  missed: 1,
+  lost: 2,
+  maskHit: 3,
+  cacheHit: 4,
+  upcalls: 5,
+  drops: 6,
+};
+export const DROP_NAMES = [
+  'no actions',
+  'no such port',
+  'longer than MTU',
+  'upcall lost',
+  'too long for an upcall',
+  'recirculation limit',
+  'stale context',
+  'action failed',
+  'unknown device',
+  'malformed',
+] as const;
+export const DROP_EXPLICIT = 16;
+export const DROP_REASONS = 64;
+/** struct upcall */
+export const UPCALL = {
+  size: 0,
+  len: 4,
+  slot: 8,
+  userdata: 12,
+  type: 16,
+  flags: 18,
+  vlanTci: 20,
+  vlanProto: 22,
+  vhFlags: 24,
+  vhGsoType: 25,
+  vhHdrLen: 26,
+  vhGsoSize: 28,
+  vhCsumStart: 30,
+  vhCsumOffset: 32,
+  key: 40,
+  keyBytes: 208,
+  bytes: 248,
+};
+export const UPCALL_VLAN = 1;
+export const UPCALL_NO_CSUM_INFO = 2;
+/** struct port_note */
+export const PORT_NOTE = { name: 0, type: 16, ifindex: 20, bytes: 24 };
+/** struct userdata */
+export const USERDATA_BYTES = 256;
+export const USERDATA_MAX = 252;
+/** struct note */
+export const NOTE_BYTES = 8192;
+/** .rodata */
+export const RODATA = { hashMask: 0, ringBytes: 8, haveKfuncs: 12 };

@@ -1,0 +1,117 @@
+/** Opens an instance's datapath: adopts what is pinned, replaces its programs, or starts afresh. */
+import { createHash } from 'node:crypto';
+import { closeSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { getPinned, updateLink } from '@heddle/linux/bpf/index';
+import { flowUfid } from '../odp-ufid.ts';
+import { Devices } from './devices.ts';
+import { Engine, nowMs } from './engine.ts';
+import { Injection } from './injection.ts';
+import { KernelDpif } from './kernel-dpif.ts';
+import { netnsCookie } from './packet-socket.ts';
+import { PortTable } from './port-table.ts';
+import {
+  blobHash,
+  DEFAULT_SIZES,
+  loadPrograms,
+  openPinned,
+  type Programs,
+  pinPrograms,
+  readNotes,
+  removePins,
+  type Sizes,
+} from './programs.ts';
+
+export const PIN_ROOT = '/sys/fs/bpf/heddle';
+
+export interface KernelDpifOptions {
+  /** Names the datapath on this machine; see `instanceId`. */
+  readonly instance: string;
+  /** Where instances' pins lie; on a BPF file system. */
+  readonly pinRoot?: string;
+  readonly sizes?: Partial<Sizes>;
+  /** Narrows the flow hash to force collisions: for tests. */
+  readonly hashMask?: readonly [hi: number, lo: number];
+}
+
+/** An instance is a run directory within a network namespace: several may share a machine. */
+export function instanceId(rundir: string): string {
+  return createHash('sha256').update(`${rundir}\0${netnsCookie()}`).digest('hex').slice(0, 12);
+}
+
+/** The datapath of the calling thread's network namespace. */
+export async function openKernelDpif(options: KernelDpifOptions): Promise<KernelDpif> {
+  const dir = join(options.pinRoot ?? PIN_ROOT, options.instance);
+  const { engine, adopted } = openEngine(dir, options);
+  const devices = new Devices();
+  try {
+    const injection = new Injection(engine, devices, options.instance, dir);
+    const where = { instance: options.instance, dir, now: nowMs };
+    const ports = new PortTable(engine.programs, devices, where);
+    if (adopted) ports.adopt();
+    return new KernelDpif({ engine, ports, injection, devices, dir, adopted });
+  } catch (e) {
+    devices[Symbol.dispose]();
+    throw e;
+  }
+}
+
+function openEngine(dir: string, options: KernelDpifOptions): { engine: Engine; adopted: boolean } {
+  const pinned = openPinned(dir);
+  const notes = pinned && readNotes(pinned);
+  if (pinned === undefined || notes === undefined) {
+    removePins(dir, true);
+    const hashMask = options.hashMask ?? [0xffffffff, 0xffffffff];
+    const programs = loadPrograms({ ...DEFAULT_SIZES, ...options.sizes }, hashMask);
+    const engine = new Engine(programs, hashMask, flowUfid);
+    pinPrograms(programs, dir);
+    return { engine, adopted: false };
+  }
+  const old = new Engine(pinned, notes.hashMask, flowUfid);
+  old.adopt();
+  if (notes.blob === blobHash()) return { engine: old, adopted: true };
+  return { engine: upgrade(old, dir), adopted: true };
+}
+
+/**
+ * Other programs than those that run: loads ours with maps of their own, fills them, then lets each
+ * link change over. A packet meets the old datapath or the new one, each complete.
+ */
+function upgrade(old: Engine, dir: string): Engine {
+  const { maps } = old.programs;
+  const sizes: Sizes = {
+    flows: maps['flows']!.info.maxEntries,
+    ports: maps['ports']!.info.maxEntries,
+    chunks: maps['chunks']!.info.maxEntries,
+    userdatas: maps['userdatas']!.info.maxEntries,
+    ringBytes: maps['upcalls']!.info.maxEntries,
+  };
+  const programs = loadPrograms(sizes, old.hashMask);
+  for (const name of ['ports', 'port_notes', 'userdatas', 'notes', 'port_stats'])
+    copyMap(old.programs, programs, name);
+  for (const name of ['outs', 'state']) copyMemory(old.programs, programs, name);
+  const engine = new Engine(programs, old.hashMask, flowUfid);
+  engine.copyFrom(old);
+  pinPrograms(programs, dir);
+  for (const link of readdirSync(join(dir, 'links'))) {
+    const fd = getPinned(join(dir, 'links', link));
+    updateLink(fd, programs.programs[link === 'inject' ? 'inject_in' : 'port_in']!);
+    closeSync(fd);
+  }
+  for (const map of Object.values(maps)) map[Symbol.dispose]();
+  for (const fd of Object.values(old.programs.programs)) closeSync(fd);
+  return engine;
+}
+
+function copyMap(from: Programs, to: Programs, name: string): void {
+  const target = to.maps[name]!;
+  for (const key of [...from.maps[name]!.keys()]) {
+    const value = from.maps[name]!.lookup(key);
+    if (value !== undefined) target.update(key, value);
+  }
+}
+
+function copyMemory(from: Programs, to: Programs, name: string): void {
+  const source = new Uint8Array(from.maps[name]!.memory());
+  new Uint8Array(to.maps[name]!.memory()).set(source);
+}

@@ -1,0 +1,272 @@
+/** Ports: devices with our program at their ingress, by number, and how to send to them. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { Link } from '@heddle/linux/rtnetlink/link';
+import { SystemError } from '@heddle/runtime';
+import type { DpPort, OdpPort, PortStats, VportType } from '../dpif.ts';
+import type { Devices } from './devices.ts';
+import { OUT, OUT_PEER, PORT_BYTES, PORT_NOTE, PORT_STAT } from './layout.ts';
+import { attachPinned, isAttached, unpin } from './links.ts';
+import type { Programs } from './programs.ts';
+import { SlotAllocator } from './slots.ts';
+
+/** Every IPv6 receiver takes this much; longer packets go through the device's own check. */
+const PEER_MAX = 1280;
+const MAX_PORTS = 65535;
+const TYPES: readonly VportType[] = ['system', 'internal', 'tap'];
+
+export interface Port extends DpPort {
+  name: string;
+  readonly slot: number;
+  /** Of the device that carries the program; 0 when it vanished. */
+  ifindex: number;
+}
+
+/** The datapath's end of an internal port's veth. */
+export function hiddenName(instance: string, name: string): string {
+  return `hd${createHash('sha256').update(`${instance}/${name}`).digest('hex').slice(0, 12)}`;
+}
+
+export class PortTable {
+  readonly #programs: Programs;
+  readonly #devices: Devices;
+  readonly #instance: string;
+  readonly #dir: string;
+  readonly #outs: Uint32Array;
+  readonly #ports = new Map<OdpPort, Port>();
+  readonly #slots: SlotAllocator;
+  readonly #listeners: ((port: OdpPort) => void)[] = [];
+
+  constructor(
+    programs: Programs,
+    devices: Devices,
+    options: { instance: string; dir: string; now: () => number },
+  ) {
+    this.#programs = programs;
+    this.#devices = devices;
+    this.#instance = options.instance;
+    this.#dir = options.dir;
+    this.#outs = new Uint32Array(programs.maps['outs']!.memory());
+    // Slot 0 is for what the daemon itself sends.
+    this.#slots = new SlotAllocator(programs.maps['port_stats']!.info.maxEntries, options.now, 1);
+    devices.watch((ifindex, link) => this.#deviceChanged(ifindex, link));
+  }
+
+  ports(): Iterable<Port> {
+    return this.#ports.values();
+  }
+
+  get(port: OdpPort): Port | undefined {
+    return this.#ports.get(port);
+  }
+
+  onChange(listener: (port: OdpPort) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  add(name: string, type: VportType, requested?: OdpPort): OdpPort {
+    const known = [...this.#ports.values()].find((p) => p.name === name);
+    if (known !== undefined) {
+      if (known.ifindex !== 0) throw new SystemError('EBUSY', name);
+      this.remove(known.portNo);
+    }
+    const portNo = this.#number(requested ?? known?.portNo);
+    const device = this.#openDevice(name, type);
+    const slot = this.#slots.take();
+    if (slot === undefined) throw new SystemError('EFBIG', 'too many ports');
+    const port: Port = { portNo, name, type, slot, ifindex: device.index };
+    try {
+      this.#clearCounts(slot);
+      this.#enter(port, device);
+    } catch (e) {
+      this.#slots.release(slot);
+      this.#leave(port);
+      if (type === 'internal') this.#devices.remove(name);
+      throw e;
+    }
+    return portNo;
+  }
+
+  remove(portNo: OdpPort): void {
+    const port = this.#ports.get(portNo);
+    if (port === undefined) throw new SystemError('ENODEV', `port ${portNo}`);
+    this.#ports.delete(portNo);
+    this.#programs.maps['port_notes']!.delete(portNo);
+    const { ifindex } = port;
+    this.#leave(port);
+    this.#slots.release(port.slot);
+    if (port.type === 'internal') {
+      this.#devices.remove(hiddenName(this.#instance, port.name));
+    } else if (ifindex !== 0 && this.#devices.rtnl.link(ifindex) !== undefined) {
+      this.#devices.rtnl.setLink(ifindex, { promisc: false });
+    }
+  }
+
+  /** Reads what an earlier daemon left and compares it with the devices that there are. */
+  adopt(): void {
+    const notes = this.#programs.maps['port_notes']!;
+    const devices = new Map(this.#devices.rtnl.links({ stats: false }).map((l) => [l.index, l]));
+    const used = new Set<number>();
+    for (const key of [...notes.keys()]) {
+      const note = Buffer.from(notes.lookup(key)!);
+      const portNo = key.readUInt32LE(0);
+      const ifindex = note.readUInt32LE(PORT_NOTE.ifindex);
+      const end = note.indexOf(0);
+      const name = note.toString('utf8', 0, Math.min(end < 0 ? 16 : end, 16));
+      const type = TYPES[note.readUInt32LE(PORT_NOTE.type)]!;
+      const slot = this.#outs[portNo * OUT.words + OUT.slotAndMode]! & 0xffff;
+      const port: Port = { portNo, name, type, slot, ifindex };
+      used.add(slot);
+      this.#ports.set(portNo, port);
+      const device = devices.get(ifindex);
+      if (device !== undefined && isAttached(this.#linkPath(ifindex), ifindex)) {
+        this.#describe(port, device);
+      } else {
+        this.#leave(port);
+      }
+    }
+    this.#slots.adopt(used);
+  }
+
+  stats(portNo: OdpPort): PortStats {
+    const port = this.#ports.get(portNo);
+    if (port === undefined) throw new SystemError('ENODEV', `port ${portNo}`);
+    const n = this.counts(port.slot);
+    return {
+      rxPackets: n[PORT_STAT.rxPackets]!,
+      rxBytes: n[PORT_STAT.rxBytes]!,
+      rxErrors: 0,
+      rxDropped: n[PORT_STAT.rxDropped]!,
+      rxOverErrors: 0,
+      rxFrameErrors: 0,
+      rxCrcErrors: 0,
+      txPackets: n[PORT_STAT.txPackets]!,
+      txBytes: n[PORT_STAT.txBytes]!,
+      txErrors: 0,
+      txDropped: n[PORT_STAT.txDropped]!,
+      collisions: 0,
+    };
+  }
+
+  /** A slot's counters, summed over the CPUs. */
+  counts(slot: number): number[] {
+    return sumCpus(this.#programs.maps['port_stats']!.lookup(slot)!, PORT_STAT.words);
+  }
+
+  #clearCounts(slot: number): void {
+    const map = this.#programs.maps['port_stats']!;
+    map.update(slot, Buffer.alloc(map.elementSize));
+  }
+
+  #number(requested: OdpPort | undefined): OdpPort {
+    if (requested !== undefined) {
+      if (this.#ports.has(requested)) throw new SystemError('EEXIST', `port ${requested}`);
+      return requested;
+    }
+    for (let n = 1; n < MAX_PORTS; n++) if (!this.#ports.has(n)) return n;
+    throw new SystemError('EFBIG', 'too many ports');
+  }
+
+  /** The device that carries the program: for an internal port the hidden end, made here. */
+  #openDevice(name: string, type: VportType): Link {
+    const { rtnl } = this.#devices;
+    let own = name;
+    if (type === 'internal') {
+      own = hiddenName(this.#instance, name);
+      if (rtnl.link(name) !== undefined) throw new SystemError('EEXIST', name);
+      this.#devices.remove(own);
+      const alias = `heddle ${this.#instance} ${name}`;
+      this.#devices.addVeth({ name }, { name: own, alias });
+    }
+    const device = rtnl.link(own);
+    if (device === undefined) throw new SystemError('ENODEV', name);
+    if (device.master !== undefined) throw new SystemError('EBUSY', name);
+    for (const p of this.#ports.values())
+      if (p.ifindex === device.index) throw new SystemError('EBUSY', name);
+    if (type !== 'internal') rtnl.setLink(device.index, { promisc: true });
+    return device;
+  }
+
+  /** Maps first, then the program: no packet meets it half known. */
+  #enter(port: Port, device: Link): void {
+    const entry = Buffer.alloc(PORT_BYTES);
+    entry.writeUInt32LE(port.portNo, 0);
+    entry.writeUInt32LE(port.slot, 4);
+    this.#programs.maps['ports']!.update(device.index, entry);
+    this.#ports.set(port.portNo, port);
+    this.#writeNote(port);
+    this.#describe(port, device);
+    const path = this.#linkPath(device.index);
+    attachPinned(this.#programs.programs['port_in']!, device.index, path);
+  }
+
+  #writeNote(port: Port): void {
+    const note = Buffer.alloc(PORT_NOTE.bytes);
+    note.write(port.name, PORT_NOTE.name, 15);
+    note.writeUInt32LE(TYPES.indexOf(port.type), PORT_NOTE.type);
+    note.writeUInt32LE(port.ifindex, PORT_NOTE.ifindex);
+    this.#programs.maps['port_notes']!.update(port.portNo, note);
+  }
+
+  /** How to send to the port. The entry counts as absent until its ifindex is written, last. */
+  #describe(port: Port, device: Link): void {
+    const peer = device.kind === 'veth' && device.peerNetnsid !== undefined;
+    const peerMtu = peer ? (this.#devices.peerMtu(device) ?? PEER_MAX) : 0;
+    const at = port.portNo * OUT.words;
+    const o = this.#outs;
+    o[at + OUT.mtu] = device.mtu;
+    o[at + OUT.peerMax] = Math.min(PEER_MAX, device.mtu, peerMtu);
+    o[at + OUT.slotAndMode] = port.slot | ((peer ? OUT_PEER : 0) << 16);
+    o[at + OUT.ifindex] = device.index;
+  }
+
+  /** Takes a port out of traffic. */
+  #leave(port: Port): void {
+    if (port.ifindex === 0) return;
+    this.#outs[port.portNo * OUT.words + OUT.ifindex] = 0;
+    this.#programs.maps['ports']!.delete(port.ifindex);
+    unpin(this.#linkPath(port.ifindex));
+    port.ifindex = 0;
+  }
+
+  #linkPath(ifindex: number): string {
+    return join(this.#dir, 'links', `port_${ifindex}`);
+  }
+
+  #deviceChanged(ifindex: number, device: Link | undefined): void {
+    if (ifindex === 0) {
+      this.#sweep();
+      return;
+    }
+    const port = [...this.#ports.values()].find((p) => p.ifindex === ifindex);
+    if (port === undefined) return;
+    if (device === undefined) {
+      this.#leave(port);
+    } else {
+      if (port.type !== 'internal' && device.name !== port.name) {
+        port.name = device.name;
+        this.#writeNote(port);
+      }
+      this.#describe(port, device);
+    }
+    for (const l of this.#listeners) l(port.portNo);
+  }
+
+  /** Looks for ports whose devices left unnoticed. */
+  #sweep(): void {
+    const there = new Set(this.#devices.rtnl.links({ stats: false }).map((l) => l.index));
+    for (const p of this.#ports.values())
+      if (p.ifindex !== 0 && !there.has(p.ifindex)) this.#deviceChanged(p.ifindex, undefined);
+  }
+}
+
+/** Sums per-CPU arrays of 64-bit counters. */
+export function sumCpus(element: Buffer, words: number, at = 0, stride = words * 8): number[] {
+  const out: number[] = new Array(words).fill(0);
+  for (let cpu = 0; cpu < element.length; cpu += stride)
+    for (let w = 0; w < words; w++) {
+      const o = cpu + at + 8 * w;
+      out[w]! += element.readUInt32LE(o) + element.readUInt32LE(o + 4) * 2 ** 32;
+    }
+  return out;
+}
