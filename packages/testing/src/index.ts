@@ -15,3 +15,4 @@ export {
   start,
 } from './process.ts';
 export { Scope } from './scope.ts';
+export { silence, Wire } from './wire.ts';

@@ -17,13 +17,9 @@ export interface RunResult {
 
 /** A command that should have succeeded did not. */
 export class CommandError extends Error {
-  readonly argv: readonly string[];
-  readonly result: RunResult;
   constructor(argv: readonly string[], result: RunResult) {
     const how = result.signal === null ? `exit ${result.code}` : result.signal;
     super(`${argv.join(' ')}: ${how}\n${result.stderr}${result.stdout}`.trimEnd());
-    this.argv = argv;
-    this.result = result;
   }
 }
 

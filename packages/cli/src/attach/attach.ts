@@ -9,6 +9,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { AttachError } from './errors.ts';
+import { collectPending } from './gc.ts';
 import type { InsideConfig } from './inside-config.ts';
 import { LinkWorkshop, linkExists, pendingLinks, removeLink } from './links.ts';
 import { CONTAINER_ID, CONTAINER_IFACE, formatOwner, isThisProcess, OWNER } from './owner.ts';
@@ -32,6 +33,7 @@ export interface AttachRequest extends InsideConfig {
 /** Returns the name of the port. */
 export async function attach(request: AttachRequest): Promise<string> {
   const { bridge, target, interfaceName } = request;
+  await collectPending();
   checkDeviceName(interfaceName);
   if (await isAttached(target.name, interfaceName)) {
     throw new AttachError(

@@ -40,6 +40,13 @@ async function ownerIsGone({ externalIds }: OwnedPort): Promise<boolean> {
   return container !== undefined && (await containerRuns(container)) === false;
 }
 
+/** What earlier attaches left when they were killed; asks the database only if there is any. */
+export async function collectPending(): Promise<void> {
+  if (pendingLinks().some(({ owner }) => !isAlive(owner))) {
+    collectDevices((await listPorts()).filter(hasOwner), {});
+  }
+}
+
 function collectDevices(owned: readonly OwnedPort[], options: { dryRun?: boolean }): string[] {
   const inDatabase = new Set(owned.map((port) => port.name));
   const devices: string[] = [];

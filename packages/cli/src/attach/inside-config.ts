@@ -55,7 +55,7 @@ export function parsePrefix(text: string): Prefix {
   return { family, address, length };
 }
 
-function checkMac(text: string): string {
+export function checkMac(text: string): string {
   const mac = parseMac(text);
   if (mac === undefined) throw new AttachError(`"${text}" is not a MAC address`);
   const first = Number.parseInt(text, 16);
@@ -64,7 +64,7 @@ function checkMac(text: string): string {
   return text;
 }
 
-function checkMtu(text: string): number {
+export function checkMtu(text: string): number {
   const mtu = Number(text);
   if (/^\d+$/.test(text) && mtu >= 68 && mtu <= 65535) return mtu;
   throw new AttachError(`"${text}" is not an MTU (68 to 65535)`);
