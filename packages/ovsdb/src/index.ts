@@ -1,1 +1,11 @@
-export {};
+export { Tables } from './engine/table.ts';
+export { encodeRecord, LogFile, lockFile, readLog } from './file/log.ts';
+export { applyRecord, changesToRecord, checkReferences, snapshotRecord } from './file/record.ts';
+export * from './notation/index.ts';
+export * from './schema/schema.ts';
+export type { RowOf, SchemaConstant, TableName, ValueOf } from './schema/typed.ts';
+export { serverSchema } from './schemas/server.ts';
+export { vswitchSchema } from './schemas/vswitch.ts';
+export { convertTables } from './server/convert.ts';
+export { Database } from './server/database.ts';
+export { OvsdbServer } from './server/server.ts';

@@ -40,7 +40,7 @@ export function columnOf(table: TableSchema, name: string): ColumnSchema | undef
   return table.columns.get(name);
 }
 
-export function valueOf(row: Row, column: ColumnSchema): Datum {
+export function columnValue(row: Row, column: ColumnSchema): Datum {
   if (column.index >= 0) return row.data[column.index]!;
   return { keys: [column.index === -1 ? row.uuid : row.version] };
 }
@@ -106,7 +106,7 @@ export function matches(row: Row, clauses: readonly Clause[]): boolean {
 
 export function holds(row: Row, clause: Clause): boolean {
   if (typeof clause === 'boolean') return clause;
-  const value = valueOf(row, clause.column);
+  const value = columnValue(row, clause.column);
   const { arg, fn } = clause;
   switch (fn) {
     case '==':

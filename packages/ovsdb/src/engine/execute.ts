@@ -17,11 +17,11 @@ import {
 import type { ColumnSchema } from '../schema/schema.ts';
 import {
   columnOf,
+  columnValue,
   parseCondition,
   select,
   UUID_COLUMN,
   VERSION_COLUMN,
-  valueOf,
 } from './condition.ts';
 import { mutate, parseMutation } from './mutation.ts';
 import type { Row, Table, Tables } from './table.ts';
@@ -381,7 +381,7 @@ function sameRows(
   const equal = (row: Row, want: Map<ColumnSchema, Datum>) =>
     columns.every((c) => {
       const datum = want.get(c);
-      return datum === undefined ? true : datumEquals(valueOf(row, c), datum);
+      return datum === undefined ? true : datumEquals(columnValue(row, c), datum);
     });
   return (
     actual.every((row) => wanted.some((want) => equal(row, want))) &&
@@ -391,7 +391,8 @@ function sameRows(
 
 export function rowToJson(row: Row, columns: readonly ColumnSchema[]): JsonObject {
   const out: Record<string, Json> = {};
-  for (const column of columns) out[column.name] = encodeDatum(column.type, valueOf(row, column));
+  for (const column of columns)
+    out[column.name] = encodeDatum(column.type, columnValue(row, column));
   return out;
 }
 

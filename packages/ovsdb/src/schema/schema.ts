@@ -50,7 +50,7 @@ export function parseSchema(json: Json): DatabaseSchema {
   if (!isObject(json['tables'])) throw missing('database schema', 'tables', json);
   const tables = new Map<string, TableSchema>();
   for (const [tableName, table] of Object.entries(json['tables'])) {
-    checkId(tableName, 'table', json);
+    checkId(tableName, json);
     tables.set(tableName, parseTable(tableName, table));
   }
   const schema = { name, version, cksum: String(json['cksum'] ?? ''), tables };
@@ -88,8 +88,8 @@ function parseTable(name: string, json: Json): TableSchema {
   if (names.length === 0)
     throw new OvsdbError('syntax error', 'table must have at least one column', printJson(json));
   for (const [index, column] of names.entries()) {
-    checkId(column, 'column', json);
-    columns.set(column, parseColumn(name, column, index, json['columns'][column]!));
+    checkId(column, json);
+    columns.set(column, parseColumn(column, index, json['columns'][column]!));
   }
   const maxRows = json['maxRows'] ?? Infinity;
   if (typeof maxRows !== 'number' || maxRows < 1) {
@@ -106,7 +106,7 @@ function parseTable(name: string, json: Json): TableSchema {
   };
 }
 
-function parseColumn(table: string, name: string, index: number, json: Json): ColumnSchema {
+function parseColumn(name: string, index: number, json: Json): ColumnSchema {
   const where = `schema for column ${name}`;
   if (!isObject(json) || json['type'] === undefined) throw missing(where, 'type', json);
   allow(json, where, ['type', 'mutable', 'ephemeral']);
@@ -136,7 +136,7 @@ function parseIndex(
     if (column.ephemeral)
       throw new OvsdbError(
         'syntax error',
-        'ephemeral columns (such as ' + column.name + ') may not be indexed',
+        `ephemeral columns (such as ${column.name}) may not be indexed`,
         printJson(json),
       );
     return column;
@@ -163,7 +163,7 @@ function missing(where: string, member: string, json: Json): OvsdbError {
   );
 }
 
-function checkId(name: string, what: string, json: Json): void {
+function checkId(name: string, json: Json): void {
   if (!ID.test(name))
     throw new OvsdbError('syntax error', `name must be a valid id`, printJson(json));
   if (name.startsWith('_')) {

@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto';
+import { Tables } from '../engine/table.ts';
+import { applyChanges, type RowChange } from '../engine/transaction.ts';
+import { snapshotRecord } from '../file/record.ts';
+import {
+  checkDatum,
+  type Datum,
+  decodeDatum,
+  encodeDatum,
+  isScalar,
+  OvsdbError,
+} from '../notation/index.ts';
+import { type DatabaseSchema, schemaToJson } from '../schema/schema.ts';
+import { Database } from './database.ts';
+
+/**
+ * The database under another schema (ovsdb-server(7) "convert"): what both schemas have is kept,
+ * the rest gets defaults or goes; data that the new schema forbids is an error.
+ */
+export function convertTables(from: Tables, schema: DatabaseSchema): Tables {
+  const to = new Tables(schema);
+  const changes: RowChange[] = [];
+  for (const table of to.byName.values()) {
+    const old = from.byName.get(table.schema.name);
+    for (const row of old?.rows.values() ?? []) {
+      const data: Datum[] = [...table.newRow(row.uuid).data];
+      for (const column of table.schema.columnList) {
+        const source = old!.schema.columns.get(column.name);
+        if (!source) continue;
+        const datum = row.data[source.index]!;
+        if (isScalar(column.type) && datum.keys.length === 0) continue;
+        const converted = decodeDatum(column.type, encodeDatum(source.type, datum), { lax: true });
+        checkDatum(column.type, converted);
+        data[column.index] = converted;
+      }
+      const now = { uuid: row.uuid, version: randomUUID(), data };
+      changes.push({ table, uuid: row.uuid, old: undefined, now });
+    }
+  }
+  applyChanges(to, changes);
+  return to;
+}
+
+export function convertDatabase(db: Database, schema: DatabaseSchema): Database {
+  if (!db.file) throw new OvsdbError('not supported', 'database has no file');
+  const tables = convertTables(db.tables, schema);
+  db.file.compact([schemaToJson(schema), snapshotRecord(tables, Date.now())]);
+  const { path } = db.file;
+  db.close();
+  return Database.open(path);
+}
