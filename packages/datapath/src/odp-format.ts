@@ -179,20 +179,22 @@ class FlowText {
       prefix = 'encap(';
       closing += ')';
     }
-    const type = this.#ethType(closing.length < 2);
+    const type = this.#ethType(closing.length);
     if (prefix !== '') this.parts.push(prefix + (type ?? ''));
     else if (type !== undefined) this.parts.push(type);
     return closing;
   }
 
-  /** `vlanRoom`: a VLAN type that follows is a tag cut short, not a third one. */
-  #ethType(vlanRoom: boolean): string | undefined {
+  /** A VLAN type after fewer than two tags is a tag cut short, not a third one. */
+  #ethType(tags: number): string | undefined {
     const bits = this.#mask?.dlType;
     const type = this.#key.dlType;
-    if (vlanRoom && (type === ETH_P_8021Q || type === ETH_P_8021AD)) {
+    if (tags < 2 && (type === ETH_P_8021Q || type === ETH_P_8021AD)) {
       return `eth_type(${hex4(type)}),vlan(vid=0,pcp=0,cfi=0),encap()`;
     }
-    if (type === FLOW_DL_TYPE_NONE) return bits === undefined ? undefined : 'eth_type(0/0xffff)';
+    if (type === FLOW_DL_TYPE_NONE) {
+      return tags === 0 && bits !== undefined && bits !== 0 ? 'eth_type(0/0xffff)' : undefined;
+    }
     if (bits === undefined || bits === 0xffff) return `eth_type(${hex4(type)})`;
     return bits !== 0 || this.#all ? `eth_type(${hex4(type)}/${hex4(bits)})` : undefined;
   }

@@ -181,6 +181,8 @@ class FlowParser {
   readonly mask = new Flow();
   readonly #o: OdpParseOptions;
   #tags = 0;
+  /** `none`: an `encap` without an `eth_type` holds a frame with a length. */
+  #frameType: 'absent' | 'none' | 'given' = 'absent';
 
   constructor(o: OdpParseOptions) {
     this.#o = o;
@@ -189,6 +191,8 @@ class FlowParser {
   /** Without a `vlan` the flow matches packets without a (further) tag, as the kernel's do. */
   parse(text: string): this {
     this.#attributes(attributes(text));
+    if (this.#frameType !== 'given') this.key.dlType = FLOW_DL_TYPE_NONE;
+    if (this.#frameType === 'none') this.mask.dlType = 0xffff;
     if (this.#tags < 1) this.mask.vlanTci0 = 0xffff;
     if (this.#tags < 2) this.mask.vlanTci1 = 0xffff;
     return this;
@@ -217,6 +221,7 @@ class FlowParser {
         this.#vlan(body);
         break;
       case 'encap':
+        if (this.#frameType === 'absent' && body === '') this.#frameType = 'none';
         this.#attributes(attributes(body));
         break;
       case 'tcp_flags':
@@ -247,6 +252,7 @@ class FlowParser {
     const type = integer(value, 0xffff);
     key.dlType = type === 0 && bits === '0xffff' ? FLOW_DL_TYPE_NONE : type;
     mask.dlType = bits === undefined ? 0xffff : integer(bits, 0xffff);
+    this.#frameType = 'given';
   }
 
   /** The `eth_type` before a `vlan` was the tag's. */
@@ -266,6 +272,7 @@ class FlowParser {
     }
     key.dlType = 0;
     mask.dlType = 0;
+    this.#frameType = 'absent';
   }
 
   #ctLabel(body: string): void {

@@ -69,13 +69,19 @@ export class DummyOracle implements Disposable {
     this.appctl('dpctl/del-flows');
     const log = join(this.dir, 'ovs-vswitchd.log');
     const start = statSync(log).size;
-    for (let i = 0; i < frames.length; i += 50) this.receive(port, frames.slice(i, i + 50));
-    for (let tries = 0; ; tries++) {
-      const text = readFileSync(log).subarray(start).toString('latin1');
-      const keys = [...text.matchAll(/miss upcall:\n(.*)\n/g)].map((m) => m[1]!);
-      if (keys.length >= frames.length || tries === 40) return keys;
-      await sleep(50);
+    let keys: string[] = [];
+    // The dummy device queues few packets: wait for each batch.
+    for (let sent = 0; sent < frames.length; ) {
+      const batch = frames.slice(sent, sent + 50);
+      this.receive(port, batch);
+      sent += batch.length;
+      for (let tries = 0; tries < 100 && keys.length < sent; tries++) {
+        if (tries > 0) await sleep(10);
+        const text = readFileSync(log).subarray(start).toString('latin1');
+        keys = [...text.matchAll(/miss upcall:\n(.*)\n/g)].map((m) => m[1]!);
+      }
     }
+    return keys;
   }
 
   receive(port: number, frames: readonly Uint8Array[]): void {

@@ -10,6 +10,7 @@ import { UserspaceDpif } from '../userspace/userspace-dpif.ts';
 import { DummyOracle, oracleInstalled } from './dummy-oracle.ts';
 import { randomActions } from './random-actions.ts';
 import { Random, randomFrame, wellFormedFrame } from './random-frame.ts';
+import { randomMask } from './random-mask.ts';
 
 const SEED = Number(process.env.HEDDLE_SEED ?? 1);
 const skip = oracleInstalled() ? false : 'Open vSwitch is not installed';
@@ -53,6 +54,24 @@ describe(`as Open vSwitch (HEDDLE_SEED=${SEED})`, { skip }, () => {
     }
   });
 
+  test('masked flows in text, both ways', () => {
+    const r = new Random(SEED);
+    for (let i = 0; i < 100; i++) {
+      const flow = extractFlow(wellFormedFrame(r, i), { inPort: 1 });
+      const mask = randomMask(r, flow);
+      if (refused(flow)) continue;
+      const plain = formatOdpFlow(flow, mask, { packetType: true });
+      oracle.appctl('dpctl/del-flows');
+      oracle.appctl('dpctl/add-flow', plain, '2');
+      assert.equal(dumped(oracle, ''), plain);
+      const verbose = dumped(oracle, '-m');
+      const { key, mask: bits } = parseOdpFlow(verbose, { portNumber: (name) => +name.slice(1) });
+      const options = { packetType: true, verbose: true, portName: (n: number) => `p${n}` };
+      assert.equal(formatOdpFlow(key, bits, options), verbose);
+      assert.equal(formatOdpFlow(key, bits, { packetType: true }), plain);
+    }
+  });
+
   test('actions in text', () => {
     const r = new Random(SEED);
     for (let i = 0; i < 60; i++) {
@@ -63,6 +82,13 @@ describe(`as Open vSwitch (HEDDLE_SEED=${SEED})`, { skip }, () => {
     }
   });
 });
+
+/** The only flow, without ufid, stats and actions. */
+function dumped(oracle: DummyOracle, option: '' | '-m'): string {
+  const text = oracle.appctl('dpctl/dump-flows', ...(option === '' ? [] : [option]));
+  const line = text.split('\n').find((l) => l.includes('recirc_id('))!;
+  return line.replace(/^ufid:[^ ]* /, '').replace(/, packets:.*$/, '');
+}
 
 /** Extension headers make Open vSwitch's userspace leave the transport checksum as it was. */
 function plainIp(frame: Uint8Array, flow: Flow, layout: PacketLayout): boolean {

@@ -6,7 +6,7 @@
 import { type Flow, flowAnd, flowEquals, flowHashMasked, flowMatches } from '@heddle/packet';
 
 export interface ClassifierEntry {
-  /** Masked. */
+  /** Bits outside of the mask do not matter. */
   readonly key: Flow;
   readonly mask: Flow;
 }

@@ -2,7 +2,7 @@
  * The datapath in TypeScript: the reference that the eBPF programs must equal, the dummy datapath
  * of tests, and the way to forward where BPF is not allowed.
  */
-import { type Flow, flowAnd } from '@heddle/packet';
+import type { Flow } from '@heddle/packet';
 import { type Clock, realClock } from '@heddle/runtime/clock';
 import { SystemError } from '@heddle/runtime/errors';
 import type {
@@ -70,7 +70,7 @@ class Entry implements InstalledFlow {
 
   constructor(flow: DpFlow, ufid: string) {
     this.mask = flow.mask.clone();
-    this.key = flowAnd(flow.key, flow.mask);
+    this.key = flow.key.clone();
     this.ufid = ufid;
     this.actions = flow.actions;
   }
