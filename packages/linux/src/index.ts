@@ -1,4 +1,5 @@
 /** Linux as the switch needs it. BPF is in '@heddle/linux/bpf/index'. */
+export { linuxFileLocks } from './file-lock.ts';
 export { Ethtool, type Feature, type LinkSettings } from './ethtool.ts';
 export { fdLeakCheck, openFds } from './fd-leak.ts';
 export * from './native.ts';

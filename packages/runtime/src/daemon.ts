@@ -3,10 +3,11 @@
  * --monitor run the same command again with a pipe on which it tells that it serves.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { absoluteIn, dirs } from './dirs.ts';
 import { errnoOf, HeddleError, strerror } from './errors.ts';
+import { fileLocks } from './file-lock.ts';
 import type { OptionSpec, ParsedOption } from './options.ts';
 import { vlog } from './vlog.ts';
 
@@ -201,7 +202,7 @@ async function watchOver(): Promise<number> {
   }
 }
 
-/** Creates the pidfile, refusing when its process still runs, as upstream does by locking it. */
+/** Creates the pidfile, refusing when its process still runs, and keeps it locked as upstream. */
 function claimPidfile(program: string, config: DaemonConfig): void {
   const path = config.pidfile!;
   const running = runningPid(path);
@@ -210,33 +211,43 @@ function claimPidfile(program: string, config: DaemonConfig): void {
   }
   const tmp = `${path}.tmp${process.pid}`;
   try {
-    writeFileSync(tmp, `${process.pid}\n`, { mode: 0o644 });
+    // The descriptor stays open for as long as the process lives: it carries the lock.
+    const fd = openSync(tmp, 'w', 0o644);
+    writeSync(fd, `${process.pid}\n`);
+    fileLocks()?.lock(fd);
     renameSync(tmp, path);
   } catch (error) {
     rmSync(tmp, { force: true });
     throw new HeddleError(`${program}: ${path}: create failed (${strerror(errnoOf(error))})`);
   }
   process.on('exit', () => {
-    if (runningPid(path) === process.pid) rmSync(path, { force: true });
+    if (readPid(path) === process.pid) rmSync(path, { force: true });
   });
 }
 
-/** The pid in a pidfile when that process is alive and runs the same program. */
-export function runningPid(path: string): number | undefined {
-  let pid: number;
+function readPid(path: string): number | undefined {
   try {
-    pid = Number.parseInt(readFileSync(path, 'utf8'), 10);
+    const pid = Number.parseInt(readFileSync(path, 'utf8'), 10);
+    return Number.isInteger(pid) && pid > 0 ? pid : undefined;
   } catch {
     return undefined;
   }
-  if (!Number.isInteger(pid) || pid <= 0) return undefined;
-  if (pid === process.pid) return pid;
+}
+
+/** The pid in a pidfile when that daemon lives, which its lock on the file tells. */
+export function runningPid(path: string): number | undefined {
+  const pid = readPid(path);
+  if (pid === undefined || pid === process.pid) return pid;
+  const locks = fileLocks();
   try {
+    if (locks) {
+      const fd = openSync(path, 'r+');
+      const holder = locks.holder(fd);
+      closeSync(fd);
+      return holder === undefined ? undefined : pid;
+    }
     process.kill(pid, 0);
-    const ours = basename(process.argv[1] ?? '');
-    const theirs = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-    const name = basename(path).replace(/\.pid$/, '');
-    return theirs.includes(ours) || theirs.includes(name) ? pid : undefined;
+    return pid;
   } catch {
     return undefined;
   }

@@ -14,6 +14,7 @@ export {
 } from './daemon.ts';
 export { absoluteIn, dirs } from './dirs.ts';
 export { errnoOf, HeddleError, messageOf, SystemError, strerror } from './errors.ts';
+export { type FileLocks, fileLocks, installFileLocks } from './file-lock.ts';
 export { JsonStream } from './json-stream.ts';
 export { type MemoryReport, registerMemory } from './memory.ts';
 export {

@@ -13,11 +13,10 @@ import {
   renameSync,
   rmSync,
   write,
-  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { errnoOf, HeddleError, strerror, vlog } from '@heddle/runtime';
+import { errnoOf, fileLocks, HeddleError, strerror, vlog } from '@heddle/runtime';
 import { type Json, type JsonObject, parseJson, printJson } from '../notation/index.ts';
 
 const log = vlog.module('ovsdb_file');
@@ -219,36 +218,23 @@ function sync(fd: number): Promise<void> {
 }
 
 /**
- * One server per file: `.NAME.~lock~` beside it holds the owner's pid. Returns what gives it back;
- * throws when a live process holds it.
+ * One server per file: `.NAME.~lock~` beside it is locked (fcntl(2)) for as long as the database is
+ * open, as upstream does. Returns what gives it back; throws when another process holds it.
  */
 export function lockFile(path: string): () => void {
   const lock = path.replace(/([^/]*)$/, '.$1.~lock~');
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      writeFileSync(lock, `${process.pid}\n`, { flag: 'wx', mode: 0o600 });
-      return () => rmSync(lock, { force: true });
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') {
-        throw new HeddleError(`${path}: failed to lock lockfile (${strerror(errnoOf(error))})`);
-      }
-      const owner = Number.parseInt(readFileSync(lock, 'utf8'), 10);
-      if (owner > 0 && owner !== process.pid && alive(owner)) {
-        throw new HeddleError(
-          `${path}: failed to lock lockfile (${strerror('EAGAIN')}): held by pid ${owner}`,
-        );
-      }
-      rmSync(lock, { force: true });
-    }
-  }
-  throw new HeddleError(`${path}: failed to lock lockfile`);
-}
-
-function alive(pid: number): boolean {
+  let fd: number;
   try {
-    process.kill(pid, 0);
-    return true;
+    fd = openSync(lock, 'a', 0o600);
   } catch (error) {
-    return errnoOf(error) === 'EPERM';
+    throw new HeddleError(`${path}: failed to lock lockfile (${strerror(errnoOf(error))})`);
   }
+  const holder = fileLocks()?.lock(fd);
+  if (holder !== undefined) {
+    closeSync(fd);
+    throw new HeddleError(
+      `${path}: failed to lock lockfile (${strerror('EAGAIN')}): held by pid ${holder}`,
+    );
+  }
+  return () => closeSync(fd);
 }
