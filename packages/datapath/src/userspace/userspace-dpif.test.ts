@@ -1,4 +1,5 @@
 import { type ComplianceProvider, dpifCompliance } from '../compliance.ts';
+import { dpifRandomCompliance } from '../compliance-random.ts';
 import type { OdpPort } from '../dpif.ts';
 import { MemoryNetdev } from './netdev.ts';
 import { UserspaceDpif } from './userspace-dpif.ts';
@@ -27,3 +28,4 @@ async function open(count: number): Promise<ComplianceProvider> {
 }
 
 dpifCompliance('userspace', open);
+dpifRandomCompliance('userspace', open);

@@ -1,0 +1,95 @@
+/**
+ * The same random frames and actions through a datapath and through the userspace reference:
+ * keys of upcalls and frames sent must be equal. HEDDLE_SEED picks other ones.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { extractFlow, formatMac, toHex } from '@heddle/packet';
+import { type ComplianceFactory, type ComplianceProvider, flowFor } from './compliance.ts';
+import type { DpFlow, Upcall } from './dpif.ts';
+import { formatOdpFlow } from './odp-format.ts';
+import { randomActions } from './oracle/random-actions.ts';
+import { Random, randomFrame, wellFormedFrame } from './oracle/random-frame.ts';
+import { MemoryNetdev } from './userspace/netdev.ts';
+import { UserspaceDpif } from './userspace/userspace-dpif.ts';
+
+const SEED = Number(process.env.HEDDLE_SEED ?? 1);
+const BATCH = 25;
+
+async function withProvider(
+  open: ComplianceFactory,
+  body: (p: ComplianceProvider) => Promise<void>,
+): Promise<void> {
+  const provider = await open(2);
+  try {
+    await body(provider);
+  } finally {
+    await provider.close();
+  }
+}
+
+export function dpifRandomCompliance(name: string, open: ComplianceFactory, count = 500): void {
+  describe(`${name}: random (HEDDLE_SEED=${SEED})`, () => {
+    test('keys of random, cut and damaged frames', () =>
+      withProvider(open, (p) => compareKeys(p, count)));
+    test('frames after random actions', () =>
+      withProvider(open, (p) => compareActions(p, count / 5)));
+  });
+}
+
+async function compareKeys(p: ComplianceProvider, count: number): Promise<void> {
+  const r = new Random(SEED);
+  const upcalls = new Map<string, Upcall>();
+  p.dpif.setUpcallHandler((batch) => {
+    for (const u of batch) upcalls.set(formatMac(u.flow.dlSrc), u);
+  });
+  const port = p.ports[0]!;
+  for (let i = 0; i < count; i += BATCH) {
+    upcalls.clear();
+    const frames = Array.from({ length: BATCH }, (_, k) => randomFrame(r, i + k));
+    for (const frame of frames) await p.send(port, frame);
+    await p.settle();
+    for (const frame of frames) {
+      const key = extractFlow(frame, { inPort: port });
+      const upcall = upcalls.get(formatMac(key.dlSrc));
+      assert.ok(upcall, `no upcall for ${toHex(frame)}`);
+      assert.equal(formatOdpFlow(upcall.flow), formatOdpFlow(key), toHex(frame));
+      assert.deepEqual([...upcall.flow.u32], [...key.u32], toHex(frame));
+      assert.equal(toHex(upcall.packet.data), toHex(frame));
+    }
+  }
+}
+
+async function compareActions(p: ComplianceProvider, count: number): Promise<void> {
+  const r = new Random(SEED);
+  const port = p.ports[0]!;
+  const out = p.ports[1]!;
+  const device = new MemoryNetdev('reference');
+  const reference = new UserspaceDpif({ openNetdev: () => device });
+  await reference.portAdd('reference', 'system', out);
+  for (let i = 0; i < count; i++) {
+    const frame = wellFormedFrame(r, i);
+    const key = extractFlow(frame, { inPort: port });
+    const text = randomActions(r, key, key.nwProto !== 0).replace(/(?<=^|,)2(?=,|$)/g, String(out));
+    const flow = flowFor(frame, port, text);
+    p.dpif.flowFlush();
+    if (!accepts(p, flow)) continue;
+    await p.send(port, frame);
+    await p.settle();
+    reference.execute([{ flow: key, packet: { data: frame }, actions: flow.actions }]);
+    const expected = device.transmitted.splice(0).map(toHex);
+    const got = (await p.received(out)).map(toHex);
+    assert.deepEqual(got, expected, `${text} on ${toHex(frame)}`);
+  }
+}
+
+/** An engine may refuse what it cannot do, but only in words. */
+function accepts(p: ComplianceProvider, flow: DpFlow): boolean {
+  try {
+    p.dpif.flowPut(flow);
+    return true;
+  } catch (error) {
+    assert.equal((error as { code?: string }).code, 'EOPNOTSUPP');
+    return false;
+  }
+}
