@@ -9,6 +9,7 @@ import { absoluteIn, dirs } from './dirs.ts';
 import { errnoOf, HeddleError, strerror } from './errors.ts';
 import { fileLocks } from './file-lock.ts';
 import type { OptionSpec, ParsedOption } from './options.ts';
+import { selfCommand } from './self.ts';
 import { vlog } from './vlog.ts';
 
 /** Set for the process that serves: the descriptor to tell readiness on. */
@@ -148,15 +149,10 @@ export async function daemonStart(program: string, config: DaemonConfig): Promis
   };
 }
 
-/** The script and its arguments, to run again. */
-function self(): string[] {
-  return [...process.execArgv, ...process.argv.slice(1)];
-}
-
 /** Resolves with 0 when the child said that it is ready, else with its exit status. */
 function startDetached(monitored: boolean): Promise<number> {
   const env = { ...process.env, [READY_FD]: '3', ...(monitored ? { [MONITOR]: '1' } : {}) };
-  const child = spawn(process.execPath, self(), {
+  const child = spawn(process.execPath, selfCommand(), {
     detached: true,
     stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
     env,
@@ -183,7 +179,7 @@ async function watchOver(): Promise<number> {
     delete env[MONITOR];
     const first = status === 'healthy';
     const ready = Number(process.env[READY_FD]);
-    const child = spawn(process.execPath, self(), {
+    const child = spawn(process.execPath, selfCommand(), {
       stdio: ['ignore', 'ignore', first ? 'inherit' : 'ignore', first ? ready : 'ignore'],
       env: { ...env, [READY_FD]: '3' },
     });

