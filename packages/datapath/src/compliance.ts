@@ -132,7 +132,10 @@ export function dpifCompliance(name: string, open: ComplianceFactory): void {
     });
   });
   describe(`${name}: flows`, () => flowTests(run));
-  describe(`${name}: upcalls`, () => upcallTests(run));
+  describe(`${name}: upcalls`, () => {
+    upcallTests(run);
+    fairnessTest(run);
+  });
   describe(`${name}: recirculation, drops and floods`, () => pathTests(run));
   describe(`${name}: ports`, () => portTests(run));
 }
@@ -289,6 +292,22 @@ function upcallTests(run: Run): void {
     assert.deepEqual(Array.from(upcall!.userdata!), [1, 2, 255]);
     assert.equal(toHex(upcall!.packet.data), toHex(tagged), 'the packet as the actions made it');
     assert.equal(upcall!.flow.vlanTci0, 0x1007);
+  });
+}
+
+function fairnessTest(run: Run): void {
+  run('a port that floods misses does not starve another', 2, async (t) => {
+    const other = udpFrame(7);
+    for (let i = 0; i < 3000; i++) await t.p.send(t.port(1), udpFrame(i & 0xffff));
+    await t.p.send(t.port(2), other);
+    await t.p.settle();
+    const theirs = t.upcalls.filter((u) => u.flow.inPort === t.port(2));
+    assert.equal(theirs.length, 1);
+    const { lost, lostByPort, missed } = t.dpif.stats();
+    assert.equal(missed, 3001);
+    assert.equal(t.upcalls.length + lost, missed);
+    assert.equal(lostByPort.get(t.port(1)) ?? 0, lost);
+    assert.equal(lostByPort.get(t.port(2)) ?? 0, 0);
   });
 }
 

@@ -86,6 +86,35 @@ export function flowHashMasked(key: Flow, mask: Flow, basis = 0): number {
   return finish(h);
 }
 
+/** Indices of the 32-bit words in which a mask has bits: what a lookup under it must look at. */
+export function maskWords(mask: Flow): Uint8Array {
+  return Uint8Array.from([...mask.u32.keys()].filter((i) => mask.u32[i] !== 0));
+}
+
+/** `flowHashMasked` over `maskWords(mask)`, several times faster for a mask of few fields. */
+export function flowHashWords(key: Flow, mask: Flow, words: Uint8Array): number {
+  const k = key.u32;
+  const m = mask.u32;
+  let h = 0;
+  for (let j = 0; j < words.length; j++) {
+    const i = words[j]!;
+    h = mix(h, k[i]! & m[i]!);
+  }
+  return finish(h);
+}
+
+/** `flowMatches` over `maskWords(mask)`. */
+export function flowMatchesWords(packet: Flow, key: Flow, mask: Flow, words: Uint8Array): boolean {
+  const p = packet.u32;
+  const k = key.u32;
+  const m = mask.u32;
+  for (let j = 0; j < words.length; j++) {
+    const i = words[j]!;
+    if (((p[i]! & m[i]!) ^ k[i]!) !== 0) return false;
+  }
+  return true;
+}
+
 /** 32-bit hash of all words. */
 export function flowHash(flow: Flow, basis = 0): number {
   const w = flow.u32;

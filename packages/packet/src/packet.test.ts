@@ -28,10 +28,13 @@ import {
   flowEquals,
   flowHash,
   flowHashMasked,
+  flowHashWords,
   flowIsZero,
   flowMatches,
+  flowMatchesWords,
   flowOr,
   isSubset,
+  maskWords,
 } from './flow.ts';
 import { KEY_SLOTS } from './key-layout.ts';
 import { emitPcapHeader, emitPcapRecord, parsePcap } from './pcap.ts';
@@ -112,6 +115,9 @@ test('masks', () => {
       assert.ok(isSubset(masked, mask) && isSubset(mask, flowOr(mask, other)));
       assert.equal(flowHashMasked(key, mask), flowHashMasked(masked, mask));
       assert.equal(flowMatches(other, masked, mask), flowEquals(flowAnd(other, mask), masked));
+      const words = maskWords(mask);
+      assert.equal(flowHashWords(key, mask, words), flowHashMasked(masked, mask));
+      assert.equal(flowMatchesWords(other, masked, mask, words), flowMatches(other, masked, mask));
       assert.equal(flowHash(key), flowHash(key.clone()));
     }),
   );

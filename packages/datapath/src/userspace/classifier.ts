@@ -3,7 +3,14 @@
  * with the most hits come first. Lookups allocate nothing: hashes are numbers, colliding flows
  * are chained, and keys compare word by word.
  */
-import { type Flow, flowAnd, flowEquals, flowHashMasked, flowMatches } from '@heddle/packet';
+import {
+  type Flow,
+  flowAnd,
+  flowEquals,
+  flowHashWords,
+  flowMatchesWords,
+  maskWords,
+} from '@heddle/packet';
 
 export interface ClassifierEntry {
   /** Bits outside of the mask do not matter. */
@@ -19,29 +26,32 @@ interface Node<E> {
 
 class Subtable<E extends ClassifierEntry> {
   readonly mask: Flow;
+  readonly #words: Uint8Array;
   readonly buckets = new Map<number, Node<E>>();
   hits = 0;
   size = 0;
 
   constructor(mask: Flow) {
     this.mask = mask.clone();
+    this.#words = maskWords(mask);
   }
 
   lookup(flow: Flow): E | undefined {
-    let node = this.buckets.get(flowHashMasked(flow, this.mask));
-    while (node !== undefined && !flowMatches(flow, node.key, this.mask)) node = node.next;
+    let node = this.buckets.get(flowHashWords(flow, this.mask, this.#words));
+    while (node !== undefined && !flowMatchesWords(flow, node.key, this.mask, this.#words))
+      node = node.next;
     return node?.entry;
   }
 
   insert(entry: E): void {
-    const hash = flowHashMasked(entry.key, this.mask);
+    const hash = flowHashWords(entry.key, this.mask, this.#words);
     const next = this.buckets.get(hash);
     this.buckets.set(hash, { entry, key: flowAnd(entry.key, this.mask), next });
     this.size++;
   }
 
   remove(entry: E): boolean {
-    const hash = flowHashMasked(entry.key, this.mask);
+    const hash = flowHashWords(entry.key, this.mask, this.#words);
     const first = this.buckets.get(hash);
     for (let node = first, before: Node<E> | undefined; node; before = node, node = node.next) {
       if (node.entry !== entry) continue;
