@@ -164,6 +164,7 @@ struct scratch {
 
 #define UPCALL_MISS 0
 #define UPCALL_ACTION 1
+#define UPCALL_RESEND 2 /* to the port in `userdata`, as it is */
 #define UPCALL_VLAN 1 /* flags: the outer tag is in vlan_tci and vlan_proto */
 #define UPCALL_NO_CSUM_INFO 2
 

@@ -127,20 +127,31 @@ INL __u32 extract_ip4(struct __sk_buff *skb, struct scratch *s, __u32 off)
 
 #define IPPROTO_MH_ 135
 
-/* Extension headers from *at on. Returns the protocol after them; -1 when they are cut short. */
-INL int skip_extensions(struct __sk_buff *skb, struct scratch *s, __u32 *at, __u8 proto)
+/*
+ * Moves s->l4 behind the extension headers that begin there; s->k.nw_proto is the type of the first
+ * and then what follows the last. -1 when they are cut short.
+ *
+ * This and the functions below are global, that is verified by themselves: inlined, every way
+ * through their loops would multiply with what comes after.
+ */
+NOINL int skip_extensions(struct __sk_buff *skb, struct scratch *s)
 {
+  if (!s)
+    return -1;
   struct {
     __u8 next, len;
     __be16 frag;
     __be32 id;
   } h;
-  __u32 off = *at;
+  __u32 off = s->l4;
+  __u8 proto = s->k.nw_proto;
+  s->k.nw_proto = 0;
   for (int i = 0; i < MAX_EXT_HEADERS; i++) {
     if (proto != IPPROTO_HOPOPTS && proto != IPPROTO_ROUTING && proto != IPPROTO_DSTOPTS &&
         proto != IPPROTO_AH && proto != IPPROTO_FRAGMENT && proto != IPPROTO_MH_) {
-      *at = off;
-      return proto;
+      s->l4 = off;
+      s->k.nw_proto = proto;
+      return 0;
     }
     if (off + sizeof h > s->l4_end || bpf_skb_load_bytes(skb, off, &h, sizeof h))
       return -1;
@@ -149,7 +160,8 @@ INL int skip_extensions(struct __sk_buff *skb, struct scratch *s, __u32 *at, __u
         s->k.nw_frag = FLOW_NW_FRAG_ANY;
       if (h.frag & bpf_htons(0xfff8)) {
         s->k.nw_frag |= FLOW_NW_FRAG_LATER;
-        return IPPROTO_FRAGMENT;
+        s->k.nw_proto = IPPROTO_FRAGMENT;
+        return 0;
       }
       off += 8;
     } else {
@@ -180,14 +192,12 @@ INL __u32 extract_ip6(struct __sk_buff *skb, struct scratch *s, __u32 off)
   k->nw_tos = bpf_ntohl(first) >> 20;
   k->nw_ttl = ip->hop_limit;
   k->ipv6_label = first & bpf_htonl(0xfffff);
-  __u8 proto = ip->nexthdr;
-  off += sizeof *ip;
-  s->l4_end = off + plen;
-  int last = skip_extensions(skb, s, &off, proto);
-  if (last < 0)
+  k->nw_proto = ip->nexthdr;
+  s->l4 = off + sizeof *ip;
+  s->l4_end = s->l4 + plen;
+  if (skip_extensions(skb, s))
     return 0;
-  k->nw_proto = last;
-  return k->nw_frag & FLOW_NW_FRAG_LATER ? 0 : off;
+  return k->nw_frag & FLOW_NW_FRAG_LATER ? 0 : s->l4;
 }
 
 INL void void_nd(struct flow_key *k)
@@ -202,18 +212,21 @@ INL bool zero6(const __u8 *a)
 }
 
 /* Target and link-layer options; an option of zero length, cut short or given twice voids all. */
-INL void extract_nd(struct __sk_buff *skb, struct scratch *s, __u32 off)
+NOINL int extract_nd(struct __sk_buff *skb, struct scratch *s)
 {
+  if (!s)
+    return 0;
   struct flow_key *k = &s->k;
+  __u32 off = s->l4;
   struct {
     __u8 type, len, mac[6];
   } opt;
   if (off + 24 > s->l4_end || bpf_skb_load_bytes(skb, off + 8, k->nd_target, 16))
-    return;
+    return 0;
   off += 24;
   for (int i = 0; i < MAX_ND_OPTIONS; i++) {
     if (off + 8 > s->l4_end)
-      return;
+      return 0;
     if (bpf_skb_load_bytes(skb, off, &opt, sizeof opt))
       break;
     __u32 n = opt.len * 8;
@@ -231,44 +244,47 @@ INL void extract_nd(struct __sk_buff *skb, struct scratch *s, __u32 off)
     off += n;
   }
   void_nd(k);
+  return 0;
 }
 
-INL void extract_l4(struct __sk_buff *skb, struct scratch *s, __u32 off)
+INL int extract_l4(struct __sk_buff *skb, struct scratch *s)
 {
   struct flow_key *k = &s->k;
+  __u32 off = s->l4;
   __be16 h[10];
   __u32 have = s->l4_end > off ? s->l4_end - off : 0;
   switch (k->nw_proto) {
   case IPPROTO_TCP:
     if (have < 20 || bpf_skb_load_bytes(skb, off, h, 20))
-      return;
+      return 0;
     k->tp_src = h[0];
     k->tp_dst = h[1];
     k->tcp_flags = h[6] & bpf_htons(0xfff);
-    return;
+    return 0;
   case IPPROTO_UDP:
   case IPPROTO_SCTP:
     if (have < (k->nw_proto == IPPROTO_UDP ? 8 : 12) || bpf_skb_load_bytes(skb, off, h, 4))
-      return;
+      return 0;
     k->tp_src = h[0];
     k->tp_dst = h[1];
-    return;
+    return 0;
   case IPPROTO_ICMP:
     if (k->eth_type != bpf_htons(ETH_P_IP) || have < 8 || bpf_skb_load_bytes(skb, off, h, 2))
-      return;
+      return 0;
     break;
   case IPPROTO_ICMPV6:
     if (k->eth_type != bpf_htons(ETH_P_IPV6) || have < 4 || bpf_skb_load_bytes(skb, off, h, 2))
-      return;
+      return 0;
     break;
   default:
-    return;
+    return 0;
   }
   __u8 type = ((__u8 *)h)[0], code = ((__u8 *)h)[1];
   k->tp_src = bpf_htons(type);
   k->tp_dst = bpf_htons(code);
   if (k->nw_proto == IPPROTO_ICMPV6 && !code && (type == 135 || type == 136))
-    extract_nd(skb, s, off);
+    extract_nd(skb, s);
+  return 0;
 }
 
 /* Fills s->k and the header offsets; 0 on success. */
@@ -298,9 +314,8 @@ NOINL int extract(struct __sk_buff *skb, struct scratch *s)
   } else if (k->eth_type == bpf_htons(ETH_P_ARP) || k->eth_type == bpf_htons(ETH_P_RARP)) {
     extract_arp(skb, k, off);
   }
-  if (l4) {
-    s->l4 = l4;
-    extract_l4(skb, s, l4);
-  }
+  s->l4 = l4;
+  if (l4)
+    extract_l4(skb, s);
   return 0;
 }

@@ -56,15 +56,6 @@ INL __u32 l3_length(struct __sk_buff *skb)
   return len;
 }
 
-INL int cut(struct __sk_buff *skb, struct scratch *s)
-{
-  __u32 n = s->trunc;
-  s->trunc = 0;
-  if (!n || n >= skb->len)
-    return 0;
-  return bpf_skb_change_tail(skb, n, 0);
-}
-
 NOINL int output(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 last)
 {
   if (!s)
@@ -83,8 +74,10 @@ NOINL int output(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 las
       detour(skb, s, &t, &a);
       return 0;
     }
-    if (cut(skb, s)) {
-      drop_count(s, DROP_ACTION);
+    /* The kernel does not cut into headers that it knows: the daemon sends such a stump. */
+    if (bpf_skb_change_tail(skb, s->trunc, 0)) {
+      upcall(skb, s, UPCALL_RESEND, port);
+      s->trunc = 0;
       return 0;
     }
   }

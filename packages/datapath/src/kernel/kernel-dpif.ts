@@ -1,5 +1,6 @@
 /** The kernel datapath behind `Dpif`. */
 import { closeSync } from 'node:fs';
+import { progTestRun, type TestRun } from '@heddle/linux/bpf/index';
 import { type Flow, Flow as FlowKey, flowAnd, flowMatches } from '@heddle/packet';
 import { SystemError } from '@heddle/runtime';
 import type {
@@ -21,7 +22,7 @@ import type { Devices } from './devices.ts';
 import { type Engine, nowMs } from './engine.ts';
 import type { Entry } from './flow-table.ts';
 import type { Injection } from './injection.ts';
-import { COUNTERS, DROP_REASONS, MAX_MASKS, PORT_STAT } from './layout.ts';
+import { COUNTERS, DROP_REASONS, KEY_BYTES, MAX_MASKS, PORT_STAT } from './layout.ts';
 import type { MaskSlot } from './mask-table.ts';
 import { type PortTable, sumCpus } from './port-table.ts';
 import { removePins } from './programs.ts';
@@ -58,9 +59,13 @@ export class KernelDpif implements Dpif {
     this.#dir = parts.dir;
     this.adopted = parts.adopted;
     const { maps } = parts.engine.programs;
-    this.#upcalls = new UpcallReader(maps['upcalls']!, maps['quotas']!, (id) =>
-      parts.engine.names.userdata(id),
+    this.#upcalls = new UpcallReader(
+      maps['upcalls']!,
+      maps['quotas']!,
+      (id) => parts.engine.names.userdata(id),
+      (batch) => this.execute(batch),
     );
+    if (this.adopted) this.#upcalls.resetQuotas();
     this.#sorter = setInterval(() => this.#sortMasks(), SORT_INTERVAL_MS).unref();
   }
 
@@ -200,9 +205,30 @@ export class KernelDpif implements Dpif {
     };
   }
 
-  /** Descriptors of the programs, for BPF_PROG_TEST_RUN. */
-  programs(): Readonly<Record<string, number>> {
-    return this.#engine.programs.programs;
+  /** For benchmarks: a program's verdict and mean time on a frame that enters at `ifindex`. */
+  testRun(
+    program: 'port_in' | 'test_extract',
+    frame: Uint8Array,
+    options: { repeat?: number; mark?: number } = {},
+  ): TestRun {
+    const ctx = Buffer.alloc(192);
+    ctx.writeUInt32LE(options.mark ?? 0, 8);
+    const fd = this.#engine.programs.programs[program]!;
+    return progTestRun(fd, frame, { ctx, repeat: options.repeat ?? 1 });
+  }
+
+  /** The key that the programs extract from a frame, here from the loopback device. */
+  testExtract(frame: Uint8Array, mark: number): Flow {
+    this.testRun('test_extract', frame, { mark });
+    const map = this.#engine.programs.maps['scratch']!;
+    const element = map.lookup(0)!;
+    const stride = (map.info.valueSize + 7) & ~7;
+    for (let at = 0; at < element.length; at += stride) {
+      const key = new FlowKey();
+      key.u8.set(element.subarray(at, at + KEY_BYTES));
+      if (key.pktMark === mark) return key;
+    }
+    throw new SystemError('ENOENT', 'the extracted key');
   }
 
   async destroy(): Promise<void> {

@@ -134,6 +134,8 @@ export const UPCALL = {
   keyBytes: 208,
   bytes: 248,
 };
+export const UPCALL_ACTION = 1;
+export const UPCALL_RESEND = 2;
 export const UPCALL_VLAN = 1;
 export const UPCALL_NO_CSUM_INFO = 2;
 /** struct port_note */

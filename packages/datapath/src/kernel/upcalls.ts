@@ -2,8 +2,14 @@
 import type { BpfMap } from '@heddle/linux/bpf/index';
 import { FdWatcher, RingBuffer } from '@heddle/linux/native';
 import { Flow } from '@heddle/packet';
-import type { DpPacket, Upcall, VnetHdr } from '../dpif.ts';
-import { UPCALL, UPCALL_NO_CSUM_INFO, UPCALL_VLAN } from './layout.ts';
+import type { DpExecute, DpPacket, Upcall, VnetHdr } from '../dpif.ts';
+import {
+  UPCALL,
+  UPCALL_ACTION,
+  UPCALL_NO_CSUM_INFO,
+  UPCALL_RESEND,
+  UPCALL_VLAN,
+} from './layout.ts';
 import { guessOffload } from './offload.ts';
 
 const BATCH_BYTES = 1 << 20;
@@ -15,6 +21,8 @@ const MAX_ROUNDS = 8;
 interface Record {
   readonly slot: number;
   readonly size: number;
+  /** To be sent to this port as it is: nobody need hear of it. */
+  readonly resend: number | undefined;
   readonly upcall: Upcall;
 }
 
@@ -24,12 +32,19 @@ export class UpcallReader {
   readonly #batch = Buffer.alloc(BATCH_BYTES);
   readonly #quotas: Uint32Array;
   readonly #userdata: (id: number) => Uint8Array;
+  readonly #execute: (batch: readonly DpExecute[]) => void;
   #handler: ((batch: readonly Upcall[]) => void) | undefined;
 
-  constructor(ring: BpfMap, quotas: BpfMap, userdata: (id: number) => Uint8Array) {
+  constructor(
+    ring: BpfMap,
+    quotas: BpfMap,
+    userdata: (id: number) => Uint8Array,
+    execute: (batch: readonly DpExecute[]) => void,
+  ) {
     this.#ring = new RingBuffer(ring.fd, ring.info.maxEntries);
     this.#quotas = new Uint32Array(quotas.memory());
     this.#userdata = userdata;
+    this.#execute = execute;
     this.#watcher = new FdWatcher(ring.fd, () => this.#drain());
     this.#watcher.keepAlive(false);
   }
@@ -57,7 +72,9 @@ export class UpcallReader {
       if (bytes === 0) return;
       const records = this.#decode(bytes);
       try {
-        this.#handler?.(inTurn(records));
+        this.#resendAll(records);
+        const upcalls = inTurn(records.filter((r) => r.resend === undefined));
+        if (upcalls.length > 0) this.#handler?.(upcalls);
       } finally {
         for (const r of records) this.#acknowledge(r);
       }
@@ -78,18 +95,26 @@ export class UpcallReader {
     const b = this.#batch;
     const flow = new Flow();
     flow.u8.set(b.subarray(at + UPCALL.key, at + UPCALL.key + UPCALL.keyBytes));
-    const isAction = b.readUInt16LE(at + UPCALL.type) === 1;
+    const type = b.readUInt16LE(at + UPCALL.type);
+    const id = b.readUInt32LE(at + UPCALL.userdata);
     const packet = decodePacket(b, at, flow);
-    const upcall: Upcall = isAction
-      ? {
-          type: 'action',
-          flow,
-          packet,
-          userdata: this.#userdata(b.readUInt32LE(at + UPCALL.userdata)),
-        }
-      : { type: 'miss', flow, packet };
+    const upcall: Upcall =
+      type === UPCALL_ACTION
+        ? { type: 'action', flow, packet, userdata: this.#userdata(id) }
+        : { type: 'miss', flow, packet };
     const slot = b.readUInt32LE(at + UPCALL.slot);
-    return { slot, size: b.readUInt32LE(at + UPCALL.size), upcall };
+    const resend = type === UPCALL_RESEND ? id : undefined;
+    return { slot, size: b.readUInt32LE(at + UPCALL.size), resend, upcall };
+  }
+
+  #resendAll(records: readonly Record[]): void {
+    const batch = records.flatMap((r): DpExecute[] => {
+      if (r.resend === undefined) return [];
+      const { flow, packet } = r.upcall;
+      const actions = [{ type: 'output' as const, port: r.resend }];
+      return [{ flow, packet: { data: packet.data }, actions }];
+    });
+    if (batch.length > 0) this.#execute(batch);
   }
 
   #acknowledge(r: Record): void {
