@@ -1,6 +1,10 @@
 export { Tables } from './engine/table.ts';
 export { encodeRecord, LogFile, lockFile, readLog } from './file/log.ts';
 export { applyRecord, changesToRecord, checkReferences, snapshotRecord } from './file/record.ts';
+export { Idl, type IdlOptions, type IdlRow, type RowEvent } from './idl/idl.ts';
+export { RpcConnection, RpcError } from './idl/rpc.ts';
+export type { CommitResult, IdlTxn } from './idl/txn.ts';
+export { NewRow } from './idl/values.ts';
 export * from './notation/index.ts';
 export * from './schema/schema.ts';
 export type { RowOf, SchemaConstant, TableName, ValueOf } from './schema/typed.ts';
