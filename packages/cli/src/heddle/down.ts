@@ -1,5 +1,4 @@
 /** `heddle down`: stops switch and database, whoever started them in this run directory. */
-import { messageOf } from '@heddle/runtime/errors';
 import { AttachError } from '../attach/errors.ts';
 import { callDaemon, type DaemonName, daemonPid } from './daemons.ts';
 
@@ -23,10 +22,13 @@ async function stop(name: DaemonName, pid: number, args: string[]): Promise<void
   try {
     await callDaemon(name, pid, 'exit', ...args);
   } catch (error) {
-    // A daemon that ends may close the connection before its reply.
-    if (daemonPid(name) === pid && !/closed|ECONNRESET|EPIPE/.test(messageOf(error))) throw error;
+    // A daemon that ends may close its socket before its reply. One that goes on did refuse.
+    await ended(name, pid).catch(() => {
+      throw error;
+    });
+    return;
   }
-  // One process may serve as both: then the second `exit` ends it.
+  // One process that serves as both may wait for the second `exit`.
   if (name === 'ovs-vswitchd' && daemonPid('ovsdb-server') === pid) return;
   await ended(name, pid);
 }
