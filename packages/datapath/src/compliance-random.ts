@@ -52,12 +52,19 @@ async function compareKeys(p: ComplianceProvider, count: number): Promise<void> 
     for (const frame of frames) {
       const key = extractFlow(frame, { inPort: port });
       const upcall = upcalls.get(formatMac(key.dlSrc));
+      if (upcall === undefined && tagCutShort(frame)) continue;
       assert.ok(upcall, `no upcall for ${toHex(frame)}`);
       assert.equal(formatOdpFlow(upcall.flow), formatOdpFlow(key), toHex(frame));
       assert.deepEqual([...upcall.flow.u32], [...key.u32], toHex(frame));
       assert.equal(toHex(upcall.packet.data), toHex(frame));
     }
   }
+}
+
+/** Linux drops such frames before any program sees them (skb_vlan_untag, net/core/skbuff.c). */
+function tagCutShort(frame: Uint8Array): boolean {
+  const type = (frame[12]! << 8) | frame[13]!;
+  return frame.length < 20 && (type === 0x8100 || type === 0x88a8);
 }
 
 async function compareActions(p: ComplianceProvider, count: number): Promise<void> {
@@ -77,8 +84,9 @@ async function compareActions(p: ComplianceProvider, count: number): Promise<voi
     await p.send(port, frame);
     await p.settle();
     reference.execute([{ flow: key, packet: { data: frame }, actions: flow.actions }]);
-    const expected = device.transmitted.splice(0).map(toHex);
-    const got = (await p.received(out)).map(toHex);
+    // Copies for one port may overtake each other: the last one can take a shorter way.
+    const expected = device.transmitted.splice(0).map(toHex).sort();
+    const got = (await p.received(out)).map(toHex).sort();
     assert.deepEqual(got, expected, `${text} on ${toHex(frame)}`);
   }
 }
