@@ -124,6 +124,19 @@ const VLAN_CASES: readonly ActionCase[] = [
     out2: [plain],
     out3: [tagged],
   },
+  {
+    name: 'trunc counts the tag',
+    frame: tagged,
+    actions: 'trunc(40),$2,$3',
+    out2: [tagged.slice(0, 40)],
+    out3: [tagged],
+  },
+  {
+    name: 'trunc counts a tag just pushed',
+    frame: plain,
+    actions: 'push_vlan(vid=10,pcp=3),trunc(40),$2',
+    out2: [tagged.slice(0, 40)],
+  },
   { name: 'two tags stay', frame: double, actions: '$2', out2: [double] },
   {
     name: 'the outer of two popped',
@@ -255,6 +268,44 @@ const SET_CASES: readonly ActionCase[] = [
     frame: eth(arp({ op: 1, sha: A, spa: '10.0.0.1', tpa: '10.0.0.2' })),
     actions: `set(arp(sip=10.0.0.2,tip=10.0.0.1,op=2,sha=${B},tha=${A})),$2`,
     out2: [eth(arp({ op: 2, sha: B, spa: '10.0.0.2', tha: A, tpa: '10.0.0.1' }))],
+  },
+  {
+    name: 'set RARP',
+    frame: eth(arp({ op: 3, sha: A, spa: '10.0.0.1', tpa: '10.0.0.2' }, 0x8035)),
+    actions: 'set(arp(tip=10.0.0.9)),$2',
+    out2: [eth(arp({ op: 3, sha: A, spa: '10.0.0.1', tpa: '10.0.0.9' }, 0x8035))],
+  },
+  {
+    name: 'set behind the tag that a pop left',
+    frame: double,
+    actions: 'pop_vlan,set(ipv4(dst=8.8.8.8,ttl=9)),set(udp(src=7)),$2',
+    out2: [eth(udp4({ dst: '8.8.8.8', ttl: 9 }, { src: 7 }), [{ vid: 10 }])],
+  },
+  {
+    name: 'set behind a second tag just pushed',
+    frame: eth(udp4(), [{ vid: 10 }]),
+    actions: 'push_vlan(tpid=0x88a8,vid=20,pcp=0),set(ipv4(dst=8.8.8.8,ttl=9)),set(udp(src=7)),$2',
+    out2: [
+      eth(udp4({ dst: '8.8.8.8', ttl: 9 }, { src: 7 }), [{ vid: 20, tpid: 0x88a8 }, { vid: 10 }]),
+    ],
+  },
+  {
+    name: 'set addresses of a later fragment: its payload is no header',
+    frame: eth(ipv4({ ...V4, fragOff: 4 }, raw(17, BODY))),
+    actions: 'set(ipv4(dst=8.8.8.8)),$2',
+    out2: [eth(ipv4({ ...V4, dst: '8.8.8.8', fragOff: 4 }, raw(17, BODY)))],
+  },
+  {
+    name: 'set addresses of a first fragment',
+    frame: eth(ipv4({ ...V4, mf: true }, udp(L4, BODY))),
+    actions: 'set(ipv4(dst=8.8.8.8)),$2',
+    out2: [eth(ipv4({ ...V4, dst: '8.8.8.8', mf: true }, udp(L4, BODY)))],
+  },
+  {
+    name: 'set addresses of IPv4 that carries the number of ICMPv6',
+    frame: eth(ipv4(V4, raw(58, BODY))),
+    actions: 'set(ipv4(dst=8.8.8.8)),$2',
+    out2: [eth(ipv4({ ...V4, dst: '8.8.8.8' }, raw(58, BODY)))],
   },
   {
     name: 'set ND',
