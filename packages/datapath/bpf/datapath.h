@@ -156,7 +156,7 @@ struct scratch {
   struct act acts[CTX_ACTS];
   __u64 flow_hash;
   __u32 in_port, slot, recirc, trunc;
-  __u32 l3, l4, l4_end; /* where headers start and the IP packet ends; l4 0: none */
+  __u32 l3, l4, l4_end; /* where headers start and the IP packet ends; 0: none */
   __u32 dirty;          /* key and offsets are out of date */
   __u32 nact, next;     /* the list in acts, and its first chunk plus one */
   int verdict;

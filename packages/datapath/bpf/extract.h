@@ -80,13 +80,15 @@ INL __u32 extract_eth(struct __sk_buff *skb, struct flow_key *k)
   return off;
 }
 
-INL void extract_arp(struct __sk_buff *skb, struct flow_key *k, __u32 off)
+INL void extract_arp(struct __sk_buff *skb, struct scratch *s, __u32 off)
 {
+  struct flow_key *k = &s->k;
   struct arp_eth a;
   if (bpf_skb_load_bytes(skb, off, &a, sizeof a))
     return;
   if (a.hrd != bpf_htons(1) || a.pro != bpf_htons(ETH_P_IP) || a.hln != 6 || a.pln != 4)
     return;
+  s->l3 = off;
   if (bpf_ntohs(a.op) < 256)
     k->nw_proto = bpf_ntohs(a.op);
   __builtin_memcpy(k->nw_src, a.spa, 4);
@@ -108,6 +110,7 @@ INL __u32 extract_ip4(struct __sk_buff *skb, struct scratch *s, __u32 off)
     total = size;
   if (ihl < sizeof *ip || size < ihl || total > size || ihl > total)
     return 0;
+  s->l3 = off;
   s->l4_end = off + total;
   k->nw_src[0] = ip->saddr;
   k->nw_dst[0] = ip->daddr;
@@ -125,11 +128,10 @@ INL __u32 extract_ip4(struct __sk_buff *skb, struct scratch *s, __u32 off)
   return off + ihl;
 }
 
-#define IPPROTO_MH_ 135
-
 /*
  * Moves s->l4 behind the extension headers that begin there; s->k.nw_proto is the type of the first
- * and then what follows the last. -1 when they are cut short.
+ * and then what follows the last. -1 when they are cut short: the packet counts as one without
+ * fragment and protocol.
  *
  * This and the functions below are global, that is verified by themselves: inlined, every way
  * through their loops would multiply with what comes after.
@@ -144,22 +146,23 @@ NOINL int skip_extensions(struct __sk_buff *skb, struct scratch *s)
     __be32 id;
   } h;
   __u32 off = s->l4;
-  __u8 proto = s->k.nw_proto;
+  __u8 proto = s->k.nw_proto, frag = 0;
   s->k.nw_proto = 0;
   for (int i = 0; i < MAX_EXT_HEADERS; i++) {
     if (proto != IPPROTO_HOPOPTS && proto != IPPROTO_ROUTING && proto != IPPROTO_DSTOPTS &&
-        proto != IPPROTO_AH && proto != IPPROTO_FRAGMENT && proto != IPPROTO_MH_) {
+        proto != IPPROTO_AH && proto != IPPROTO_FRAGMENT) {
       s->l4 = off;
       s->k.nw_proto = proto;
+      s->k.nw_frag = frag;
       return 0;
     }
     if (off + sizeof h > s->l4_end || bpf_skb_load_bytes(skb, off, &h, sizeof h))
       return -1;
     if (proto == IPPROTO_FRAGMENT) {
       if (h.frag & bpf_htons(0xfff9))
-        s->k.nw_frag = FLOW_NW_FRAG_ANY;
+        frag = FLOW_NW_FRAG_ANY;
       if (h.frag & bpf_htons(0xfff8)) {
-        s->k.nw_frag |= FLOW_NW_FRAG_LATER;
+        s->k.nw_frag = FLOW_NW_FRAG_ANY | FLOW_NW_FRAG_LATER;
         s->k.nw_proto = IPPROTO_FRAGMENT;
         return 0;
       }
@@ -189,21 +192,24 @@ INL __u32 extract_ip6(struct __sk_buff *skb, struct scratch *s, __u32 off)
     return 0;
   __builtin_memcpy(k->nw_src, &ip->saddr, 16);
   __builtin_memcpy(k->nw_dst, &ip->daddr, 16);
-  k->nw_tos = bpf_ntohl(first) >> 20;
-  k->nw_ttl = ip->hop_limit;
-  k->ipv6_label = first & bpf_htonl(0xfffff);
+  __u8 ttl = ip->hop_limit;
   k->nw_proto = ip->nexthdr;
+  s->l3 = off;
   s->l4 = off + sizeof *ip;
   s->l4_end = s->l4 + plen;
   if (skip_extensions(skb, s))
     return 0;
+  k->nw_tos = bpf_ntohl(first) >> 20;
+  k->nw_ttl = ttl;
+  k->ipv6_label = first & bpf_htonl(0xfffff);
   return k->nw_frag & FLOW_NW_FRAG_LATER ? 0 : s->l4;
 }
 
-INL void void_nd(struct flow_key *k)
+INL int void_nd(struct flow_key *k)
 {
   __builtin_memset(k->nd_target, 0, 16);
   __builtin_memset(k->arp_sha, 0, 12);
+  return 0;
 }
 
 INL bool zero6(const __u8 *a)
@@ -211,7 +217,7 @@ INL bool zero6(const __u8 *a)
   return !(a[0] | a[1] | a[2] | a[3] | a[4] | a[5]);
 }
 
-/* Target and link-layer options; an option of zero length, cut short or given twice voids all. */
+/* Target and link-layer options. A broken option ends the list, one given twice voids all. */
 NOINL int extract_nd(struct __sk_buff *skb, struct scratch *s)
 {
   if (!s)
@@ -228,22 +234,21 @@ NOINL int extract_nd(struct __sk_buff *skb, struct scratch *s)
     if (off + 8 > s->l4_end)
       return 0;
     if (bpf_skb_load_bytes(skb, off, &opt, sizeof opt))
-      break;
+      return 0;
     __u32 n = opt.len * 8;
     if (!n || off + n > s->l4_end)
-      break;
+      return 0;
     if (n == 8 && opt.type == 1) {
       if (!zero6(k->arp_sha))
-        break;
+        return void_nd(k);
       copy6(k->arp_sha, opt.mac);
     } else if (n == 8 && opt.type == 2) {
       if (!zero6(k->arp_tha))
-        break;
+        return void_nd(k);
       copy6(k->arp_tha, opt.mac);
     }
     off += n;
   }
-  void_nd(k);
   return 0;
 }
 
@@ -298,6 +303,7 @@ NOINL int extract(struct __sk_buff *skb, struct scratch *s)
   k->recirc_id = s->recirc;
   k->skb_mark = skb->mark;
   s->dirty = 0;
+  s->l3 = 0;
   s->l4 = 0;
   void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
   if (data + LINEAR > end && end - data < skb->len)
@@ -305,14 +311,13 @@ NOINL int extract(struct __sk_buff *skb, struct scratch *s)
   __u32 off = extract_eth(skb, k) & 63;
   if (!off)
     return -1;
-  s->l3 = off;
   __u32 l4 = 0;
   if (k->eth_type == bpf_htons(ETH_P_IP)) {
     l4 = extract_ip4(skb, s, off);
   } else if (k->eth_type == bpf_htons(ETH_P_IPV6)) {
     l4 = extract_ip6(skb, s, off);
   } else if (k->eth_type == bpf_htons(ETH_P_ARP) || k->eth_type == bpf_htons(ETH_P_RARP)) {
-    extract_arp(skb, k, off);
+    extract_arp(skb, s, off);
   }
   s->l4 = l4;
   if (l4)

@@ -161,7 +161,9 @@ INL int set_arp(struct __sk_buff *skb, struct scratch *s, const struct act *a)
 {
   __u32 at = s->l3 + (a->a16 & 31), n = a->a32;
   __u8 v[8] = {};
-  if (s->k.eth_type != bpf_htons(ETH_P_ARP) || n < 1 || n > 6 || bpf_skb_load_bytes(skb, at, v, n))
+  if (s->k.eth_type != bpf_htons(ETH_P_ARP) && s->k.eth_type != bpf_htons(ETH_P_RARP))
+    return -1;
+  if (n < 1 || n > 6 || bpf_skb_load_bytes(skb, at, v, n))
     return -1;
   *(__u64 *)v = (*(__u64 *)v & ~*(const __u64 *)(a->b + 8)) |
                 (*(const __u64 *)a->b & *(const __u64 *)(a->b + 8));
@@ -194,9 +196,11 @@ NOINL int rewrite(struct __sk_buff *skb, struct scratch *s, struct act *a)
     return -1;
   if (s->dirty && extract(skb, s))
     return -1;
-  switch (a->type) {
-  case A_SET_ETH:
+  if (a->type == A_SET_ETH)
     return set_eth(skb, a);
+  if (!s->l3)
+    return -1;
+  switch (a->type) {
   case A_SET_IP4:
     return set_ip4(skb, s, a);
   case A_SET_IP6:
