@@ -35,6 +35,13 @@ async function ping(docker: Docker, from: Container, address: string): Promise<b
   return code === 0;
 }
 
+/** A machine under load may let single pings time out: the matrix must become the expected one. */
+async function settles(matrix: () => Promise<string>, expected: string): Promise<void> {
+  let seen = '';
+  for (let attempt = 0; attempt < 4 && seen !== expected; attempt++) seen = await matrix();
+  assert.equal(seen, expected);
+}
+
 for (const tools of TOOLS) {
   test(`four containers, two bridges, tags and a trunk, by the tools of ${tools}`, async () => {
     await using scope = new Scope();
@@ -72,14 +79,14 @@ for (const tools of TOOLS) {
       });
       return (await Promise.all(rows)).map((row) => row.join('')).join(' ');
     };
-    assert.equal(await matrix(), '.yyy y.yy yy.y yyy.');
+    await settles(matrix, '.yyy y.yy yy.y yyy.');
     for (const [index, box] of boxes.entries()) {
       const bridge = index < 2 ? 'west' : 'east';
       await $('ovs-docker', 'set-vlan', bridge, 'eth1', box.name, index % 2 === 0 ? '100' : '200');
     }
-    assert.equal(await matrix(), '.nyn n.ny yn.n nyn.');
+    await settles(matrix, '.nyn n.ny yn.n nyn.');
     await $('ovs-vsctl', 'set', 'port', 'to-east', 'trunks=100');
-    assert.equal(await matrix(), '.nyn n.nn yn.n nnn.');
+    await settles(matrix, '.nyn n.nn yn.n nnn.');
     const flows = await $('ovs-appctl', 'dpctl/dump-flows');
     assert.match(flows, /in_port\(\d+\).*actions:/);
     assert.match(await $('ovsdb-client', 'list-dbs', `unix:${instance.socket}`), /Open_vSwitch/);
