@@ -1,0 +1,290 @@
+/**
+ * Between translation and a datapath: misses become megaflows, megaflows are kept true when what
+ * they were derived from changes, and go when nobody uses them.
+ */
+import {
+  type DpExecute,
+  type Dpif,
+  flowUfid,
+  type InstalledFlow,
+  type OdpAction,
+  type Upcall,
+} from '@heddle/datapath';
+import { type Flow, flowAnd, isSubset } from '@heddle/packet';
+import { coverage, messageOf, vlog } from '@heddle/runtime';
+import type { Ofproto, XlateConfig } from './ofproto.ts';
+import { sameActions, toDpFlow, type Ukey, UkeyTable } from './ukey.ts';
+import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
+
+const log = vlog.module('ofproto_dpif_upcall');
+const REVALIDATE_SLICE = 500;
+const STATS_INTERVAL_MS = 1000;
+
+const counters = {
+  xlate: coverage.counter('xlate_actions'),
+  put: coverage.counter('dpif_flow_put'),
+  del: coverage.counter('dpif_flow_del'),
+  execute: coverage.counter('dpif_execute'),
+  revalidate: coverage.counter('rev_flow_table'),
+  dumped: coverage.counter('dumped_flow'),
+};
+
+export interface UdpifOptions {
+  maxIdleMs: number;
+  flowLimit: number;
+}
+
+export class Udpif {
+  readonly dpif: Dpif;
+  readonly ukeys = new UkeyTable();
+  readonly options: UdpifOptions = { maxIdleMs: 10_000, flowLimit: 200_000 };
+  maxFlows = 0;
+  dumpDurationMs = 0;
+  readonly #config: XlateConfig;
+  readonly #dirty = new Set<Ukey>();
+  #scheduled = false;
+  #paused = false;
+  #timer: NodeJS.Timeout | undefined;
+  #waiters: (() => void)[] = [];
+
+  constructor(dpif: Dpif, config: XlateConfig) {
+    this.dpif = dpif;
+    this.#config = config;
+    if (dpif.adopted) this.#adopt();
+  }
+
+  /** Takes misses from now on: the configuration must be complete. */
+  start(): void {
+    if (this.#timer) return;
+    this.#relearn();
+    this.dpif.setUpcallHandler((batch) => this.handle(batch));
+    this.#timer = setInterval(() => this.poll(), STATS_INTERVAL_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.dpif.setUpcallHandler(undefined);
+  }
+
+  /** Everything may differ: configuration has changed. */
+  configChanged(): void {
+    for (const ukey of this.ukeys.values()) this.#dirty.add(ukey);
+    this.#schedule();
+  }
+
+  /** An address of a bridge is somewhere else now. */
+  macChanged(bridge: Ofproto, vlan: number, mac: number): void {
+    for (const ukey of this.ukeys.dependingOn(bridge, vlan, mac)) this.#dirty.add(ukey);
+    this.#schedule();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#schedule();
+  }
+
+  /** Resolves when all that is to be revalidated now has been. */
+  wait(): Promise<void> {
+    if (this.#dirty.size === 0 || this.#paused) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** Deletes every megaflow. */
+  purge(): void {
+    for (const ukey of [...this.ukeys.values()]) this.#delete(ukey);
+    this.dpif.flowFlush();
+  }
+
+  handle(batch: readonly Upcall[]): void {
+    const executes: DpExecute[] = [];
+    for (const upcall of batch) {
+      const { flow, packet } = upcall;
+      const result = this.#xlate(flow);
+      const bytes = packet.data.length;
+      this.#apply(result.effects, 1, bytes);
+      const actions = actionsOf(result);
+      this.#install(flow, result, actions);
+      if (actions[0]?.type !== 'drop') executes.push({ flow, packet, actions });
+    }
+    if (executes.length > 0) {
+      counters.execute.add(executes.length);
+      this.dpif.execute(executes);
+    }
+  }
+
+  /** Reads counters, credits what they grew by, and drops what is idle. */
+  poll(): void {
+    if (this.#paused) return;
+    const start = performance.now();
+    const now = this.dpif.nowMs();
+    const seen = new Set<string>();
+    for (const flow of this.dpif.flows()) {
+      counters.dumped.add();
+      seen.add(flow.ufid);
+      const ukey = this.ukeys.get(flow.ufid) ?? this.#adoptFlow(flow);
+      this.#credit(ukey, flow, now);
+      if (now - (flow.stats.usedMs ?? ukey.createdMs) > this.options.maxIdleMs) this.#delete(ukey);
+    }
+    for (const ukey of [...this.ukeys.values()]) if (!seen.has(ukey.ufid)) this.ukeys.delete(ukey);
+    this.maxFlows = Math.max(this.maxFlows, this.ukeys.size);
+    this.dumpDurationMs = performance.now() - start;
+  }
+
+  #xlate(flow: Flow): XlateResult {
+    counters.xlate.add();
+    return xlateActions(this.#config, flow);
+  }
+
+  #install(flow: Flow, result: XlateResult, actions: readonly OdpAction[]): void {
+    if (this.ukeys.size >= this.options.flowLimit) return;
+    const mask = result.wildcards;
+    const key = flowAnd(flow, mask);
+    const ufid = flowUfid(key, mask);
+    const known = this.ukeys.get(ufid);
+    if (known && sameActions(known.actions, actions)) return;
+    const ukey: Ukey = {
+      ufid,
+      key,
+      mask,
+      actions,
+      createdMs: this.dpif.nowMs(),
+      stats: known?.stats ?? { packets: 0, bytes: 0, usedMs: undefined },
+      effects: result.effects,
+      macs: result.macs,
+    };
+    try {
+      this.dpif.flowPut(toDpFlow(ukey));
+      counters.put.add();
+      this.ukeys.add(ukey);
+    } catch (error) {
+      log.rl.warn(`failed to put flow: ${messageOf(error)}`);
+    }
+  }
+
+  /** Learns, and counts for the tables and patch ports that the packets passed. */
+  #apply(effects: XlateEffects, packets: number, bytes: number): void {
+    for (const { bridge, vlan, mac, bundle } of effects.learn) bridge.macs.learn(vlan, mac, bundle);
+    for (const bridge of effects.tables) {
+      bridge.tableStats.packets += packets;
+      bridge.tableStats.bytes += bytes;
+    }
+    for (const { from, to } of effects.patches) {
+      from.stats.txPackets += packets;
+      from.stats.txBytes += bytes;
+      to.stats.rxPackets += packets;
+      to.stats.rxBytes += bytes;
+    }
+  }
+
+  #credit(ukey: Ukey, { stats }: InstalledFlow, _nowMs: number): void {
+    const packets = stats.packets - ukey.stats.packets;
+    if (packets > 0) this.#apply(ukey.effects, packets, stats.bytes - ukey.stats.bytes);
+    ukey.stats = { packets: stats.packets, bytes: stats.bytes, usedMs: stats.usedMs };
+  }
+
+  #delete(ukey: Ukey): void {
+    const last = this.dpif.flowDel(ukey.ufid);
+    counters.del.add();
+    if (last && last.packets > ukey.stats.packets) {
+      const { packets, bytes } = ukey.stats;
+      this.#apply(ukey.effects, last.packets - packets, last.bytes - bytes);
+    }
+    this.ukeys.delete(ukey);
+    this.#dirty.delete(ukey);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#paused || this.#dirty.size === 0 || !this.#timer) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#revalidateSlice();
+    });
+  }
+
+  /** A slice at a time, so that upcalls are served in between. */
+  #revalidateSlice(): void {
+    let n = 0;
+    for (const ukey of this.#dirty) {
+      this.#dirty.delete(ukey);
+      this.#revalidate(ukey);
+      if (++n >= REVALIDATE_SLICE) break;
+    }
+    if (this.#dirty.size > 0) this.#schedule();
+    else for (const done of this.#waiters.splice(0)) done();
+  }
+
+  /** Translates a megaflow anew: it stays, does something else, or (too wide now) goes. */
+  #revalidate(ukey: Ukey): void {
+    counters.revalidate.add();
+    if (this.ukeys.get(ukey.ufid) !== ukey) return;
+    const result = this.#xlate(ukey.key);
+    if (!isSubset(result.wildcards, ukey.mask)) {
+      this.#delete(ukey);
+      return;
+    }
+    const actions = actionsOf(result);
+    ukey.effects = result.effects;
+    this.ukeys.setMacs(ukey, result.macs);
+    if (sameActions(actions, ukey.actions)) return;
+    ukey.actions = actions;
+    try {
+      this.dpif.flowPut(toDpFlow(ukey), 'modify');
+      counters.put.add();
+    } catch (error) {
+      log.rl.warn(`failed to modify flow: ${messageOf(error)}`);
+      this.#delete(ukey);
+    }
+  }
+
+  /** Flows that an earlier daemon left go on as they are until the configuration is there. */
+  #adopt(): void {
+    let n = 0;
+    for (const flow of this.dpif.flows()) {
+      this.#adoptFlow(flow);
+      n++;
+    }
+    log.info(`${this.dpif.name}: adopted ${n} flows`);
+  }
+
+  #adoptFlow(flow: InstalledFlow): Ukey {
+    const ukey: Ukey = {
+      ufid: flow.ufid,
+      key: flow.key,
+      mask: flow.mask,
+      actions: flow.actions,
+      createdMs: this.dpif.nowMs(),
+      stats: { packets: flow.stats.packets, bytes: flow.stats.bytes, usedMs: flow.stats.usedMs },
+      effects: { learn: [], tables: [], patches: [] },
+      macs: [],
+    };
+    this.ukeys.add(ukey);
+    this.#dirty.add(ukey);
+    this.#schedule();
+    return ukey;
+  }
+
+  /** What the adopted flows tell of where addresses are, before any of them is judged. */
+  #relearn(): void {
+    const flows = [...this.ukeys.values()].sort(
+      (a, b) => (a.stats.usedMs ?? 0) - (b.stats.usedMs ?? 0),
+    );
+    for (const ukey of flows) {
+      for (const { bridge, vlan, mac, bundle } of this.#xlate(ukey.key).effects.learn) {
+        bridge.macs.learn(vlan, mac, bundle);
+      }
+    }
+    setImmediate(() => this.configChanged());
+  }
+}
+
+/** Actions of a translation; what sends nothing says why. */
+export function actionsOf(result: XlateResult): readonly OdpAction[] {
+  if (result.dropReason === undefined) return result.actions;
+  return [{ type: 'drop', reason: result.dropReason }];
+}

@@ -1,0 +1,110 @@
+/**
+ * Translation: what to do with a packet, as datapath actions, and which bits of its key the
+ * decision looked at. Pure: it reads tables, changes none and sends nothing; what it would change
+ * is in `effects`.
+ */
+import type { OdpAction } from '@heddle/datapath';
+import { Flow } from '@heddle/packet';
+import { type Bundle, OFPP_LOCAL, type OfPort, type Ofproto, type XlateConfig } from './ofproto.ts';
+import { XlateContext } from './xlate-context.ts';
+import { xlateNormal } from './xlate-normal.ts';
+
+/** An address to learn or to keep young. */
+export interface LearnEffect {
+  readonly bridge: Ofproto;
+  readonly vlan: number;
+  readonly mac: number;
+  readonly bundle: Bundle;
+}
+
+export interface XlateEffects {
+  readonly learn: LearnEffect[];
+  /** Bridges whose flow table the packet passed. */
+  readonly tables: Ofproto[];
+  /** Patch ports that it left (tx) and entered (rx) by. */
+  readonly patches: { readonly from: OfPort; readonly to: OfPort }[];
+}
+
+/** An entry of a MAC table that the decision depends on, also when it is not there. */
+export interface MacDependency {
+  readonly bridge: Ofproto;
+  readonly vlan: number;
+  readonly mac: number;
+}
+
+export interface XlateResult {
+  readonly actions: readonly OdpAction[];
+  /** Mask of the bits that the decision looked at. */
+  readonly wildcards: Flow;
+  readonly effects: XlateEffects;
+  readonly macs: readonly MacDependency[];
+  /** Why nothing is sent, when that is so. */
+  readonly dropReason: string | undefined;
+  /** Trace lines with their depth, when asked for. */
+  readonly trace: readonly TraceLine[];
+}
+
+export interface TraceLine {
+  readonly depth: number;
+  readonly kind: 'bridge' | 'table' | 'action' | 'detail' | 'error' | 'warn';
+  readonly text: string;
+}
+
+export const MAX_PATCH_DEPTH = 64;
+
+/** Translates a packet that entered the datapath by `flow.inPort`. */
+export function xlateActions(config: XlateConfig, flow: Flow, trace = false): XlateResult {
+  const ctx = new XlateContext(config, flow, trace);
+  const { wildcards } = ctx;
+  wildcards.inPort = 0xffff_ffff;
+  wildcards.recircId = 0xffff_ffff;
+  wildcards.dlType = 0xffff;
+  if (flow.dlType === 0x0800 || flow.dlType === 0x86dd) wildcards.nwFrag = 0xff;
+  const port = config.portOf(flow.inPort);
+  if (!port) ctx.drop('no such port in any bridge');
+  else if (flow.recircId !== 0) ctx.drop('unknown recirculation');
+  else xlateTable(ctx, port, 0);
+  return ctx.result();
+}
+
+/** The flow table of the bridge that the packet is in. */
+export function xlateTable(ctx: XlateContext, inPort: OfPort, depth: number): void {
+  const { bridge } = inPort.bundle;
+  ctx.effects.tables.push(bridge);
+  ctx.trace(depth, 'bridge', `bridge("${bridge.name}")`);
+  if (!bridge.hasNormalFlow) {
+    ctx.trace(depth, 'table', ' 0. No match.');
+    ctx.drop('no flow of the bridge matches');
+    return;
+  }
+  ctx.trace(depth, 'table', ' 0. priority 0');
+  ctx.trace(depth, 'action', 'NORMAL');
+  xlateNormal(ctx, inPort, depth, (port) => outputTo(ctx, port, depth));
+}
+
+/** Sends the packet out of a port in its present form, or on into the peer's bridge. */
+function outputTo(ctx: XlateContext, port: OfPort, depth: number): void {
+  if (!port.mayEnable) {
+    ctx.trace(depth, 'detail', `bridge port ${port.name} is down`);
+    return;
+  }
+  if (port.peer) {
+    if (depth >= MAX_PATCH_DEPTH) {
+      ctx.trace(depth, 'error', 'over max translation depth 64');
+      ctx.drop('patch ports form a loop');
+      return;
+    }
+    ctx.effects.patches.push({ from: port, to: port.peer });
+    const saved = ctx.tags;
+    xlateTable(ctx, port.peer, depth + 1);
+    ctx.tags = saved;
+    return;
+  }
+  if (port.odpPort !== undefined) ctx.output(port.odpPort);
+}
+
+export function isLocal(port: OfPort): boolean {
+  return port.ofport === OFPP_LOCAL;
+}
+
+export { Flow };
