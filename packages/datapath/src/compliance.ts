@@ -339,6 +339,11 @@ function keyFrames(): Uint8Array[] {
     b.raw(38, Uint8Array.from([0x42, 0x42, 3, ...new Uint8Array(35)])),
   ];
   const frames = parts.map((part) => b.ethernet(MACS, part));
+  for (const dataOffset of [0x00, 0x40, 0xf0]) {
+    const broken = b.tcp({ ...ports, flags: 0x12 }, BODY);
+    broken.bytes[12] = dataOffset;
+    frames.push(b.ethernet(MACS, b.ipv4(IPS, broken)));
+  }
   const tag = b.vlan({ vid: 9, pcp: 2 }, parts[0]!);
   frames.push(b.ethernet(MACS, tag));
   frames.push(b.ethernet(MACS, b.vlan({ vid: 8, tpid: 0x88a8 }, tag)));

@@ -22,7 +22,7 @@ export function extractL4(frame: Uint8Array, l4: number, end: number, out: Flow)
   const key = out.u8;
   switch (out.nwProto) {
     case IPPROTO_TCP:
-      if (size < 20) return;
+      if (size < 20 || !tcpLengthOk(frame[l4 + 12]!, size)) return;
       copyPorts(frame, l4, key);
       key[TCP_FLAGS] = frame[l4 + 12]! & 0x0f;
       key[TCP_FLAGS + 1] = frame[l4 + 13]!;
@@ -42,6 +42,12 @@ export function extractL4(frame: Uint8Array, l4: number, end: number, out: Flow)
       extractNd(frame, l4, end, out);
       break;
   }
+}
+
+/** The data offset may neither cut the header short nor point behind the packet. */
+function tcpLengthOk(offsetByte: number, size: number): boolean {
+  const length = (offsetByte >>> 4) * 4;
+  return length >= 20 && length <= size;
 }
 
 function copyPorts(frame: Uint8Array, l4: number, key: Uint8Array): void {

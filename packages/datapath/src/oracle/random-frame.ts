@@ -38,7 +38,7 @@ function transport(r: Random, v6: boolean): b.Part {
   const ports = { src: r.below(65536), dst: r.below(65536) };
   switch (r.below(7)) {
     case 0:
-      return b.tcp({ ...ports, flags: r.below(4096) }, r.bytes(r.below(20)));
+      return withDataOffset(b.tcp({ ...ports, flags: r.below(4096) }, r.bytes(r.below(20))), r);
     case 1:
       return b.udp(ports, r.bytes(r.below(20)));
     case 2:
@@ -55,6 +55,12 @@ function transport(r: Random, v6: boolean): b.Part {
         r.bytes(r.below(40)),
       );
   }
+}
+
+/** At times a TCP header that claims more or less than it has. */
+function withDataOffset(tcp: b.Part, r: Random): b.Part {
+  if (r.chance(15)) tcp.bytes[12] = (tcp.bytes[12]! & 0x0f) | (r.below(16) << 4);
+  return tcp;
 }
 
 /** Link-layer options once, twice or broken. */

@@ -36,6 +36,7 @@ export function randomMask(r: Random, flow: Flow): Flow {
   if (!transport) return mask;
   widen(r, mask, GROUPS[transport]);
   if (transport === 'tcp' && r.chance(60)) mask.tcpFlags = r.chance(50) ? 0xfff : r.below(0x1000);
+  if (transport === 'icmpv6') mask.tpDst = 0xff;
   const isNd =
     transport === 'icmpv6' && flow.tpDst === 0 && (flow.tpSrc === 135 || flow.tpSrc === 136);
   if (isNd) {

@@ -32,6 +32,7 @@ import {
   setIpv6TrafficClass,
   TCP_CSUM_OFF,
   TCP_HEADER_LEN,
+  tcpHeaderLen,
   UDP_CSUM_OFF,
   UDP_HEADER_LEN,
 } from '@heddle/packet';
@@ -206,7 +207,10 @@ class Rewriter {
     const size = end - l4;
     switch (flow.nwProto) {
       case IPPROTO_TCP:
-        if (size >= TCP_HEADER_LEN) this.#copySummed(TP_SRC, l4, 4, this.#l4Csum(false));
+        // One with a bad data offset has no ports (see extraction), so none are written.
+        if (size < TCP_HEADER_LEN || tcpHeaderLen(this.#p.dv, l4) < TCP_HEADER_LEN) return;
+        if (tcpHeaderLen(this.#p.dv, l4) > size) return;
+        this.#copySummed(TP_SRC, l4, 4, this.#l4Csum(false));
         break;
       case IPPROTO_UDP:
         if (size >= UDP_HEADER_LEN) this.#copySummed(TP_SRC, l4, 4, this.#l4Csum(false));
