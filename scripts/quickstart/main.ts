@@ -115,12 +115,12 @@ async function play(world: World, scope: Scope): Promise<string[]> {
   await command(world, 'ovs-vsctl', 'set', 'port', 'to-east', 'trunks=100');
   failures.push(...(await look(world, { tagged: true, trunks: 100 }, ['ac'])));
 
-  heading('The flows in the kernel that do this');
+  heading(`The flows ${world.userspace ? '' : 'in the kernel '}that do this`);
   await command(world, 'ovs-appctl', 'dpctl/dump-flows');
 
   heading('How fast');
   const { switchGbps, bridgeGbps } = await during('measuring TCP in alternating rounds', () =>
-    throughput(world, scope),
+    throughput(world),
   );
   say(
     `  a to c through both bridges: ${bold(`${switchGbps.toFixed(1)} Gbit/s`)}; a Linux bridge: ` +
@@ -156,7 +156,9 @@ async function setTag(world: World, name: string, bridge: string, tag: number): 
 /** Shows the command and what it prints. */
 async function command(world: World, ...argv: string[]): Promise<void> {
   showCommand(argv);
-  const env = { ...world.instance.env, ...world.docker?.env };
+  // Behind the installed commands, where those are asked for; before them otherwise.
+  const path = `${world.instance.env['PATH']}:${REPOSITORY}/bin:/usr/local/bin`;
+  const env = { ...world.instance.env, ...world.docker?.env, PATH: path };
   const child = start(world.instance.host.argv(...argv), { env });
   const { code, stdout, stderr } = await collect(child);
   showOutput(`${stdout}${stderr}`);
@@ -167,6 +169,9 @@ const SHOWN_LINES = 16;
 
 function showOutput(text: string): void {
   const lines = text.split('\n').filter((line) => line !== '');
+  // Of flows, the busiest first.
+  const packets = (line: string): number => Number(/packets:(\d+)/.exec(line)?.[1] ?? 0);
+  lines.sort((a, b) => packets(b) - packets(a));
   for (const line of lines.slice(0, SHOWN_LINES)) say(`    ${line}`);
   if (lines.length > SHOWN_LINES) say(dim(`    ... and ${lines.length - SHOWN_LINES} more`));
 }

@@ -1,5 +1,5 @@
 /** TCP between two containers through the switch, and between two namespaces on a Linux bridge. */
-import { Host, runOk, type Scope } from '@heddle/testing';
+import { Host, run, runOk, Scope } from '@heddle/testing';
 import { NETNS, type World } from './world.ts';
 
 export interface Throughput {
@@ -11,7 +11,8 @@ const ROUNDS = 3;
 const SECONDS = 1;
 
 /** Alternating rounds and medians, as the machine may be busy with other things. */
-export async function throughput(world: World, scope: Scope): Promise<Throughput> {
+export async function throughput(world: World): Promise<Throughput> {
+  await using scope = new Scope();
   const [a, c] = [world.nodes.get('a')!.host, world.nodes.get('c')!.host];
   // A userspace datapath gets packets whose checksum was left to the hardware: TCP drops them.
   if (world.userspace) {
@@ -33,6 +34,9 @@ export async function throughput(world: World, scope: Scope): Promise<Throughput
 
 async function linuxBridge(scope: Scope, at: Host): Promise<[Host, Host]> {
   await runOk(at.argv('ip', 'link', 'add', 'lbr0', 'type', 'bridge'));
+  scope.defer(async () => {
+    await run(at.argv('ip', 'link', 'del', 'lbr0'));
+  });
   await runOk(at.argv('ip', 'link', 'set', 'lbr0', 'up'));
   const make = async (n: number): Promise<Host> => {
     const host = await Host.create(scope, `${NETNS}-${n}`);

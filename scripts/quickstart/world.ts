@@ -3,7 +3,10 @@
  * directory of their own, four containers (or namespaces). Nothing else on the machine is touched.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { Docker, delay, Host, Instance, run, type Scope } from '@heddle/testing';
+import { join } from 'node:path';
+import { instanceId, PIN_ROOT } from '@heddle/datapath/kernel/index';
+import { openNetns, withNetns } from '@heddle/linux';
+import { Docker, delay, Host, Instance, REPOSITORY, run, type Scope } from '@heddle/testing';
 import { NODES, PREFIX } from './topology.ts';
 
 export const DIRECTORY = '/run/heddle-quickstart';
@@ -55,11 +58,13 @@ export async function addNode(world: World, scope: Scope, name: string): Promise
 export async function sweep(): Promise<void> {
   const env = { OVS_RUNDIR: `${DIRECTORY}/ovs` };
   if (isRunning(`${DIRECTORY}/ovs/ovs-vswitchd.pid`)) {
-    await run(['ovs-appctl', '--timeout=5', 'exit', '--cleanup'], { env }).catch(() => {});
+    const appctl = `${REPOSITORY}/bin/ovs-appctl`;
+    await run([appctl, '--timeout=5', 'exit', '--cleanup'], { env }).catch(() => {});
   }
   for (const daemon of ['ovs-vswitchd', 'ovsdb-server']) {
     await end(`${DIRECTORY}/ovs/${daemon}.pid`);
   }
+  removePins();
   const socket = `${DIRECTORY}/docker/docker.sock`;
   const engines: Record<string, string>[] = [{}];
   if (existsSync(socket)) engines.unshift({ DOCKER_HOST: `unix://${socket}` });
@@ -74,6 +79,14 @@ export async function sweep(): Promise<void> {
   const mounts = `grep -o '${DIRECTORY}/[^ ]*' /proc/mounts | sort -r | xargs -r umount -l`;
   await run(['sh', '-c', mounts]);
   rmSync(DIRECTORY, { recursive: true, force: true });
+}
+
+/** Of a switch that was killed: their name is made of its run directory and its namespace. */
+function removePins(): void {
+  if (!existsSync(`/run/netns/${NETNS}`)) return;
+  using netns = openNetns({ name: NETNS });
+  const instance = withNetns(netns, () => instanceId(`${DIRECTORY}/ovs`));
+  rmSync(join(PIN_ROOT, instance), { recursive: true, force: true });
 }
 
 function isRunning(pidfile: string): number | undefined {

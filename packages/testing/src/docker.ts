@@ -63,6 +63,7 @@ export class Docker {
       stdio: ['ignore', log, log],
       detached: true,
     });
+    daemon.unref();
     let ended = false;
     const exit = new Promise<void>((resolve) => {
       const finish = (): void => {
