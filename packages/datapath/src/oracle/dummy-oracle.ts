@@ -46,12 +46,7 @@ export class DummyOracle implements Disposable {
   [Symbol.dispose](): void {
     for (const daemon of ['ovs-vswitchd', 'ovsdb-server']) {
       const pidfile = join(this.dir, `${daemon}.pid`);
-      if (!existsSync(pidfile)) continue;
-      try {
-        process.kill(Number(readFileSync(pidfile, 'utf8')), 'SIGTERM');
-      } catch {
-        // It died before; the test that it ran for has failed on its own.
-      }
+      if (existsSync(pidfile)) terminate(Number(readFileSync(pidfile, 'utf8')));
     }
     rmSync(this.dir, { recursive: true, force: true });
   }
@@ -101,5 +96,19 @@ export class DummyOracle implements Disposable {
   #run(command: string, args: string[]): string {
     const stdio = ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'];
     return execFileSync(command, args, { env: this.#env, stdio, timeout: 20_000 }).toString();
+  }
+}
+
+/** Waits for the end, so that nothing is written into a directory that goes away. */
+function terminate(pid: number): void {
+  try {
+    process.kill(pid, 'SIGTERM');
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    for (let tries = 0; tries < 100; tries++) {
+      process.kill(pid, 0);
+      Atomics.wait(cell, 0, 0, 20);
+    }
+  } catch {
+    // ESRCH: it is gone.
   }
 }
