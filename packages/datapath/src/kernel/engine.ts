@@ -47,14 +47,21 @@ export class Engine {
     this.masks.prune();
   }
 
-  /** Takes over flows and their counts from an earlier generation. */
-  copyFrom(old: Engine): void {
+  /**
+   * Takes over the flows of an earlier generation. The function returned takes over their counts:
+   * call it once nothing runs on the old maps any more.
+   */
+  copyFrom(old: Engine): () => void {
+    const copies: (() => void)[] = [];
     for (const e of old.flows.entries()) {
       const slot = this.masks.add(e.slot.mask);
       if (slot === undefined) continue;
       const copy = this.flows.add(e.ufid, e.key, slot, e.actions);
-      this.flows.setStats(copy, old.flows.rawStats(e));
+      copies.push(() => this.flows.addStats(copy, old.flows.rawStats(e)));
     }
+    return () => {
+      for (const c of copies) c();
+    };
   }
 
   *#lists(): Generator<readonly Buffer[]> {

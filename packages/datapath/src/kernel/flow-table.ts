@@ -46,6 +46,7 @@ function hashText(hi: number, lo: number): string {
 export class FlowTable {
   readonly #map: BpfMap;
   readonly #stats: Uint32Array;
+  readonly #counts: BigUint64Array;
   readonly #ids: SlotAllocator;
   readonly #masks: MaskTable;
   readonly #chunks: ChunkTable;
@@ -71,6 +72,7 @@ export class FlowTable {
     this.#map = options.maps['flows']!;
     const stats = options.maps['flow_stats']!;
     this.#stats = new Uint32Array(stats.memory());
+    this.#counts = new BigUint64Array(stats.memory());
     this.#ids = new SlotAllocator(stats.info.maxEntries, options.now);
     this.#masks = options.masks;
     this.#chunks = options.chunks;
@@ -150,13 +152,18 @@ export class FlowTable {
     };
   }
 
-  /** For a new generation of maps: counts go on from here. */
-  setStats(entry: Entry, words: Uint32Array): void {
-    this.#stats.set(words, entry.id * 8);
+  /** A flow's counts as they are in the map. */
+  rawStats(entry: Entry): BigUint64Array {
+    return this.#counts.slice(entry.id * 4, entry.id * 4 + 4);
   }
 
-  rawStats(entry: Entry): Uint32Array {
-    return this.#stats.slice(entry.id * 8, entry.id * 8 + 8);
+  /** Adds what an earlier generation of maps counted, while programs count on. */
+  addStats(entry: Entry, [packets, bytes, used, tcpFlags]: BigUint64Array): void {
+    const at = entry.id * 4;
+    Atomics.add(this.#counts, at, packets!);
+    Atomics.add(this.#counts, at + 1, bytes!);
+    if (used! > this.#counts[at + 2]!) this.#counts[at + 2] = used!;
+    Atomics.or(this.#counts, at + 3, tcpFlags!);
   }
 
   /** Rebuilds everything from the maps of an earlier daemon. */

@@ -1,16 +1,16 @@
 /** The veth through which the daemon's packets enter the datapath. */
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import type { Fd } from '@heddle/linux/socket';
 import type { Devices } from './devices.ts';
 import { type Engine, nowMs } from './engine.ts';
 import { Injector } from './injector.ts';
 import { STATE } from './layout.ts';
-import { attachPinned, isAttached, unpin } from './links.ts';
+import type { Links } from './links.ts';
 import { openInjectionSocket } from './packet-socket.ts';
 
 /** Whatever a port can take may come back from the daemon. */
 const MTU = 65535;
+export const LINK_NAME = 'inject';
 
 export class Injection implements Disposable {
   readonly injector: Injector;
@@ -19,21 +19,21 @@ export class Injection implements Disposable {
   readonly #socket: Fd;
 
   /** Uses what an earlier daemon made when it is whole, else makes it anew. */
-  constructor(engine: Engine, devices: Devices, instance: string, dir: string) {
+  constructor(engine: Engine, devices: Devices, instance: string, links: Links) {
     this.#devices = devices;
     const base = `hdi${createHash('sha256').update(instance).digest('hex').slice(0, 8)}`;
     this.#near = `${base}n`;
     const far = `${base}f`;
-    const link = join(dir, 'links', 'inject');
     const { rtnl } = devices;
     const farIndex = rtnl.link(far)?.index ?? 0;
-    if (!isAttached(link, farIndex) || rtnl.link(this.#near) === undefined) {
-      unpin(link);
+    if (!links.isAttached(LINK_NAME, farIndex) || rtnl.link(this.#near) === undefined) {
+      links.detach(LINK_NAME, farIndex);
       devices.remove(this.#near);
       const alias = `heddle ${instance} injection`;
       const common = { mtu: MTU, up: true, alias };
       devices.addVeth({ name: this.#near, ...common }, { name: far, ...common }, true);
-      attachPinned(engine.programs.programs['inject_in']!, rtnl.link(far)!.index, link);
+      const program = engine.programs.programs['inject_in']!;
+      links.attach(LINK_NAME, program, rtnl.link(far)!.index);
     }
     const { maps } = engine.programs;
     const ifindex = rtnl.link(this.#near)!.index;

@@ -1,30 +1,147 @@
-/** Pinned TCX links: `links/port_IFINDEX` and `links/inject`. */
-import { closeSync, existsSync, unlinkSync } from 'node:fs';
-import { attachTcx, getPinned, linkIfindex, pin } from '@heddle/linux/bpf/index';
+/**
+ * Our programs at the ingress of devices, for longer than this process lives. A TCX link (Linux
+ * 6.6) is pinned as `links/port_IFINDEX` or `links/inject`; before, a clsact filter stays with the
+ * device, and a file of the same name under `links` is a directory that says so.
+ */
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { attachTcx, getPinned, linkIfindex, pin, updateLink } from '@heddle/linux/bpf/index';
+import type { Rtnl } from '@heddle/linux/rtnetlink/rtnl';
+import { SystemError } from '@heddle/runtime';
 
-/** Attaches a program for longer than this process lives. */
-export function attachPinned(program: number, ifindex: number, path: string): void {
-  unpin(path);
-  const link = attachTcx(program, ifindex);
-  try {
-    pin(link, path);
-  } finally {
-    closeSync(link);
+export type AttachMode = 'auto' | 'tcx' | 'clsact';
+
+const FILTER_NAME = 'heddle';
+const PRIORITY = 49152;
+const HANDLE = 1;
+
+export class Links {
+  readonly #dir: string;
+  readonly #rtnl: Rtnl;
+  #mode: AttachMode;
+
+  constructor(dir: string, rtnl: Rtnl, mode: AttachMode = 'auto') {
+    this.#dir = join(dir, 'links');
+    this.#rtnl = rtnl;
+    this.#mode = mode;
+  }
+
+  attach(name: string, program: number, ifindex: number): void {
+    this.detach(name, ifindex);
+    if (this.#mode !== 'clsact' && this.#attachTcx(name, program, ifindex)) return;
+    this.#rtnl.ensureClsact(ifindex);
+    this.#rtnl.setBpfFilter(place(ifindex), { fd: program, name: FILTER_NAME });
+    mkdirSync(join(this.#path(name), String(ifindex)), { recursive: true });
+  }
+
+  /** False when the kernel does not know TCX. */
+  #attachTcx(name: string, program: number, ifindex: number): boolean {
+    let link: number;
+    try {
+      link = attachTcx(program, ifindex);
+    } catch (e) {
+      if (this.#mode === 'tcx' || !(e instanceof SystemError) || e.code !== 'EINVAL') throw e;
+      this.#mode = 'clsact';
+      return false;
+    }
+    try {
+      pin(link, this.#path(name));
+    } finally {
+      closeSync(link);
+    }
+    return true;
+  }
+
+  /** Whether the program that was attached under this name is still at that device. */
+  isAttached(name: string, ifindex: number): boolean {
+    const path = this.#path(name);
+    if (!existsSync(path) || ifindex === 0) return false;
+    if (statSync(path).isDirectory())
+      return existsSync(join(path, String(ifindex))) && this.#hasFilter(ifindex);
+    const link = getPinned(path);
+    try {
+      return linkIfindex(link) === ifindex;
+    } finally {
+      closeSync(link);
+    }
+  }
+
+  detach(name: string, ifindex: number): void {
+    const path = this.#path(name);
+    if (!existsSync(path)) return;
+    if (!statSync(path).isDirectory()) {
+      unlinkSync(path);
+      return;
+    }
+    // The qdisc goes with the device, or may serve others: only our filter is taken away.
+    if (this.#hasFilter(ifindex)) this.#rtnl.deleteBpfFilter(place(ifindex));
+    removeMark(path);
+  }
+
+  /** Puts other programs in the place of those that run, without a gap. */
+  replaceAll(programOf: (name: string) => number): void {
+    for (const name of readdirSync(this.#dir)) {
+      const path = this.#path(name);
+      if (statSync(path).isDirectory()) this.#replaceFilter(path, programOf(name));
+      else replaceLink(path, programOf(name));
+    }
+  }
+
+  #replaceFilter(path: string, program: number): void {
+    for (const ifindex of readdirSync(path).map(Number))
+      if (this.#hasFilter(ifindex)) {
+        const filter = { fd: program, name: FILTER_NAME };
+        this.#rtnl.setBpfFilter(place(ifindex), filter, { replace: true });
+      }
+  }
+
+  #hasFilter(ifindex: number): boolean {
+    if (ifindex === 0 || this.#rtnl.link(ifindex) === undefined) return false;
+    const ours = (f: { priority: number; bpf: { name: string } | undefined }) =>
+      f.priority === PRIORITY && f.bpf?.name === FILTER_NAME;
+    return this.#rtnl.filters(ifindex, 'ingress').some(ours);
+  }
+
+  #path(name: string): string {
+    return join(this.#dir, name);
   }
 }
 
-/** Whether the pinned link is still attached to that device. */
-export function isAttached(path: string, ifindex: number): boolean {
-  if (!existsSync(path)) return false;
+function place(ifindex: number) {
+  return { ifindex, direction: 'ingress' as const, priority: PRIORITY, handle: HANDLE };
+}
+
+function replaceLink(path: string, program: number): void {
   const link = getPinned(path);
   try {
-    return linkIfindex(link) === ifindex;
+    updateLink(link, program);
   } finally {
     closeSync(link);
   }
 }
 
-/** Detaches, too: the pin is all that holds the link. */
-export function unpin(path: string): void {
-  if (existsSync(path)) unlinkSync(path);
+/** Removes the directory that marks a clsact filter. */
+function removeMark(path: string): void {
+  for (const ifindex of readdirSync(path)) rmdirSync(join(path, ifindex));
+  rmdirSync(path);
+}
+
+/** Forgets all links without their devices: pins go, and with them TCX links. */
+export function removeLinks(dir: string): void {
+  const links = join(dir, 'links');
+  if (!existsSync(links)) return;
+  for (const name of readdirSync(links)) {
+    const path = join(links, name);
+    if (statSync(path).isDirectory()) removeMark(path);
+    else unlinkSync(path);
+  }
+  rmdirSync(links);
 }

@@ -1,13 +1,13 @@
 /** Opens an instance's datapath: adopts what is pinned, replaces its programs, or starts afresh. */
 import { createHash } from 'node:crypto';
-import { closeSync, readdirSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
-import { getPinned, updateLink } from '@heddle/linux/bpf/index';
 import { flowUfid } from '../odp-ufid.ts';
 import { Devices } from './devices.ts';
 import { Engine, nowMs } from './engine.ts';
-import { Injection } from './injection.ts';
+import { Injection, LINK_NAME } from './injection.ts';
 import { KernelDpif } from './kernel-dpif.ts';
+import { type AttachMode, Links } from './links.ts';
 import { netnsCookie } from './packet-socket.ts';
 import { PortTable } from './port-table.ts';
 import {
@@ -32,6 +32,10 @@ export interface KernelDpifOptions {
   readonly sizes?: Partial<Sizes>;
   /** Narrows the flow hash to force collisions: for tests. */
   readonly hashMask?: readonly [hi: number, lo: number];
+  /** How to attach; `auto` takes TCX where the kernel has it. */
+  readonly attach?: AttachMode;
+  /** Replaces programs even when they are the same: for tests. */
+  readonly forceUpgrade?: boolean;
 }
 
 /** An instance is a run directory within a network namespace: several may share a machine. */
@@ -42,12 +46,13 @@ export function instanceId(rundir: string): string {
 /** The datapath of the calling thread's network namespace. */
 export async function openKernelDpif(options: KernelDpifOptions): Promise<KernelDpif> {
   const dir = join(options.pinRoot ?? PIN_ROOT, options.instance);
-  const { engine, adopted } = openEngine(dir, options);
   const devices = new Devices();
   try {
-    const injection = new Injection(engine, devices, options.instance, dir);
-    const where = { instance: options.instance, dir, now: nowMs };
-    const ports = new PortTable(engine.programs, devices, where);
+    const links = new Links(dir, devices.rtnl, options.attach);
+    const { engine, adopted } = openEngine(dir, links, options);
+    const injection = new Injection(engine, devices, options.instance, links);
+    const where = { instance: options.instance, now: nowMs };
+    const ports = new PortTable(engine.programs, devices, links, where);
     if (adopted) ports.adopt();
     return new KernelDpif({ engine, ports, injection, devices, dir, adopted });
   } catch (e) {
@@ -56,7 +61,11 @@ export async function openKernelDpif(options: KernelDpifOptions): Promise<Kernel
   }
 }
 
-function openEngine(dir: string, options: KernelDpifOptions): { engine: Engine; adopted: boolean } {
+function openEngine(
+  dir: string,
+  links: Links,
+  options: KernelDpifOptions,
+): { engine: Engine; adopted: boolean } {
   const pinned = openPinned(dir);
   const notes = pinned && readNotes(pinned);
   if (pinned === undefined || notes === undefined) {
@@ -69,15 +78,15 @@ function openEngine(dir: string, options: KernelDpifOptions): { engine: Engine; 
   }
   const old = new Engine(pinned, notes.hashMask, flowUfid);
   old.adopt();
-  if (notes.blob === blobHash()) return { engine: old, adopted: true };
-  return { engine: upgrade(old, dir), adopted: true };
+  if (notes.blob === blobHash() && !options.forceUpgrade) return { engine: old, adopted: true };
+  return { engine: upgrade(old, dir, links), adopted: true };
 }
 
 /**
  * Other programs than those that run: loads ours with maps of their own, fills them, then lets each
  * link change over. A packet meets the old datapath or the new one, each complete.
  */
-function upgrade(old: Engine, dir: string): Engine {
+function upgrade(old: Engine, dir: string, links: Links): Engine {
   const { maps } = old.programs;
   const sizes: Sizes = {
     flows: maps['flows']!.info.maxEntries,
@@ -91,13 +100,11 @@ function upgrade(old: Engine, dir: string): Engine {
     copyMap(old.programs, programs, name);
   for (const name of ['outs', 'state']) copyMemory(old.programs, programs, name);
   const engine = new Engine(programs, old.hashMask, flowUfid);
-  engine.copyFrom(old);
+  const copyCounts = engine.copyFrom(old);
   pinPrograms(programs, dir);
-  for (const link of readdirSync(join(dir, 'links'))) {
-    const fd = getPinned(join(dir, 'links', link));
-    updateLink(fd, programs.programs[link === 'inject' ? 'inject_in' : 'port_in']!);
-    closeSync(fd);
-  }
+  const { port_in, inject_in } = programs.programs;
+  links.replaceAll((name) => (name === LINK_NAME ? inject_in! : port_in!));
+  copyCounts();
   for (const map of Object.values(maps)) map[Symbol.dispose]();
   for (const fd of Object.values(old.programs.programs)) closeSync(fd);
   return engine;

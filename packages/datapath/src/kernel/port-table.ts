@@ -1,12 +1,11 @@
 /** Ports: devices with our program at their ingress, by number, and how to send to them. */
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import type { Link } from '@heddle/linux/rtnetlink/link';
 import { SystemError } from '@heddle/runtime';
 import type { DpPort, OdpPort, PortStats, VportType } from '../dpif.ts';
 import type { Devices } from './devices.ts';
 import { OUT, OUT_PEER, PORT_BYTES, PORT_NOTE, PORT_STAT } from './layout.ts';
-import { attachPinned, isAttached, unpin } from './links.ts';
+import type { Links } from './links.ts';
 import type { Programs } from './programs.ts';
 import { SlotAllocator } from './slots.ts';
 
@@ -31,7 +30,7 @@ export class PortTable {
   readonly #programs: Programs;
   readonly #devices: Devices;
   readonly #instance: string;
-  readonly #dir: string;
+  readonly #links: Links;
   readonly #outs: Uint32Array;
   readonly #ports = new Map<OdpPort, Port>();
   readonly #slots: SlotAllocator;
@@ -40,12 +39,13 @@ export class PortTable {
   constructor(
     programs: Programs,
     devices: Devices,
-    options: { instance: string; dir: string; now: () => number },
+    links: Links,
+    options: { instance: string; now: () => number },
   ) {
     this.#programs = programs;
     this.#devices = devices;
     this.#instance = options.instance;
-    this.#dir = options.dir;
+    this.#links = links;
     this.#outs = new Uint32Array(programs.maps['outs']!.memory());
     // Slot 0 is for what the daemon itself sends.
     this.#slots = new SlotAllocator(programs.maps['port_stats']!.info.maxEntries, options.now, 1);
@@ -119,7 +119,7 @@ export class PortTable {
       used.add(slot);
       this.#ports.set(portNo, port);
       const device = devices.get(ifindex);
-      if (device !== undefined && isAttached(this.#linkPath(ifindex), ifindex)) {
+      if (device !== undefined && this.#links.isAttached(linkName(ifindex), ifindex)) {
         this.#describe(port, device);
       } else {
         this.#leave(port);
@@ -196,8 +196,8 @@ export class PortTable {
     this.#ports.set(port.portNo, port);
     this.#writeNote(port);
     this.#describe(port, device);
-    const path = this.#linkPath(device.index);
-    attachPinned(this.#programs.programs['port_in']!, device.index, path);
+    const program = this.#programs.programs['port_in']!;
+    this.#links.attach(linkName(device.index), program, device.index);
   }
 
   #writeNote(port: Port): void {
@@ -225,12 +225,8 @@ export class PortTable {
     if (port.ifindex === 0) return;
     this.#outs[port.portNo * OUT.words + OUT.ifindex] = 0;
     this.#programs.maps['ports']!.delete(port.ifindex);
-    unpin(this.#linkPath(port.ifindex));
+    this.#links.detach(linkName(port.ifindex), port.ifindex);
     port.ifindex = 0;
-  }
-
-  #linkPath(ifindex: number): string {
-    return join(this.#dir, 'links', `port_${ifindex}`);
   }
 
   #deviceChanged(ifindex: number, device: Link | undefined): void {
@@ -258,6 +254,10 @@ export class PortTable {
     for (const p of this.#ports.values())
       if (p.ifindex !== 0 && !there.has(p.ifindex)) this.#deviceChanged(p.ifindex, undefined);
   }
+}
+
+function linkName(ifindex: number): string {
+  return `port_${ifindex}`;
 }
 
 /** Sums per-CPU arrays of 64-bit counters. */

@@ -7,6 +7,7 @@ import { BpfMap, ensureBpffs, getPinned, loadLightSkeleton, pin } from '@heddle/
 import { SystemError } from '@heddle/runtime';
 import { DATAPATH_BLOB } from './generated/datapath-blob.ts';
 import { ABI_VERSION, NOTE_BYTES, RODATA } from './layout.ts';
+import { removeLinks } from './links.ts';
 
 export interface Sizes {
   readonly flows: number;
@@ -113,11 +114,7 @@ export function removePins(dir: string, links = false): void {
   if (!existsSync(dir)) return;
   for (const name of readdirSync(dir)) if (name !== 'links') unlinkSync(join(dir, name));
   if (!links) return;
-  const linkDir = join(dir, 'links');
-  if (existsSync(linkDir)) {
-    for (const name of readdirSync(linkDir)) unlinkSync(join(linkDir, name));
-    rmdirSync(linkDir);
-  }
+  removeLinks(dir);
   rmdirSync(dir);
 }
 

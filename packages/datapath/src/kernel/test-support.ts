@@ -107,10 +107,12 @@ export class Rig implements ComplianceProvider {
 
   async close(): Promise<void> {
     for (const s of this.#sockets.values()) s.close();
-    await this.dpif.destroy();
-    using rtnl = new Rtnl();
-    for (const link of rtnl.links({ stats: false }))
-      if (link.name.startsWith('x')) rtnl.deleteLink(link.index);
+    // The hosts' namespace takes the devices with it, all at once.
     this.hosts.close();
+    using rtnl = new Rtnl();
+    const ours = () => rtnl.links({ stats: false }).filter((l) => l.name.startsWith('x'));
+    await until(() => ours().length === 0, 500);
+    for (const link of ours()) rtnl.deleteLink(link.index);
+    await this.dpif.destroy();
   }
 }
