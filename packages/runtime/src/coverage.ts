@@ -1,6 +1,5 @@
 /** Event counters, shown by `coverage/show` in upstream's text. */
-import type { UnixctlServer } from './unixctl-server.ts';
-import { UnixctlError } from './unixctl-server.ts';
+import { type UnixctlCommands, UnixctlError } from './unixctl-command.ts';
 
 /** Samples of the total at the last 5 s, minute (12 of 5 s) and hour (60 of 1 min). */
 class Counter {
@@ -77,7 +76,7 @@ export const coverage = {
   },
 
   /** coverage/show and coverage/read-counter. */
-  register(server: UnixctlServer): void {
+  register(server: UnixctlCommands): void {
     server.register('coverage/show', '', 0, 0, () => coverage.show());
     server.register('coverage/read-counter', 'COUNTER', 1, 1, ([name]) => {
       const counter = counters.get(name!);

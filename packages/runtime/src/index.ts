@@ -8,17 +8,21 @@ export {
   type DaemonConfig,
   daemonConfig,
   daemonStart,
+  daemonUsage,
   LOG_OPTIONS,
+  logUsage,
   runningPid,
   unixctlPath,
 } from './daemon.ts';
 export { absoluteIn, dirs } from './dirs.ts';
 export { errnoOf, HeddleError, messageOf, SystemError, strerror } from './errors.ts';
+export { keepAtExit, removeAtExit, removeExitFiles } from './exit-files.ts';
 export { type FileLocks, fileLocks, installFileLocks } from './file-lock.ts';
 export { JsonStream } from './json-stream.ts';
 export { type MemoryReport, registerMemory } from './memory.ts';
 export {
   formatOptions,
+  listOptions,
   type OptionSpec,
   type ParsedLine,
   type ParsedOption,
@@ -26,7 +30,17 @@ export {
   UsageError,
 } from './options.ts';
 export { connectRemote, listenRemote, parseRemote, type Remote, type TlsFiles } from './remote.ts';
-export { type UnixctlReply, unixctlCall } from './unixctl-client.ts';
-export { UnixctlError, type UnixctlHandler, UnixctlServer } from './unixctl-server.ts';
+export { selfCommand } from './self.ts';
+export { dieOfSignals, signalText } from './signals.ts';
+export { print, printError } from './stdio.ts';
+export {
+  type DatagramSender,
+  installUnixDatagram,
+  setSyslogMethod,
+  type UnixDatagram,
+} from './syslog.ts';
+export { ConnectError, type UnixctlReply, unixctlCall } from './unixctl-client.ts';
+export { type UnixctlCommands, UnixctlError, type UnixctlHandler } from './unixctl-command.ts';
+export { UnixctlServer } from './unixctl-server.ts';
 export { HEDDLE_VERSION, OVS_VERSION, versionText } from './version.ts';
 export { FACILITIES, type Facility, LEVELS, type Level, type Logger, vlog } from './vlog.ts';

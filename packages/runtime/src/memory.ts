@@ -1,14 +1,18 @@
-import type { UnixctlServer } from './unixctl-server.ts';
-
 /** What a daemon holds, by name: `memory/show` prints `handlers:1 ports:5 ...`. */
 export type MemoryReport = () => Readonly<Record<string, number>>;
 
-export function registerMemory(server: UnixctlServer, report: MemoryReport): void {
-  server.register('memory/show', '', 0, 0, () => {
-    const words = Object.entries(report())
-      .filter(([, n]) => n > 0)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, n]) => `${name}:${n}`);
-    return `${words.join(' ')}\n`;
-  });
+/** Adds to what `memory/show` of that server prints. */
+export function registerMemory(
+  server: { memoryReports: MemoryReport[] },
+  report: MemoryReport,
+): void {
+  server.memoryReports.push(report);
+}
+
+export function memoryText(reports: readonly MemoryReport[]): string {
+  const usage: Record<string, number> = Object.assign({}, ...reports.map((report) => report()));
+  const words = Object.entries(usage)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, n]) => `${name}:${n}`);
+  return words.length === 0 ? '' : `${words.join(' ')}\n`;
 }

@@ -75,7 +75,7 @@ function longOption(
   const eq = text.indexOf('=');
   const name = eq < 0 ? text : text.slice(0, eq);
   const given = eq < 0 ? undefined : text.slice(eq + 1);
-  const spec = findLong(program, table, name);
+  const spec = findLong(program, table, name, text);
   if (spec.argument === undefined) {
     if (given !== undefined) {
       throw new UsageError(`${program}: option '--${spec.long}' doesn't allow an argument`);
@@ -90,14 +90,20 @@ function longOption(
   return { spec, value };
 }
 
-function findLong(program: string, table: readonly OptionSpec[], name: string): OptionSpec {
+/** An abbreviation may stand for one option only; complaints repeat the word as it was given. */
+function findLong(
+  program: string,
+  table: readonly OptionSpec[],
+  name: string,
+  text: string,
+): OptionSpec {
   const exact = table.find((o) => o.long === name);
   if (exact) return exact;
   const matches = table.filter((o) => name !== '' && o.long?.startsWith(name));
   if (matches.length === 1) return matches[0]!;
-  if (matches.length === 0) throw new UsageError(`${program}: unrecognized option '--${name}'`);
+  if (matches.length === 0) throw new UsageError(`${program}: unrecognized option '--${text}'`);
   const all = matches.map((o) => `'--${o.long}'`).join(' ');
-  throw new UsageError(`${program}: option '--${name}' is ambiguous; possibilities: ${all}`);
+  throw new UsageError(`${program}: option '--${text}' is ambiguous; possibilities: ${all}`);
 }
 
 function shortOptions(
@@ -142,4 +148,15 @@ export function formatOptions(table: readonly OptionSpec[]): string {
       return `  ${names.padEnd(27)} ${o.help}`;
     })
     .join('\n');
+}
+
+/** What the option -o of several commands prints, for completion scripts. */
+export function listOptions(table: readonly OptionSpec[]): string {
+  const lines: string[] = [];
+  for (const { long, short, argument, optional } of table) {
+    const value = argument === undefined ? '' : optional ? '[ARG]' : 'ARG';
+    if (long !== undefined) lines.push(value === '' ? `--${long}` : `--${long}=${value}`);
+    if (short !== undefined) lines.push(`-${short} ${value}`);
+  }
+  return `${lines.join('\n')}\n`;
 }

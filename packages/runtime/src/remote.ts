@@ -1,7 +1,6 @@
 /** Remotes as every Open vSwitch tool names them (ovsdb(7), "Connection Methods"). */
-import { chmodSync, readFileSync, rmSync } from 'node:fs';
+import { lstatSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { absoluteIn, dirs } from './dirs.ts';
 import { HeddleError } from './errors.ts';
@@ -60,7 +59,11 @@ export async function listenRemote(
   defaultPort?: number,
 ): Promise<Server> {
   const remote = parseRemote(text, defaultPort);
-  if (remote?.kind === 'punix') return listenUnix(remote.path, onConnection);
+  if (remote?.kind === 'punix') {
+    const server = createServer(onConnection);
+    await listenUnix(server, remote.path);
+    return server;
+  }
   if (remote?.kind === 'ptcp' || remote?.kind === 'pssl') {
     const server =
       remote.kind === 'ptcp'
@@ -72,17 +75,15 @@ export async function listenRemote(
   throw new HeddleError(`${text}: not a passive connection method`);
 }
 
-async function listenUnix(path: string, onConnection: (socket: Socket) => void): Promise<Server> {
-  rmSync(path, { force: true });
-  const server = createServer(onConnection);
+/** Listens on a socket of mode 0660, in place of a stale one. */
+export async function listenUnix(server: Server, path: string): Promise<void> {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path, { force: true });
   const mask = process.umask(0o117);
   try {
     await listening(server, () => server.listen(path));
   } finally {
     process.umask(mask);
   }
-  chmodSync(path, 0o660);
-  return server;
 }
 
 function listening(server: Server, start: () => void): Promise<void> {
@@ -105,9 +106,4 @@ function tlsOptions(tls: TlsFiles | undefined) {
     minVersion: 'TLSv1.2' as const,
     rejectUnauthorized: tls.caCert !== undefined,
   };
-}
-
-/** The socket of a unix remote's peer inside the run directory. */
-export function rundirPath(name: string): string {
-  return join(dirs.rundir, name);
 }

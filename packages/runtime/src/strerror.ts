@@ -132,4 +132,6 @@ export const STRERROR: Readonly<Record<string, string>> = {
   EOWNERDEAD: 'Owner died',
   ENOTRECOVERABLE: 'State not recoverable',
   ERFKILL: 'Operation not possible due to RF-kill',
+  // Upstream's own: a connection that ended.
+  EOF: 'End of file',
 };

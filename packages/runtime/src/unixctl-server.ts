@@ -1,20 +1,19 @@
 /** The control socket of a daemon (ovs-appctl(8)): JSON-RPC requests with positional strings. */
-import { chmodSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { HeddleError, messageOf } from './errors.ts';
+import { coverage } from './coverage.ts';
+import { errnoOf, HeddleError, messageOf, strerror } from './errors.ts';
+import { removeAtExit } from './exit-files.ts';
 import { JsonStream } from './json-stream.ts';
+import { type MemoryReport, memoryText } from './memory.ts';
+import { listenUnix } from './remote.ts';
+import { type UnixctlCommands, UnixctlError, type UnixctlHandler } from './unixctl-command.ts';
 import { versionText } from './version.ts';
 import { vlog } from './vlog.ts';
+import { registerVlog } from './vlog-unixctl.ts';
 
 const log = vlog.module('unixctl');
 const MAX_REQUEST_BYTES = 1 << 20;
-
-/** A command's refusal: its text reaches the client as the error of the reply. */
-export class UnixctlError extends HeddleError {
-  override name = 'UnixctlError';
-}
-
-export type UnixctlHandler = (args: readonly string[]) => string | Promise<string>;
 
 interface Command {
   usage: string;
@@ -23,10 +22,21 @@ interface Command {
   handler: UnixctlHandler;
 }
 
-export class UnixctlServer {
+interface Request {
+  method: string;
+  params: string[];
+  id: unknown;
+}
+
+/** Has list-commands, version, vlog/*, coverage/* and memory/show from the start. */
+export class UnixctlServer implements UnixctlCommands {
   readonly program: string;
+  /** What memory/show sums up: see registerMemory. */
+  readonly memoryReports: MemoryReport[] = [];
   readonly #commands = new Map<string, Command>();
   readonly #sockets = new Set<Socket>();
+  readonly #received = coverage.counter('unixctl_received');
+  readonly #replied = coverage.counter('unixctl_replied');
   #server: Server | undefined;
   #path: string | undefined;
 
@@ -34,33 +44,35 @@ export class UnixctlServer {
     this.program = program;
     this.register('list-commands', '', 0, 0, () => this.#list());
     this.register('version', '', 0, 0, () => `${versionText(program)}\n`);
-    this.register('vlog/list', '', 0, 0, () => vlog.list());
-    this.register('vlog/list-pattern', '', 0, 0, () => vlog.listPatterns());
-    this.register('vlog/set', '{spec | PATTERN:destination:pattern}', 1, 100, (specs) => {
-      for (const spec of specs) {
-        const wrong = vlog.apply(spec);
-        if (wrong !== undefined) throw new UnixctlError(wrong);
-      }
-      return '';
-    });
-    this.register('vlog/reopen', '', 0, 0, () => {
-      if (vlog.file === undefined) throw new UnixctlError('Logging to file not configured');
-      vlog.openFile();
-      return '';
-    });
-    this.register('vlog/close', '', 0, 0, () => {
-      vlog.closeFile();
-      return '';
-    });
+    registerVlog(this);
+    coverage.register(this);
+    this.register('memory/show', '', 0, 0, () => memoryText(this.memoryReports));
   }
 
   get path(): string | undefined {
     return this.#path;
   }
 
-  /** `max` may be Infinity. A later registration of the same name replaces the earlier. */
   register(name: string, usage: string, min: number, max: number, handler: UnixctlHandler): void {
     this.#commands.set(name, { usage, min, max, handler });
+  }
+
+  /**
+   * The command `exit`: after `clean` the client gets its reply, then the process ends with status
+   * 0. `clean` must leave this server open.
+   */
+  registerExit(
+    usage: string,
+    maxArgs: number,
+    clean: (args: readonly string[]) => void | Promise<void>,
+    finish: () => void = () => process.exit(0),
+  ): void {
+    this.register('exit', usage, 0, maxArgs, async (args) => {
+      await clean(args);
+      // The reply is written in this turn of the event loop, before timers.
+      setTimeout(finish, 0);
+      return '';
+    });
   }
 
   /** Runs a command as if it came over the socket; throws UnixctlError. */
@@ -79,22 +91,21 @@ export class UnixctlServer {
     return await command.handler(args);
   }
 
-  /** Listens on `path` with mode 0660 (the directory guards it until then). */
+  /** Listens on `path` with mode 0660; `none` means not at all. */
   async listen(path: string): Promise<void> {
-    rmSync(path, { force: true });
-    const server = createServer((socket) => this.#accept(socket));
+    if (path === 'none') return;
+    // Clients may shut their side down before they read the reply.
+    const server = createServer({ allowHalfOpen: true }, (socket) => void this.#serve(socket));
+    try {
+      await listenUnix(server, path);
+    } catch (error) {
+      const why = strerror(errnoOf(error));
+      log.err(`${path}: binding failed: ${why}`);
+      throw new HeddleError(`${path}: could not initialize control socket (${why})`);
+    }
     this.#server = server;
     this.#path = path;
-    const mask = process.umask(0o117);
-    try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(path, resolve);
-      });
-    } finally {
-      process.umask(mask);
-    }
-    chmodSync(path, 0o660);
+    removeAtExit(path);
   }
 
   close(): void {
@@ -108,58 +119,75 @@ export class UnixctlServer {
   #list(): string {
     const lines = [...this.#commands]
       .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-      .map(([name, { usage }]) => `  ${name.padEnd(23)} ${usage}`.trimEnd());
-    return `The available commands are:\n${lines.join('\n')}\n`;
+      .map(([name, { usage }]) => `  ${name.padEnd(23)} ${usage}\n`);
+    return `The available commands are:\n${lines.join('')}`;
   }
 
-  #accept(socket: Socket): void {
+  /** One request after another, reading no further than it answers. */
+  async #serve(socket: Socket): Promise<void> {
     this.#sockets.add(socket);
     const stream = new JsonStream(MAX_REQUEST_BYTES);
-    let queue = Promise.resolve();
-    socket.on('close', () => this.#sockets.delete(socket));
-    socket.on('error', (error) => log.rl.dbg(`connection: ${error.message}`));
-    socket.on('data', (bytes) => {
-      try {
-        for (const text of stream.push(bytes)) queue = queue.then(() => this.#serve(socket, text));
-      } catch (error) {
-        log.rl.warn(`bad request: ${messageOf(error)}`);
-        socket.destroy();
+    try {
+      for await (const bytes of socket as AsyncIterable<Uint8Array>) {
+        for (const text of stream.push(bytes)) await this.#answer(socket, parseRequest(text));
       }
-    });
+      socket.end();
+    } catch (error) {
+      log.rl.warn(`${this.#path}: ${messageOf(error)}`);
+      socket.destroy();
+    } finally {
+      this.#sockets.delete(socket);
+    }
   }
 
-  async #serve(socket: Socket, text: string): Promise<void> {
-    let request: { method: string; params: string[]; id: unknown };
+  async #answer(socket: Socket, { method, params, id }: Request): Promise<void> {
+    this.#received.add();
+    if (log.enabled('dbg')) log.dbg(`received request ${method}${JSON.stringify(params)}`);
+    const reply = { error: null as string | null, id, result: null as string | null };
     try {
-      request = parseRequest(text);
+      reply.result = await this.call(method, params);
     } catch (error) {
-      log.rl.warn(`bad request: ${messageOf(error)}`);
-      socket.destroy();
-      return;
+      if (!(error instanceof HeddleError)) {
+        log.err(`${method}: ${String((error as Error)?.stack ?? error)}`);
+      }
+      const text = messageOf(error);
+      reply.error = text === '' || text.endsWith('\n') ? text : `${text}\n`;
     }
-    let result: string | null = null;
-    let failure: string | null = null;
-    try {
-      result = await this.call(request.method, request.params);
-    } catch (error) {
-      if (!(error instanceof HeddleError))
-        log.err(`${request.method}: ${String((error as Error)?.stack ?? error)}`);
-      failure = messageOf(error);
-      if (failure !== '' && !failure.endsWith('\n')) failure += '\n';
-    }
-    if (!socket.destroyed) {
-      socket.write(JSON.stringify({ id: request.id, result, error: failure }));
-    }
+    this.#replied.add();
+    if (socket.destroyed) return;
+    if (!socket.write(JSON.stringify(reply))) await drained(socket);
   }
 }
 
-function parseRequest(text: string): { method: string; params: string[]; id: unknown } {
-  const request: unknown = JSON.parse(text);
-  if (request === null || typeof request !== 'object') throw new HeddleError('not an object');
-  const { method, params, id } = request as Record<string, unknown>;
-  if (typeof method !== 'string') throw new HeddleError('no method');
-  if (!Array.isArray(params) || !params.every((p) => typeof p === 'string')) {
-    throw new HeddleError('params are not strings');
+function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('drain', resolve);
+    socket.once('close', resolve);
+  });
+}
+
+/** Throws on what is no request: the connection is of no more use then. */
+function parseRequest(text: string): Request {
+  const request: unknown = parseJson(text);
+  if (request === null || typeof request !== 'object' || Array.isArray(request)) {
+    throw new HeddleError('message is not a JSON object');
   }
-  return { method, params, id };
+  const { method, params, id } = request as Record<string, unknown>;
+  if (typeof method !== 'string') throw new HeddleError('request has no method');
+  if (id === undefined || id === null) throw new HeddleError('request has no id');
+  if (!Array.isArray(params)) throw new HeddleError('request has no params');
+  return { method, params: params.map(argument), id };
+}
+
+function argument(value: unknown): string {
+  if (typeof value !== 'string') throw new HeddleError('command has a non-string argument');
+  return value;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new HeddleError(`malformed JSON: ${messageOf(error)}`);
+  }
 }

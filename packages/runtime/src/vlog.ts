@@ -2,84 +2,63 @@
  * Logging as Open vSwitch does it (ovs-vswitchd(8), "Logging Options"): modules, three facilities
  * with a level each, patterns, and a limit to the rate of messages that a peer can provoke.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { type Clock, realClock } from './clock.ts';
+import { errnoOf, strerror } from './errors.ts';
+import { OVS_MODULES } from './vlog-modules.ts';
+import { formatRecord, type LogRecord, levelLabel } from './vlog-pattern.ts';
+import { RateLimit } from './vlog-rate-limit.ts';
 
 export const LEVELS = ['off', 'emer', 'err', 'warn', 'info', 'dbg'] as const;
 export type Level = (typeof LEVELS)[number];
 export const FACILITIES = ['syslog', 'console', 'file'] as const;
 export type Facility = (typeof FACILITIES)[number];
 
-const LABEL: Record<Level, string> = {
-  off: 'OFF',
-  emer: 'EMER',
-  err: 'ERR',
-  warn: 'WARN',
-  info: 'INFO',
-  dbg: 'DBG',
-};
-const SEVERITY: Record<Level, number> = { off: 0, emer: 1, err: 3, warn: 4, info: 6, dbg: 7 };
-const DEFAULT_PATTERNS: Record<Facility, string> = {
+const DEFAULT_PATTERNS: Readonly<Record<Facility, string>> = {
   console: '%D{%Y-%m-%dT%H:%M:%SZ}|%05N|%c%T|%p|%m',
   file: '%D{%Y-%m-%dT%H:%M:%S.###Z}|%05N|%c%T|%p|%m',
   syslog: 'ovs|%05N|%c%T|%p|%m',
 };
+/** RFC 5424: what FACILITY:NAME of vlog/set takes. */
+const SYSLOG_FACILITIES: Readonly<Record<string, number>> = {
+  ...{ kern: 0, user: 1, mail: 2, daemon: 3, auth: 4, syslog: 5, lpr: 6, news: 7, uucp: 8 },
+  ...{ clock: 9, ftp: 11, ntp: 12, audit: 13, alert: 14, clock2: 15, local0: 16, local1: 17 },
+  ...{ local2: 18, local3: 19, local4: 20, local5: 21, local6: 22, local7: 23 },
+};
+
+/** How syslog messages begin, by method; `vlog/list-pattern` shows it. */
+export const SYSLOG_PREFIX = { libc: '<%B> %D{%h %e %T} %E %A:', datagram: '<%B>' } as const;
 
 type Levels = Record<Facility, Level>;
 
 const state = {
   program: 'ovs',
-  defaults: { syslog: 'info', console: 'off', file: 'info' } as Levels,
-  patterns: { ...DEFAULT_PATTERNS },
+  thread: '',
+  clock: realClock as Clock,
+  defaults: { syslog: 'info', console: 'info', file: 'info' } as Levels,
+  /** Levels of modules that are not loaded yet. */
+  wanted: new Map<string, Partial<Levels>>(),
+  patterns: { ...DEFAULT_PATTERNS } as Record<Facility, string>,
+  syslogPrefix: SYSLOG_PREFIX.libc as string,
+  syslogFacility: SYSLOG_FACILITIES['daemon']!,
   sequence: 0,
-  file: undefined as { path: string; fd: number } | undefined,
-  console: ((line) => process.stderr.write(`${line}\n`)) as (line: string) => void,
-  syslog: undefined as ((severity: number, line: string) => void) | undefined,
+  file: undefined as { path: string; fd: number; inode: number } | undefined,
+  configuredFile: undefined as string | undefined,
+  console: writeConsole as (line: string) => void,
+  syslog: undefined as ((line: string) => void) | undefined,
 };
 const modules = new Map<string, Logger>();
-
-/** Messages per second and burst allowed on a rate-limited line of code. */
-class RateLimit {
-  readonly #perMs: number;
-  readonly #burst: number;
-  #tokens: number;
-  #filled = 0;
-  #dropped = 0;
-  #firstDrop = 0;
-  #lastDrop = 0;
-
-  constructor(perMinute = 5, burst = 5) {
-    this.#perMs = perMinute / 60_000;
-    this.#burst = burst;
-    this.#tokens = burst;
-  }
-
-  /** undefined: drop this message. Otherwise what to say first, '' for nothing. */
-  take(nowMs: number): string | undefined {
-    this.#tokens = Math.min(this.#burst, this.#tokens + (nowMs - this.#filled) * this.#perMs);
-    this.#filled = nowMs;
-    if (this.#tokens < 1) {
-      if (this.#dropped++ === 0) this.#firstDrop = nowMs;
-      this.#lastDrop = nowMs;
-      return undefined;
-    }
-    this.#tokens -= 1;
-    const n = this.#dropped;
-    if (n === 0) return '';
-    this.#dropped = 0;
-    const first = Math.round((nowMs - this.#firstDrop) / 1000);
-    const last = Math.round((nowMs - this.#lastDrop) / 1000);
-    return `Dropped ${n} log messages in last ${first} seconds (most recently, ${last} seconds ago) due to excessive rate`;
-  }
-}
 
 export class Logger {
   readonly module: string;
   readonly levels: Levels;
   readonly #limits = new Map<string, RateLimit>();
+  /** Off by vlog/disable-rate-limit. */
+  rateLimited = true;
 
   constructor(module: string) {
     this.module = module;
-    this.levels = { ...state.defaults };
+    this.levels = { ...state.defaults, ...state.wanted.get(module) };
   }
 
   enabled(level: Level): boolean {
@@ -101,13 +80,17 @@ export class Logger {
   /** As `log`, but at most a few times a minute for each `key` (by default the level). */
   limited(level: Level, message: string, key: string = level): void {
     if (!this.enabled(level)) return;
+    if (!this.rateLimited) {
+      this.log(level, message);
+      return;
+    }
     let limit = this.#limits.get(key);
     if (!limit) {
       if (this.#limits.size > 1000) this.#limits.clear();
       limit = new RateLimit();
       this.#limits.set(key, limit);
     }
-    const note = limit.take(Date.now());
+    const note = limit.take(state.clock.nowMs());
     if (note === undefined) return;
     if (note !== '') this.log(level, note);
     this.log(level, message);
@@ -141,11 +124,30 @@ export class Logger {
 function emit(facility: Facility, module: string, level: Level, message: string): void {
   if (facility === 'file' && !state.file) return;
   if (facility === 'syslog' && !state.syslog) return;
-  for (const line of message.split('\n')) {
-    const text = format(state.patterns[facility], module, level, line);
-    if (facility === 'console') state.console(text);
-    else if (facility === 'syslog') state.syslog?.(SEVERITY[level], text);
-    else writeFile(`${text}\n`);
+  const record = (text: string): LogRecord => ({
+    program: state.program,
+    thread: state.thread,
+    module,
+    level,
+    message: text,
+    sequence: state.sequence,
+    timeMs: state.clock.wallMs(),
+    facility: state.syslogFacility,
+  });
+  const pattern = state.patterns[facility];
+  if (facility === 'console') state.console(formatRecord(pattern, record(message)));
+  else if (facility === 'file') writeFile(`${formatRecord(pattern, record(message))}\n`);
+  else {
+    const whole = `${state.syslogPrefix} ${pattern}`;
+    for (const line of message.split('\n')) state.syslog?.(formatRecord(whole, record(line)));
+  }
+}
+
+function writeConsole(line: string): void {
+  try {
+    writeSync(2, `${line}\n`);
+  } catch {
+    // Nobody reads: that must not stop the switch.
   }
 }
 
@@ -155,71 +157,6 @@ function writeFile(text: string): void {
   } catch {
     // A full disk must not stop the switch.
   }
-}
-
-function format(pattern: string, module: string, level: Level, message: string): string {
-  const now = new Date();
-  return pattern.replace(
-    /%(-?0?\d*)(?:([aAcDdEmnNpPrtT%])(?:\{([^}]*)\})?)/g,
-    (_, width: string, letter: string, argument?: string) =>
-      pad(expand(letter, argument, now, module, level, message), width),
-  );
-}
-
-function expand(
-  letter: string,
-  argument: string | undefined,
-  now: Date,
-  module: string,
-  level: Level,
-  message: string,
-): string {
-  switch (letter) {
-    case 'A':
-      return state.program;
-    case 'c':
-      return module;
-    case 'd':
-    case 'D':
-      return time(argument ?? '%Y-%m-%d %H:%M:%S', now, letter === 'd');
-    case 'm':
-      return message;
-    case 'N':
-      return String(state.sequence);
-    case 'n':
-      return '\n';
-    case 'p':
-      return LABEL[level];
-    case 'P':
-      return String(process.pid);
-    case 'r':
-      return String(Math.round(performance.now()));
-    case 't':
-    case 'T':
-      return '';
-    default:
-      return letter === '%' ? '%' : '';
-  }
-}
-
-function time(pattern: string, now: Date, local: boolean): string {
-  const two = (n: number) => String(n).padStart(2, '0');
-  const at = local ? new Date(now.getTime() - now.getTimezoneOffset() * 60_000) : now;
-  return pattern
-    .replace('%Y', String(at.getUTCFullYear()))
-    .replace('%m', two(at.getUTCMonth() + 1))
-    .replace('%d', two(at.getUTCDate()))
-    .replace('%H', two(at.getUTCHours()))
-    .replace('%M', two(at.getUTCMinutes()))
-    .replace('%S', two(at.getUTCSeconds()))
-    .replace('###', String(at.getUTCMilliseconds()).padStart(3, '0'));
-}
-
-function pad(text: string, width: string): string {
-  const m = /^(-?)(0?)(\d*)$/.exec(width);
-  const n = Number(m?.[3] ?? 0);
-  if (!m || n === 0) return text;
-  return m[1] ? text.padEnd(n) : text.padStart(n, m[2] ? '0' : ' ');
 }
 
 export const vlog = {
@@ -237,49 +174,63 @@ export const vlog = {
     state.program = name;
   },
 
+  /** What %T shows: the name of a helper process. */
+  setThread(name: string): void {
+    state.thread = name;
+  },
+
+  setClock(clock: Clock): void {
+    state.clock = clock;
+  },
+
   /** Where console lines go; tests catch them here. */
-  setConsole(write: (line: string) => void): void {
-    state.console = write;
+  setConsole(write: ((line: string) => void) | undefined): void {
+    state.console = write ?? writeConsole;
   },
 
-  setSyslog(write: ((severity: number, line: string) => void) | undefined): void {
+  setSyslog(
+    write: ((line: string) => void) | undefined,
+    prefix: string = SYSLOG_PREFIX.libc,
+  ): void {
     state.syslog = write;
+    state.syslogPrefix = prefix;
   },
 
+  /** undefined stands for all. */
   setLevel(module: string | undefined, facility: Facility | undefined, level: Level): void {
     for (const f of facility ? [facility] : FACILITIES) {
       if (module === undefined) {
         state.defaults[f] = level;
+        state.wanted.clear();
         for (const logger of modules.values()) logger.levels[f] = level;
-      } else vlog.module(module).levels[f] = level;
+      } else if (modules.has(module)) modules.get(module)!.levels[f] = level;
+      else state.wanted.set(module, { ...state.wanted.get(module), [f]: level });
     }
   },
 
   /**
-   * Applies `[SPEC]` of -v and vlog/set: words of module, facility and level in any order, or
-   * PATTERN:FACILITY:PATTERN. Returns what is wrong, or undefined.
+   * Applies SPEC of -v and vlog/set: words of module, destination and level in any order, or
+   * PATTERN:DESTINATION:PATTERN, or FACILITY:NAME. Returns what is wrong, or undefined.
    */
   apply(spec: string): string | undefined {
-    const pattern = /^PATTERN:(syslog|console|file|any):(.*)$/is.exec(spec);
-    if (pattern) {
-      const to = pattern[1]!.toLowerCase();
-      for (const f of FACILITIES) if (to === 'any' || to === f) state.patterns[f] = pattern[2]!;
+    const [first = '', ...rest] = spec.split(':');
+    if (first.toLowerCase() === 'pattern' && rest.length > 0) {
+      return setPattern(rest[0]!.toLowerCase(), rest.slice(1).join(':'));
+    }
+    if (first.toLowerCase() === 'facility' && rest.length > 0) {
+      const facility = SYSLOG_FACILITIES[rest.join(':').toLowerCase()];
+      if (facility === undefined) return 'invalid facility';
+      state.syslogFacility = facility;
       return undefined;
     }
-    let level: Level | undefined;
-    let facility: Facility | undefined;
-    let module: string | undefined;
-    for (const word of spec.split(/[ :,\t]+/).filter((w) => w !== '')) {
-      const lower = word.toLowerCase();
-      if ((LEVELS as readonly string[]).includes(lower)) level = lower as Level;
-      else if ((FACILITIES as readonly string[]).includes(lower)) facility = lower as Facility;
-      else if (lower === 'any') continue;
-      else if (modules.has(word)) module = word;
-      else if (/^[\w-]+$/.test(word) && !modules.has(word)) {
-        return `no facility, level, or module named "${word}"`;
-      } else return `${spec}: syntax error`;
-    }
-    vlog.setLevel(module, facility, level ?? 'dbg');
+    return setLevels(spec.split(/[ :,\t]+/).filter((word) => word !== ''));
+  },
+
+  /** Returns what is wrong, or undefined. No names: all modules. */
+  setRateLimits(names: readonly string[], on: boolean): string | undefined {
+    const chosen = names.map((name) => modules.get(name.toLowerCase()));
+    if (chosen.includes(undefined)) return 'unknown module';
+    for (const logger of names.length > 0 ? chosen : modules.values()) logger!.rateLimited = on;
     return undefined;
   },
 
@@ -290,7 +241,7 @@ export const vlog = {
       '                 -------    ------    ------',
     ];
     for (const [name, { levels }] of [...modules].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const [c, s, f] = [levels.console, levels.syslog, levels.file].map((l) => LABEL[l]);
+      const [c, s, f] = [levels.console, levels.syslog, levels.file].map(levelLabel);
       lines.push(
         `${name.padEnd(16)}  ${c!.padStart(4)}       ${s!.padStart(4)}       ${f!.padStart(4)}`,
       );
@@ -300,28 +251,94 @@ export const vlog = {
 
   /** `vlog/list-pattern`. */
   listPatterns(): string {
-    const lines = ['         format', '         ------'];
-    for (const f of ['syslog', 'console', 'file'] as const)
-      lines.push(`${f.padEnd(7)}  ${state.patterns[f]}`);
-    return `${lines.join('\n')}\n`;
+    const row = (name: string, prefix: string, format: string) =>
+      `${name.padEnd(7)}  ${prefix.padEnd(32)}  ${format}\n`;
+    return [
+      row('', 'prefix', 'format'),
+      row('', '------', '------'),
+      row('SYSLOG', state.syslogPrefix, state.patterns.syslog),
+      row('CONSOLE', 'none', state.patterns.console),
+      row('FILE', 'none', state.patterns.file),
+    ].join('');
   },
 
-  /** Opens (or, without a path, reopens) the log file; throws what open(2) answers. */
-  openFile(path = state.file?.path): void {
-    if (path === undefined) return;
-    const fd = openSync(path, 'a', 0o640);
+  /** Logs to `path` from now on; returns false, having warned, when that cannot be opened. */
+  openFile(path: string): boolean {
+    let opened: { path: string; fd: number; inode: number };
+    try {
+      const fd = openSync(path, 'a', 0o640);
+      opened = { path, fd, inode: fstatSync(fd).ino };
+    } catch (error) {
+      log.warn(`failed to open ${path} for logging: ${strerror(errnoOf(error))}`);
+      return false;
+    }
     const old = state.file;
-    state.file = { path, fd };
-    if (old) closeSync(old.fd);
-    else vlog.module('vlog').info(`opened log file ${path}`);
+    if (old !== undefined && old.inode === opened.inode) {
+      closeSync(opened.fd);
+      return true;
+    }
+    if (old) {
+      log.info('closing log file');
+      closeSync(old.fd);
+    }
+    state.file = opened;
+    state.configuredFile = path;
+    log.info(`opened log file ${path}`);
+    return true;
+  },
+
+  /** `vlog/reopen`, after the file was rotated away; false when there is none to open. */
+  reopenFile(): boolean {
+    return state.configuredFile !== undefined && vlog.openFile(state.configuredFile);
   },
 
   closeFile(): void {
-    if (state.file) closeSync(state.file.fd);
+    if (!state.file) return;
+    log.info('closing log file');
+    closeSync(state.file.fd);
     state.file = undefined;
   },
 
+  /** What was configured, open or not. */
   get file(): string | undefined {
-    return state.file?.path;
+    return state.configuredFile;
   },
 };
+
+const log = vlog.module('vlog');
+
+function setPattern(destination: string, pattern: string): string | undefined {
+  if (destination !== 'any' && !isFacility(destination)) {
+    return `unknown destination "${destination}"`;
+  }
+  for (const f of FACILITIES) {
+    if (destination === 'any' || destination === f) state.patterns[f] = pattern;
+  }
+  return undefined;
+}
+
+function setLevels(words: readonly string[]): string | undefined {
+  let level: Level | undefined;
+  let facility: Facility | undefined;
+  let module: string | undefined;
+  for (const word of words.map((w) => w.toLowerCase())) {
+    if (isFacility(word)) {
+      if (facility !== undefined) return 'cannot specify multiple destinations';
+      facility = word;
+    } else if ((LEVELS as readonly string[]).includes(word)) {
+      if (level !== undefined) return 'cannot specify multiple levels';
+      level = word as Level;
+    } else if (modules.has(word) || OVS_MODULES.has(word)) {
+      if (module !== undefined) return 'cannot specify multiple modules';
+      module = word;
+    } else if (word !== 'any') {
+      return `no destination, level, or module "${words.find((w) => w.toLowerCase() === word)}"`;
+    }
+  }
+  vlog.setLevel(module, facility, level ?? 'dbg');
+  return undefined;
+}
+
+function isFacility(word: string): word is Facility {
+  return (FACILITIES as readonly string[]).includes(word);
+}

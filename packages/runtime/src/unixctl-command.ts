@@ -1,0 +1,14 @@
+import { HeddleError } from './errors.ts';
+
+/** A command's refusal: its text reaches the client as the error of the reply. */
+export class UnixctlError extends HeddleError {
+  override name = 'UnixctlError';
+}
+
+export type UnixctlHandler = (args: readonly string[]) => string | Promise<string>;
+
+/** Where commands are registered: a UnixctlServer. */
+export interface UnixctlCommands {
+  /** `max` may be Infinity. A later registration of the same name replaces the earlier. */
+  register(name: string, usage: string, min: number, max: number, handler: UnixctlHandler): void;
+}
