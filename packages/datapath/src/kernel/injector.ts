@@ -5,6 +5,7 @@
  */
 import type { BpfMap } from '@heddle/linux/bpf/index';
 import { SEND_HEADER_BYTES, sendBatch } from '@heddle/linux/native';
+import { SystemError } from '@heddle/runtime';
 import type { DpExecute } from '../dpif.ts';
 import { type ActionNames, encodeActions } from './action-codec.ts';
 import type { ChunkTable } from './chunks.ts';
@@ -55,7 +56,7 @@ export class Injector {
         count = 0;
         at = 0;
       }
-      const mark = size > BATCH_BYTES ? undefined : this.#prepare(e);
+      const mark = size > BATCH_BYTES ? undefined : this.#tryPrepare(e);
       if (mark === undefined) {
         this.lost++;
         continue;
@@ -86,11 +87,21 @@ export class Injector {
     this.lost += count - this.#result[0]!;
   }
 
+  /** Actions that cannot be carried out drop their packet, not the others of the batch. */
+  #tryPrepare(e: DpExecute): number | undefined {
+    try {
+      return this.#prepare(e);
+    } catch (error) {
+      if (error instanceof SystemError) return undefined;
+      throw error;
+    }
+  }
+
   /** Fills a context and returns its mark; undefined when none is free. */
   #prepare(e: DpExecute): number | undefined {
+    const acts = encodeActions(e.actions, e.flow, this.#names);
     const slot = this.#takeSlot();
     if (slot === undefined) return undefined;
-    const acts = encodeActions(e.actions, e.flow, this.#names);
     const inline = acts.slice(0, CTX_ACTS);
     const chunks = this.#chunks.store(acts.slice(CTX_ACTS));
     this.#sequence = (this.#sequence + 1) & 0x3ffff;

@@ -12,6 +12,7 @@ import { SlotAllocator } from './slots.ts';
 /** Every IPv6 receiver takes this much; longer packets go through the device's own check. */
 const PEER_MAX = 1280;
 const MAX_PORTS = 65535;
+const HIDDEN_MTU = 65535;
 const TYPES: readonly VportType[] = ['system', 'internal', 'tap'];
 
 export interface Port extends DpPort {
@@ -173,10 +174,7 @@ export class PortTable {
     let own = name;
     if (type === 'internal') {
       own = hiddenName(this.#instance, name);
-      if (rtnl.link(name) !== undefined) throw new SystemError('EEXIST', name);
-      this.#devices.remove(own);
-      const alias = `heddle ${this.#instance} ${name}`;
-      this.#devices.addVeth({ name }, { name: own, alias });
+      this.#openInternal(name, own);
     }
     const device = rtnl.link(own);
     if (device === undefined) throw new SystemError('ENODEV', name);
@@ -185,6 +183,17 @@ export class PortTable {
       if (p.ifindex === device.index) throw new SystemError('EBUSY', name);
     if (type !== 'internal') rtnl.setLink(device.index, { promisc: true });
     return device;
+  }
+
+  /**
+   * A pair that is there stays, with its addresses and wherever its visible end has gone. The hidden
+   * end takes any length: what the visible end can take, the kernel checks when it arrives there.
+   */
+  #openInternal(name: string, hidden: string): void {
+    if (this.#devices.rtnl.link(hidden) !== undefined) return;
+    if (this.#devices.rtnl.link(name) !== undefined) throw new SystemError('EEXIST', name);
+    const alias = `heddle ${this.#instance} ${name}`;
+    this.#devices.addVeth({ name }, { name: hidden, mtu: HIDDEN_MTU, alias });
   }
 
   /** Maps first, then the program: no packet meets it half known. */
