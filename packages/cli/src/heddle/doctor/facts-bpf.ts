@@ -1,7 +1,14 @@
 /** What bpf(2) allows here, found out by asking it. */
 import { closeSync } from 'node:fs';
 import { attachTcx } from '@heddle/linux/bpf/objects';
-import { BPF_MAP_CREATE, BPF_PROG_LOAD, bpf, errnoName, pointer } from '@heddle/linux/bpf/syscall';
+import {
+  BPF_MAP_CREATE,
+  BPF_OBJ_GET_INFO_BY_FD,
+  BPF_PROG_LOAD,
+  bpf,
+  errnoName,
+  pointer,
+} from '@heddle/linux/bpf/syscall';
 import { errnoOf, messageOf } from '@heddle/runtime';
 
 export interface BpfFacts {
@@ -62,5 +69,44 @@ function probeTcx(program: number): boolean {
     return true;
   } catch (error) {
     return errnoOf(error) === 'ENODEV';
+  }
+}
+
+const BPF_PROG_GET_FD_BY_ID = 13;
+const BPF_PROG_QUERY = 16;
+const BPF_TCX_INGRESS = 46;
+const MAX_PROGRAMS = 64;
+
+/** Names of the programs that TCX runs at a device's ingress, in their order. */
+export function tcxPrograms(ifindex: number): string[] {
+  const ids = Buffer.alloc(4 * MAX_PROGRAMS);
+  const attr = Buffer.alloc(64);
+  attr.writeUInt32LE(ifindex, 0);
+  attr.writeUInt32LE(BPF_TCX_INGRESS, 4);
+  attr.writeBigUInt64LE(pointer(ids), 16);
+  attr.writeUInt32LE(MAX_PROGRAMS, 24);
+  if (bpf(BPF_PROG_QUERY, attr) < 0) return [];
+  const count = Math.min(attr.readUInt32LE(24), MAX_PROGRAMS);
+  return Array.from({ length: count }, (_, n) => programName(ids.readUInt32LE(4 * n)));
+}
+
+/** Of struct bpf_prog_info: 16 bytes of name at 64. */
+const INFO_NAME = 64;
+
+function programName(id: number): string {
+  const byId = Buffer.alloc(16);
+  byId.writeUInt32LE(id, 0);
+  const fd = bpf(BPF_PROG_GET_FD_BY_ID, byId);
+  if (fd < 0) return `program ${id}`;
+  try {
+    const info = Buffer.alloc(128);
+    const attr = Buffer.alloc(16);
+    attr.writeUInt32LE(fd, 0);
+    attr.writeUInt32LE(info.length, 4);
+    attr.writeBigUInt64LE(pointer(info), 8);
+    if (bpf(BPF_OBJ_GET_INFO_BY_FD, attr) < 0) return `program ${id}`;
+    return info.toString('latin1', INFO_NAME, info.indexOf(0, INFO_NAME)) || `program ${id}`;
+  } finally {
+    closeSync(fd);
   }
 }

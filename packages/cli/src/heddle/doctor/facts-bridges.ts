@@ -1,5 +1,7 @@
 /** The configured bridges with the devices of their ports, from the database and the kernel. */
 import { execFile } from 'node:child_process';
+import { Rtnl } from '@heddle/linux/rtnetlink/rtnl';
+import { tcxPrograms } from './facts-bpf.ts';
 
 export interface PortFacts {
   readonly name: string;
@@ -26,24 +28,23 @@ export async function bridgeFacts(): Promise<BridgeFacts[] | undefined> {
     ]);
     const byUuid = new Map(interfaces.map(([id, ...rest]) => [uuids(id!)[0], rest]));
     const portInterfaces = new Map(ports.map(([id, list]) => [uuids(id!)[0], uuids(list!)]));
-    const facts = bridges.map(async ([name, list]) => {
+    return bridges.map(([name, list]) => {
       const rows = uuids(list!).flatMap((port) => portInterfaces.get(port) ?? []);
       const found = rows.map((id) => byUuid.get(id)).filter((row) => row !== undefined);
-      return { name: String(name), ports: await Promise.all(found.map(portFacts)) };
+      return { name: String(name), ports: found.map(portFacts) };
     });
-    return await Promise.all(facts);
   } catch {
     return undefined;
   }
 }
 
-async function portFacts([name, mtu, error, type]: Cell[]): Promise<PortFacts> {
+function portFacts([name, mtu, error, type]: Cell[]): PortFacts {
   const device = String(name);
   return {
     name: device,
     mtu: typeof mtu === 'number' ? mtu : undefined,
     error: typeof error === 'string' && error !== '' ? error : undefined,
-    rivals: type === 'patch' ? [] : await rivalPrograms(device),
+    rivals: type === 'patch' ? [] : rivalPrograms(device),
   };
 }
 
@@ -59,16 +60,19 @@ async function table(name: string, columns: string): Promise<Cell[][]> {
   return data;
 }
 
-/** Classic filters, which come after TCX links, and foreign TCX links are both in tc's listing. */
-async function rivalPrograms(device: string): Promise<string[]> {
-  const names = new Set<string>();
-  const args = ['-j', 'filter', 'show', 'dev', device, 'ingress'];
-  const text = await output('tc', args).catch(() => '[]');
-  for (const filter of JSON.parse(text || '[]')) {
-    const name = filter?.options?.bpf_name ?? filter?.kind;
-    if (typeof name === 'string' && filter.options && !/heddle/.test(name)) names.add(name);
-  }
-  return [...names];
+/** The switch's own, as the kernel names them. */
+const OWN = new Set(['port_in', 'inject_in']);
+
+/** Programs at a device's ingress, in TCX and in clsact, that are not the switch's. */
+function rivalPrograms(device: string): string[] {
+  using rtnl = new Rtnl();
+  const link = rtnl.link(device);
+  if (link === undefined) return [];
+  const names = [
+    ...tcxPrograms(link.index),
+    ...rtnl.filters(link.index, 'ingress').map((filter) => filter.bpf?.name ?? filter.kind),
+  ];
+  return [...new Set(names)].filter((name) => !OWN.has(name));
 }
 
 function output(file: string, args: string[]): Promise<string> {
