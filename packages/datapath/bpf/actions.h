@@ -49,10 +49,10 @@ NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
   case A_OUTN:
     return output_many(skb, s, a);
   case A_PUSH_VLAN:
-    s->dirty = 1;
+    s->dirty |= DIRTY_LAYOUT;
     return bpf_skb_vlan_push(skb, a->a16, a->a32) ? fail(s) : RC_NEXT;
   case A_POP_VLAN:
-    s->dirty = 1;
+    s->dirty |= DIRTY_LAYOUT;
     return bpf_skb_vlan_pop(skb) ? fail(s) : RC_NEXT;
   case A_RECIRC:
     return recirculate(skb, s, a);
@@ -71,14 +71,13 @@ NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
   case A_SET_MARK: {
     __u32 m = *(__u32 *)a->b;
     skb->mark = (skb->mark & ~m) | (a->a32 & m);
-    s->dirty = 1;
+    s->dirty |= DIRTY_KEY;
     return RC_NEXT;
   }
   }
-  s->dirty = 0;
   if (rewrite(skb, s, a))
     return fail(s);
-  s->dirty = 1;
+  s->dirty |= DIRTY_KEY;
   return RC_NEXT;
 }
 

@@ -149,6 +149,9 @@ struct counters {
   __u64 drops[DROP_REASONS];
 };
 
+#define DIRTY_LAYOUT 1 /* offsets and key are out of date */
+#define DIRTY_KEY 2    /* the key's values are */
+
 /* Per CPU: the packet being worked on. */
 struct scratch {
   struct flow_key k;
@@ -157,7 +160,7 @@ struct scratch {
   __u64 flow_hash;
   __u32 in_port, slot, recirc, trunc;
   __u32 l3, l4, l4_end; /* where headers start and the IP packet ends; 0: none */
-  __u32 dirty;          /* key and offsets are out of date */
+  __u32 dirty;          /* DIRTY_* */
   __u32 nact, next;     /* the list in acts, and its first chunk plus one */
   int verdict;
 };

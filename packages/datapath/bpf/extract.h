@@ -257,10 +257,13 @@ INL int extract_l4(struct __sk_buff *skb, struct scratch *s)
   struct flow_key *k = &s->k;
   __u32 off = s->l4;
   __be16 h[10];
-  __u32 have = s->l4_end > off ? s->l4_end - off : 0;
+  __u32 have = s->l4_end > off ? s->l4_end - off : 0, doff;
   switch (k->nw_proto) {
   case IPPROTO_TCP:
     if (have < 20 || bpf_skb_load_bytes(skb, off, h, 20))
+      return 0;
+    doff = (bpf_ntohs(h[6]) >> 12) * 4;
+    if (doff < 20 || doff > have)
       return 0;
     k->tp_src = h[0];
     k->tp_dst = h[1];

@@ -66,7 +66,8 @@ NOINL int output(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 las
     drop_count(s, DROP_NO_PORT);
     return 0;
   }
-  if (s->trunc && s->trunc < skb->len) {
+  __u32 cut = truncated(skb, s);
+  if (cut < skb->len) {
     if (!last) {
       struct act t = { .type = A_TRUNC, .a32 = s->trunc };
       struct act a = { .type = A_OUT, .a16 = 1, .a32 = port };
@@ -75,7 +76,7 @@ NOINL int output(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 las
       return 0;
     }
     /* The kernel does not cut into headers that it knows: the daemon sends such a stump. */
-    if (bpf_skb_change_tail(skb, s->trunc, 0)) {
+    if (bpf_skb_change_tail(skb, cut, 0)) {
       upcall(skb, s, UPCALL_RESEND, port);
       s->trunc = 0;
       return 0;

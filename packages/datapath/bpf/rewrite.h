@@ -23,9 +23,9 @@ INL __u32 l4_csum(struct scratch *s, bool pseudo, __u64 *flags)
     *flags |= BPF_F_MARK_MANGLED_0;
     return l4 + 6;
   case IPPROTO_ICMPV6:
-    return l4 + 2;
+    return s->k.eth_type == bpf_htons(ETH_P_IPV6) ? l4 + 2 : 0;
   case IPPROTO_ICMP:
-    return pseudo ? 0 : l4 + 2;
+    return pseudo || s->k.eth_type != bpf_htons(ETH_P_IP) ? 0 : l4 + 2;
   }
   return 0;
 }
@@ -194,7 +194,7 @@ NOINL int rewrite(struct __sk_buff *skb, struct scratch *s, struct act *a)
 {
   if (!s || !a)
     return -1;
-  if (s->dirty && extract(skb, s))
+  if ((s->dirty & DIRTY_LAYOUT) && extract(skb, s))
     return -1;
   if (a->type == A_SET_ETH)
     return set_eth(skb, a);

@@ -12,6 +12,13 @@ INL void drop_count(struct scratch *s, __u32 reason)
   s->c.drops[reason & (DROP_REASONS - 1)]++;
 }
 
+/* Bytes of the sk_buff that `trunc` leaves; a tag in the metadata counts as on the wire. */
+INL __u32 truncated(struct __sk_buff *skb, struct scratch *s)
+{
+  __u32 tag = skb->vlan_present ? 4 : 0, n = s->trunc;
+  return n && n < skb->len + tag ? n - tag : skb->len;
+}
+
 INL void fill_offload(struct __sk_buff *skb, struct upcall *u)
 {
   if (!have_kfuncs) {
@@ -91,9 +98,7 @@ NOINL int emit_upcall(struct __sk_buff *skb, struct scratch *s, __u64 what)
 {
   if (!s)
     return -1;
-  __u32 len = skb->len, slot = s->slot;
-  if (s->trunc && s->trunc < len)
-    len = s->trunc;
+  __u32 slot = s->slot, len = truncated(skb, s);
   struct quota *q = bpf_map_lookup_elem(&quotas, &slot);
   __u64 used = bpf_ringbuf_query(&upcalls, BPF_RB_AVAIL_DATA);
   __u64 room = used < ring_bytes ? ring_bytes - used : 0;

@@ -176,6 +176,11 @@ export class KernelDpif implements Dpif {
     });
   }
 
+  /** Whether packets wait in the ring. */
+  upcallsPending(): boolean {
+    return this.#upcalls.pending();
+  }
+
   stats(): DpStats {
     const { maps } = this.#engine.programs;
     const element = maps['scratch']!.lookup(0)!;

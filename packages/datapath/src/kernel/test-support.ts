@@ -101,8 +101,9 @@ export class Rig implements ComplianceProvider {
     }
   }
 
-  settle(): Promise<void> {
-    return delay(SETTLE_MS);
+  async settle(): Promise<void> {
+    await delay(SETTLE_MS);
+    await until(() => !this.dpif.upcallsPending());
   }
 
   async close(): Promise<void> {

@@ -62,6 +62,13 @@ export class UpcallReader {
     }
   }
 
+  /** Whether records were sent that are not acknowledged. */
+  pending(): boolean {
+    const q = this.#quotas;
+    for (let i = 0; i < q.length; i += 4) if (q[i] !== q[i + 2]) return true;
+    return false;
+  }
+
   close(): void {
     this.#watcher.close();
   }
