@@ -2,7 +2,7 @@
 // A bundle knows the sources that it was made from. While they are there and one of them is newer, it runs the
 // sources instead, so that a forgotten build is slow but never wrong.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -57,6 +57,10 @@ function writeEntries() {
   for (const name of commands) {
     writeFileSync(join(fresh, `${name}.mjs`), entry(name, inputsOf(name)));
   }
+  // For scripts/setup.sh: what is newer than this has not been built.
+  const stamp = join(fresh, 'built');
+  writeFileSync(stamp, '');
+  utimesSync(stamp, started / 1000, started / 1000);
 }
 
 /** The sources of everything that the command may load, relative to the root. */

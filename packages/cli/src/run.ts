@@ -33,7 +33,8 @@ function isBrokenPipe(error: unknown): boolean {
 /** A bug shows its stack; what the user can mend shows its message alone. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const forUser = error.name !== 'Error' && !/^(Type|Range|Reference|Syntax)Error$/.test(error.name);
+  const forUser =
+    error.name !== 'Error' && !/^(Type|Range|Reference|Syntax)Error$/.test(error.name);
   return forUser || 'code' in error ? error.message : String(error.stack);
 }
 

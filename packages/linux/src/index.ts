@@ -1,7 +1,8 @@
 /** Linux as the switch needs it. BPF is in '@heddle/linux/bpf/index'. */
-export { linuxFileLocks } from './file-lock.ts';
+
 export { Ethtool, type Feature, type LinkSettings } from './ethtool.ts';
 export { fdLeakCheck, openFds } from './fd-leak.ts';
+export { linuxFileLocks } from './file-lock.ts';
 export * from './native.ts';
 export { DecodeError } from './netlink/decode-error.ts';
 export { NetlinkError } from './netlink/message.ts';
