@@ -16,6 +16,8 @@ export interface DpPort {
   readonly portNo: OdpPort;
   readonly name: string;
   readonly type: VportType;
+  /** Of the device, where the engine has one; 0 when it has vanished. */
+  readonly ifindex?: number;
 }
 
 /** Offload state that travels with a packet (struct virtio_net_hdr, linux/virtio_net.h). */

@@ -1,0 +1,100 @@
+/** ovs-vswitchd(8): the switch. */
+import { linuxFileLocks } from '@heddle/linux/file-lock';
+import {
+  applyDaemonOption,
+  applyLogOption,
+  coverage,
+  DAEMON_OPTIONS,
+  daemonConfig,
+  daemonStart,
+  dirs,
+  formatOptions,
+  HeddleError,
+  installFileLocks,
+  LOG_OPTIONS,
+  messageOf,
+  type OptionSpec,
+  parseOptions,
+  UnixctlServer,
+  unixctlPath,
+  versionText,
+  vlog,
+} from '@heddle/runtime';
+import { registerSwitchCommands, Switch } from '@heddle/vswitch';
+import { openDpif } from './open-dpif.ts';
+
+const PROGRAM = 'ovs-vswitchd';
+
+const OPTIONS: readonly OptionSpec[] = [
+  ...DAEMON_OPTIONS,
+  ...LOG_OPTIONS,
+  { long: 'mlockall', help: 'accepted for compatibility' },
+  { long: 'unixctl', argument: 'SOCKET', help: 'override default control socket name' },
+  { long: 'disable-system', help: 'accepted for compatibility' },
+  { long: 'disable-system-route', help: 'accepted for compatibility' },
+  { long: 'private-key', short: 'p', argument: 'FILE', help: 'file with private key' },
+  { long: 'certificate', short: 'c', argument: 'FILE', help: 'file with certificate' },
+  { long: 'ca-cert', short: 'C', argument: 'FILE', help: 'file with peer CA certificate' },
+  { long: 'help', short: 'h', help: 'display this help message' },
+  { long: 'version', short: 'V', help: 'display version information' },
+];
+
+function usage(): string {
+  return `${PROGRAM}: Open vSwitch daemon
+usage: ${PROGRAM} [OPTIONS] [DATABASE]
+where DATABASE is a socket on which ovsdb-server is listening
+      (default: "${dirs.defaultRemote}").
+
+Options:
+${formatOptions(OPTIONS)}`;
+}
+
+async function main(): Promise<void> {
+  const { options, args } = parseOptions(PROGRAM, OPTIONS, process.argv.slice(2));
+  const config = daemonConfig();
+  let unixctl: string | undefined;
+  vlog.setLevel(undefined, 'console', 'warn');
+  for (const option of options) {
+    if (applyDaemonOption(PROGRAM, config, option) || applyLogOption(PROGRAM, option)) continue;
+    if (option.spec.long === 'help') return void console.log(usage());
+    if (option.spec.long === 'version') return void console.log(versionText(PROGRAM));
+    if (option.spec.long === 'unixctl') unixctl = option.value;
+  }
+  if (args.length > 1) {
+    throw new HeddleError('at most one non-option argument accepted; use --help for usage');
+  }
+  installFileLocks(linuxFileLocks);
+  const daemon = await daemonStart(PROGRAM, config);
+  const ctl = new UnixctlServer(PROGRAM);
+  const sw = new Switch({ remote: args[0] ?? dirs.defaultRemote, openDpif });
+  registerSwitchCommands(ctl, sw);
+  const stop = (cleanup: boolean) => {
+    void sw
+      .stop(cleanup)
+      .catch((error: unknown) => vlog.module('bridge').err(messageOf(error)))
+      .then(() => {
+        ctl.close();
+        process.exit(0);
+      });
+  };
+  ctl.register('exit', '[--cleanup]', 0, 1, ([option]) => {
+    setImmediate(() => stop(option === '--cleanup'));
+    return '';
+  });
+  await ctl.listen(unixctlPath(PROGRAM, unixctl));
+  if (config.detach) vlog.setLevel(undefined, 'console', 'off');
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+    process.on(signal, () => stop(false));
+  setInterval(() => coverage.sample(), 5000).unref();
+  sw.start();
+  daemon.ready();
+}
+
+main().catch((error: unknown) => {
+  if (!(error instanceof HeddleError)) throw error;
+  const text = error.message.startsWith(`${PROGRAM}: `)
+    ? error.message
+    : `${PROGRAM}: ${error.message}`;
+  process.stderr.write(`${text}\n`);
+  process.exit(1);
+});

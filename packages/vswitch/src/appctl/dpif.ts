@@ -1,0 +1,146 @@
+import { type DpPort, formatInstalledFlow } from '@heddle/datapath';
+import type { UnixctlServer } from '@heddle/runtime';
+import type { Switch } from '../switch.ts';
+import { bridgeOf } from './lookup.ts';
+
+/** dpif/*, upcall/* and revalidator/*: what the switch has in its datapaths. */
+export function registerDpif(server: UnixctlServer, sw: Switch): void {
+  server.register('dpif/show', '', 0, 0, () => {
+    let out = '';
+    for (const { dpif } of sw.backers.values()) {
+      const stats = dpif.stats();
+      out += `${dpif.type}@${dpif.name}: hit:${stats.hit} missed:${stats.missed}\n`;
+      const ports = new Map([...dpif.ports()].map((p) => [p.portNo, p]));
+      const bridges = [...sw.bridges.values()].filter((b) => b.backer.dpif === dpif);
+      for (const bridge of bridges.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+        out += `  ${bridge.name}:\n`;
+        const mine = [...bridge.ofproto.ports.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+        for (const p of mine) {
+          const odp = p.odpPort === undefined ? 'none' : String(p.odpPort);
+          out += `    ${p.name} ${p.ofport}/${odp}: ${kind(p.odpPort === undefined ? undefined : ports.get(p.odpPort), p.peer?.name)}\n`;
+        }
+      }
+    }
+    return out;
+  });
+
+  server.register('dpif/dump-dps', '', 0, 0, () =>
+    [...sw.bridges.values()]
+      .map((b) => `${b.backer.dpif.type}@${b.name}\n`)
+      .sort()
+      .join(''),
+  );
+
+  server.register('dpif/dump-flows', '[-m] [--names | --no-names] bridge', 1, 4, (args) => {
+    const bridge = bridgeOf(sw, args.at(-1)!);
+    const verbose = args.includes('-m') || args.includes('--more');
+    const named = args.includes('--names') || (verbose && !args.includes('--no-names'));
+    const { dpif, ports } = bridge.backer;
+    const names = new Map([...dpif.ports()].map((p) => [p.portNo, p.name]));
+    let out = '';
+    for (const flow of dpif.flows()) {
+      if (ports.get(flow.key.inPort)?.bundle.bridge !== bridge.ofproto) continue;
+      const portName = (port: number) => names.get(port);
+      out += `${formatInstalledFlow(flow, dpif.nowMs(), { verbose, ...(named ? { portName } : {}) })}\n`;
+    }
+    return out;
+  });
+
+  server.register('dpif/show-dp-features', 'bridge', 1, 1, ([name]) => {
+    bridgeOf(sw, name!);
+    return `${FEATURES.map(([feature, value]) => `${feature}: ${value}`).join('\n')}\n`;
+  });
+
+  server.register('upcall/show', '', 0, 0, () => {
+    let out = '';
+    for (const { dpif, udpif } of sw.backers.values()) {
+      out += `${dpif.type}@${dpif.name}:\n`;
+      out += `  flows         : (current ${udpif.ukeys.size}) (avg ${udpif.ukeys.size}) (max ${Math.max(udpif.maxFlows, udpif.ukeys.size)}) (limit ${udpif.options.flowLimit})\n`;
+      out += `  dump duration : ${Math.ceil(udpif.dumpDurationMs)}ms\n`;
+      out += '  ufid enabled : true\n\n';
+      out += `  0: (keys ${udpif.ukeys.size})\n`;
+    }
+    return out;
+  });
+
+  const each = (work: (sw: Switch) => void) => () => {
+    work(sw);
+    return '';
+  };
+  server.register(
+    'revalidator/pause',
+    '',
+    0,
+    0,
+    each(() => forAll(sw, (u) => u.pause())),
+  );
+  server.register(
+    'revalidator/resume',
+    '',
+    0,
+    0,
+    each(() => forAll(sw, (u) => u.resume())),
+  );
+  server.register(
+    'revalidator/purge',
+    '',
+    0,
+    0,
+    each(() => forAll(sw, (u) => u.purge())),
+  );
+  server.register('revalidator/wait', '', 0, 0, async () => {
+    for (const { udpif } of sw.backers.values()) {
+      udpif.poll();
+      await udpif.wait();
+    }
+    return '';
+  });
+}
+
+function forAll(
+  sw: Switch,
+  work: (
+    udpif: Switch['backers'] extends Map<string, infer B>
+      ? B extends { udpif: infer U }
+        ? U
+        : never
+      : never,
+  ) => void,
+): void {
+  for (const { udpif } of sw.backers.values()) work(udpif);
+}
+
+function kind(port: DpPort | undefined, peer: string | undefined): string {
+  if (!port) return peer === undefined ? '(patch)' : `(patch: peer=${peer})`;
+  return `(${port.type})`;
+}
+
+/** What every engine of ours can do, under the names of upstream's probes. */
+const FEATURES: readonly (readonly [string, string])[] = [
+  ['Masked set action', 'Yes'],
+  ['Tunnel push pop', 'No'],
+  ['Ufid', 'Yes'],
+  ['Truncate action', 'Yes'],
+  ['Clone action', 'No'],
+  ['Sample nesting', '0'],
+  ['Conntrack eventmask', 'No'],
+  ['Conntrack clear', 'No'],
+  ['Max dp_hash algorithm', '0'],
+  ['Check pkt length action', 'No'],
+  ['Conntrack timeout policy', 'No'],
+  ['Explicit Drop action', 'Yes'],
+  ['Optimized Balance TCP mode', 'No'],
+  ['Conntrack all-zero IP SNAT', 'No'],
+  ['MPLS Label add', 'No'],
+  ['Max VLAN headers', '2'],
+  ['Max MPLS depth', '0'],
+  ['Recirc', 'Yes'],
+  ['CT state', 'No'],
+  ['CT zone', 'No'],
+  ['CT mark', 'No'],
+  ['CT label', 'No'],
+  ['CT state NAT', 'No'],
+  ['CT orig tuple', 'No'],
+  ['CT orig tuple for IPv6', 'No'],
+  ['IPv6 ND Extension', 'No'],
+];

@@ -1,0 +1,38 @@
+/** The control commands of ovs-vswitchd(8). */
+import { readFile } from 'node:fs/promises';
+import { coverage, registerMemory, type UnixctlServer } from '@heddle/runtime';
+import { registerDpctl } from '../dpctl/index.ts';
+import type { Switch } from '../switch.ts';
+import { registerDpif } from './dpif.ts';
+import { registerFdb } from './fdb.ts';
+import { registerOfproto } from './ofproto.ts';
+
+export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void {
+  coverage.register(server);
+  registerFdb(server, sw);
+  registerDpif(server, sw);
+  registerOfproto(server, sw);
+  registerDpctl(server, {
+    program: 'ovs-vswitchd',
+    dpifs: () => [...sw.backers.values()].map((b) => b.dpif),
+    readFile: (name) => readFile(name, 'utf8'),
+  });
+  registerMemory(server, () => {
+    let ports = 0;
+    for (const bridge of sw.bridges.values()) ports += bridge.ofproto.ports.size;
+    let keys = 0;
+    for (const backer of sw.backers.values()) keys += backer.udpif.ukeys.size;
+    let cells = 0;
+    for (const table of sw.idl.schema.tables.values()) {
+      cells += sw.idl.rows(table.name as 'Bridge').length * (table.columnList.length + 1);
+    }
+    return {
+      handlers: 1,
+      'idl-cells-Open_vSwitch': cells,
+      ports,
+      revalidators: 1,
+      rules: sw.bridges.size,
+      'udpif keys': keys,
+    };
+  });
+}

@@ -1,0 +1,31 @@
+/** A datapath that bridges of one type share: `ovs-system` or `ovs-netdev`. */
+import type { Dpif, OdpPort } from '@heddle/datapath';
+import type { OfPort, XlateConfig } from './ofproto.ts';
+import { Udpif } from './ofproto-dpif-upcall.ts';
+
+export class Backer {
+  readonly dpif: Dpif;
+  readonly udpif: Udpif;
+  readonly ports = new Map<OdpPort, OfPort>();
+  readonly #xlate: { vlanLimit: number } & XlateConfig;
+
+  constructor(dpif: Dpif) {
+    this.dpif = dpif;
+    this.#xlate = { vlanLimit: 1, portOf: (odpPort) => this.ports.get(odpPort) };
+    this.udpif = new Udpif(dpif, this.#xlate);
+  }
+
+  get xlateConfig(): XlateConfig {
+    return this.#xlate;
+  }
+
+  /** How many VLAN tags are looked at; 0 in the database means as many as there can be. */
+  set vlanLimit(limit: number) {
+    this.#xlate.vlanLimit = limit === 0 ? 2 : Math.min(limit, 2);
+  }
+
+  /** Whether any bridge has a port in it. */
+  get inUse(): boolean {
+    return this.ports.size > 0;
+  }
+}

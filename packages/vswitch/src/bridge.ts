@@ -1,0 +1,204 @@
+/** A Bridge row made real. */
+import type { OdpPort, VportType } from '@heddle/datapath';
+import type { Rtnl } from '@heddle/linux';
+import type { Idl } from '@heddle/ovsdb';
+import { type Clock, messageOf, vlog } from '@heddle/runtime';
+import type { Backer } from './backer.ts';
+import { Iface } from './iface.ts';
+import { MAC_DEFAULT_MAX, MacLearning } from './mac-learning.ts';
+import { OfportMap } from './ofport-map.ts';
+import { Bundle, Ofproto } from './ofproto.ts';
+import {
+  type BridgeRow,
+  configureBundle,
+  type InterfaceRow,
+  type PortRow,
+  type Schema,
+} from './port-config.ts';
+
+const log = vlog.module('bridge');
+
+interface DesiredIface {
+  readonly row: InterfaceRow;
+  readonly type: string;
+  readonly port: PortRow;
+}
+
+export type AdoptedPorts = ReadonlyMap<string, { portNo: OdpPort; type: VportType }>;
+
+export class Bridge {
+  readonly name: string;
+  readonly backer: Backer;
+  readonly ofproto: Ofproto;
+  readonly ifaces = new Map<string, Iface>();
+  readonly #ofports = new OfportMap();
+  row: BridgeRow;
+  datapathId = '';
+
+  constructor(row: BridgeRow, backer: Backer, clock: Clock) {
+    this.name = row.name;
+    this.row = row;
+    this.backer = backer;
+    const macs = new MacLearning<Bundle>(clock, (vlan, mac) =>
+      backer.udpif.macChanged(this.ofproto, vlan, mac),
+    );
+    this.ofproto = new Ofproto(row.name, macs);
+    this.ofproto.tableStats.createdMs = clock.nowMs();
+  }
+
+  /** What the database asks for, by name; a row's later namesake loses. */
+  desired(idl: Idl<Schema>): Map<string, DesiredIface> {
+    const out = new Map<string, DesiredIface>();
+    for (const portUuid of this.row.ports) {
+      const port = idl.get('Port', portUuid);
+      for (const uuid of port?.interfaces ?? []) {
+        const row = idl.get('Interface', uuid);
+        if (!port || !row || out.has(row.name)) continue;
+        out.set(row.name, { row, type: Iface.typeOf(row, this.name), port });
+      }
+    }
+    return out;
+  }
+
+  /** First half of a reconfiguration: what is not wanted goes, so that others can have it. */
+  async removeUnwanted(desired: ReadonlyMap<string, DesiredIface>): Promise<boolean> {
+    let changed = false;
+    for (const [name, iface] of this.ifaces) {
+      const want = desired.get(name);
+      if (want && want.type === iface.type && want.port.name === iface.home.bundle.name) {
+        const request = want.row.ofport_request;
+        if (request === undefined || !iface.port || request === iface.port.ofport) continue;
+      }
+      await iface.close();
+      this.ifaces.delete(name);
+      changed = true;
+    }
+    for (const [name, bundle] of this.ofproto.bundles) {
+      if (bundle.ports.length > 0) continue;
+      if ([...desired.values()].some((d) => d.port.name === name)) continue;
+      this.ofproto.bundles.delete(name);
+    }
+    return changed;
+  }
+
+  /** Second half: opens what is wanted and configures it. Whether anything changed for flows. */
+  async addWanted(
+    desired: ReadonlyMap<string, DesiredIface>,
+    adopted: AdoptedPorts,
+  ): Promise<boolean> {
+    let changed = this.#configureSwitch();
+    for (const { row, type, port } of desired.values()) {
+      const bundle = this.#bundle(port.name);
+      if (configureBundle(bundle, port)) {
+        changed = true;
+        this.ofproto.macs.flush(bundle);
+      }
+      let iface = this.ifaces.get(row.name);
+      if (!iface) {
+        const isLocal = row.name === this.name;
+        iface = new Iface(row, type, {
+          backer: this.backer,
+          bundle,
+          ofports: this.#ofports,
+          isLocal,
+        });
+        this.ifaces.set(row.name, iface);
+      }
+      iface.row = row;
+      if (iface.isOpen) continue;
+      await iface.open(adopted);
+      changed ||= iface.isOpen;
+    }
+    return changed;
+  }
+
+  async close(): Promise<void> {
+    for (const iface of this.ifaces.values()) await iface.close();
+    this.ifaces.clear();
+    this.ofproto.bundles.clear();
+  }
+
+  /** Addresses, MTUs and the datapath id, which depend on what devices there are. */
+  configureDevices(rtnl: Rtnl): void {
+    this.#configureMtu(rtnl);
+    this.#configureMacs(rtnl);
+    const local = rtnl.link(this.name);
+    const given = this.row.other_config.get('datapath-id');
+    if (given !== undefined && /^(0x)?[0-9a-fA-F]{1,16}$/.test(given)) {
+      this.datapathId = given.replace(/^0x/, '').toLowerCase().padStart(16, '0');
+    } else if (local) this.datapathId = local.mac.replaceAll(':', '').padStart(16, '0');
+  }
+
+  #configureSwitch(): boolean {
+    const { row, ofproto } = this;
+    const integer = (key: string, fallback: number, min: number) => {
+      const n = Number.parseInt(row.other_config.get(key) ?? '', 10);
+      return Number.isInteger(n) && n >= min ? n : fallback;
+    };
+    const before = `${ofproto.forwardBpdu}${ofproto.hasNormalFlow}`;
+    ofproto.forwardBpdu = row.other_config.get('forward-bpdu') === 'true';
+    ofproto.hasNormalFlow = row.fail_mode !== 'secure';
+    const flooding = ofproto.macs.configure({
+      idleMs: Math.min(Math.max(integer('mac-aging-time', 300, 1), 15), 3600) * 1000,
+      max: Math.max(integer('mac-table-size', MAC_DEFAULT_MAX, 1), 10),
+      floodVlans: new Set(row.flood_vlans),
+    });
+    return flooding || before !== `${ofproto.forwardBpdu}${ofproto.hasNormalFlow}`;
+  }
+
+  #bundle(name: string): Bundle {
+    let bundle = this.ofproto.bundles.get(name);
+    if (!bundle) {
+      bundle = new Bundle(name, this.ofproto);
+      this.ofproto.bundles.set(name, bundle);
+    }
+    return bundle;
+  }
+
+  /** Internal ports follow the smallest MTU of the others unless told otherwise. */
+  #configureMtu(rtnl: Rtnl): void {
+    let min = Infinity;
+    for (const iface of this.ifaces.values()) {
+      if (iface.type === 'internal' || iface.odpPort === undefined) continue;
+      min = Math.min(min, rtnl.link(iface.name)?.mtu ?? Infinity);
+    }
+    for (const iface of this.ifaces.values()) {
+      if (iface.odpPort === undefined) continue;
+      const follow = iface.type === 'internal' && min !== Infinity ? min : undefined;
+      const mtu = iface.row.mtu_request ?? follow;
+      const link = mtu === undefined ? undefined : rtnl.link(iface.name);
+      if (!link || mtu === undefined || link.mtu === mtu) continue;
+      this.#set(rtnl, iface.name, { mtu });
+    }
+  }
+
+  #configureMacs(rtnl: Rtnl): void {
+    for (const iface of this.ifaces.values()) {
+      const mac = iface.name === this.name ? this.#bridgeMac(rtnl) : iface.row.mac;
+      if (mac === undefined || iface.type !== 'internal' || iface.odpPort === undefined) continue;
+      const link = rtnl.link(iface.name);
+      if (link && link.mac !== mac.toLowerCase()) this.#set(rtnl, iface.name, { mac });
+    }
+  }
+
+  /** other_config:hwaddr, else the lowest address of the ports that are real devices. */
+  #bridgeMac(rtnl: Rtnl): string | undefined {
+    const given = this.row.other_config.get('hwaddr');
+    if (given !== undefined && /^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/.test(given)) return given;
+    let lowest: string | undefined;
+    for (const iface of this.ifaces.values()) {
+      if (iface.type !== 'system' || iface.odpPort === undefined) continue;
+      const mac = rtnl.link(iface.name)?.mac;
+      if (mac !== undefined && mac !== '' && (lowest === undefined || mac < lowest)) lowest = mac;
+    }
+    return lowest;
+  }
+
+  #set(rtnl: Rtnl, name: string, change: { mtu?: number; mac?: string }): void {
+    try {
+      rtnl.setLink(name, change);
+    } catch (error) {
+      log.rl.warn(`could not set ${Object.keys(change)[0]} of ${name}: ${messageOf(error)}`, name);
+    }
+  }
+}

@@ -1,0 +1,100 @@
+/** What is written back into Interface rows (ovs-vswitchd.conf.db(5), "Interface Status"). */
+import type { PortStats } from '@heddle/datapath';
+import { Ethtool, type Link } from '@heddle/linux';
+import type { Iface } from './iface.ts';
+
+/** The columns of an interface that the switch owns, but for statistics. */
+export interface InterfaceStatus {
+  readonly ofport: number | undefined;
+  readonly error: string | undefined;
+  readonly ifindex: number | undefined;
+  readonly mac_in_use: string | undefined;
+  readonly mtu: number | undefined;
+  readonly admin_state: 'up' | 'down' | undefined;
+  readonly link_state: 'up' | 'down' | undefined;
+  readonly link_speed: number | undefined;
+  readonly duplex: 'full' | 'half' | undefined;
+  readonly link_resets: number | undefined;
+  readonly status: ReadonlyMap<string, string>;
+}
+
+interface DeviceFacts {
+  readonly speed: number | undefined;
+  readonly duplex: 'full' | 'half' | undefined;
+  readonly status: ReadonlyMap<string, string>;
+}
+
+const NO_FACTS: DeviceFacts = { speed: undefined, duplex: undefined, status: new Map() };
+/** What ethtool tells, kept by device: it hardly changes and costs system calls. */
+const facts = new Map<string, DeviceFacts>();
+
+export function interfaceStatus(iface: Iface, link: Link | undefined): InterfaceStatus {
+  const state = (up: boolean) => (up ? 'up' : 'down');
+  const device = iface.isOpen && link ? factsOf(link) : NO_FACTS;
+  const patch = iface.type === 'patch' && iface.isOpen;
+  return {
+    ofport: iface.port?.ofport ?? -1,
+    error: iface.error,
+    ifindex: patch ? 0 : link?.index,
+    mac_in_use: link?.mac || undefined,
+    mtu: link?.mtu,
+    admin_state: patch ? 'up' : link && state(link.up),
+    link_state: patch ? 'up' : link && state(link.carrier),
+    link_speed: device.speed,
+    duplex: device.duplex,
+    link_resets: iface.isOpen ? iface.linkResets : undefined,
+    status: patch ? new Map() : device.status,
+  };
+}
+
+function factsOf(link: Link): DeviceFacts {
+  const key = `${link.index}/${link.name}/${link.carrier}`;
+  let known = facts.get(key);
+  if (!known) {
+    if (facts.size > 10_000) facts.clear();
+    known = askEthtool(link.name);
+    facts.set(key, known);
+  }
+  return known;
+}
+
+function askEthtool(name: string): DeviceFacts {
+  try {
+    using ethtool = new Ethtool();
+    const driver = ethtool.driver(name);
+    const settings = ethtool.linkSettings(name);
+    const speed = settings?.speed;
+    return {
+      speed: speed === undefined ? undefined : speed * 1_000_000,
+      duplex: settings?.duplex,
+      status: driver
+        ? new Map([
+            ['driver_name', driver.driver],
+            ['driver_version', driver.version],
+            ['firmware_version', driver.firmware],
+          ])
+        : new Map(),
+    };
+  } catch {
+    return NO_FACTS;
+  }
+}
+
+/** The `statistics` column: counters by upstream's names. */
+export function statisticsMap(s: PortStats): Map<string, number> {
+  return new Map([
+    ['collisions', s.collisions],
+    ['rx_bytes', s.rxBytes],
+    ['rx_crc_err', s.rxCrcErrors],
+    ['rx_dropped', s.rxDropped],
+    ['rx_errors', s.rxErrors],
+    ['rx_frame_err', s.rxFrameErrors],
+    ['rx_missed_errors', 0],
+    ['rx_over_err', s.rxOverErrors],
+    ['rx_packets', s.rxPackets],
+    ['tx_bytes', s.txBytes],
+    ['tx_dropped', s.txDropped],
+    ['tx_errors', s.txErrors],
+    ['tx_packets', s.txPackets],
+  ]);
+}

@@ -1,0 +1,403 @@
+/**
+ * The switch: follows the database, makes bridges and ports real, and writes back what became of
+ * them. Reconfiguration goes from the desired state to the actual one and may be run at any time.
+ */
+import { readFileSync } from 'node:fs';
+import type { Dpif } from '@heddle/datapath';
+import { type Link, LinkMonitor, Rtnl } from '@heddle/linux';
+import { Idl, vswitchSchema } from '@heddle/ovsdb';
+import { type Clock, coverage, messageOf, OVS_VERSION, realClock, vlog } from '@heddle/runtime';
+import { Backer } from './backer.ts';
+import { type AdoptedPorts, Bridge } from './bridge.ts';
+import { IFACE_TYPES, type Iface } from './iface.ts';
+import { interfaceStatus, statisticsMap } from './iface-status.ts';
+import type { OpenVSwitchRow, Schema } from './port-config.ts';
+
+const log = vlog.module('bridge');
+const reconfigured = coverage.counter('bridge_reconfigure');
+const STATS_INTERVAL_MS = 5000;
+const HOUSEKEEPING_MS = 1000;
+const DATAPATH_TYPES = ['netdev', 'system'];
+
+export interface SwitchOptions {
+  readonly remote: string;
+  readonly openDpif: (type: string) => Promise<Dpif>;
+  readonly clock?: Clock;
+}
+
+export class Switch {
+  readonly idl: Idl<Schema>;
+  readonly bridges = new Map<string, Bridge>();
+  readonly backers = new Map<string, Backer>();
+  readonly #options: SwitchOptions;
+  readonly #clock: Clock;
+  readonly #rtnl = new Rtnl();
+  readonly #monitor: LinkMonitor;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #adopted = new Map<Backer, AdoptedPorts>();
+  #running: Promise<void> = Promise.resolve();
+  #wanted = false;
+  #configured = false;
+  #stopped = false;
+  #firstDone: (() => void) | undefined;
+  /** Resolves when the first configuration is complete. */
+  readonly ready: Promise<void>;
+
+  constructor(options: SwitchOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? realClock;
+    this.ready = new Promise((resolve) => {
+      this.#firstDone = resolve;
+    });
+    this.idl = new Idl(vswitchSchema, { remote: options.remote, lock: 'ovs_vswitchd' });
+    this.#monitor = new LinkMonitor((event) =>
+      this.#linkEvent(event.type === 'overrun' ? undefined : event.link),
+    );
+    this.#monitor.keepAlive(false);
+  }
+
+  start(): void {
+    this.idl.onChange((events) => {
+      if (events.some((e) => !isOwnWriteBack(e))) this.reconfigureSoon();
+    });
+    this.idl.onState(() => {
+      if (this.idl.synced && this.idl.hasLock) this.reconfigureSoon();
+    });
+    this.idl.start();
+    this.#timers.push(setInterval(() => this.#statistics(), STATS_INTERVAL_MS));
+    this.#timers.push(setInterval(() => this.#housekeeping(), HOUSEKEEPING_MS));
+  }
+
+  /** Leaves everything in the datapath as it is, for the next daemon; or removes it all. */
+  async stop(cleanup: boolean): Promise<void> {
+    this.#stopped = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#monitor.close();
+    await this.#running;
+    for (const backer of this.backers.values()) {
+      backer.udpif.stop();
+      if (cleanup) await backer.dpif.destroy();
+      backer.dpif[Symbol.dispose]();
+    }
+    this.idl.close();
+  }
+
+  /** Runs a reconfiguration when the present one, if any, is over. */
+  reconfigureSoon(): void {
+    if (this.#wanted || this.#stopped) return;
+    this.#wanted = true;
+    this.#running = this.#running.then(async () => {
+      this.#wanted = false;
+      if (this.#stopped || !this.idl.synced || !this.idl.hasLock) return;
+      try {
+        await this.#reconfigure();
+      } catch (error) {
+        log.err(`reconfiguration failed: ${String((error as Error).stack ?? messageOf(error))}`);
+      }
+    });
+  }
+
+  ifaces(): Iface[] {
+    return [...this.bridges.values()].flatMap((b) => [...b.ifaces.values()]);
+  }
+
+  async #reconfigure(): Promise<void> {
+    const root = this.idl.rows('Open_vSwitch')[0];
+    if (!root) return;
+    reconfigured.add();
+    const nextCfg = root.next_cfg;
+    let changed = await this.#syncBridges(root);
+    const desired = new Map([...this.bridges.values()].map((b) => [b, b.desired(this.idl)]));
+    for (const [bridge, want] of desired) changed = (await bridge.removeUnwanted(want)) || changed;
+    for (const [bridge, want] of desired) {
+      const adopted = this.#adopted.get(bridge.backer) ?? new Map();
+      changed = (await bridge.addWanted(want, adopted)) || changed;
+    }
+    changed = this.#connectPatches() || changed;
+    await this.#dropLeftovers();
+    for (const bridge of this.bridges.values()) bridge.configureDevices(this.#rtnl);
+    this.#updateAdminState();
+    this.#configureBackers(root, changed);
+    await this.#writeBack(root, nextCfg);
+    if (!this.#configured) {
+      this.#configured = true;
+      log.info(`ovs-vswitchd (Open vSwitch) ${OVS_VERSION}`);
+      this.#firstDone?.();
+    }
+  }
+
+  async #syncBridges(root: OpenVSwitchRow): Promise<boolean> {
+    let changed = false;
+    const wanted = new Map(
+      root.bridges.flatMap((u) => {
+        const row = this.idl.get('Bridge', u);
+        return row ? [[row.name, row] as const] : [];
+      }),
+    );
+    for (const [name, bridge] of this.bridges) {
+      const row = wanted.get(name);
+      if (row && normalizeType(row.datapath_type) === bridge.backer.dpif.type) {
+        bridge.row = row;
+        continue;
+      }
+      await bridge.close();
+      this.bridges.delete(name);
+      changed = true;
+    }
+    for (const [name, row] of wanted) {
+      if (this.bridges.has(name)) continue;
+      try {
+        const backer = await this.#backer(normalizeType(row.datapath_type));
+        this.bridges.set(name, new Bridge(row, backer, this.#clock));
+        changed = true;
+      } catch (error) {
+        log.rl.err(`failed to create bridge ${name}: ${messageOf(error)}`, name);
+      }
+    }
+    return changed;
+  }
+
+  async #backer(type: string): Promise<Backer> {
+    const known = this.backers.get(type);
+    if (known) return known;
+    const dpif = await this.#options.openDpif(type);
+    const backer = new Backer(dpif);
+    this.backers.set(type, backer);
+    const ports = [...dpif.ports()].map(
+      (p) => [p.name, { portNo: p.portNo, type: p.type }] as const,
+    );
+    this.#adopted.set(backer, new Map(ports));
+    dpif.onPortChange((odpPort) => this.#portChanged(backer, odpPort));
+    return backer;
+  }
+
+  /** Ports that an earlier daemon left and the database knows no more. */
+  async #dropLeftovers(): Promise<void> {
+    for (const [backer, ports] of this.#adopted) {
+      for (const { portNo } of ports.values()) {
+        if (!backer.ports.has(portNo)) await backer.dpif.portDel(portNo).catch(() => {});
+      }
+    }
+    this.#adopted = new Map();
+  }
+
+  /** Joins the two ends of each patch, wherever their bridges are. */
+  #connectPatches(): boolean {
+    const ends = new Map<string, Iface>();
+    for (const iface of this.ifaces())
+      if (iface.type === 'patch' && iface.port) ends.set(iface.name, iface);
+    let changed = false;
+    for (const iface of ends.values()) {
+      const other = ends.get(iface.row.options.get('peer') ?? '');
+      const mutual = other?.row.options.get('peer') === iface.name ? other.port : undefined;
+      const sameBacker = other?.home.backer === iface.home.backer;
+      const peer = sameBacker ? mutual : undefined;
+      if (iface.port!.peer === peer) continue;
+      iface.port!.peer = peer;
+      changed = true;
+    }
+    return changed;
+  }
+
+  #configureBackers(root: OpenVSwitchRow, changed: boolean): void {
+    const config = (key: string) => Number.parseInt(root.other_config.get(key) ?? '', 10);
+    const limit = config('vlan-limit');
+    for (const backer of this.backers.values()) {
+      const { options } = backer.udpif;
+      options.maxIdleMs = Math.max(config('max-idle') || 10_000, 500);
+      options.flowLimit = Math.max(config('flow-limit') || 200_000, 1);
+      const before = backer.xlateConfig.vlanLimit;
+      backer.vlanLimit = Number.isInteger(limit) && limit >= 0 ? limit : 1;
+      if (changed || before !== backer.xlateConfig.vlanLimit) backer.udpif.configChanged();
+      if (root.other_config.get('flow-restore-wait') !== 'true') backer.udpif.start();
+    }
+  }
+
+  /** Packets go out only of devices that are up. */
+  #updateAdminState(): boolean {
+    let changed = false;
+    for (const iface of this.ifaces()) changed = this.#adminState(iface, undefined) || changed;
+    return changed;
+  }
+
+  #adminState(iface: Iface, link: Link | undefined): boolean {
+    if (!iface.port || iface.type === 'patch') return false;
+    const device = link ?? this.#rtnl.link(iface.name);
+    // A device in another namespace is not ours to judge: its own end says whether it takes packets.
+    const up = device === undefined || iface.type === 'internal' || device.up;
+    if (iface.port.mayEnable === up) return false;
+    iface.port.mayEnable = up;
+    return true;
+  }
+
+  async #writeBack(root: OpenVSwitchRow, nextCfg: number): Promise<void> {
+    const txn = this.idl.txn();
+    txn.update('Open_vSwitch', root._uuid, {
+      cur_cfg: nextCfg,
+      ovs_version: OVS_VERSION,
+      db_version: this.idl.schema.version,
+      datapath_types: DATAPATH_TYPES,
+      iface_types: [...IFACE_TYPES],
+      dpdk_initialized: false,
+      ...(this.#configured ? {} : systemColumns()),
+    });
+    for (const bridge of this.bridges.values()) {
+      txn.update('Bridge', bridge.row._uuid, {
+        datapath_id: bridge.datapathId || undefined,
+        datapath_version: '<built-in>',
+      });
+      this.#bridgeStatus(txn, bridge);
+    }
+    const result = await txn.commit();
+    if (result.status === 'error') log.rl.err(`database: ${result.error}: ${result.details}`);
+    else if (result.status === 'try-again') this.reconfigureSoon();
+  }
+
+  #bridgeStatus(txn: ReturnType<Idl<Schema>['txn']>, bridge: Bridge): void {
+    for (const iface of bridge.ifaces.values()) {
+      if (!this.idl.get('Interface', iface.row._uuid)) continue;
+      const link = iface.type === 'patch' ? undefined : this.#rtnl.link(iface.name);
+      txn.update('Interface', iface.row._uuid, interfaceStatus(iface, link));
+    }
+  }
+
+  #statusTimer: NodeJS.Timeout | undefined;
+
+  /** Writes interfaces' status soon: events come in bursts. */
+  #statusSoon(): void {
+    this.#statusTimer ??= setTimeout(() => {
+      this.#statusTimer = undefined;
+      if (this.#stopped || !this.#configured || !this.idl.synced || !this.idl.hasLock) return;
+      const txn = this.idl.txn();
+      for (const bridge of this.bridges.values()) this.#bridgeStatus(txn, bridge);
+      void txn.commit();
+    }, 50);
+  }
+
+  #linkEvent(link: Link | undefined): void {
+    if (!this.#configured) return;
+    if (!link) {
+      this.reconfigureSoon();
+      return;
+    }
+    for (const bridge of this.bridges.values()) {
+      const iface = bridge.ifaces.get(link.name);
+      if (!iface) continue;
+      if (!iface.isOpen) this.reconfigureSoon();
+      else if (this.#adminState(iface, undefined)) bridge.backer.udpif.configChanged();
+      if (iface.isOpen) bridge.configureDevices(this.#rtnl);
+      this.#statusSoon();
+    }
+  }
+
+  /** A device has vanished or come back: its interface is closed, and opened again if it can be. */
+  #portChanged(backer: Backer, odpPort: number): void {
+    const port = backer.ports.get(odpPort);
+    if (!port) return;
+    const iface = this.bridges.get(port.bundle.bridge.name)?.ifaces.get(port.name);
+    if (!iface) return;
+    const present = [...backer.dpif.ports()].find((p) => p.portNo === odpPort);
+    if (present?.name === iface.name && present.ifindex !== 0) {
+      this.#statusSoon();
+      return;
+    }
+    log.info(`${iface.name}: device is gone`);
+    this.#running = this.#running.then(() => iface.close());
+    backer.udpif.configChanged();
+    this.reconfigureSoon();
+  }
+
+  #statistics(): void {
+    if (!this.#configured || !this.idl.synced || !this.idl.hasLock) return;
+    const txn = this.idl.txn();
+    for (const bridge of this.bridges.values()) {
+      for (const iface of bridge.ifaces.values()) {
+        if (!iface.port || !this.idl.get('Interface', iface.row._uuid)) continue;
+        txn.update('Interface', iface.row._uuid, { statistics: this.#statisticsOf(iface) });
+      }
+    }
+    void txn.commit();
+  }
+
+  #statisticsOf(iface: Iface): ReadonlyMap<string, number> {
+    const { odpPort, stats } = iface.port!;
+    if (odpPort !== undefined) return statisticsMap(iface.home.backer.dpif.portStats(odpPort));
+    const { rxPackets, rxBytes, txPackets, txBytes } = stats;
+    return new Map([
+      ['rx_bytes', rxBytes],
+      ['rx_packets', rxPackets],
+      ['tx_bytes', txBytes],
+      ['tx_packets', txPackets],
+    ]);
+  }
+
+  #housekeeping(): void {
+    for (const bridge of this.bridges.values()) bridge.ofproto.macs.expire();
+  }
+}
+
+/** The empty type is `system`. */
+function normalizeType(type: string): string {
+  return type === '' ? 'system' : type;
+}
+
+const OWN_COLUMNS = new Set([
+  'cur_cfg',
+  'ovs_version',
+  'db_version',
+  'system_type',
+  'system_version',
+  'datapath_types',
+  'iface_types',
+  'dpdk_initialized',
+  'dpdk_version',
+  'datapath_id',
+  'datapath_version',
+  'ofport',
+  'error',
+  'ifindex',
+  'mac_in_use',
+  'mtu',
+  'admin_state',
+  'link_state',
+  'link_speed',
+  'duplex',
+  'link_resets',
+  'status',
+  'statistics',
+]);
+
+/** Whether only columns changed that the switch itself writes. */
+function isOwnWriteBack(event: {
+  table: string;
+  old: Record<string, unknown> | undefined;
+  now: Record<string, unknown> | undefined;
+}): boolean {
+  const { old, now } = event;
+  if (!old || !now) return false;
+  if (!['Open_vSwitch', 'Bridge', 'Interface'].includes(event.table)) return false;
+  return Object.keys(now).every(
+    (column) => OWN_COLUMNS.has(column) || sameValue(old[column], now[column]),
+  );
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (a instanceof Map && b instanceof Map)
+    return a.size === b.size && [...a].every(([k, v]) => b.get(k) === v);
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((x, i) => x === b[i]);
+  return false;
+}
+
+function systemColumns(): { system_type: string; system_version: string } {
+  let text = '';
+  try {
+    text = readFileSync('/etc/os-release', 'utf8');
+  } catch {
+    // Not every system has one.
+  }
+  const value = (key: string) =>
+    new RegExp(`^${key}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? 'unknown';
+  return { system_type: value('ID'), system_version: value('VERSION_ID') };
+}
