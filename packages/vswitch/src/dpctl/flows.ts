@@ -214,7 +214,8 @@ function putFlow(
   try {
     actions = parseOdpActions(actionsArg, parseNames(dpif));
   } catch {
-    return run.fail('parsing actions', 'EINVAL');
+    run.fail('parsing actions', 'EINVAL');
+    return;
   }
   try {
     const stats = dpif.flowPut({ ...parsed, actions }, mode);
