@@ -134,6 +134,18 @@ function removeMark(path: string): void {
   rmdirSync(path);
 }
 
+/** Whether a pinned TCX link has outlived its device, in whatever namespace that was. */
+export function isDead(links: string, name: string): boolean {
+  const path = join(links, name);
+  if (!existsSync(path) || statSync(path).isDirectory()) return false;
+  const link = getPinned(path);
+  try {
+    return linkIfindex(link) === 0;
+  } finally {
+    closeSync(link);
+  }
+}
+
 /** Forgets all links without their devices: pins go, and with them TCX links. */
 export function removeLinks(dir: string): void {
   const links = join(dir, 'links');

@@ -18,6 +18,7 @@ import {
   type Programs,
   pinPrograms,
   readNotes,
+  removeDead,
   removePins,
   type Sizes,
 } from './programs.ts';
@@ -34,6 +35,8 @@ export interface KernelDpifOptions {
   readonly hashMask?: readonly [hi: number, lo: number];
   /** How to attach; `auto` takes TCX where the kernel has it. */
   readonly attach?: AttachMode;
+  /** False: as on kernels before 6.2, which do not tell programs about offloads. For tests. */
+  readonly kfuncs?: boolean;
   /** Replaces programs even when they are the same: for tests. */
   readonly forceUpgrade?: boolean;
 }
@@ -45,7 +48,9 @@ export function instanceId(rundir: string): string {
 
 /** The datapath of the calling thread's network namespace. */
 export async function openKernelDpif(options: KernelDpifOptions): Promise<KernelDpif> {
-  const dir = join(options.pinRoot ?? PIN_ROOT, options.instance);
+  const root = options.pinRoot ?? PIN_ROOT;
+  const dir = join(root, options.instance);
+  removeDead(root, options.instance);
   const devices = new Devices();
   try {
     const links = new Links(dir, devices.rtnl, options.attach);
@@ -71,7 +76,8 @@ function openEngine(
   if (pinned === undefined || notes === undefined) {
     removePins(dir, true);
     const hashMask = options.hashMask ?? [0xffffffff, 0xffffffff];
-    const programs = loadPrograms({ ...DEFAULT_SIZES, ...options.sizes }, hashMask);
+    const sizes = { ...DEFAULT_SIZES, ...options.sizes };
+    const programs = loadPrograms(sizes, hashMask, options.kfuncs);
     const engine = new Engine(programs, hashMask, flowUfid);
     pinPrograms(programs, dir);
     return { engine, adopted: false };

@@ -7,7 +7,7 @@ import { BpfMap, ensureBpffs, getPinned, loadLightSkeleton, pin } from '@heddle/
 import { SystemError } from '@heddle/runtime';
 import { DATAPATH_BLOB } from './generated/datapath-blob.ts';
 import { ABI_VERSION, NOTE_BYTES, RODATA } from './layout.ts';
-import { removeLinks } from './links.ts';
+import { isDead, removeLinks } from './links.ts';
 
 export interface Sizes {
   readonly flows: number;
@@ -51,7 +51,11 @@ export function kernelHasKfuncs(version = release()): boolean {
   return major > 6 || (major === 6 && minor >= 2);
 }
 
-export function loadPrograms(sizes: Sizes, hashMask: readonly [number, number]): Programs {
+export function loadPrograms(
+  sizes: Sizes,
+  hashMask: readonly [number, number],
+  kfuncs = kernelHasKfuncs(),
+): Programs {
   const loaded = loadLightSkeleton(DATAPATH_BLOB, {
     maxEntries: {
       flows: sizes.flows,
@@ -69,7 +73,7 @@ export function loadPrograms(sizes: Sizes, hashMask: readonly [number, number]):
         value.writeUInt32LE(hashMask[1] >>> 0, RODATA.hashMask);
         value.writeUInt32LE(hashMask[0] >>> 0, RODATA.hashMask + 4);
         value.writeUInt32LE(sizes.ringBytes, RODATA.ringBytes);
-        value.writeUInt32LE(kernelHasKfuncs() ? 1 : 0, RODATA.haveKfuncs);
+        value.writeUInt32LE(kfuncs ? 1 : 0, RODATA.haveKfuncs);
       },
     },
   });
@@ -116,6 +120,15 @@ export function removePins(dir: string, links = false): void {
   if (!links) return;
   removeLinks(dir);
   rmdirSync(dir);
+}
+
+/** Removes what instances left whose network namespace is no more: nobody could ever adopt it. */
+export function removeDead(root: string, except: string): void {
+  if (!existsSync(root)) return;
+  for (const name of readdirSync(root)) {
+    const dir = join(root, name);
+    if (name !== except && isDead(join(dir, 'links'), 'inject')) removePins(dir, true);
+  }
 }
 
 export function writeNotes(p: Programs, notes: Notes): void {
