@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { createNetns, deleteNetns, openNetns } from '@heddle/linux/netns';
 import { Rtnl } from '@heddle/linux/rtnetlink/rtnl';
@@ -11,7 +12,7 @@ import type { Upcall } from '../dpif.ts';
 import type { AttachMode } from './links.ts';
 import { openKernelDpif } from './open.ts';
 import { patch } from './test-daemon.ts';
-import { enterNewNetns, Rig, TEST_PIN_ROOT, testOptions, until } from './test-support.ts';
+import { delay, enterNewNetns, Rig, TEST_PIN_ROOT, testOptions, until } from './test-support.ts';
 
 enterNewNetns();
 
@@ -362,3 +363,48 @@ for (const attach of ['tcx', 'clsact'] as const)
     // Every echo was counted by the flows of some generation, the first packet by the upcall.
     for (const f of icmp) assert.equal(f.stats.packets, Number(sent) + 1);
   });
+
+test('what a dead namespace left is collected', async () => {
+  const script = new URL('./test-daemon.ts', import.meta.url).pathname;
+  const { instance } = testOptions();
+  const args = ['--net', process.execPath, script, instance, TEST_PIN_ROOT, 'tcx'];
+  const child = spawn('unshare', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout!, 'data');
+  assert.ok(existsSync(`${TEST_PIN_ROOT}/${instance}`));
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  // The kernel takes namespaces down in its own time.
+  for (let i = 0; i < 50 && existsSync(`${TEST_PIN_ROOT}/${instance}`); i++) {
+    await delay(100);
+    const dpif = await openKernelDpif(testOptions());
+    await dpif.destroy();
+  }
+  assert.ok(!existsSync(`${TEST_PIN_ROOT}/${instance}`));
+});
+
+test('ports and flows come and go without a trace', async () => {
+  const options = testOptions();
+  const dpif = await openKernelDpif(options);
+  using rtnl = new Rtnl();
+  const traces = () => [
+    readdirSync('/proc/self/fd').length,
+    rtnl.links({ stats: false }).length,
+    readdirSync(`${TEST_PIN_ROOT}/${options.instance}/links`).length,
+    dpif.stats().flows + dpif.stats().masks,
+  ];
+  const round = async (n: number) => {
+    const port = await dpif.portAdd(`i${n % 5}`, 'internal');
+    const key = new Flow();
+    key.inPort = port;
+    const actions = Array.from({ length: 400 }, (_, p) => ({ type: 'output' as const, port: p }));
+    dpif.flowPut({ key, mask: portMask(), actions });
+    dpif.flowFlush();
+    await dpif.portDel(port);
+  };
+  await round(0);
+  const before = traces();
+  for (let n = 0; n < 30; n++) await round(n);
+  assert.deepEqual(traces(), before);
+  await dpif.destroy();
+  assert.ok(!existsSync(`${TEST_PIN_ROOT}/${options.instance}`));
+});
