@@ -53,7 +53,6 @@ export function loadLightSkeleton(s: LightSkeleton, options: LoadOptions = {}): 
   for (let i = 0; i < EAGAIN_TRIES && attempt.error === constants.errno.EAGAIN; i++)
     attempt = runLoader(s, options, undefined);
   if (attempt.error !== undefined) {
-    console.error('FIRST', attempt.error);
     const log = Buffer.alloc(LOG_BYTES);
     attempt = runLoader(s, options, log);
     if (attempt.error !== undefined) throw loadError(attempt.error, log);
