@@ -8,6 +8,7 @@ import {
   daemonStart,
 } from '@heddle/runtime/daemon';
 import { dirs } from '@heddle/runtime/dirs';
+import { messageOf } from '@heddle/runtime/errors';
 import type { ParsedLine } from '@heddle/runtime/options';
 import { vlog } from '@heddle/runtime/vlog';
 import { Collector } from '../attach/collector.ts';
@@ -15,6 +16,7 @@ import { AttachError } from '../attach/errors.ts';
 import { type DaemonName, daemonPid } from './daemons.ts';
 
 const PROGRAM = 'heddle';
+const log = vlog.module('heddle');
 const SERVES_AS: readonly DaemonName[] = ['ovsdb-server', 'ovs-vswitchd'];
 
 export async function up(line: ParsedLine): Promise<number> {
@@ -61,7 +63,7 @@ async function serve(remotes: readonly string[]): Promise<(cleanup: boolean) => 
   const database = await startDatabase(remotes);
   const stop = async (cleanup: boolean): Promise<void> => {
     collector[Symbol.dispose]();
-    await vswitch.stop(cleanup);
+    await vswitch.stop(cleanup).catch((error: unknown) => log.err(messageOf(error)));
     await database.stop();
   };
   const vswitch = await startSwitch((cleanup) => void stop(cleanup).then(() => process.exit(0)));
