@@ -243,8 +243,11 @@ export class PortTable {
       this.#sweep();
       return;
     }
-    const port = [...this.#ports.values()].find((p) => p.ifindex === ifindex);
-    if (port === undefined) return;
+    const port = this.#at(ifindex);
+    if (port === undefined) {
+      this.#peerCame(device);
+      return;
+    }
     if (device === undefined) {
       this.#leave(port);
     } else {
@@ -255,6 +258,19 @@ export class PortTable {
       this.#describe(port, device);
     }
     for (const l of this.#listeners) l(port.portNo);
+  }
+
+  /** A veth's end that comes into our namespace is not to be reached by bpf_redirect_peer any more. */
+  #peerCame(peer: Link | undefined): void {
+    if (peer?.peerIndex === undefined || peer.peerNetnsid !== undefined) return;
+    const port = this.#at(peer.peerIndex);
+    const device = port && this.#devices.rtnl.link(port.ifindex);
+    if (device !== undefined) this.#describe(port!, device);
+  }
+
+  #at(ifindex: number): Port | undefined {
+    for (const p of this.#ports.values()) if (p.ifindex === ifindex) return p;
+    return undefined;
   }
 
   /** Looks for ports whose devices left unnoticed. */

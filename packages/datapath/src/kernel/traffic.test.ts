@@ -4,7 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { createNetns, deleteNetns, openNetns } from '@heddle/linux/netns';
+import { createNetns, deleteNetns, openNetns, openOwnNetns } from '@heddle/linux/netns';
 import { Rtnl } from '@heddle/linux/rtnetlink/rtnl';
 import { extractFlow, Flow, toHex } from '@heddle/packet';
 import * as b from '@heddle/packet/build';
@@ -298,9 +298,15 @@ test('an internal port works here and in another namespace', async () => {
   await rig.settle();
   rig.send(rig.ports[0]!, frame);
   assert.ok(await until(() => there.link('int0')!.stats.rx_packets === 2));
+  using home = openOwnNetns();
+  there.setLink('int0', { netns: home });
+  rtnl.setLink('int0', { up: true });
+  await rig.settle();
+  rig.send(rig.ports[0]!, frame);
+  assert.ok(await until(() => rtnl.link('int0')!.stats.rx_packets === 3));
   await assert.rejects(rig.dpif.portAdd('nothing', 'system'), { code: 'ENODEV' });
   await rig.dpif.portDel(port);
-  assert.equal(there.link('int0'), undefined);
+  assert.equal(rtnl.link('int0'), undefined);
   await rig.close();
 });
 
