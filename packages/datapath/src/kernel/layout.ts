@@ -54,8 +54,6 @@ export const FLOW = {
 };
 export const FLOW_CHAINED = 1;
 export const FLOW_GAP_MASK = 0xffff;
-/** struct flow_stat */
-export const FLOW_STAT = { packets: 0, bytes: 8, used: 16, tcpFlags: 24, size: 32 };
 /** struct chunk */
 export const CHUNK = { nact: 0, next: 4, acts: 8, bytes: 752 };
 /** struct port */

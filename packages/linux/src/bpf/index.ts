@@ -1,6 +1,6 @@
 /** BPF objects on bpf(2) alone: no libbpf, no ELF at run time. */
 export { type LightSkeleton, type LoadedSkeleton, loadLightSkeleton } from './light-skeleton.ts';
-export { BPF_ANY, BPF_EXIST, BPF_NOEXIST, BpfMap, possibleCpus } from './map.ts';
+export { BpfMap, possibleCpus } from './map.ts';
 export {
   attachTcx,
   ensureBpffs,

@@ -13,9 +13,7 @@ import {
   pointer,
 } from './syscall.ts';
 
-export const BPF_ANY = 0;
-export const BPF_NOEXIST = 1;
-export const BPF_EXIST = 2;
+const BPF_ANY = 0;
 
 const BPF_MAP_TYPE_PERCPU_HASH = 5;
 const BPF_MAP_TYPE_PERCPU_ARRAY = 6;
