@@ -2,6 +2,7 @@
 import {
   applyDiff,
   type Datum,
+  datumEquals,
   decodeDatum,
   defaultDatum,
   isObject,
@@ -122,8 +123,14 @@ export class Replica {
       rows.delete(uuid);
       return { table: table.name, uuid, old: old.view, now: undefined };
     }
+    let changed = !old;
     const view: Record<string, unknown> = { _uuid: uuid };
-    for (const c of table.columnList) view[c.name] = valueOfDatum(c.type, data[c.index]!);
+    for (const { name, index, type } of table.columnList) {
+      const same = old !== undefined && datumEquals(old.data[index]!, data[index]!);
+      changed ||= !same;
+      view[name] = same ? old.view[name] : valueOfDatum(type, data[index]!);
+    }
+    if (!changed) return undefined;
     const row = { data, view: view as AnyRow };
     rows.set(uuid, row);
     return { table: table.name, uuid, old: old?.view, now: row.view };

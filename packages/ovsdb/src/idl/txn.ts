@@ -1,7 +1,8 @@
-import { messageOf } from '@heddle/runtime';
+import { messageOf } from '@heddle/runtime/errors';
 import { encodeDatum, isArray, isObject, type Json } from '../notation/index.ts';
-import type { DatabaseSchema, TableSchema } from '../schema/schema.ts';
+import type { ColumnSchema, DatabaseSchema, TableSchema } from '../schema/schema.ts';
 import type { RowOf, SchemaConstant, TableName } from '../schema/typed.ts';
+import type { Follower } from './follower.ts';
 import type { Replica } from './replica.ts';
 import { encodeValue, type IdlValue, NewRow, valueEquals } from './values.ts';
 
@@ -21,9 +22,14 @@ export type CommitResult =
   | { readonly status: 'try-again'; readonly reason: string }
   | { readonly status: 'error'; readonly error: string; readonly details: string };
 
+/**
+ * Operations that are done together or not at all. What the server's schema does not have, being
+ * older than ours, is left out.
+ */
 export class IdlTxn<S extends SchemaConstant> {
   readonly #schema: DatabaseSchema;
   readonly #replica: Replica;
+  readonly #follower: Follower;
   readonly #send: (ops: readonly Json[]) => Promise<Json>;
   readonly #ops: Json[] = [];
   readonly #comments: string[] = [];
@@ -34,12 +40,14 @@ export class IdlTxn<S extends SchemaConstant> {
   constructor(
     schema: DatabaseSchema,
     replica: Replica,
+    follower: Follower,
     send: (ops: readonly Json[]) => Promise<Json>,
     comment: string | undefined,
     lock: string | undefined,
   ) {
     this.#schema = schema;
     this.#replica = replica;
+    this.#follower = follower;
     this.#send = send;
     this.#lock = lock;
     if (comment !== undefined) this.#comments.push(comment);
@@ -61,23 +69,19 @@ export class IdlTxn<S extends SchemaConstant> {
     return ref;
   }
 
-  /** Writes the columns that differ from what the replica has. */
+  /** Writes the columns that differ from what the replica has (all that it does not follow). */
   update<T extends TableName<S>>(table: T, uuid: string, columns: Writable<S, T>): void {
     const schema = this.#table(table);
-    const stored = this.#replica.tables.get(table)!.get(uuid);
+    const data = this.#replica.tables.get(table)!.get(uuid)?.data;
     const changed: Record<string, IdlValue> = {};
     for (const [name, value] of Object.entries(columns as Record<string, IdlValue>)) {
-      const column = schema.columns.get(name)!;
-      if (!stored || !valueEquals(column.type, stored.data[column.index]!, value))
-        changed[name] = value;
+      const column = this.#column(schema, name);
+      const known = this.#follower.follows(table, name) ? data?.[column.index] : undefined;
+      if (!known || !valueEquals(column.type, known, value)) changed[name] = value;
     }
-    if (Object.keys(changed).length === 0) return;
-    this.#ops.push({
-      op: 'update',
-      table,
-      where: byUuid(uuid),
-      row: this.#encode(schema, changed),
-    });
+    const row = this.#encode(schema, changed);
+    if (Object.keys(row).length === 0) return;
+    this.#ops.push({ op: 'update', table, where: byUuid(uuid), row });
   }
 
   /** Adds to a set or a map (`insert`), or takes away from it (`delete`). */
@@ -88,7 +92,8 @@ export class IdlTxn<S extends SchemaConstant> {
     mutator: 'insert' | 'delete',
     value: IdlValue,
   ): void {
-    const { type } = this.#table(table).columns.get(column)!;
+    const { type } = this.#column(this.#table(table), column);
+    if (this.#follower.serverLacks(table, column)) return;
     const keysOnly = type.value && mutator === 'delete' && isArray(value as Json);
     const json = encodeValue(keysOnly ? ({ ...type, value: undefined } as never) : type, value);
     this.#ops.push({
@@ -106,6 +111,7 @@ export class IdlTxn<S extends SchemaConstant> {
     column: keyof RowOf<S, T> & string,
     by = 1,
   ): void {
+    if (this.#follower.serverLacks(table, column)) return;
     this.#ops.push({ op: 'mutate', table, where: byUuid(uuid), mutations: [[column, '+=', by]] });
   }
 
@@ -115,7 +121,8 @@ export class IdlTxn<S extends SchemaConstant> {
 
   /** The commit fails with `try-again` unless the column still holds what the replica has. */
   verify<T extends TableName<S>>(table: T, uuid: string, column: keyof RowOf<S, T> & string): void {
-    const schema = this.#table(table).columns.get(column)!;
+    const schema = this.#column(this.#table(table), column);
+    if (!this.#follower.follows(table, column)) return;
     const stored = this.#replica.tables.get(table)!.get(uuid);
     const rows = stored ? [{ [column]: encodeDatum(schema.type, stored.data[schema.index]!) }] : [];
     this.#ops.splice(this.#waits++, 0, {
@@ -165,13 +172,22 @@ export class IdlTxn<S extends SchemaConstant> {
   }
 
   #table(name: string): TableSchema {
-    return this.#schema.tables.get(name)!;
+    const table = this.#schema.tables.get(name);
+    if (!table) throw new TypeError(`no table ${name} in ${this.#schema.name}`);
+    return table;
   }
 
-  #encode(table: TableSchema, values: Record<string, IdlValue>): Json {
+  #column(table: TableSchema, name: string): ColumnSchema {
+    const column = table.columns.get(name);
+    if (!column) throw new TypeError(`no column ${name} in table ${table.name}`);
+    return column;
+  }
+
+  #encode(table: TableSchema, values: Record<string, IdlValue>): Record<string, Json> {
     const out: Record<string, Json> = {};
     for (const [name, value] of Object.entries(values)) {
-      out[name] = encodeValue(table.columns.get(name)!.type, value);
+      const { type } = this.#column(table, name);
+      if (!this.#follower.serverLacks(table.name, name)) out[name] = encodeValue(type, value);
     }
     return out;
   }
