@@ -1,5 +1,14 @@
+export { type ExecuteResult, execute } from './engine/execute.ts';
 export { Tables } from './engine/table.ts';
-export { encodeRecord, LogFile, lockFile, readLog } from './file/log.ts';
+export { applyChanges } from './engine/transaction.ts';
+export {
+  decodeClusterLog,
+  decodeLog,
+  encodeRecord,
+  identifyLog,
+  type LogKind,
+} from './file/format.ts';
+export { LogFile, lockFile, readLog, writeNewLog } from './file/log.ts';
 export { applyRecord, changesToRecord, checkReferences, snapshotRecord } from './file/record.ts';
 export { Idl, type IdlOptions, type IdlRow, type RowEvent } from './idl/idl.ts';
 export { RpcConnection, RpcError } from './idl/rpc.ts';

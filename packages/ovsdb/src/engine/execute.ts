@@ -33,6 +33,8 @@ export interface ExecuteContext {
   /** Milliseconds since the transaction was asked for; for `wait`. */
   readonly elapsedMs: number;
   readonly readOnly?: boolean;
+  /** Nobody else can make a `wait` come true: it is an error. */
+  readonly noWait?: boolean;
 }
 
 export interface ExecuteResult {
@@ -355,6 +357,7 @@ class Execution {
     const actual = this.#where(table, json);
     if (sameRows(actual, wanted, columns) === (until === '==')) return {};
     const limit = timeout === undefined ? Infinity : Number(timeout);
+    if (this.#context.noWait) throw new OvsdbError('not supported', 'triggers not supported');
     if (this.#context.elapsedMs < limit) throw new Wait(limit);
     throw new OvsdbError(
       'timed out',

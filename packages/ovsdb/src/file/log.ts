@@ -2,7 +2,6 @@
  * The database file (ovsdb(5)): records `OVSDB JSON LENGTH SHA1\n` + JSON + `\n`, the first one the
  * schema, each other one a transaction. Upstream reads what we write and the other way round.
  */
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   fdatasync,
@@ -16,76 +15,18 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { errnoOf, fileLocks, HeddleError, strerror, vlog } from '@heddle/runtime';
-import { type Json, type JsonObject, parseJson, printJson } from '../notation/index.ts';
+import { fileLocks, vlog } from '@heddle/runtime';
+import { ioError, type Json, type JsonObject } from '../notation/index.ts';
+import { decodeLog, encodeRecord, type LogContents } from './format.ts';
 
 const log = vlog.module('ovsdb_file');
-const HEADER = /^OVSDB JSON (\d+) ([0-9a-f]{40})$/;
-const MAX_HEADER = 100;
-
-/** What a file holds: the records that are whole, and where they end. */
-export interface LogContents {
-  readonly records: JsonObject[];
-  /** Bytes of whole records; beyond it lies a torn one. */
-  readonly goodBytes: number;
-  readonly torn: string | undefined;
-}
-
-export function encodeRecord(record: Json): Buffer {
-  const body = Buffer.from(`${printJson(record)}\n`);
-  const sha1 = createHash('sha1').update(body).digest('hex');
-  return Buffer.concat([Buffer.from(`OVSDB JSON ${body.length} ${sha1}\n`), body]);
-}
-
-/** Parses a file; damage anywhere but in the last record is an error that names its place. */
-export function decodeLog(path: string, bytes: Buffer): LogContents {
-  const records: JsonObject[] = [];
-  let at = 0;
-  while (at < bytes.length) {
-    const result = decodeRecord(bytes, at);
-    if (typeof result === 'string') {
-      if (records.length === 0 || bytes.indexOf('\nOVSDB JSON ', at) >= 0) {
-        throw new HeddleError(`${path}: ${result} at offset ${at}`);
-      }
-      return { records, goodBytes: at, torn: `${result} at offset ${at}` };
-    }
-    records.push(result.record);
-    at = result.end;
-  }
-  return { records, goodBytes: at, torn: undefined };
-}
-
-function decodeRecord(bytes: Buffer, at: number): { record: JsonObject; end: number } | string {
-  const newline = bytes.indexOf(10, at);
-  if (newline < 0 || newline - at > MAX_HEADER) return 'parse error in header';
-  const m = HEADER.exec(bytes.toString('latin1', at, newline));
-  if (!m) return 'parse error in header';
-  const start = newline + 1;
-  const end = start + Number(m[1]);
-  if (end > bytes.length) return 'unexpected end of file';
-  const body = bytes.subarray(start, end);
-  if (createHash('sha1').update(body).digest('hex') !== m[2]) return 'checksum mismatch';
-  try {
-    const record = parseJson(body.toString('utf8'));
-    if (typeof record !== 'object' || record === null || Array.isArray(record))
-      return 'record is not an object';
-    return { record: record as JsonObject, end };
-  } catch {
-    return 'invalid JSON';
-  }
-}
-
 /** Reads a database file without changing it. */
 export function readLog(path: string): LogContents {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    throw new HeddleError(`${path}: open failed (${strerror(errnoOf(error))})`);
-  }
-  if (bytes.length === 0) throw new HeddleError(`${path}: file is empty: not a database`);
-  if (bytes.subarray(0, 14).toString('latin1').startsWith('OVSDB CLUSTER')) {
-    throw new HeddleError(`${path}: cannot apply this operation to clustered database file`);
+    throw ioError(path, 'open failed', error);
   }
   return decodeLog(path, bytes);
 }
@@ -111,10 +52,10 @@ export class LogFile {
     try {
       fd = openSync(path, 'r+');
     } catch (error) {
-      throw new HeddleError(`${path}: open failed (${strerror(errnoOf(error))})`);
+      throw ioError(path, 'open failed', error);
     }
     if (torn !== undefined) {
-      log.warn(`${path}: ${torn}: truncated transaction is discarded`);
+      log.warn(`${torn.message}: the torn last record is cut off at offset ${goodBytes}`);
       ftruncateSync(fd, goodBytes);
       fsyncSync(fd);
     }
@@ -123,11 +64,7 @@ export class LogFile {
 
   /** Makes a new file from records; fails with EEXIST when there is one. */
   static create(path: string, records: Iterable<Json>): void {
-    try {
-      writeAll(path, records, 'wx');
-    } catch (error) {
-      throw new HeddleError(`${path}: create failed (${strerror(errnoOf(error))})`);
-    }
+    writeNewLog(path, encodeAll(records));
   }
 
   get bytes(): number {
@@ -160,7 +97,7 @@ export class LogFile {
   compact(records: Iterable<Json>): void {
     const tmp = `${this.path}.tmp`;
     rmSync(tmp, { force: true });
-    const bytes = writeAll(tmp, records, 'wx');
+    const bytes = writeAll(tmp, encodeAll(records), 'wx');
     renameSync(tmp, this.path);
     syncDirectory(dirname(this.path));
     const fd = openSync(this.path, 'r+');
@@ -175,12 +112,25 @@ export class LogFile {
   }
 }
 
-function writeAll(path: string, records: Iterable<Json>, flags: string): number {
+/** Makes a file of encoded records, which must not be there yet, and syncs it. */
+export function writeNewLog(path: string, records: Iterable<Buffer>): void {
+  try {
+    writeAll(path, records, 'wx');
+    syncDirectory(dirname(path));
+  } catch (error) {
+    throw ioError(path, 'create failed', error);
+  }
+}
+
+function* encodeAll(records: Iterable<Json>): Generator<Buffer> {
+  for (const record of records) yield encodeRecord(record);
+}
+
+function writeAll(path: string, records: Iterable<Buffer>, flags: string): number {
   const fd = openSync(path, flags, 0o640);
   let bytes = 0;
   try {
-    for (const record of records) {
-      const data = encodeRecord(record);
+    for (const data of records) {
       for (let at = 0; at < data.length; ) at += writeSync(fd, data, at);
       bytes += data.length;
     }
@@ -227,14 +177,13 @@ export function lockFile(path: string): () => void {
   try {
     fd = openSync(lock, 'a', 0o600);
   } catch (error) {
-    throw new HeddleError(`${path}: failed to lock lockfile (${strerror(errnoOf(error))})`);
+    throw ioError(path, 'failed to lock lockfile', error);
   }
   const holder = fileLocks()?.lock(fd);
   if (holder !== undefined) {
     closeSync(fd);
-    throw new HeddleError(
-      `${path}: failed to lock lockfile (${strerror('EAGAIN')}): held by pid ${holder}`,
-    );
+    log.warn(`${lock}: cannot lock file because it is already locked by pid ${holder}`);
+    throw ioError(path, 'failed to lock lockfile', { code: 'EAGAIN' });
   }
   return () => closeSync(fd);
 }

@@ -48,8 +48,12 @@ function rowRecord(table: Table, old: Row | undefined, now: Row): Record<string,
 }
 
 /** Everything that there is, as one record. */
-export function snapshotRecord(tables: Tables, wallMs: number): JsonObject {
-  const out: Record<string, Json> = { _date: wallMs, _comment: 'compacting database online' };
+export function snapshotRecord(
+  tables: Tables,
+  wallMs: number,
+  comment = 'compacting database online',
+): JsonObject {
+  const out: Record<string, Json> = { _date: wallMs, _comment: comment };
   for (const table of tables.byName.values()) {
     if (table.rows.size === 0) continue;
     const rows: Record<string, Json> = {};

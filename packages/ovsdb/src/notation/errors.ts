@@ -1,4 +1,4 @@
-import { HeddleError } from '@heddle/runtime';
+import { errnoOf, HeddleError, strerror } from '@heddle/runtime';
 
 /** The error strings of RFC 7047 and ovsdb-server(7). */
 export type OvsdbErrorString =
@@ -28,27 +28,40 @@ export type OvsdbErrorString =
   | 'duplicate uuid-name'
   | 'incompatible schema version';
 
-/** An error as it goes into a reply: `{"error": ..., "details": ..., "syntax": ...}`. */
+/**
+ * An error as it goes into a reply (`{"error": ..., "details": ..., "syntax": ...}`) or, as upstream
+ * words it for people, `syntax "JSON": ERROR: DETAILS (REASON)`.
+ */
 export class OvsdbError extends HeddleError {
   override name = 'OvsdbError';
   readonly error: OvsdbErrorString;
   readonly details: string | undefined;
   /** The piece of JSON that is wrong. */
   readonly syntax: string | undefined;
+  /** The system's reason, in the C library's words. */
+  readonly reason: string | undefined;
 
-  constructor(error: OvsdbErrorString, details?: string, syntax?: string) {
-    const where = syntax === undefined ? '' : `${syntax}: `;
-    super(details === undefined ? `${where}${error}` : `${where}${error}: ${details}`);
+  constructor(error: OvsdbErrorString, details?: string, syntax?: string, reason?: string) {
+    const where = syntax === undefined ? '' : `syntax "${syntax}": `;
+    const what = details === undefined ? '' : `: ${details}`;
+    super(`${where}${error}${what}${reason === undefined ? '' : ` (${reason})`}`);
     this.error = error;
     this.details = details;
     this.syntax = syntax;
+    this.reason = reason;
   }
 
   toJson(): Record<string, string> {
     return {
       ...(this.details === undefined ? {} : { details: this.details }),
       error: this.error,
+      ...(this.reason === undefined ? {} : { 'io-error': this.reason }),
       ...(this.syntax === undefined ? {} : { syntax: this.syntax }),
     };
   }
+}
+
+/** A failed operation on a file, in upstream's words: `I/O error: PATH: open failed (REASON)`. */
+export function ioError(path: string, what: string, error: unknown): OvsdbError {
+  return new OvsdbError('I/O error', `${path}: ${what}`, undefined, strerror(errnoOf(error)));
 }

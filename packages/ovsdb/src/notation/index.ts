@@ -3,3 +3,4 @@ export * from './base-type.ts';
 export * from './datum.ts';
 export * from './errors.ts';
 export * from './json.ts';
+export * from './text.ts';

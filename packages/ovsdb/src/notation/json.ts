@@ -43,20 +43,41 @@ function replacer(_key: string, value: unknown): unknown {
 
 /** Prints in one line, members in the order that they have. */
 export function printJson(json: Json): string {
-  return JSON.stringify(json, replacer);
+  try {
+    return JSON.stringify(json);
+  } catch (error) {
+    // A bigint is rare, and a replacer makes printing several times slower.
+    if (!(error instanceof TypeError)) throw error;
+    return JSON.stringify(json, replacer);
+  }
 }
 
-/** As `printJson`, members sorted by name: the canonical form that upstream prints and hashes. */
+/**
+ * As `printJson`, members sorted by name and reals as C prints them: the canonical form that
+ * upstream's tools print.
+ */
 export function printSortedJson(json: Json): string {
   return JSON.stringify(sorted(json), replacer);
 }
 
 function sorted(json: Json): Json {
+  if (typeof json === 'number' && !Number.isSafeInteger(json)) {
+    return JSON.rawJSON(realText(json)) as Json;
+  }
   if (Array.isArray(json)) return (json as readonly Json[]).map(sorted);
   if (!isObject(json)) return json;
   const out: Record<string, Json> = {};
   for (const key of Object.keys(json).sort()) out[key] = sorted(json[key]!);
   return out;
+}
+
+/** A double as upstream prints it, `%.15g`; an integral one within 64 bits in full. */
+export function realText(value: number): string {
+  const rounded = Number(value.toPrecision(15));
+  const size = Math.abs(rounded);
+  if (Number.isInteger(rounded) && size < 2 ** 63) return BigInt(rounded).toString();
+  if (size >= 1e-4 && size < 1e15) return String(rounded);
+  return rounded.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
 export function isObject(json: Json | undefined): json is JsonObject {

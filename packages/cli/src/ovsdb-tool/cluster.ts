@@ -1,0 +1,93 @@
+/**
+ * Files of clustered databases (ovsdb(5), "Clustered Format"): made here, served by upstream's
+ * ovsdb-server, whose consensus Heddle relies on.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  encodeRecord,
+  isUuid,
+  type Json,
+  schemaToJson,
+  snapshotRecord,
+  writeNewLog,
+} from '@heddle/ovsdb';
+import { HeddleError } from '@heddle/runtime';
+import { print } from '@heddle/runtime/stdio';
+import { fileKind, readClusterHeader, readDatabase, readSchema } from './files.ts';
+
+const ADDRESS = /^(tcp|ssl):(\[[^\]]+\]|[^:]+):\d+$/;
+
+export function clusterReport(
+  db: string,
+  member: 'name' | 'cluster_id' | 'server_id' | 'local_address',
+): number {
+  const value = readClusterHeader(db)[member];
+  if (typeof value === 'string') return print(`${value}\n`);
+  if (member !== 'cluster_id') throw new HeddleError(`${db}: no ${member} in its first record`);
+  process.stderr.write(`${db}: cluster ID not yet known\n`);
+  return 2;
+}
+
+/** The first server of a cluster, with the data of a standalone database or of a schema alone. */
+export function createCluster(args: readonly string[], electionTimer: string | undefined): 0 {
+  const [db, contents, local] = args as [string, string, string];
+  checkAddress(local);
+  const [schema, data] = readContents(contents);
+  const server = randomUUID();
+  const header: Record<string, Json> = {
+    cluster_id: randomUUID(),
+    local_address: local,
+    name: (schema as { name: string }).name,
+    prev_data: [schema, data],
+    prev_eid: randomUUID(),
+    prev_index: 1,
+    prev_servers: { [server]: local },
+    prev_term: 1,
+    server_id: server,
+  };
+  if (electionTimer !== undefined) {
+    const ms = Number(electionTimer);
+    if (!Number.isInteger(ms) || ms < 100 || ms > 600000) {
+      throw new HeddleError('--election-timer: expected 100 to 600000 milliseconds');
+    }
+    header['prev_election_timer'] = ms;
+  }
+  writeNewLog(db, [encodeRecord(header, 'clustered')]);
+  return 0;
+}
+
+export function joinCluster(args: readonly string[], cid: string | undefined): 0 {
+  const [db, name, local, ...remotes] = args as [string, string, string, ...string[]];
+  for (const address of [local, ...remotes]) checkAddress(address);
+  if (cid !== undefined && !isUuid(cid)) throw new HeddleError(`${cid}: not a valid UUID`);
+  const header: Json = {
+    ...(cid === undefined ? {} : { cluster_id: cid }),
+    local_address: local,
+    name,
+    remote_addresses: remotes,
+    server_id: randomUUID(),
+  };
+  writeNewLog(db, [encodeRecord(header, 'clustered')]);
+  return 0;
+}
+
+/** CONTENTS is a standalone database or, if it is none, a schema. */
+function readContents(path: string): [schema: Json, data: Json] {
+  let isDatabase = false;
+  try {
+    isDatabase = fileKind(path) === 'standalone';
+  } catch {
+    // A schema, or nothing at all, which reading it as a schema tells.
+  }
+  if (!isDatabase) return [schemaToJson(readSchema(path)), {}];
+  const { schema, tables } = readDatabase(path);
+  const { _date, _comment, ...data } = snapshotRecord(tables, 0);
+  return [schemaToJson(schema), data];
+}
+
+function checkAddress(address: string): void {
+  if (ADDRESS.test(address)) return;
+  throw new HeddleError(
+    `${address}: cluster address must be of the form tcp:HOST:PORT or ssl:HOST:PORT`,
+  );
+}
