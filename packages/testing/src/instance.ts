@@ -148,8 +148,9 @@ export class Instance {
   pid(daemon: 'ovsdb-server' | 'ovs-vswitchd'): number | undefined {
     try {
       const pid = Number(readFileSync(join(this.directory, `${daemon}.pid`), 'utf8'));
-      process.kill(pid, 0);
-      return pid;
+      // A zombie has ended: within `isolate` nobody collects what daemons leave.
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      return stat[stat.lastIndexOf(')') + 2] === 'Z' ? undefined : pid;
     } catch {
       return undefined;
     }

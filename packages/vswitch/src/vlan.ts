@@ -58,10 +58,11 @@ export function includesVlan(bundle: Bundle, tags: VlanTags): boolean {
   const vid = tags[0]?.vid ?? 0;
   switch (bundle.vlanMode) {
     case 'access':
-      return vid === bundle.vlan && (tags[1]?.vid ?? 0) === 0;
+      return vid === bundle.vlan && customerVid(tags) === 0;
     case 'native-tagged':
     case 'native-untagged':
-      return vid === bundle.vlan || bundle.trunksInclude(vid);
+      // Without a tag it would be taken for the native VLAN's at the other end.
+      return vid === bundle.vlan || (vid !== 0 && bundle.trunksInclude(vid));
     case 'dot1q-tunnel':
       return (
         vid === bundle.vlan && (bundle.cvlans === undefined || bundle.cvlans.has(tags[1]?.vid ?? 0))
@@ -71,12 +72,17 @@ export function includesVlan(bundle: Bundle, tags: VlanTags): boolean {
   }
 }
 
+/** The inner tag counts as a VLAN of the customer only below a service tag; else it is payload. */
+function customerVid([outer, inner]: VlanTags): number {
+  return outer?.tpid === 0x88a8 ? (inner?.vid ?? 0) : 0;
+}
+
 /** The tags that a packet leaves a port with, outer first, none missing between. */
 export function outputTranslate(bundle: Bundle, tags: VlanTags): VlanTag[] {
   const [outer, inner] = tags;
   switch (bundle.vlanMode) {
     case 'access':
-      return present(tagFor(bundle, outer && { ...outer, vid: 0 }));
+      return present(tagFor(bundle, outer && { ...outer, vid: 0 }), inner);
     case 'native-untagged':
       if ((outer?.vid ?? 0) === bundle.vlan) {
         return present(tagFor(bundle, outer && { ...outer, vid: 0 }), inner);
@@ -84,6 +90,10 @@ export function outputTranslate(bundle: Bundle, tags: VlanTags): VlanTag[] {
       return present(tagFor(bundle, outer), inner);
     case 'dot1q-tunnel':
       return present(tagFor(bundle, inner));
+    case 'trunk':
+      // A priority tag with a priority stays as it came.
+      if (outer !== undefined && outer.vid === 0 && outer.pcp !== 0) return present(outer, inner);
+      return present(tagFor(bundle, outer), inner);
     default:
       return present(tagFor(bundle, outer), inner);
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { dirs } from '@heddle/runtime/dirs';
 import { HeddleError } from '@heddle/runtime/errors';
 import { unixctlCall } from '@heddle/runtime/unixctl-client';
+import { processStart } from '../attach/owner.ts';
 
 export type DaemonName = 'ovsdb-server' | 'ovs-vswitchd';
 
@@ -11,8 +12,7 @@ export type DaemonName = 'ovsdb-server' | 'ovs-vswitchd';
 export function daemonPid(name: DaemonName): number | undefined {
   try {
     const pid = Number(readFileSync(join(dirs.rundir, `${name}.pid`), 'utf8'));
-    process.kill(pid, 0);
-    return pid;
+    return processStart(pid) === undefined ? undefined : pid;
   } catch {
     return undefined;
   }
