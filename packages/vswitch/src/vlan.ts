@@ -22,7 +22,7 @@ export function inputRefusal(bundle: Bundle, vid: number): string | undefined {
         : `dropping VLAN ${vid} tagged packet received on port ${name} configured as VLAN ${vlan} access port`;
     case 'native-tagged':
     case 'native-untagged':
-      if (vid === 0) return undefined;
+      if (vid === 0 || vid === vlan) return undefined;
       break;
     case 'dot1q-tunnel':
       return bundle.cvlans === undefined || bundle.cvlans.has(vid)
@@ -47,7 +47,11 @@ export function inputTranslate(bundle: Bundle, tags: VlanTags): VlanTags {
       if ((outer?.vid ?? 0) !== 0) return tags;
       return [{ tpid: outer?.tpid ?? 0x8100, vid: bundle.vlan, pcp: outer?.pcp ?? 0 }, tags[1]];
     case 'dot1q-tunnel':
-      return [{ tpid: bundle.qinqEthtype, vid: bundle.vlan, pcp: 0 }, outer];
+      // A tag that says nothing is no tag.
+      return [
+        { tpid: bundle.qinqEthtype, vid: bundle.vlan, pcp: 0 },
+        outer && (outer.vid !== 0 || outer.pcp !== 0) ? outer : undefined,
+      ];
     case 'trunk':
       return tags;
   }
@@ -82,7 +86,7 @@ export function outputTranslate(bundle: Bundle, tags: VlanTags): VlanTag[] {
   const [outer, inner] = tags;
   switch (bundle.vlanMode) {
     case 'access':
-      return present(tagFor(bundle, outer && { ...outer, vid: 0 }), inner);
+      return present(tagFor(bundle, outer && { ...outer, vid: 0 }), inner?.vid ? inner : undefined);
     case 'native-untagged':
       if ((outer?.vid ?? 0) === bundle.vlan) {
         return present(tagFor(bundle, outer && { ...outer, vid: 0 }), inner);
