@@ -1,4 +1,5 @@
 /** Event counters, shown by `coverage/show` in upstream's text. */
+import { type Clock, realClock } from './clock.ts';
 import { type UnixctlCommands, UnixctlError } from './unixctl-command.ts';
 
 /** Samples of the total at the last 5 s, minute (12 of 5 s) and hour (60 of 1 min). */
@@ -37,7 +38,10 @@ class Counter {
 
 export type CoverageCounter = Pick<Counter, 'add' | 'total'>;
 
+const SAMPLE_MS = 5000;
 const counters = new Map<string, Counter>();
+let sampledMs = Number.NEGATIVE_INFINITY;
+let sampling = false;
 
 export const coverage = {
   /** The counter of that name, made when it is not there. */
@@ -50,8 +54,17 @@ export const coverage = {
     return counter;
   },
 
-  sample(): void {
+  /** To be called every 5 seconds; what comes sooner is left out. */
+  sample(clock: Clock = realClock): void {
+    if (clock.nowMs() < sampledMs + (SAMPLE_MS * 9) / 10) return;
+    sampledMs = clock.nowMs();
     for (const counter of counters.values()) counter.sample();
+  },
+
+  startSampling(): void {
+    if (sampling) return;
+    sampling = true;
+    setInterval(() => coverage.sample(), SAMPLE_MS).unref();
   },
 
   show(): string {

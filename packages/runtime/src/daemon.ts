@@ -1,11 +1,13 @@
 /** Start-up of a daemon as ovs-vswitchd(8), "Daemon Options", has it. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { coverage } from './coverage.ts';
 import { absoluteIn, dirs } from './dirs.ts';
 import { HeddleError } from './errors.ts';
-import { detach, ROLE, tellReady, watchOver } from './monitor.ts';
+import { detach, tellReady, watchOver } from './monitor.ts';
 import type { OptionSpec, ParsedOption } from './options.ts';
 import { claimPidfile, runningPid } from './pidfile.ts';
+import { ROLE } from './role.ts';
 import { crashOnBugs, dieOfSignals } from './signals.ts';
 import { startSyslog } from './syslog.ts';
 import { vlog } from './vlog.ts';
@@ -117,6 +119,7 @@ export async function daemonStart(program: string, config: DaemonConfig): Promis
   return {
     ready() {
       dieOfSignals();
+      coverage.startSampling();
       if (role === undefined) return;
       // Under a monitor in the foreground the terminal stays ours.
       tellReady(config.detach);

@@ -1,6 +1,7 @@
 import { absoluteIn, dirs } from './dirs.ts';
 import { HeddleError } from './errors.ts';
 import type { OptionSpec, ParsedOption } from './options.ts';
+import { ROLE } from './role.ts';
 import { setSyslogMethod } from './syslog.ts';
 import { vlog } from './vlog.ts';
 
@@ -41,8 +42,7 @@ export function applyLogOption(program: string, { spec, value }: ParsedOption): 
       return true;
     }
     case 'log-file':
-      // The warning that it logs says it all.
-      if (!vlog.openFile(absoluteIn(dirs.logdir, value ?? `${program}.log`))) process.exit(1);
+      if (!openLog(absoluteIn(dirs.logdir, value ?? `${program}.log`))) process.exit(1);
       return true;
     case 'syslog-method':
       setSyslogMethod(program, value!);
@@ -53,4 +53,9 @@ export function applyLogOption(program: string, { spec, value }: ParsedOption): 
     default:
       return false;
   }
+}
+
+/** What the process that starts a daemon has said already, the daemon does not say again. */
+function openLog(path: string): boolean {
+  return vlog.openFile(path, process.env[ROLE] === undefined);
 }

@@ -1,13 +1,11 @@
 /** Node cannot fork: --detach and --monitor start the same command again in the role of a child. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { ROLE, type Role } from './role.ts';
 import { selfCommand } from './self.ts';
 import { signalText } from './signals.ts';
 import { vlog } from './vlog.ts';
 
-/** `monitor` or `daemon` in the environment of a process that this module has started. */
-export const ROLE = 'HEDDLE_DAEMON_ROLE';
-export type Role = 'monitor' | 'daemon';
 /** In a child, the descriptor on which it tells its parent that it serves. */
 const READY_FD = 3;
 

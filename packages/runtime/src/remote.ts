@@ -1,6 +1,7 @@
 /** Remotes as every Open vSwitch tool names them (ovsdb(7), "Connection Methods"). */
-import { lstatSync, readFileSync, rmSync } from 'node:fs';
+import { lstatSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { absoluteIn, dirs } from './dirs.ts';
 import { HeddleError } from './errors.ts';
@@ -77,6 +78,8 @@ export async function listenRemote(
 
 /** Listens on a socket of mode 0660, in place of a stale one. */
 export async function listenUnix(server: Server, path: string): Promise<void> {
+  // libuv calls a missing directory EACCES.
+  statSync(dirname(path));
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path, { force: true });
   const mask = process.umask(0o117);
   try {

@@ -263,7 +263,7 @@ export const vlog = {
   },
 
   /** Logs to `path` from now on; returns false, having warned, when that cannot be opened. */
-  openFile(path: string): boolean {
+  openFile(path: string, announce = true): boolean {
     let opened: { path: string; fd: number; inode: number };
     try {
       const fd = openSync(path, 'a', 0o640);
@@ -283,7 +283,7 @@ export const vlog = {
     }
     state.file = opened;
     state.configuredFile = path;
-    log.info(`opened log file ${path}`);
+    if (announce) log.info(`opened log file ${path}`);
     return true;
   },
 
