@@ -40,6 +40,8 @@ export interface Invocation {
   has(option: string): boolean;
   value(option: string): string | undefined;
   print(text: string): void;
+  /** A line of the log on standard error. */
+  warn(text: string): void;
 }
 
 /** A condition of `wait-until` does not hold yet. */

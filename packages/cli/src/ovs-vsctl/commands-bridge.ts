@@ -23,7 +23,7 @@ function addBr(cmd: Invocation): void {
   }
   const vlan = vlanText === undefined ? undefined : Number(vlanText);
   if (vlan !== undefined && !(Number.isInteger(vlan) && vlan >= 0 && vlan <= 4095)) {
-    throw new VsctlError(`${name}: vlan must be between 0 and 4095`);
+    throw new VsctlError('add-br: vlan must be between 0 and 4095');
   }
   const { model } = cmd;
   const existing = model.findBridge(name);
@@ -142,14 +142,7 @@ function delPort(cmd: Invocation): void {
   if (second !== undefined) {
     const bridge = model.bridge(first);
     if (port.bridge.name !== bridge.name) {
-      throw new VsctlError(
-        port.bridge.row === bridge.row
-          ? `bridge ${first} does not have a port ${target} (although its ${port.bridge.fake ? 'fake bridge' : 'parent'} ${port.bridge.name} does)`.replace(
-              /its fake bridge/,
-              'its VLAN bridge',
-            )
-          : `bridge ${first} does not have a port ${target} (although bridge ${port.bridge.name} does)`,
-      );
+      throw new VsctlError(`bridge ${first} does not have a port ${target}`);
     }
   }
   model.deletePort(port);

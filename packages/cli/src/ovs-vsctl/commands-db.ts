@@ -88,7 +88,7 @@ function checkMutable(row: StoredRow, column: ColumnSchema): void {
 export function setColumn(cmd: Invocation, row: StoredRow, text: string): void {
   const { column, key, operator, value } = parseSetting(row.table, text);
   if (value === undefined || operator !== '=') {
-    throw new VsctlError(`${text}: missing value`);
+    throw new VsctlError(`${text}: argument does not end in "=" followed by a value.`);
   }
   checkMutable(row, column);
   const { type } = column;
@@ -129,7 +129,8 @@ function get(cmd: Invocation): void {
       throw new VsctlError(`cannot specify key to get for non-map column ${column.name}`);
     const at = findKey(datum, parseAtomText(column.type.key, key, refOf(cmd)));
     if (at >= 0) cmd.print(`${atomToText(column.type.value.type, datum.values![at]!)}\n`);
-    else if (!cmd.has('if-exists')) {
+    else if (cmd.has('if-exists')) cmd.print('\n');
+    else {
       throw new VsctlError(
         `no key "${key}" in ${table.name} record "${cmd.args[1]}" column ${column.name}`,
       );
@@ -158,11 +159,6 @@ function add(cmd: Invocation): void {
     datum = type.value
       ? makeDatum(keys, [...datum.values!, ...more.values!.filter((_, i) => fresh[i])])
       : makeDatum(keys);
-  }
-  if (datum.keys.length > type.max) {
-    throw new VsctlError(
-      `"add" operation would put ${datum.keys.length} values in column ${column.name} of table ${table.name} but the maximum number is ${type.max}`,
-    );
   }
   row.set(column.name, datum);
 }
@@ -222,6 +218,11 @@ function create(cmd: Invocation): void {
     throw new VsctlError(`row id "${id}" does not begin with "@"`);
   const row = (id === undefined ? undefined : cmd.symbols.get(id)) ?? cmd.store.insert(table.name);
   for (const text of cmd.args.slice(1)) setColumn(cmd, row, text);
+  if (id === undefined && !table.isRoot) {
+    cmd.warn(
+      `applying "create" command to table ${table.name} without --id option will have no effect`,
+    );
+  }
   cmd.print(`${row.uuid}\n`);
 }
 

@@ -35,7 +35,7 @@ export function printTable(
     case 'csv':
       return printCsv(columns, cells, display);
     case 'json': {
-      const json = { headings: [...columns], data: cells.map((r) => r.map((c) => c.json)) };
+      const json = { data: cells.map((r) => r.map((c) => c.json)), headings: [...columns] };
       return `${display.pretty ? JSON.stringify(json, null, 2) : printJson(json)}\n`;
     }
   }

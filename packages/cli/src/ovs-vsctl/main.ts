@@ -1,6 +1,6 @@
 /** ovs-vsctl(8): configures ovs-vswitchd through its database. */
 import { RpcConnection, RpcError } from '@heddle/ovsdb';
-import { errnoOf, formatOptions, HeddleError, strerror, versionText } from '@heddle/runtime';
+import { errnoOf, formatOptions, HeddleError, strerror, versionText, vlog } from '@heddle/runtime';
 import { VsctlError } from './errors.ts';
 import { COMMANDS, OPTIONS, PROGRAM, parseLine, type Settings } from './parse.ts';
 import { Session } from './session.ts';
@@ -79,6 +79,7 @@ async function run(argv: readonly string[]): Promise<void> {
       process.kill(process.pid, 'SIGALRM');
     }, settings.timeoutSecs * 1000).unref();
   }
+  vlog.setLevel(undefined, 'console', 'warn');
   let session: Session | undefined;
   const connection = await connect(settings, {
     onUpdate: (m, u) => session?.onUpdate(m, u),

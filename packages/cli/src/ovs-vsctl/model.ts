@@ -109,11 +109,7 @@ export class Model {
   checkFree(name: string, refusal: string): void {
     const bridge = this.findBridge(name);
     if (bridge) {
-      throw new VsctlError(
-        bridge.fake
-          ? `${refusal} because a bridge named ${name} already exists as a fake bridge for VLAN ${bridge.fake.vlan} on parent bridge ${bridge.fake.parent}`
-          : `${refusal} because a bridge named ${name} already exists`,
-      );
+      throw new VsctlError(`${refusal} because a bridge named ${name} already exists`);
     }
     const port = this.findPort(name);
     if (port) {

@@ -266,7 +266,7 @@ function checkCommand(
   if (args.length < min)
     throw new VsctlError(`'${name}' command requires at least ${min} arguments`);
   if (args.length <= max) return;
-  const extra = args.findIndex((a, i) => i >= max && COMMANDS.some((c) => c.name === a));
+  const extra = args.findIndex((a) => a.startsWith('--'));
   throw new VsctlError(
     extra >= 0
       ? `'${name}' command takes at most ${max} arguments (note that options must precede command names and follow a "--" argument)`

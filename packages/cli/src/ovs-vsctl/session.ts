@@ -8,7 +8,7 @@ import {
   type RpcConnection,
   vswitchSchema,
 } from '@heddle/ovsdb';
-import { dirs, messageOf } from '@heddle/runtime';
+import { dirs, messageOf, vlog } from '@heddle/runtime';
 import { type Invocation, NotYet, type Wants } from './command.ts';
 import { VsctlError } from './errors.ts';
 import { Model } from './model.ts';
@@ -96,6 +96,7 @@ export class Session {
       has: (option) => options.has(option),
       value: (option) => options.get(option),
       print,
+      warn: (text) => vlog.module('db_ctl_base').warn(text),
     };
   }
 

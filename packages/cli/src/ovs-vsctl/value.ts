@@ -65,7 +65,8 @@ function parseAtom(
   let atom: Atom;
   switch (base.type) {
     case 'integer':
-      if (!/^[-+]?\d+$/.test(text)) throw new VsctlError(`"${text}" is not a valid integer`);
+      if (!/^[-+]?\d+$/.test(text))
+        throw new VsctlError(`"${text}" is not a valid integer or range`);
       atom = integerAtom(BigInt(text));
       break;
     case 'real':
