@@ -7,8 +7,8 @@ import { Instance, isolate, Scope } from '@heddle/testing';
 isolate();
 
 const PINS = '/sys/fs/bpf';
-const PORTS = 50;
-const ROUNDS = 20;
+const PORTS = 125;
+const ROUNDS = 8;
 
 interface Inventory {
   readonly devices: string[];

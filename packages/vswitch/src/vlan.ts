@@ -7,8 +7,11 @@ export interface VlanTag {
   pcp: number;
 }
 
-/** Tags of a packet, outer first; a missing tag is undefined. */
-export type VlanTags = readonly [VlanTag | undefined, VlanTag | undefined];
+/**
+ * The VLAN and the customer's VLAN that a packet has within the bridge, undefined where it has none,
+ * then the tags below, which are payload to it.
+ */
+export type VlanTags = readonly [VlanTag | undefined, VlanTag | undefined, ...VlanTag[]];
 
 export const NO_TAGS: VlanTags = [undefined, undefined];
 
@@ -36,24 +39,34 @@ export function inputRefusal(bundle: Bundle, vid: number): string | undefined {
     : `dropping VLAN ${vid} packet received on port ${name} not configured for trunking VLAN ${vid}`;
 }
 
-/** What the bridge takes a packet's tags for, within: the outer one names its VLAN. */
-export function inputTranslate(bundle: Bundle, tags: VlanTags): VlanTags {
-  const outer = tags[0];
+/** The inner tag names the customer's VLAN only below a service tag; else it is payload. */
+function splitTags(stack: readonly VlanTag[]): VlanTags {
+  const [outer, ...below] = stack;
+  if (outer?.tpid !== SERVICE_TPID) return [outer, undefined, ...below];
+  return [outer, below[0], ...below.slice(1)];
+}
+
+const SERVICE_TPID = 0x88a8;
+
+/** What the bridge takes a packet's tags, outer first, for. */
+export function inputTranslate(bundle: Bundle, stack: readonly VlanTag[]): VlanTags {
+  const [outer, inner, ...payload] = splitTags(stack);
+  const native = { tpid: outer?.tpid ?? 0x8100, vid: bundle.vlan, pcp: outer?.pcp ?? 0 };
   switch (bundle.vlanMode) {
     case 'access':
-      return [{ tpid: outer?.tpid ?? 0x8100, vid: bundle.vlan, pcp: outer?.pcp ?? 0 }, undefined];
+      return [native, inner, ...payload];
     case 'native-tagged':
     case 'native-untagged':
-      if ((outer?.vid ?? 0) !== 0) return tags;
-      return [{ tpid: outer?.tpid ?? 0x8100, vid: bundle.vlan, pcp: outer?.pcp ?? 0 }, tags[1]];
-    case 'dot1q-tunnel':
+      return [(outer?.vid ?? 0) === 0 ? native : outer, inner, ...payload];
+    case 'dot1q-tunnel': {
+      const service = { tpid: bundle.qinqEthtype, vid: bundle.vlan, pcp: 0 };
+      const [customer, ...below] = stack;
       // A tag that says nothing is no tag.
-      return [
-        { tpid: bundle.qinqEthtype, vid: bundle.vlan, pcp: 0 },
-        outer && (outer.vid !== 0 || outer.pcp !== 0) ? outer : undefined,
-      ];
+      const empty = customer === undefined || (customer.vid === 0 && customer.pcp === 0);
+      return [service, empty ? undefined : customer, ...below];
+    }
     case 'trunk':
-      return tags;
+      return [outer, inner, ...payload];
   }
 }
 
@@ -62,7 +75,7 @@ export function includesVlan(bundle: Bundle, tags: VlanTags): boolean {
   const vid = tags[0]?.vid ?? 0;
   switch (bundle.vlanMode) {
     case 'access':
-      return vid === bundle.vlan && customerVid(tags) === 0;
+      return vid === bundle.vlan && (tags[1]?.vid ?? 0) === 0;
     case 'native-tagged':
     case 'native-untagged':
       // Without a tag it would be taken for the native VLAN's at the other end.
@@ -76,30 +89,30 @@ export function includesVlan(bundle: Bundle, tags: VlanTags): boolean {
   }
 }
 
-/** The inner tag counts as a VLAN of the customer only below a service tag; else it is payload. */
-function customerVid([outer, inner]: VlanTags): number {
-  return outer?.tpid === 0x88a8 ? (inner?.vid ?? 0) : 0;
-}
-
 /** The tags that a packet leaves a port with, outer first, none missing between. */
 export function outputTranslate(bundle: Bundle, tags: VlanTags): VlanTag[] {
-  const [outer, inner] = tags;
+  const [outer, inner, ...payload] = tags;
   switch (bundle.vlanMode) {
     case 'access':
-      return present(tagFor(bundle, outer && { ...outer, vid: 0 }), inner?.vid ? inner : undefined);
+      return present(
+        tagFor(bundle, outer && { ...outer, vid: 0 }),
+        inner?.vid ? inner : undefined,
+        ...payload,
+      );
     case 'native-untagged':
       if ((outer?.vid ?? 0) === bundle.vlan) {
-        return present(tagFor(bundle, outer && { ...outer, vid: 0 }), inner);
+        return present(tagFor(bundle, outer && { ...outer, vid: 0 }), inner, ...payload);
       }
-      return present(tagFor(bundle, outer), inner);
+      return present(tagFor(bundle, outer), inner, ...payload);
     case 'dot1q-tunnel':
-      return present(tagFor(bundle, inner));
+      return present(tagFor(bundle, inner), ...payload);
     case 'trunk':
       // A priority tag with a priority stays as it came.
-      if (outer !== undefined && outer.vid === 0 && outer.pcp !== 0) return present(outer, inner);
-      return present(tagFor(bundle, outer), inner);
+      if (outer !== undefined && outer.vid === 0 && outer.pcp !== 0)
+        return present(outer, inner, ...payload);
+      return present(tagFor(bundle, outer), inner, ...payload);
     default:
-      return present(tagFor(bundle, outer), inner);
+      return present(tagFor(bundle, outer), inner, ...payload);
   }
 }
 
@@ -110,8 +123,6 @@ function present(...tags: (VlanTag | undefined)[]): VlanTag[] {
 /** VLAN 0 is no VLAN: it gets a tag only where `priority-tags` asks for one. */
 function tagFor(bundle: Bundle, tag: VlanTag | undefined): VlanTag | undefined {
   if (tag && tag.vid !== 0) return tag;
-  const wanted =
-    bundle.priorityTags === 'always' ||
-    (bundle.priorityTags === 'if-nonzero' && (tag?.pcp ?? 0) !== 0);
-  return wanted ? (tag ?? { tpid: 0x8100, vid: 0, pcp: 0 }) : undefined;
+  // An empty tag is not written, whatever is asked for.
+  return bundle.priorityTags !== 'never' && tag !== undefined && tag.pcp !== 0 ? tag : undefined;
 }

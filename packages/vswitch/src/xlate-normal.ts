@@ -26,8 +26,7 @@ export function xlateNormal(
   wildcards.dlSrc = MAC_BROADCAST;
   wildcards.dlDst = MAC_BROADCAST;
   lookAtTags(ctx);
-  const tags: VlanTags = [ctx.tags[0], ctx.tags[1]];
-  const refusal = inputRefusal(inBundle, tags[0]?.vid ?? 0);
+  const refusal = inputRefusal(inBundle, ctx.tags[0]?.vid ?? 0);
   if (refusal !== undefined) {
     ctx.trace(depth, 'error', refusal);
     ctx.trace(depth, 'warn', 'disallowed VLAN VID for this input port, dropping');
@@ -39,7 +38,7 @@ export function xlateNormal(
     ctx.drop('reserved destination address');
     return;
   }
-  const inside = inputTranslate(inBundle, tags);
+  const inside = inputTranslate(inBundle, ctx.tags);
   learn(ctx, inBundle, inside);
   forward(ctx, inBundle, inside, depth, send);
 }
