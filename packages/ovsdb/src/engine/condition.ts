@@ -10,7 +10,7 @@ import {
   isOptionalScalar,
   type Json,
   OvsdbError,
-  printJson,
+  printSortedJson,
   type ResolveName,
 } from '../notation/index.ts';
 import type { ColumnSchema, TableSchema } from '../schema/schema.ts';
@@ -51,22 +51,25 @@ export function parseCondition(
   resolve?: ResolveName,
 ): Clause[] {
   if (!isArray(json))
-    throw new OvsdbError('syntax error', 'array expected', printJson(json ?? null));
+    throw new OvsdbError('syntax error', 'array expected', printSortedJson(json ?? null));
   return json.map((clause) => parseClause(table, clause, resolve));
 }
 
 export function parseClause(table: TableSchema, json: Json, resolve?: ResolveName): Clause {
   if (typeof json === 'boolean') return json;
   if (!isArray(json) || json.length !== 3 || typeof json[0] !== 'string') {
-    throw new OvsdbError('syntax error', 'Parse error in condition.', printJson(json));
+    throw new OvsdbError('syntax error', 'Parse error in condition.', printSortedJson(json));
   }
   const column = columnOf(table, json[0]);
   if (!column)
     throw new OvsdbError(
       'unknown column',
       `No column ${json[0]} in table ${table.name}.`,
-      printJson(json),
+      printSortedJson(json),
     );
+  if (typeof json[1] !== 'string') {
+    throw new OvsdbError('syntax error', 'Parse error in condition.', printSortedJson(json));
+  }
   const fn = json[1] as ConditionFunction;
   if (!FUNCTIONS.includes(fn))
     throw new OvsdbError('unknown function', `No function named ${String(json[1])}.`);
@@ -77,26 +80,30 @@ export function parseClause(table: TableSchema, json: Json, resolve?: ResolveNam
       throw new OvsdbError(
         'syntax error',
         `Type mismatch: "${fn}" operator may not be applied to column ${column.name} of type ${typeText(type)}.`,
-        printJson(json),
+        printSortedJson(json),
       );
     }
     return { column, fn, arg: decodeDatum({ ...type, min: 1 }, json[2]!, { resolve }) };
   }
-  const loose = fn === 'includes' || fn === 'excludes' ? { ...type, min: 0, max: Infinity } : type;
   return {
     column,
     fn,
-    arg: decodeDatum(loose, json[2]!, { resolve, lax: fn === 'includes' || fn === 'excludes' }),
+    arg: decodeDatum(type, json[2]!, { resolve }),
   };
 }
 
-/** A type in upstream's words: `set of up to 3 integers`. */
-export function typeText(type: ColumnType): string {
-  const { key, value } = type;
-  if (value) return `map of ${key.type}-${value.type} pairs`;
-  return type.max === 1 && type.min === 1
-    ? key.type
-    : `set of ${type.max === Infinity ? '' : `up to ${type.max} `}${key.type}s`;
+/** A type in upstream's words: `set of up to 3 integers`, `map of 1 to 2 (real, uuid) pairs`. */
+export function typeText({ key, value, min, max }: ColumnType): string {
+  if (min === 1 && max === 1 && !value) return key.type;
+  const size =
+    max === Infinity
+      ? min > 0
+        ? `${min} or more `
+        : ''
+      : min > 0
+        ? `${min} to ${max} `
+        : `up to ${max} `;
+  return value ? `map of ${size}(${key.type}, ${value.type}) pairs` : `set of ${size}${key.type}s`;
 }
 
 /** All clauses hold (RFC 7047: a condition is the conjunction of its clauses). */

@@ -1,8 +1,10 @@
 /** The operations of a transaction (RFC 7047 section 5.2, ovsdb-server(7)). */
 import {
+  checkDatum,
   type Datum,
   datumEquals,
   decodeDatum,
+  defaultDatum,
   encodeDatum,
   isArray,
   isObject,
@@ -89,13 +91,16 @@ export function execute(
 
 /** The members of each operation besides `op`: required ones, then optional ones. */
 const MEMBERS: Readonly<Record<string, readonly [readonly string[], readonly string[]]>> = {
-  insert: [['table'], ['row', 'uuid', 'uuid-name']],
+  insert: [
+    ['table', 'row'],
+    ['uuid', 'uuid-name'],
+  ],
   select: [['table', 'where'], ['columns']],
   update: [['table', 'where', 'row'], []],
   mutate: [['table', 'where', 'mutations'], []],
-  delete: [['table', 'where'], []],
+  delete: [['where', 'table'], []],
   wait: [
-    ['table', 'where', 'until', 'rows'],
+    ['where', 'until', 'rows', 'table'],
     ['timeout', 'columns'],
   ],
   commit: [['durable'], []],
@@ -173,11 +178,14 @@ class Execution {
     if (!isObject(json)) throw fail('Object expected.');
     const { op, table } = json;
     if (op === undefined) throw fail("Required 'op' member is missing.");
-    const members = typeof op === 'string' ? MEMBERS[op] : undefined;
+    if (typeof op !== 'string') throw fail("Type mismatch for member 'op'.");
+    const members = MEMBERS[op];
     if (!members) throw fail(`No operation "${String(op)}"`);
     for (const name of members[0]) {
       if (json[name] === undefined) throw fail(`Required '${name}' member is missing.`);
-      if (name === 'table' && !this.#tables.byName.has(String(table))) {
+      if (name !== 'table') continue;
+      if (typeof table !== 'string') throw fail("Type mismatch for member 'table'.");
+      if (!this.#tables.byName.has(String(table))) {
         throw fail(`No table named ${String(table)}.`);
       }
     }
@@ -187,7 +195,7 @@ class Execution {
       if (name === 'op' || members[0].includes(name) || members[1].includes(name)) continue;
       throw fail(`Member '${name}' is present but not allowed here.`);
     }
-    return op as string;
+    return op;
   }
 
   #assert(json: JsonObject): Json {
@@ -207,7 +215,11 @@ class Execution {
     const uuid = this.#newUuid(table, json);
     const values = this.#row(table, json['row'] ?? {});
     const data = [...table.newRow(uuid).data];
-    for (const [column, datum] of values) data[column.index] = datum;
+    for (const column of table.schema.columnList) {
+      const datum = values.get(column);
+      if (datum) data[column.index] = datum;
+      else checkDatum(column.type, data[column.index]!);
+    }
     this.txn.put(table, { uuid, version: crypto.randomUUID(), data });
     return { uuid: ['uuid', uuid] };
   }
@@ -216,14 +228,14 @@ class Execution {
     const given = json['uuid'];
     const name = json['uuid-name'];
     if (given !== undefined && !(typeof given === 'string' && isUuid(given))) {
-      throw new OvsdbError('syntax error', 'bad uuid', printJson(given));
+      throw new OvsdbError('syntax error', 'bad uuid', printSortedJson(given));
     }
     const uuid = typeof given === 'string' ? given.toLowerCase() : undefined;
-    if (uuid !== undefined && this.txn.get(table, uuid)) {
+    if (uuid !== undefined && (table.rows.has(uuid) || this.txn.get(table, uuid))) {
       throw new OvsdbError(
         'duplicate uuid',
         `This UUID would duplicate a UUID already present within the table or deleted within the same transaction.`,
-        printJson(['uuid', uuid]),
+        printSortedJson(uuid),
       );
     }
     if (typeof name !== 'string') return uuid ?? crypto.randomUUID();
@@ -232,7 +244,7 @@ class Execution {
       throw new OvsdbError(
         'duplicate uuid-name',
         'This "uuid-name" appeared on an earlier "insert" operation.',
-        printJson(name),
+        printSortedJson(name),
       );
     }
     const chosen = uuid ?? entry?.uuid ?? crypto.randomUUID();
@@ -240,13 +252,13 @@ class Execution {
     return chosen;
   }
 
-  /** A <row>: only real columns, each value checked. */
+  /** A <row>, each value checked. It may name `_uuid` and `_version`, for `wait`. */
   #row(table: Table, json: Json): Map<ColumnSchema, Datum> {
     if (!isObject(json))
-      throw new OvsdbError('syntax error', 'row must be JSON object', printJson(json));
+      throw new OvsdbError('syntax error', 'row must be JSON object', printSortedJson(json));
     const out = new Map<ColumnSchema, Datum>();
     for (const [name, value] of Object.entries(json)) {
-      const column = table.schema.columns.get(name);
+      const column = columnOf(table.schema, name);
       if (!column)
         throw new OvsdbError(
           'unknown column',
@@ -260,11 +272,11 @@ class Execution {
 
   #columns(table: Table, json: Json | undefined): ColumnSchema[] {
     if (json === undefined) return [UUID_COLUMN, VERSION_COLUMN, ...table.schema.columnList];
-    if (!isArray(json))
+    if (!isArray(json) || !json.every((name) => typeof name === 'string'))
       throw new OvsdbError(
         'syntax error',
         'array of distinct column names expected',
-        printJson(json),
+        printSortedJson(json),
       );
     const out = json.map((name) => {
       const column = columnOf(table.schema, String(name));
@@ -272,7 +284,7 @@ class Execution {
         throw new OvsdbError(
           'syntax error',
           `${String(name)} is not a valid column name`,
-          printJson(json),
+          printSortedJson(json),
         );
       return column;
     });
@@ -280,7 +292,7 @@ class Execution {
       throw new OvsdbError(
         'syntax error',
         'array of distinct column names expected',
-        printJson(json),
+        printSortedJson(json),
       );
     return out;
   }
@@ -353,8 +365,15 @@ class Execution {
     const table = this.#table(json);
     const columns = this.#columns(table, json['columns']);
     const { until, timeout } = json;
-    const wanted = (json['rows'] as readonly Json[]).map((r) => this.#row(table, r));
+    if (typeof timeout === 'number' && timeout < 0) {
+      throw new OvsdbError('syntax error', 'timeout must be nonnegative', printSortedJson(timeout));
+    }
     const actual = this.#where(table, json);
+    if (until !== '==' && until !== '!=') {
+      const what = '"until" must be "==" or "!="';
+      throw new OvsdbError('syntax error', what, printSortedJson(until!));
+    }
+    const wanted = (json['rows'] as readonly Json[]).map((r) => this.#row(table, r));
     if (sameRows(actual, wanted, columns) === (until === '==')) return {};
     const limit = timeout === undefined ? Infinity : Number(timeout);
     if (this.#context.noWait) throw new OvsdbError('not supported', 'triggers not supported');
@@ -382,10 +401,7 @@ function sameRows(
   columns: readonly ColumnSchema[],
 ): boolean {
   const equal = (row: Row, want: Map<ColumnSchema, Datum>) =>
-    columns.every((c) => {
-      const datum = want.get(c);
-      return datum === undefined ? true : datumEquals(columnValue(row, c), datum);
-    });
+    columns.every((c) => datumEquals(columnValue(row, c), want.get(c) ?? defaultDatum(c.type)));
   return (
     actual.every((row) => wanted.some((want) => equal(row, want))) &&
     wanted.every((want) => actual.some((row) => equal(row, want)))
@@ -399,6 +415,10 @@ export function rowToJson(row: Row, columns: readonly ColumnSchema[]): JsonObjec
   return out;
 }
 
+function isId(json: Json): boolean {
+  return typeof json === 'string' && /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(json);
+}
+
 const TYPES: Readonly<Record<string, (json: Json) => boolean>> = {
   where: isArray,
   row: isObject,
@@ -406,9 +426,10 @@ const TYPES: Readonly<Record<string, (json: Json) => boolean>> = {
   mutations: isArray,
   columns: isArray,
   comment: (j) => typeof j === 'string',
-  lock: (j) => typeof j === 'string',
+  lock: isId,
+  uuid: (j) => typeof j === 'string',
   durable: (j) => typeof j === 'boolean',
-  timeout: (j) => typeof j === 'number',
+  timeout: (j) => Number.isInteger(j),
   until: (j) => typeof j === 'string',
-  'uuid-name': (j) => typeof j === 'string',
+  'uuid-name': isId,
 };

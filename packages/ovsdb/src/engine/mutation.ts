@@ -12,7 +12,7 @@ import {
   type Json,
   makeDatum,
   OvsdbError,
-  printJson,
+  printSortedJson,
   type ResolveName,
 } from '../notation/index.ts';
 import type { ColumnSchema, TableSchema } from '../schema/schema.ts';
@@ -31,28 +31,31 @@ export interface Mutation {
 
 export function parseMutation(table: TableSchema, json: Json, resolve: ResolveName): Mutation {
   if (!isArray(json) || json.length !== 3 || typeof json[0] !== 'string') {
-    throw new OvsdbError('syntax error', 'Parse error in mutation.', printJson(json));
+    throw new OvsdbError('syntax error', 'Parse error in mutation.', printSortedJson(json));
   }
   const column = columnOf(table, json[0]);
   if (!column || column.index < 0) {
     if (column)
       throw new OvsdbError(
         'constraint violation',
-        `Cannot mutate immutable column ${json[0]}.`,
-        printJson(json),
+        `Cannot mutate immutable column ${json[0]} in table ${table.name}.`,
+        printSortedJson(json),
       );
     throw new OvsdbError(
       'unknown column',
       `No column ${json[0]} in table ${table.name}.`,
-      printJson(json),
+      printSortedJson(json),
     );
+  }
+  if (typeof json[1] !== 'string') {
+    throw new OvsdbError('syntax error', 'Parse error in mutation.', printSortedJson(json));
   }
   const mutator = json[1] as Mutation['mutator'];
   if (!column.mutable) {
     throw new OvsdbError(
       'constraint violation',
       `Cannot mutate immutable column ${column.name} in table ${table.name}.`,
-      printJson(json),
+      printSortedJson(json),
     );
   }
   const { type } = column;
@@ -60,24 +63,27 @@ export function parseMutation(table: TableSchema, json: Json, resolve: ResolveNa
     return { column, mutator, arg: arithmeticArg(column, mutator, json), byKey: false };
   }
   if (mutator !== 'insert' && mutator !== 'delete') {
-    throw new OvsdbError(
-      'syntax error',
-      `No mutator named ${String(mutator)}.`,
-      printJson(json[1]!),
-    );
+    throw new OvsdbError('unknown mutator', `No mutator named ${String(mutator)}.`);
   }
   if (type.max === 1 && type.min === 1) throw mismatch(column, mutator, json);
-  const byKey =
-    mutator === 'delete' && type.value !== undefined && !(isArray(json[2]) && json[2][0] === 'map');
-  const loose: ColumnType = byKey
-    ? { key: type.key, min: 0, max: Infinity }
-    : { ...type, min: 0, max: Infinity };
-  return {
-    column,
-    mutator,
-    arg: decodeDatum(loose, json[2]!, { resolve, lax: mutator === 'delete' }),
-    byKey,
-  };
+  if (mutator === 'insert') {
+    const arg = decodeDatum({ ...type, min: 0 }, json[2]!, { resolve });
+    return { column, mutator, arg, byKey: false };
+  }
+  return { column, mutator, ...deletionArg(type, json[2]!, resolve) };
+}
+
+/** What to delete: elements or, from a map and only if it is none, a set of keys. */
+function deletionArg(type: ColumnType, json: Json, resolve: ResolveName) {
+  const elements = { ...type, min: 0, max: Infinity };
+  if (!type.value) return { arg: decodeDatum(elements, json, { resolve }), byKey: false };
+  try {
+    return { arg: decodeDatum(elements, json, { resolve }), byKey: false };
+  } catch (error) {
+    if (!(error instanceof OvsdbError)) throw error;
+    const keys = { key: type.key, min: 0, max: Infinity };
+    return { arg: decodeDatum(keys, json, { resolve }), byKey: true };
+  }
 }
 
 function arithmeticArg(column: ColumnSchema, mutator: string, json: readonly Json[]): Datum {
@@ -92,7 +98,7 @@ function mismatch(column: ColumnSchema, mutator: string, json: readonly Json[]):
   return new OvsdbError(
     'syntax error',
     `Type mismatch: "${mutator}" operator may not be applied to column ${column.name} of type ${typeText(column.type)}.`,
-    printJson(json),
+    printSortedJson(json),
   );
 }
 
@@ -107,15 +113,15 @@ export function mutate(value: Datum, { column, mutator, arg, byKey }: Mutation):
     if (result.keys.length !== keys.length)
       throw new OvsdbError(
         'constraint violation',
-        'Result of mutation is not a set: it has duplicates.',
+        `Result of "${mutator}" operation contains duplicates.`,
       );
   }
-  const { min, max, value: mapped } = column.type;
+  const { min, max } = column.type;
   const n = result.keys.length;
   if (n < min || n > max) {
     throw new OvsdbError(
       'constraint violation',
-      `Attempted to store ${n} elements in ${mapped ? 'map' : 'set'} of ${min} to ${max === Infinity ? 'unlimited' : max} ${mapped ? `${column.type.key.type}-${mapped.type} pairs` : `${column.type.key.type}s`}.`,
+      `Attempted to store ${n} elements in ${typeText(column.type)}.`,
     );
   }
   checkDatum(column.type, result);

@@ -3,7 +3,15 @@
  * keeps the schema's promises (RFC 7047 sections 3.2 and 4.1.3).
  */
 import { randomUUID } from 'node:crypto';
-import { type Atom, type Datum, datumEquals, makeDatum, OvsdbError } from '../notation/index.ts';
+import {
+  type Atom,
+  type Datum,
+  datumEquals,
+  datumToText,
+  makeDatum,
+  OvsdbError,
+  ZERO_UUID,
+} from '../notation/index.ts';
 import type { ColumnSchema } from '../schema/schema.ts';
 import { forEachReference, type Row, type Table, type Tables } from './table.ts';
 
@@ -134,6 +142,7 @@ export class Transaction {
       count(now, table, 1);
       if (now && !old && !table.schema.isRoot) queue.push([table, now.uuid]);
     }
+    this.#checkStrong(counts);
     while (queue.length > 0) {
       const [table, uuid] = queue.pop()!;
       const n = counts.get(table)?.get(uuid) ?? table.strong.get(uuid) ?? 0;
@@ -142,13 +151,14 @@ export class Transaction {
       this.remove(table, uuid);
       count(row, table, -1);
     }
-    this.#checkStrong(counts);
   }
 
   #checkStrong(counts: ReadonlyMap<Table, ReadonlyMap<string, number>>): void {
     for (const [table, byUuid] of counts) {
       for (const [uuid, n] of byUuid) {
-        if (n > 0 && !this.get(table, uuid)) throw this.#missingTarget(table, uuid);
+        if (n > 0 && !this.get(table, uuid) && !table.rows.has(uuid)) {
+          throw this.#missingTarget(table, uuid);
+        }
       }
     }
     for (const [table, changed] of this.#overlay) {
@@ -217,18 +227,24 @@ export class Transaction {
             datum.values.filter((_, i) => keep[i]),
           )
         : makeDatum(datum.keys.filter((_, i) => keep[i]));
-      if (left.keys.length < column.type.min) {
-        throw new OvsdbError(
-          'constraint violation',
-          `Weak reference column "${column.name}" in "${table.schema.name}" row ${row.uuid} ` +
-            `(inserted within this transaction) contained all-zeros UUID (probably as the ` +
-            `default value for this column) but deleting this value caused a constraint volation ` +
-            `because this column is not allowed to be empty.`,
-        );
-      }
+      if (left.keys.length < column.type.min) throw this.#emptied(table, row, column, keep);
       changes.set(column, left);
     }
     if (changes.size > 0) this.modify(table, row, changes);
+  }
+
+  /** A weak column lost all of its references but may not be empty. */
+  #emptied(table: Table, row: Row, column: ColumnSchema, keep: readonly boolean[]): OvsdbError {
+    const datum = row.data[column.index]!;
+    const inserted = table.rows.has(row.uuid) ? '' : ' (inserted within this transaction)';
+    const where = `column "${column.name}" in "${table.schema.name}" row ${row.uuid}${inserted}`;
+    const zero = datum.keys.includes(ZERO_UUID) || datum.values?.includes(ZERO_UUID);
+    return new OvsdbError(
+      'constraint violation',
+      zero
+        ? `Weak reference ${where} contained all-zeros UUID (probably as the default value for this column) but deleting this value caused a constraint volation because this column is not allowed to be empty.`
+        : `Deletion of ${keep.filter((k) => !k).length} weak reference(s) to deleted (or never-existing) rows from ${where} caused this column to become empty, but constraints on this column disallow an empty column.`,
+    );
   }
 
   #checkIndexes(): void {
@@ -239,7 +255,7 @@ export class Transaction {
           if (!row) continue;
           const key = table.indexKey(i, row);
           const other = mine.get(key) ?? this.#unchangedAt(table, index, key, changed);
-          if (other) throw indexViolation(table, i, row, other, mine.has(key));
+          if (other) throw indexViolation(table, i, row, other);
           mine.set(key, row);
         }
       });
@@ -272,33 +288,34 @@ export class Transaction {
   }
 }
 
-function indexViolation(table: Table, i: number, row: Row, other: Row, both: boolean): OvsdbError {
+/** `row` is of this transaction; `other` is too, and came first, or has been there before. */
+function indexViolation(table: Table, i: number, row: Row, other: Row): OvsdbError {
   const columns = table.schema.indexes[i]!;
-  const text = columns.map((c) => indexValue(row.data[c.index]!)).join(', ');
-  const names = columns.map((c) => `"${c.name}"`).join(' and ');
-  const history = (r: Row, untouched: boolean) => {
-    if (untouched) {
+  const values = (r: Row) => english(columns.map((c) => datumToText(c.type, r.data[c.index]!)));
+  const history = (r: Row) => {
+    const before = table.rows.get(r.uuid);
+    if (before === r) {
       return 'existed in the database before this transaction and was not modified by the transaction';
     }
-    return table.rows.has(r.uuid)
-      ? 'had the following index values before the transaction: '.concat(
-          columns.map((c) => indexValue(table.rows.get(r.uuid)!.data[c.index]!)).join(', '),
-        )
+    return before
+      ? `had the following index values before the transaction: ${values(before)}`
       : 'was inserted by this transaction';
   };
+  const [first, second] = table.rows.get(other.uuid) === other ? [row, other] : [other, row];
   return new OvsdbError(
     'constraint violation',
     `Transaction causes multiple rows in "${table.schema.name}" table to have identical values ` +
-      `(${text}) for index on column${columns.length > 1 ? 's' : ''} ${names}.  ` +
-      `First row, with UUID ${other.uuid}, ${history(other, !both)}.  ` +
-      `Second row, with UUID ${row.uuid}, ${history(row, false)}.`,
+      `(${values(row)}) for index on column${columns.length > 1 ? 's' : ''} ` +
+      `${english(columns.map((c) => `"${c.name}"`))}.  ` +
+      `First row, with UUID ${first.uuid}, ${history(first)}.  ` +
+      `Second row, with UUID ${second.uuid}, ${history(second)}.`,
   );
 }
 
-function indexValue(datum: Datum): string {
-  const text = (a: Atom) =>
-    typeof a === 'string' ? (/^[a-zA-Z_][\w.-]*$/.test(a) ? a : JSON.stringify(a)) : String(a);
-  return datum.keys.map(text).join(', ');
+/** `a`, `a and b`, `a, b, and c`. */
+function english(words: readonly string[]): string {
+  if (words.length < 3) return words.join(' and ');
+  return `${words.slice(0, -1).join(', ')}, and ${words.at(-1)}`;
 }
 
 function sameData(old: Row | undefined, now: Row | undefined): boolean {

@@ -1,5 +1,5 @@
 import { OvsdbError } from './errors.ts';
-import { type Json, printJson } from './json.ts';
+import { type Json, printSortedJson } from './json.ts';
 
 /** RFC 7047 section 3.2, <atomic-type>. */
 export const ATOMIC_TYPES = ['integer', 'real', 'boolean', 'string', 'uuid'] as const;
@@ -13,6 +13,8 @@ export type Atom = number | bigint | boolean | string;
 
 export const ZERO_UUID = '00000000-0000-0000-0000-000000000000';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** RFC 7047 section 3.1, <id>. */
+const ID = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 const MIN_INT64 = -(2n ** 63n);
 const MAX_INT64 = 2n ** 63n - 1n;
 
@@ -76,7 +78,7 @@ export function decodeAtom(type: AtomicType, json: Json, resolve?: ResolveName):
     case 'uuid':
       return decodeUuid(json, resolve);
   }
-  throw new OvsdbError('syntax error', `expected ${type}`, printJson(json));
+  throw new OvsdbError('syntax error', `expected ${type}`, printSortedJson(json));
 }
 
 function checkString(text: string): string {
@@ -91,12 +93,22 @@ function decodeUuid(json: Json, resolve: ResolveName | undefined): string {
     const text = json[1];
     if (json[0] === 'uuid') {
       if (!isUuid(text))
-        throw new OvsdbError('syntax error', `"${text}" is not a valid UUID`, printJson(json));
+        throw new OvsdbError(
+          'syntax error',
+          `"${text}" is not a valid UUID`,
+          printSortedJson(json),
+        );
       return text.toLowerCase();
     }
-    if (json[0] === 'named-uuid' && resolve) return resolve(text);
+    if (json[0] === 'named-uuid' && resolve) {
+      if (!ID.test(text)) {
+        const what = 'named-uuid string is not a valid <id>';
+        throw new OvsdbError('syntax error', what, printSortedJson(json));
+      }
+      return resolve(text);
+    }
   }
-  throw new OvsdbError('syntax error', 'expected ["uuid", <string>]', printJson(json));
+  throw new OvsdbError('syntax error', 'expected ["uuid", <string>]', printSortedJson(json));
 }
 
 export function encodeAtom(type: AtomicType, atom: Atom): Json {

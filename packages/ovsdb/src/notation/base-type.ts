@@ -1,6 +1,7 @@
 import { ATOMIC_TYPES, type Atom, type AtomicType, decodeAtom } from './atom.ts';
 import { OvsdbError } from './errors.ts';
-import { isArray, isObject, type Json, printJson, printSortedJson } from './json.ts';
+import { isArray, isObject, type Json, printSortedJson } from './json.ts';
+import { atomToText } from './text.ts';
 
 /** RFC 7047 section 3.2, <base-type>. */
 export interface BaseType {
@@ -22,7 +23,7 @@ export function parseBaseType(json: Json): BaseType {
     throw new OvsdbError(
       'syntax error',
       "Parsing ovsdb type failed: Required 'type' member is missing.",
-      printJson(json),
+      printSortedJson(json),
     );
   }
   const type = atomicType(json['type']);
@@ -45,7 +46,7 @@ export function parseBaseType(json: Json): BaseType {
       throw new OvsdbError(
         'syntax error',
         `Parsing ovsdb type failed: Member '${key}' is present but not allowed here.`,
-        printJson(json),
+        printSortedJson(json),
       );
     }
   }
@@ -59,7 +60,7 @@ function parseEnum(type: AtomicType, json: Json): Atom[] {
 
 function atomicType(text: string): AtomicType {
   if ((ATOMIC_TYPES as readonly string[]).includes(text)) return text as AtomicType;
-  throw new OvsdbError('syntax error', `"${text}" is not an atomic-type`, printJson(text));
+  throw new OvsdbError('syntax error', `"${text}" is not an atomic-type`, printSortedJson(text));
 }
 
 export function baseTypeToJson(base: BaseType): Json {
@@ -76,10 +77,10 @@ export function baseTypeToJson(base: BaseType): Json {
 export function checkAtom(base: BaseType, atom: Atom): void {
   if (base.enum) {
     if (!base.enum.includes(atom)) {
-      const list = base.enum.map(atomText).join(', ');
+      const list = base.enum.map((a) => atomToText(base.type, a)).join(', ');
       throw new OvsdbError(
         'constraint violation',
-        `${atomText(atom)} is not one of the allowed values ([${list}])`,
+        `${atomToText(base.type, atom)} is not one of the allowed values ([${list}])`,
       );
     }
     return;
@@ -111,17 +112,13 @@ function checkLength(text: string, { minLength = 0, maxLength = Infinity }: Base
   if (n < minLength) {
     throw new OvsdbError(
       'constraint violation',
-      `${printJson(text)} length ${n} is less than minimum allowed length ${minLength}`,
+      `${printSortedJson(text)} length ${n} is less than minimum allowed length ${minLength}`,
     );
   }
   if (n > maxLength) {
     throw new OvsdbError(
       'constraint violation',
-      `${printJson(text)} length ${n} is greater than maximum allowed length ${maxLength}`,
+      `${printSortedJson(text)} length ${n} is greater than maximum allowed length ${maxLength}`,
     );
   }
-}
-
-function atomText(atom: Atom): string {
-  return typeof atom === 'string' ? atom : printJson(atom);
 }

@@ -8,7 +8,7 @@ import {
 } from './atom.ts';
 import { type BaseType, baseTypeToJson, checkAtom, parseBaseType } from './base-type.ts';
 import { OvsdbError } from './errors.ts';
-import { isArray, isObject, type Json, printJson } from './json.ts';
+import { isArray, isObject, type Json, printSortedJson } from './json.ts';
 
 /** RFC 7047 section 3.2, <type>. */
 export interface ColumnType {
@@ -29,6 +29,8 @@ export interface Datum {
 }
 
 const EMPTY: readonly Atom[] = [];
+/** How upstream prints "unlimited". */
+const UINT_MAX = 4294967295;
 
 export function parseColumnType(json: Json): ColumnType {
   if (typeof json === 'string') return { key: parseBaseType(json), min: 1, max: 1 };
@@ -36,7 +38,7 @@ export function parseColumnType(json: Json): ColumnType {
     throw new OvsdbError(
       'syntax error',
       "Parsing ovsdb type failed: Required 'key' member is missing.",
-      printJson(json),
+      printSortedJson(json),
     );
   }
   const min = json['min'] ?? 1;
@@ -49,7 +51,11 @@ export function parseColumnType(json: Json): ColumnType {
     max < 1 ||
     min > max
   ) {
-    throw new OvsdbError('syntax error', `ovsdb type fails constraint checks`, printJson(json));
+    throw new OvsdbError(
+      'syntax error',
+      `ovsdb type fails constraint checks`,
+      printSortedJson(json),
+    );
   }
   const key = parseBaseType(json['key']);
   return json['value'] === undefined
@@ -76,7 +82,7 @@ export const isMap = (t: ColumnType) => t.value !== undefined;
 
 export function defaultDatum(type: ColumnType): Datum {
   if (type.min === 0) return type.value ? { keys: EMPTY, values: EMPTY } : { keys: EMPTY };
-  const keys = [type.key.enum?.[0] ?? defaultAtom(type.key.type)];
+  const keys = [defaultAtom(type.key.type)];
   return type.value ? { keys, values: [defaultAtom(type.value.type)] } : { keys };
 }
 
@@ -102,16 +108,13 @@ export interface DecodeOptions {
 
 /** RFC 7047 section 5.1, <value>. Duplicates in a set or a map are an error. */
 export function decodeDatum(type: ColumnType, json: Json, options: DecodeOptions = {}): Datum {
-  const datum = type.value
-    ? decodeMap(type, type.value, json, options)
-    : decodeSet(type, json, options);
-  if (!options.lax) checkSize(type, datum, json);
-  return datum;
+  return type.value ? decodeMap(type, type.value, json, options) : decodeSet(type, json, options);
 }
 
 function decodeSet(type: ColumnType, json: Json, options: DecodeOptions): Datum {
   const isSet = isArray(json) && json.length === 2 && json[0] === 'set' && isArray(json[1]);
   const items = isSet ? (json[1] as readonly Json[]) : [json];
+  if (isSet) checkSize(type, items.length, json);
   const keys = items.map((item) => {
     const atom = decodeAtom(type.key.type, item, options.resolve);
     if (!options.lax) checkAtom(type.key, atom);
@@ -131,13 +134,14 @@ function decodeMap(
   options: DecodeOptions,
 ): Datum {
   if (!(isArray(json) && json.length === 2 && json[0] === 'map' && isArray(json[1]))) {
-    throw new OvsdbError('syntax error', 'expected ["map", <array>]', printJson(json));
+    throw new OvsdbError('syntax error', 'expected ["map", <array>]', printSortedJson(json));
   }
+  checkSize(type, json[1].length, json);
   const keys: Atom[] = [];
   const values: Atom[] = [];
   for (const pair of json[1]) {
     if (!isArray(pair) || pair.length !== 2) {
-      throw new OvsdbError('syntax error', 'expected 2-element array', printJson(pair));
+      throw new OvsdbError('syntax error', 'expected 2-element array', printSortedJson(pair));
     }
     const key = decodeAtom(type.key.type, pair[0]!, options.resolve);
     const value = decodeAtom(valueType.type, pair[1]!, options.resolve);
@@ -155,20 +159,23 @@ function decodeMap(
   return datum;
 }
 
-function checkSize(type: ColumnType, { keys: { length: n } }: Datum, json?: Json): void {
+function checkSize(type: ColumnType, n: number, json?: Json): void {
   if (n >= type.min && n <= type.max) return;
   const what = type.value ? 'map' : 'set';
-  const max = type.max === Infinity ? 'unlimited' : type.max;
+  const size =
+    type.max === 1 && type.min === 1
+      ? 'exactly one member'
+      : `${type.min} to ${type.max === Infinity ? UINT_MAX : type.max} members`;
   throw new OvsdbError(
     json === undefined ? 'constraint violation' : 'syntax error',
-    `${what} must have ${type.min} to ${max} members but ${n} are present`,
-    json === undefined ? undefined : printJson(json),
+    `${what} must have ${size} but ${n} are present`,
+    json === undefined ? undefined : printSortedJson(json),
   );
 }
 
 /** Checks a computed datum (a mutation's result) against its column's type. */
 export function checkDatum(type: ColumnType, datum: Datum): void {
-  checkSize(type, datum);
+  checkSize(type, datum.keys.length);
   for (const key of datum.keys) checkAtom(type.key, key);
   if (type.value) for (const value of datum.values!) checkAtom(type.value, value);
 }

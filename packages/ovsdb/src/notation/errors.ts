@@ -20,6 +20,8 @@ export type OvsdbErrorString =
   | 'unknown column'
   | 'unknown database'
   | 'unknown method'
+  | 'unknown monitor'
+  | 'unknown mutator'
   | 'unknown table'
   | 'canceled'
   | 'not leader'

@@ -5,7 +5,13 @@ import {
   OvsdbError,
   parseColumnType,
 } from '../notation/index.ts';
-import { isArray, isObject, type Json, type JsonObject, printJson } from '../notation/json.ts';
+import {
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+  printSortedJson,
+} from '../notation/json.ts';
 
 export interface ColumnSchema {
   readonly name: string;
@@ -39,7 +45,7 @@ const VERSION = /^\d+\.\d+\.\d+$/;
 /** Throws OvsdbError with upstream's words. */
 export function parseSchema(json: Json): DatabaseSchema {
   if (!isObject(json))
-    throw new OvsdbError('syntax error', 'Expected database schema object', printJson(json));
+    throw new OvsdbError('syntax error', 'Expected database schema object', printSortedJson(json));
   allow(json, 'database schema', ['name', 'version', 'cksum', 'tables']);
   const name = json['name'];
   if (typeof name !== 'string' || !ID.test(name)) throw missing('database schema', 'name', json);
@@ -86,14 +92,18 @@ function parseTable(name: string, json: Json): TableSchema {
   const columns = new Map<string, ColumnSchema>();
   const names = Object.keys(json['columns']).sort();
   if (names.length === 0)
-    throw new OvsdbError('syntax error', 'table must have at least one column', printJson(json));
+    throw new OvsdbError(
+      'syntax error',
+      'table must have at least one column',
+      printSortedJson(json),
+    );
   for (const [index, column] of names.entries()) {
     checkId(column, json);
     columns.set(column, parseColumn(column, index, json['columns'][column]!));
   }
   const maxRows = json['maxRows'] ?? Infinity;
   if (typeof maxRows !== 'number' || maxRows < 1) {
-    throw new OvsdbError('syntax error', 'maxRows must be at least 1', printJson(json));
+    throw new OvsdbError('syntax error', 'maxRows must be at least 1', printSortedJson(json));
   }
   const indexes = isArray(json['indexes'] ?? []) ? (json['indexes'] ?? []) : [];
   return {
@@ -123,7 +133,7 @@ function parseIndex(
   json: Json,
 ): ColumnSchema[] {
   if (!isArray(json) || json.length === 0) {
-    throw new OvsdbError('syntax error', 'array of column names expected', printJson(json));
+    throw new OvsdbError('syntax error', 'array of column names expected', printSortedJson(json));
   }
   return json.map((name) => {
     const column = columns.get(String(name));
@@ -131,13 +141,13 @@ function parseIndex(
       throw new OvsdbError(
         'syntax error',
         `no column named "${String(name)}" in table ${table}`,
-        printJson(json),
+        printSortedJson(json),
       );
     if (column.ephemeral)
       throw new OvsdbError(
         'syntax error',
         `ephemeral columns (such as ${column.name}) may not be indexed`,
-        printJson(json),
+        printSortedJson(json),
       );
     return column;
   });
@@ -149,7 +159,7 @@ function allow(json: JsonObject, where: string, names: readonly string[]): void 
       throw new OvsdbError(
         'syntax error',
         `Parsing ${where} failed: Member '${key}' is present but not allowed here.`,
-        printJson(json),
+        printSortedJson(json),
       );
     }
   }
@@ -159,15 +169,19 @@ function missing(where: string, member: string, json: Json): OvsdbError {
   return new OvsdbError(
     'syntax error',
     `Parsing ${where} failed: Required '${member}' member is missing.`,
-    printJson(json),
+    printSortedJson(json),
   );
 }
 
 function checkId(name: string, json: Json): void {
   if (!ID.test(name))
-    throw new OvsdbError('syntax error', `name must be a valid id`, printJson(json));
+    throw new OvsdbError('syntax error', `name must be a valid id`, printSortedJson(json));
   if (name.startsWith('_')) {
-    throw new OvsdbError('syntax error', `names beginning with "_" are reserved`, printJson(json));
+    throw new OvsdbError(
+      'syntax error',
+      `names beginning with "_" are reserved`,
+      printSortedJson(json),
+    );
   }
 }
 

@@ -24,7 +24,6 @@ import {
   type Json,
   type JsonObject,
   OvsdbError,
-  printJson,
   printSortedJson,
 } from '../notation/index.ts';
 import type { ColumnSchema } from '../schema/schema.ts';
@@ -60,7 +59,7 @@ export class Monitor {
       throw new OvsdbError(
         'syntax error',
         '<monitor-requests> must be an object'.replace(/[<>]/g, ''),
-        printJson(requests),
+        printSortedJson(requests),
       );
     for (const [name, request] of Object.entries(requests)) {
       const table = tables.byName.get(name);
@@ -76,7 +75,7 @@ export class Monitor {
         throw new OvsdbError(
           'syntax error',
           `Parsing table ${table.schema.name} failed: Object expected.`,
-          printJson(request),
+          printSortedJson(request),
         );
       const select = parseSelect(request['select']);
       for (const column of parseColumns(table, request['columns'])) {
@@ -84,7 +83,7 @@ export class Monitor {
           throw new OvsdbError(
             'syntax error',
             `column ${column.name} mentioned more than once`,
-            printJson(column.name),
+            printSortedJson(column.name),
           );
         }
         out.columns.push({ column, select });
@@ -135,14 +134,15 @@ export class Monitor {
       throw new OvsdbError(
         'syntax error',
         'monitor-cond-update-requests must be an object',
-        printJson(requests),
+        printSortedJson(requests),
       );
     const parsed = new Map<MonitoredTable, Clause[]>();
     for (const [name, request] of Object.entries(requests)) {
       const monitored = this.#tables.get(tables.byName.get(name)!);
       if (!monitored) throw new OvsdbError('unknown table', `no table named ${name}`);
       for (const r of isArray(request) ? request : [request]) {
-        if (!isObject(r)) throw new OvsdbError('syntax error', 'Object expected.', printJson(r));
+        if (!isObject(r))
+          throw new OvsdbError('syntax error', 'Object expected.', printSortedJson(r));
         parsed.set(monitored, parseWhere(monitored.table, r['where'] ?? []));
       }
     }
@@ -217,7 +217,7 @@ function sees(condition: readonly Clause[], row: Row): boolean {
 }
 
 function parseWhere(table: Table, json: Json): Clause[] {
-  if (!isArray(json)) throw new OvsdbError('syntax error', 'array expected', printJson(json));
+  if (!isArray(json)) throw new OvsdbError('syntax error', 'array expected', printSortedJson(json));
   const clauses = json.map((c) => parseClause(table.schema, c));
   return clauses;
 }
@@ -225,14 +225,14 @@ function parseWhere(table: Table, json: Json): Clause[] {
 function parseColumns(table: Table, json: Json | undefined): ColumnSchema[] {
   if (json === undefined) return [VERSION_COLUMN, ...table.schema.columnList];
   if (!isArray(json))
-    throw new OvsdbError('syntax error', 'array of column names expected', printJson(json));
+    throw new OvsdbError('syntax error', 'array of column names expected', printSortedJson(json));
   return json.map((name) => {
     const column = typeof name === 'string' ? columnOf(table.schema, name) : undefined;
     if (!column || column === UUID_COLUMN)
       throw new OvsdbError(
         'syntax error',
         `${String(name)} is not a valid column name`,
-        printJson(name),
+        printSortedJson(name),
       );
     return column;
   });
@@ -240,6 +240,7 @@ function parseColumns(table: Table, json: Json | undefined): ColumnSchema[] {
 
 function parseSelect(json: Json | undefined): ReadonlySet<Select> {
   if (json === undefined) return new Set(SELECTS);
-  if (!isObject(json)) throw new OvsdbError('syntax error', 'Object expected.', printJson(json));
+  if (!isObject(json))
+    throw new OvsdbError('syntax error', 'Object expected.', printSortedJson(json));
   return new Set(SELECTS.filter((s) => (json as JsonObject)[s] !== false));
 }

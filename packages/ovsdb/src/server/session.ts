@@ -223,7 +223,8 @@ export class Session {
       version === 1 ? 'monitor' : version === 2 ? 'monitor_cond' : 'monitor_cond_since';
     const db = this.#database(method, params, params[0]);
     const id = params[1] ?? null;
-    if (this.#find(id)) throw new OvsdbError('syntax error', 'duplicate monitor ID', printJson(id));
+    if (this.#find(id))
+      throw new OvsdbError('syntax error', 'duplicate monitor ID', printSortedJson(id));
     const monitor = new Monitor(db.tables, params[2] ?? null, version, db.seqno);
     const stop = db.onCommit((commit) => this.#update(active, commit));
     const active: ActiveMonitor = { id, db, monitor, stop };
@@ -283,7 +284,7 @@ export class Session {
       throw new OvsdbError(
         'syntax error',
         `${method} request params must be <id>`,
-        printJson(params as Json),
+        printSortedJson(params as Json),
       );
     }
     const { locks } = this.#server;
