@@ -141,6 +141,8 @@ function order(json: Json): Json {
   if (json === null || typeof json !== 'object') return json;
   const out: Record<string, Json> = {};
   for (const key of Object.keys(json).sort()) {
+    // A version is random.
+    if (key === '_version') continue;
     const value = order((json as JsonObject)[key]!);
     out[key] =
       key === 'rows' && Array.isArray(value)

@@ -1,9 +1,26 @@
 /** Random transactions: mostly sound, sometimes wrong in every way that there is. */
-import type { Json } from '@heddle/ovsdb';
+import { type Json, printJson } from '@heddle/ovsdb';
 import type { Random } from './random.ts';
 import type { BaseSpec, ColumnSpec, SchemaSpec, TableSpec } from './random-schema.ts';
 
 const FUNCTIONS = ['==', '==', '!=', '<', '<=', '>', '>=', 'includes', 'excludes', '~'];
+function isNumeric({ key, value }: ColumnSpec): boolean {
+  return !value && (key.type === 'integer' || key.type === 'real');
+}
+
+function soundFunctions(column: ColumnSpec): string[] {
+  const numeric = isNumeric(column) && column.max === 1 && column.min === 1;
+  return ['==', '!=', 'includes', 'excludes', ...(numeric ? ['<', '<=', '>', '>='] : [])];
+}
+
+function soundMutators(column: ColumnSpec): string[] {
+  const scalar = column.max === 1 && column.min === 1;
+  return [
+    ...(isNumeric(column) ? ['+=', '-=', '*='] : []),
+    ...(scalar ? (isNumeric(column) ? [] : ['insert']) : ['insert', 'delete']),
+  ];
+}
+
 const MUTATORS = ['+=', '-=', '*=', '/=', '%=', 'insert', 'insert', 'delete', 'delete', '^='];
 
 export class TransactionMaker {
@@ -13,9 +30,13 @@ export class TransactionMaker {
   readonly #uuids = new Map<string, string[]>();
   #names: string[] = [];
 
-  constructor(r: Random, schema: SchemaSpec) {
+  /** Whether operations are sound, so that whole transactions commit. */
+  readonly #sound: boolean;
+
+  constructor(r: Random, schema: SchemaSpec, sound: boolean) {
     this.#r = r;
     this.#schema = schema;
+    this.#sound = sound;
   }
 
   transaction(): Json[] {
@@ -31,7 +52,7 @@ export class TransactionMaker {
       ...['mutate', 'mutate', 'mutate', 'delete', 'wait', 'comment', 'commit', 'abort', 'assert'],
     ]);
     const made = this.#make(op, table);
-    return r.chance(0.03) ? this.#spoil(made) : made;
+    return !this.#sound && r.chance(0.03) ? this.#spoil(made) : made;
   }
 
   #make(op: string, table: TableSpec): Record<string, Json> {
@@ -97,7 +118,7 @@ export class TransactionMaker {
   #spoil(op: Record<string, Json>): Json {
     const r = this.#r;
     const out = { ...op };
-    const key = r.pick(Object.keys(out));
+    const key = r.pick(Object.keys(out).filter((k) => k !== 'uuid'));
     if (r.chance(0.4)) delete out[key];
     else if (r.chance(0.5)) out[key] = r.pick<Json>([5, 'text', true, null, [], {}, -1]);
     else out['extra'] = 1;
@@ -117,8 +138,9 @@ export class TransactionMaker {
     }
     if (r.chance(0.05)) return r.chance(0.5);
     const column = r.pick(table.columns);
-    const name = r.chance(0.02) ? 'nothing' : column.name;
-    return [name, r.pick(FUNCTIONS), this.#datum(column)];
+    const name = !this.#sound && r.chance(0.02) ? 'nothing' : column.name;
+    const functions = this.#sound ? soundFunctions(column) : FUNCTIONS;
+    return [name, r.pick(functions), this.#datum(column)];
   }
 
   #columns(table: TableSpec): Json {
@@ -131,7 +153,7 @@ export class TransactionMaker {
     const r = this.#r;
     const out: Record<string, Json> = {};
     for (const c of table.columns) if (r.chance(p)) out[c.name] = this.#datum(c);
-    if (r.chance(0.01)) out['nothing'] = 1;
+    if (!this.#sound && r.chance(0.01)) out['nothing'] = 1;
     return out;
   }
 
@@ -139,7 +161,7 @@ export class TransactionMaker {
     const r = this.#r;
     return Array.from({ length: 1 + r.below(2) }, () => {
       const column = r.pick(table.columns);
-      const mutator = r.pick(MUTATORS);
+      const mutator = r.pick(this.#sound ? soundMutators(column) : MUTATORS);
       if (column.value && mutator === 'delete' && r.chance(0.5)) {
         return [column.name, mutator, ['set', [this.#atom(column.key), this.#atom(column.key)]]];
       }
@@ -151,21 +173,30 @@ export class TransactionMaker {
   #datum(column: ColumnSpec): Json {
     const r = this.#r;
     const n = column.max === 1 ? (r.chance(0.9) ? 1 : r.below(3)) : r.below(4);
-    const atoms = Array.from({ length: n }, () => this.#atom(column.key));
-    if (column.value && !r.chance(0.03)) {
+    let atoms = Array.from({ length: n }, () => this.#atom(column.key));
+    if (this.#sound) atoms = this.#fit(column, atoms);
+    if (column.value && (this.#sound || !r.chance(0.03))) {
       return ['map', atoms.map((atom) => [atom, this.#atom(column.value!)])];
     }
-    if (n === 1 && r.chance(0.9)) return atoms[0]!;
+    if (atoms.length === 1 && r.chance(0.9)) return atoms[0]!;
     return ['set', atoms];
+  }
+
+  /** Distinct atoms, as many as the column may have. */
+  #fit(column: ColumnSpec, atoms: readonly Json[]): Json[] {
+    const distinct = [...new Map(atoms.map((atom) => [printJson(atom), atom])).values()];
+    if (distinct.length === 0 && column.min > 0) distinct.push(this.#atom(column.key));
+    return distinct.slice(0, column.max);
   }
 
   #atom(base: BaseSpec): Json {
     const r = this.#r;
-    if (r.chance(0.02)) return r.pick<Json>([1, 'text', true, ['uuid', 'bad'], 1.5, null, ['x']]);
-    if (base.enum && r.chance(0.9)) return r.pick(base.enum);
+    if (!this.#sound && r.chance(0.02))
+      return r.pick<Json>([1, 'text', true, ['uuid', 'bad'], 1.5, null, ['x']]);
+    if (base.enum && (this.#sound || r.chance(0.9))) return r.pick(base.enum);
     switch (base.type) {
       case 'integer':
-        return r.chance(0.05)
+        return !this.#sound && r.chance(0.05)
           ? r.pick<Json>([9223372036854775807n, -9223372036854775808n, 9007199254740993n])
           : r.below(14) - 3;
       case 'real':

@@ -8,6 +8,7 @@ import {
   findKey,
   isArray,
   isOptionalScalar,
+  isScalar,
   type Json,
   OvsdbError,
   printSortedJson,
@@ -88,8 +89,15 @@ export function parseClause(table: TableSchema, json: Json, resolve?: ResolveNam
   return {
     column,
     fn,
-    arg: decodeDatum(type, json[2]!, { resolve }),
+    arg: decodeDatum(operandType(type, fn), json[2]!, { resolve }),
   };
+}
+
+/** `includes` and `excludes` take fewer elements than the column must have, `excludes` also more. */
+function operandType(type: ColumnType, fn: ConditionFunction): ColumnType {
+  if (isScalar(type)) return type;
+  if (fn === 'includes') return { ...type, min: 0 };
+  return fn === 'excludes' ? { ...type, min: 0, max: Infinity } : type;
 }
 
 /** A type in upstream's words: `set of up to 3 integers`, `map of 1 to 2 (real, uuid) pairs`. */

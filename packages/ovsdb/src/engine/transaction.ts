@@ -126,6 +126,8 @@ export class Transaction {
       for (const column of table.strongColumns) {
         forEachReference(column, row.data[column.index]!, 'strong', (name, uuid) => {
           const target = this.tables.get(name);
+          // A row does not keep itself alive.
+          if (uuid === row.uuid && target === table) return;
           let byUuid = counts.get(target);
           if (!byUuid) {
             byUuid = new Map();
@@ -346,6 +348,7 @@ export function applyChanges(tables: Tables, changes: readonly RowChange[]): voi
 function reference(tables: Tables, table: Table, row: Row, sign: 1 | -1): void {
   for (const column of table.strongColumns) {
     forEachReference(column, row.data[column.index]!, 'strong', (name, uuid) => {
+      if (uuid === row.uuid && name === table.schema.name) return;
       const { strong } = tables.get(name);
       const n = (strong.get(uuid) ?? 0) + sign;
       if (n === 0) strong.delete(uuid);

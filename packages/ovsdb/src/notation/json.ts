@@ -1,6 +1,6 @@
 /**
- * JSON with exact 64-bit integers: an integer within +-2^53 is a number, beyond it a bigint, and
- * both print as they were.
+ * JSON with exact 64-bit integers: an integer within +-2^53 is a number, beyond it and within 64
+ * bits a bigint, and both print as they were.
  */
 export type Json =
   | null
@@ -25,9 +25,9 @@ export function parseJson(text: string): Json {
 
 function exactInteger(_key: string, value: unknown, context: { source?: string }): unknown {
   if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
-  return context.source !== undefined && INTEGER.test(context.source)
-    ? BigInt(context.source)
-    : value;
+  if (context.source === undefined || !INTEGER.test(context.source)) return value;
+  const exact = BigInt(context.source);
+  return BigInt.asIntN(64, exact) === exact ? exact : value;
 }
 
 declare global {

@@ -1,0 +1,53 @@
+/** Random transactions on the distribution's server and on ours: equal results, equal contents. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { printJson } from '@heddle/ovsdb';
+import { canonical, hasOracle, Pair, type Peer, sameResults } from './peer.ts';
+import { Random } from './random.ts';
+import { randomSchema, type SchemaSpec } from './random-schema.ts';
+import { TransactionMaker } from './random-transaction.ts';
+
+const SEEDS = Number(process.env['HEDDLE_SEEDS'] ?? 12);
+const FIRST = Number(process.env['HEDDLE_SEED'] ?? 1);
+const TRANSACTIONS = 80;
+
+async function contents(peer: Peer, schema: SchemaSpec): Promise<string> {
+  const selects = schema.tables.map(({ name, columns }) => ({
+    op: 'select',
+    table: name,
+    where: [],
+    columns: ['_uuid', ...columns.map((c) => c.name)],
+  }));
+  return canonical((await peer.call('transact', ['R', ...selects])).result);
+}
+
+async function compare(seed: number): Promise<void> {
+  const r = new Random(seed);
+  const schema = randomSchema(r);
+  const pair = await Pair.start(schema.json);
+  const [theirs, ours] = pair.peers();
+  try {
+    const maker = new TransactionMaker(r, schema, seed % 2 === 0);
+    for (let i = 0; i < TRANSACTIONS; i++) {
+      const ops = maker.transaction();
+      const [a, b] = await Promise.all([
+        theirs.call('transact', ['R', ...ops]),
+        ours.call('transact', ['R', ...ops]),
+      ]);
+      if (sameResults(ops, a.result, b.result)) continue;
+      const where = `seed ${seed}, transaction ${i}: ${printJson(ops)}`;
+      assert.equal(canonical(b.result), canonical(a.result), where);
+    }
+    assert.equal(await contents(ours, schema), await contents(theirs, schema), `seed ${seed}`);
+  } finally {
+    theirs.close();
+    ours.close();
+    pair.stop();
+  }
+}
+
+test(`random transactions of ${SEEDS} random schemas give what ovsdb-server gives`, {
+  skip: hasOracle() ? false : 'no ovsdb-server of the distribution',
+}, async () => {
+  for (let i = 0; i < SEEDS; i++) await compare(FIRST + i);
+});
