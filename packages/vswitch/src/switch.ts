@@ -77,7 +77,7 @@ export class Switch {
     for (const backer of this.backers.values()) {
       backer.udpif.stop();
       if (cleanup) await backer.dpif.destroy();
-      backer.dpif[Symbol.dispose]();
+      else backer.dpif[Symbol.dispose]();
     }
     this.idl.close();
   }

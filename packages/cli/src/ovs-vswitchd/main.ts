@@ -21,6 +21,7 @@ import {
   vlog,
 } from '@heddle/runtime';
 import { registerSwitchCommands, Switch } from '@heddle/vswitch';
+import { Collector } from '../attach/collector.ts';
 import { openDpif } from './open-dpif.ts';
 
 const PROGRAM = 'ovs-vswitchd';
@@ -87,6 +88,7 @@ async function main(): Promise<void> {
     process.on(signal, () => stop(false));
   setInterval(() => coverage.sample(), 5000).unref();
   sw.start();
+  new Collector();
   daemon.ready();
 }
 
