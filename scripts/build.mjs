@@ -122,7 +122,10 @@ if (stale) {
 
 /** Fills V8's compile cache, and shows at once when a bundle does not start. */
 function warmUp() {
-  for (const name of commands) run(process.execPath, [join(dist, `${name}.mjs`), '--help']);
+  // The Node that the launchers prefer, whichever runs this.
+  const own = join(root, `node_modules/node-linux-${process.arch}/bin/node`);
+  const node = existsSync(own) ? own : process.execPath;
+  for (const name of commands) run(node, [join(dist, `${name}.mjs`), '--help']);
 }
 
 function run(command, args) {

@@ -4,6 +4,7 @@
 # A generator is a file packages/**/generate-*.ts; `git` tells what it has changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+for node in "$PWD"/node_modules/node-linux-*/bin; do [ -x "$node/node" ] && PATH=$node:$PATH; done
 mapfile -t generators < <(find packages -path '*/node_modules' -prune -o -name 'generate-*.ts' ! -name '*.test.ts' -print | sort)
 # What they write, and nothing else: the marker is in each output's first lines.
 mapfile -t outputs < <(git ls-files 'packages/**/generated/*' 'packages/datapath/bpf/flow-key.h' 'share/*')

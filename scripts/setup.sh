@@ -38,6 +38,8 @@ install_packages() {
     if sudo -n true 2>/dev/null; then root=(sudo)
     else say "missing: $*. As root: apt-get install --no-install-recommends $*"; return 1; fi
   fi
+  # Debian 13 has the client in a package of its own.
+  if [[ " $* " == *" docker.io "* ]] && apt-cache show docker-cli >/dev/null 2>&1; then set -- "$@" docker-cli; fi
   say "installing from the distribution: $* (their services are not started)"
   if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee $policy >/dev/null

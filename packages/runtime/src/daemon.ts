@@ -12,8 +12,7 @@ import { crashOnBugs, dieOfSignals } from './signals.ts';
 import { startSyslog } from './syslog.ts';
 import { vlog } from './vlog.ts';
 
-export { applyLogOption, LOG_OPTIONS, logUsage } from './log-options.ts';
-export { runningPid } from './pidfile.ts';
+export { applyLogOption, LOG_OPTIONS } from './log-options.ts';
 
 export const DAEMON_OPTIONS: readonly OptionSpec[] = [
   { long: 'detach', help: 'run in background as daemon' },

@@ -10,10 +10,6 @@ export function removeAtExit(path: string): void {
   files.set(path, statSync(path).ino);
 }
 
-export function keepAtExit(path: string): void {
-  files.delete(path);
-}
-
 export function removeExitFiles(): void {
   for (const [path, inode] of files) {
     try {

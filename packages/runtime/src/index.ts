@@ -10,15 +10,14 @@ export {
   daemonStart,
   daemonUsage,
   LOG_OPTIONS,
-  logUsage,
-  runningPid,
   unixctlPath,
 } from './daemon.ts';
 export { absoluteIn, dirs } from './dirs.ts';
 export { errnoOf, HeddleError, messageOf, SystemError, strerror } from './errors.ts';
-export { keepAtExit, removeAtExit, removeExitFiles } from './exit-files.ts';
+export { removeAtExit, removeExitFiles } from './exit-files.ts';
 export { type FileLocks, fileLocks, installFileLocks } from './file-lock.ts';
 export { JsonStream } from './json-stream.ts';
+export { logUsage } from './log-options.ts';
 export { type MemoryReport, registerMemory } from './memory.ts';
 export {
   formatOptions,
@@ -29,6 +28,7 @@ export {
   parseOptions,
   UsageError,
 } from './options.ts';
+export { runningPid } from './pidfile.ts';
 export { Reconnect, type ReconnectActions, type ReconnectOptions } from './reconnect.ts';
 export { connectRemote, listenRemote, parseRemote, type Remote, type TlsFiles } from './remote.ts';
 export { selfCommand } from './self.ts';

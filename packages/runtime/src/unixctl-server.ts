@@ -12,6 +12,8 @@ import { versionText } from './version.ts';
 import { vlog } from './vlog.ts';
 import { registerVlog } from './vlog-unixctl.ts';
 
+export { UnixctlError } from './unixctl-command.ts';
+
 const log = vlog.module('unixctl');
 const MAX_REQUEST_BYTES = 1 << 20;
 

@@ -1,5 +1,5 @@
 /** ovs-vswitchd(8): the switch. */
-import { linuxFileLocks } from '@heddle/linux/file-lock';
+import { installDaemonServices } from '@heddle/linux/daemon-services';
 import {
   applyDaemonOption,
   applyLogOption,
@@ -7,11 +7,11 @@ import {
   DAEMON_OPTIONS,
   daemonConfig,
   daemonStart,
+  daemonUsage,
   dirs,
-  formatOptions,
   HeddleError,
-  installFileLocks,
   LOG_OPTIONS,
+  logUsage,
   messageOf,
   type OptionSpec,
   parseOptions,
@@ -45,9 +45,11 @@ function usage(): string {
 usage: ${PROGRAM} [OPTIONS] [DATABASE]
 where DATABASE is a socket on which ovsdb-server is listening
       (default: "${dirs.defaultRemote}").
-
-Options:
-${formatOptions(OPTIONS)}`;
+${daemonUsage(PROGRAM)}${logUsage(PROGRAM)}
+Other options:
+  --unixctl=SOCKET          override default control socket name
+  -h, --help                display this help message
+  -V, --version             display version information`;
 }
 
 async function main(): Promise<void> {
@@ -64,7 +66,7 @@ async function main(): Promise<void> {
   if (args.length > 1) {
     throw new HeddleError('at most one non-option argument accepted; use --help for usage');
   }
-  installFileLocks(linuxFileLocks);
+  installDaemonServices();
   const daemon = await daemonStart(PROGRAM, config);
   const ctl = new UnixctlServer(PROGRAM);
   const sw = new Switch({ remote: args[0] ?? dirs.defaultRemote, openDpif });

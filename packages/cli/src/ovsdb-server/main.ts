@@ -1,5 +1,5 @@
 /** ovsdb-server(1): serves database files over JSON-RPC. */
-import { linuxFileLocks } from '@heddle/linux/file-lock';
+import { installDaemonServices } from '@heddle/linux/daemon-services';
 import {
   applyDaemonOption,
   applyLogOption,
@@ -7,11 +7,11 @@ import {
   DAEMON_OPTIONS,
   daemonConfig,
   daemonStart,
+  daemonUsage,
   dirs,
-  formatOptions,
   HeddleError,
-  installFileLocks,
   LOG_OPTIONS,
+  logUsage,
   type OptionSpec,
   parseOptions,
   UnixctlServer,
@@ -44,8 +44,27 @@ where each DATABASE is a database file in ovsdb format.
 The default DATABASE, if none is given, is
 ${dirs.defaultDb}
 
-Options:
-${formatOptions(OPTIONS)}`;
+JSON-RPC options (may be specified any number of times):
+  --remote=REMOTE         connect or listen to REMOTE
+
+Active JSON-RPC connection methods:
+  tcp:HOST:PORT           PORT at remote HOST
+  ssl:HOST:PORT           SSL PORT at remote HOST
+  unix:FILE               Unix domain socket named FILE
+Passive JSON-RPC connection methods:
+  ptcp:PORT[:IP]          listen to TCP PORT on IP
+  pssl:PORT[:IP]          listen for SSL on PORT on IP
+  punix:FILE              listen on Unix domain socket FILE
+PKI configuration (required to use SSL):
+  -p, --private-key=FILE  file with private key
+  -c, --certificate=FILE  file with certificate for private key
+  -C, --ca-cert=FILE      file with peer CA certificate
+${daemonUsage(PROGRAM)}${logUsage(PROGRAM)}
+Other options:
+  --run COMMAND           run COMMAND as subprocess then exit
+  --unixctl=SOCKET        override default control socket name
+  -h, --help              display this help message
+  -V, --version           display version information`;
 }
 
 async function main(): Promise<void> {
@@ -66,7 +85,7 @@ async function main(): Promise<void> {
     else if (long === 'run') run = option.value;
     else if (long !== undefined) tls[long] = option.value;
   }
-  installFileLocks(linuxFileLocks);
+  installDaemonServices();
   const daemon = await daemonStart(PROGRAM, config);
   const ctl = new UnixctlServer(PROGRAM);
   coverage.register(ctl);
