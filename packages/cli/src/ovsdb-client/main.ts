@@ -1,0 +1,112 @@
+/** ovsdb-client(1): asks a database server, changes its databases, follows them. */
+
+import type { RpcConnection } from '@heddle/ovsdb/idl/rpc';
+import { daemonConfig, daemonStart } from '@heddle/runtime/daemon';
+import { dirs } from '@heddle/runtime/dirs';
+import { HeddleError } from '@heddle/runtime/errors';
+import { parseOptions } from '@heddle/runtime/options';
+import { print, printError } from '@heddle/runtime/stdio';
+import { versionText } from '@heddle/runtime/version';
+import { vlog } from '@heddle/runtime/vlog';
+import { tableStyle } from '../table/options.ts';
+import { COMMANDS, type Command } from './commands.ts';
+import { Context, databases, defaultDatabase, isLeader } from './context.ts';
+import { applyOptions, type MutableSettings, OPTIONS } from './options.ts';
+import { adoptParentsStdout } from './parents-stdout.ts';
+import { PROGRAM } from './program.ts';
+import { usage } from './usage.ts';
+
+/** How a server is named, among arguments that are none. */
+const REMOTE = /^p?(unix|tcp|ssl):/;
+
+/** Returns the exit status. */
+export async function main(argv: readonly string[]): Promise<number> {
+  vlog.setProgram(PROGRAM);
+  try {
+    return await runCommandLine(argv);
+  } catch (error) {
+    if (!(error instanceof HeddleError)) throw error;
+    const { message } = error;
+    printError(`${message.startsWith(`${PROGRAM}: `) ? '' : `${PROGRAM}: `}${message}\n`);
+    return 1;
+  }
+}
+
+async function runCommandLine(argv: readonly string[]): Promise<number> {
+  const { options, args } = parseOptions(PROGRAM, OPTIONS, argv);
+  const first = options.find(({ spec }) => spec.long === 'help' || spec.long === 'version');
+  if (first) return print(first.spec.long === 'help' ? usage() : `${versionText(PROGRAM)}\n`);
+  const settings: MutableSettings = {
+    style: tableStyle('table'),
+    tls: { privateKey: undefined, certificate: undefined, caCert: undefined },
+    leaderOnly: true,
+    force: false,
+    timestamp: false,
+    detach: false,
+    dbChangeAware: undefined,
+  };
+  const config = daemonConfig();
+  applyOptions(options, settings, config);
+  const [name, ...rest] = args;
+  if (name === undefined) throw new HeddleError('missing command name; use --help for help');
+  if (name === 'help') return print(usage());
+  const command = COMMANDS.find((c) => c.name === name);
+  if (!command) throw new HeddleError(`unknown command '${name}'; use --help for help`);
+  const remote = REMOTE.test(rest[0] ?? '') ? rest.shift()! : dirs.defaultRemote;
+  adoptParentsStdout();
+  const daemon = await daemonStart(PROGRAM, config);
+  if (command.name === 'wait') {
+    checkArguments(command, rest);
+    const { wait } = await import('./wait.ts');
+    await wait(remote, settings, rest);
+    return 0;
+  }
+  await runOn(remote, command, rest, settings, daemon);
+  return 0;
+}
+
+async function runOn(
+  remote: string,
+  command: Command,
+  args: string[],
+  settings: MutableSettings,
+  daemon: Awaited<ReturnType<typeof daemonStart>>,
+): Promise<void> {
+  const needsDatabase = command.run.needs === 'database';
+  let database = '';
+  const remotes = shuffle(remote.split(/,(?=p?(?:unix|tcp|ssl):)/));
+  const accept = async (rpc: RpcConnection) => {
+    if (!needsDatabase || !settings.leaderOnly) return true;
+    const names = await databases(rpc);
+    const name = names.includes(args[0] ?? '') ? args[0]! : await defaultDatabase(rpc);
+    return isLeader(rpc, name);
+  };
+  const context = await Context.open(remotes, settings, daemon, accept);
+  try {
+    if (settings.dbChangeAware !== undefined) {
+      await context.rpc.request('set_db_change_aware', [settings.dbChangeAware]);
+    }
+    if (needsDatabase) {
+      const named = args.length > command.min && (await databases(context.rpc)).includes(args[0]!);
+      database = named ? args.shift()! : await defaultDatabase(context.rpc);
+    }
+    checkArguments(command, args);
+    const { run } = command;
+    if (run.needs === 'database') await (await run.load())(context, database, args);
+    else if (run.needs === 'server') await (await run.load())(context, args);
+  } finally {
+    context.rpc.close();
+  }
+}
+
+function checkArguments(command: Command, args: readonly string[]): void {
+  if (args.length >= command.min && args.length <= command.max) return;
+  throw new HeddleError(`invalid syntax for '${command.name}' (use --help for help)`);
+}
+
+function shuffle(remotes: readonly string[]): string[] {
+  return remotes
+    .map((remote) => ({ remote, order: Math.random() }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ remote }) => remote);
+}
