@@ -2,18 +2,22 @@
 import type { Socket } from 'node:dgram';
 import { existsSync } from 'node:fs';
 import { HeddleError } from './errors.ts';
-import { SYSLOG_PREFIX, vlog } from './vlog.ts';
+import { SYSLOG_FORMATS, vlog } from './vlog.ts';
 
 /** Sends one datagram, never blocking. */
 export type DatagramSender = (bytes: Uint8Array) => void;
 /** Connects a datagram socket to a path; undefined when nobody listens there. */
 export type UnixDatagram = (path: string) => DatagramSender | undefined;
 
-let unixDatagram: UnixDatagram | undefined;
+let install: (open: UnixDatagram) => void;
+/** Options are read before a daemon installs what it has. */
+const unixDatagram = new Promise<UnixDatagram>((resolve) => {
+  install = resolve;
+});
 
 /** Node has no Unix datagram sockets; the package that has brings them here. */
 export function installUnixDatagram(open: UnixDatagram): void {
-  unixDatagram = open;
+  install(open);
 }
 
 const DEV_LOG = '/dev/log';
@@ -27,10 +31,11 @@ export function setSyslogMethod(program: string, method: string): void {
   chosen = true;
   if (kind === 'null') vlog.setSyslog(undefined);
   else if (kind === 'libc') vlog.setSyslog(whenOpen(openUnix(DEV_LOG)));
-  else if (kind === 'unix') vlog.setSyslog(whenOpen(openUnix(rest)), SYSLOG_PREFIX.datagram);
+  else if (kind === 'unix') vlog.setSyslog(whenOpen(openUnix(rest)), SYSLOG_FORMATS.datagram);
   else {
     const remote = parseUdp(rest);
-    if (remote) vlog.setSyslog(whenOpen(openUdp(remote.host, remote.port)), SYSLOG_PREFIX.datagram);
+    if (remote)
+      vlog.setSyslog(whenOpen(openUdp(remote.host, remote.port)), SYSLOG_FORMATS.datagram);
   }
 }
 
@@ -72,7 +77,7 @@ function whenOpen(opening: Promise<DatagramSender | undefined>): (line: string) 
 
 async function openUnix(path: string): Promise<DatagramSender | undefined> {
   try {
-    return unixDatagram?.(path);
+    return (await unixDatagram)(path);
   } catch {
     // The addon is not built: no syslog.
     return undefined;

@@ -10,13 +10,13 @@ const LABEL: Readonly<Record<Level, string>> = {
   info: 'INFO',
   dbg: 'DBG',
 };
-/** RFC 5424 severities. */
+/** Syslog's severities; information counts as a notice. */
 const SEVERITY: Readonly<Record<Level, number>> = {
   off: 7,
   emer: 1,
   err: 3,
   warn: 4,
-  info: 6,
+  info: 5,
   dbg: 7,
 };
 

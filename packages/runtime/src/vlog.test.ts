@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { FakeClock } from './clock.ts';
-import { vlog } from './vlog.ts';
+import { SYSLOG_FORMATS, vlog } from './vlog.ts';
 
 let lines: string[] = [];
 let clock = new FakeClock();
@@ -105,11 +105,11 @@ test('the rate limit drops, counts and tells', () => {
 
 test('syslog lines carry priority; each line of a message is one', () => {
   const sent: string[] = [];
-  vlog.setSyslog((line) => sent.push(line), '<%B>');
+  vlog.setSyslog((line) => sent.push(line), SYSLOG_FORMATS.datagram);
   vlog.module('s').warn('a\nb');
   assert.deepEqual(
     sent.map((l) => l.replace(/\d{5}/, 'N')),
-    ['<28> ovs|N|s|WARN|a', '<28> ovs|N|s|WARN|b'],
+    ['<28>ovs|N|s|WARN|a', '<28>ovs|N|s|WARN|b'],
   );
 });
 

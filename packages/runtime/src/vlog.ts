@@ -26,8 +26,19 @@ const SYSLOG_FACILITIES: Readonly<Record<string, number>> = {
   ...{ local2: 18, local3: 19, local4: 20, local5: 21, local6: 22, local7: 23 },
 };
 
-/** How syslog messages begin, by method; `vlog/list-pattern` shows it. */
-export const SYSLOG_PREFIX = { libc: '<%B> %D{%h %e %T} %E %A:', datagram: '<%B>' } as const;
+export interface SyslogFormat {
+  /** What `vlog/list-pattern` shows. */
+  readonly shown: string;
+  /** What is sent before the message. */
+  readonly sent: string;
+}
+
+/** How syslog messages begin, by method. */
+export const SYSLOG_FORMATS: Readonly<Record<'libc' | 'datagram', SyslogFormat>> = {
+  /** As syslog(3) writes to /dev/log. */
+  libc: { shown: '<%B> %D{%h %e %T} %E %A:', sent: '<%B>%d{%b %e %T} %A: ' },
+  datagram: { shown: '<%B>', sent: '<%B>' },
+};
 
 type Levels = Record<Facility, Level>;
 
@@ -39,7 +50,7 @@ const state = {
   /** Levels of modules that are not loaded yet. */
   wanted: new Map<string, Partial<Levels>>(),
   patterns: { ...DEFAULT_PATTERNS } as Record<Facility, string>,
-  syslogPrefix: SYSLOG_PREFIX.libc as string,
+  syslogFormat: SYSLOG_FORMATS.libc,
   syslogFacility: SYSLOG_FACILITIES['daemon']!,
   sequence: 0,
   file: undefined as { path: string; fd: number; inode: number } | undefined,
@@ -138,7 +149,7 @@ function emit(facility: Facility, module: string, level: Level, message: string)
   if (facility === 'console') state.console(formatRecord(pattern, record(message)));
   else if (facility === 'file') writeFile(`${formatRecord(pattern, record(message))}\n`);
   else {
-    const whole = `${state.syslogPrefix} ${pattern}`;
+    const whole = `${state.syslogFormat.sent}${pattern}`;
     for (const line of message.split('\n')) state.syslog?.(formatRecord(whole, record(line)));
   }
 }
@@ -190,10 +201,10 @@ export const vlog = {
 
   setSyslog(
     write: ((line: string) => void) | undefined,
-    prefix: string = SYSLOG_PREFIX.libc,
+    format: SyslogFormat = SYSLOG_FORMATS.libc,
   ): void {
     state.syslog = write;
-    state.syslogPrefix = prefix;
+    state.syslogFormat = format;
   },
 
   /** undefined stands for all. */
@@ -256,7 +267,7 @@ export const vlog = {
     return [
       row('', 'prefix', 'format'),
       row('', '------', '------'),
-      row('SYSLOG', state.syslogPrefix, state.patterns.syslog),
+      row('SYSLOG', state.syslogFormat.shown, state.patterns.syslog),
       row('CONSOLE', 'none', state.patterns.console),
       row('FILE', 'none', state.patterns.file),
     ].join('');
