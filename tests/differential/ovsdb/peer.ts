@@ -111,7 +111,11 @@ export class Pair {
 
   stop(): void {
     this.server.close();
-    process.kill(Number(readFileSync(this.#pidfile, 'utf8')));
+    try {
+      process.kill(Number(readFileSync(this.#pidfile, 'utf8')));
+    } catch {
+      // It has died by itself.
+    }
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
@@ -175,6 +179,11 @@ function ambiguous(op: Json | undefined, result: JsonObject): boolean {
   if (op === undefined) return true;
   const { row, rows } = op as JsonObject;
   const width = (json: Json | undefined) => Object.keys((json ?? {}) as object).length;
+  // Several rows may break a constraint by a mutation.
+  const mutated =
+    (op as JsonObject)['op'] === 'mutate' && result['error'] === 'constraint violation';
   const spoilt = String(result['details']).startsWith('Parsing ');
-  return spoilt || (op as JsonObject)['op'] === 'insert' || width(row) > 1 || width(rows) > 0;
+  return (
+    spoilt || mutated || (op as JsonObject)['op'] === 'insert' || width(row) > 1 || width(rows) > 0
+  );
 }

@@ -112,5 +112,8 @@ function decodeUuid(json: Json, resolve: ResolveName | undefined): string {
 }
 
 export function encodeAtom(type: AtomicType, atom: Atom): Json {
-  return type === 'uuid' ? ['uuid', atom as string] : atom;
+  if (type === 'uuid') return ['uuid', atom as string];
+  // Upstream prints 15 digits of a real.
+  if (type === 'real' && !Number.isInteger(atom)) return Number((atom as number).toPrecision(15));
+  return atom;
 }

@@ -45,7 +45,7 @@ const VERSION = /^\d+\.\d+\.\d+$/;
 /** Throws OvsdbError with upstream's words. */
 export function parseSchema(json: Json): DatabaseSchema {
   if (!isObject(json))
-    throw new OvsdbError('syntax error', 'Expected database schema object', printSortedJson(json));
+    throw new OvsdbError('syntax error', 'Parsing database schema failed: Object expected.');
   allow(json, 'database schema', ['name', 'version', 'cksum', 'tables']);
   const name = json['name'];
   if (typeof name !== 'string' || !ID.test(name)) throw missing('database schema', 'name', json);

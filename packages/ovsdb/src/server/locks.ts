@@ -1,36 +1,46 @@
 import type { Session } from './session.ts';
 
-/** RFC 7047 sections 4.1.8 to 4.1.10: each lock has an owner and a queue of those who wait. */
+/**
+ * RFC 7047 sections 4.1.8 to 4.1.10: each lock has a queue of those who want it, its owner first.
+ * Who was robbed of a lock stays in the queue, next to the thief.
+ */
 export class Locks {
-  readonly #waiting = new Map<string, Session[]>();
+  readonly #queues = new Map<string, Session[]>();
 
   owns(session: Session, name: string): boolean {
-    return this.#waiting.get(name)?.[0] === session;
+    return this.#queues.get(name)?.[0] === session;
+  }
+
+  /** Whether the session owns the lock or waits for it. */
+  has(session: Session, name: string): boolean {
+    return this.#queues.get(name)?.includes(session) ?? false;
   }
 
   /** Whether the lock is the session's at once; else it is told when it is. */
   acquire(session: Session, name: string, steal: boolean): boolean {
-    const queue = this.#waiting.get(name) ?? [];
-    this.#waiting.set(name, queue);
-    if (steal && queue.length > 0) {
-      queue[0]!.notify('stolen', [name]);
-      queue[0] = session;
-      return true;
+    let queue = this.#queues.get(name);
+    if (!queue) {
+      queue = [];
+      this.#queues.set(name, queue);
     }
-    if (!queue.includes(session)) queue.push(session);
+    if (steal) {
+      queue[0]?.notify('stolen', [name]);
+      queue.unshift(session);
+    } else queue.push(session);
     return queue[0] === session;
   }
 
   release(session: Session, name: string): void {
-    const queue = this.#waiting.get(name);
+    const queue = this.#queues.get(name);
     const at = queue?.indexOf(session) ?? -1;
     if (!queue || at < 0) return;
     queue.splice(at, 1);
-    if (queue.length === 0) this.#waiting.delete(name);
-    else if (at === 0) queue[0]!.notify('locked', [name]);
+    if (queue.length === 0) this.#queues.delete(name);
+    // As upstream, which tells the owner again when another stops waiting.
+    else queue[0]!.notify('locked', [name]);
   }
 
   releaseAll(session: Session): void {
-    for (const name of [...this.#waiting.keys()]) this.release(session, name);
+    for (const name of [...this.#queues.keys()]) this.release(session, name);
   }
 }

@@ -40,8 +40,15 @@ interface MonitoredColumn {
 interface MonitoredTable {
   readonly table: Table;
   columns: MonitoredColumn[];
+  /** What any of the requests for the table asks for. */
+  readonly select: Set<Select>;
   /** The row is seen when any clause holds; none at all sees every row. */
   condition: readonly Clause[];
+  /**
+   * Columns that conditions have looked at: as in upstream, a row whose only change is there is
+   * told of as modified, with nothing in it.
+   */
+  readonly watched: Set<ColumnSchema>;
 }
 
 export type TableUpdates = Record<string, Record<string, Json>>;
@@ -69,7 +76,13 @@ export class Monitor {
   }
 
   #parse(table: Table, requests: readonly Json[]): MonitoredTable {
-    const out: MonitoredTable = { table, columns: [], condition: [] };
+    const out: MonitoredTable = {
+      table,
+      columns: [],
+      select: new Set(),
+      condition: [],
+      watched: new Set(),
+    };
     for (const request of requests) {
       if (!isObject(request))
         throw new OvsdbError(
@@ -78,6 +91,7 @@ export class Monitor {
           printSortedJson(request),
         );
       const select = parseSelect(request['select']);
+      for (const kind of select) out.select.add(kind);
       for (const column of parseColumns(table, request['columns'])) {
         if (out.columns.some((c) => c.column === column)) {
           throw new OvsdbError(
@@ -96,6 +110,7 @@ export class Monitor {
             printSortedJson(request),
           );
         out.condition = parseWhere(table, request['where']);
+        watch(out, out.condition);
       }
     }
     return out;
@@ -150,10 +165,13 @@ export class Monitor {
     for (const [monitored, condition] of parsed) {
       const before = monitored.condition;
       monitored.condition = condition;
+      watch(monitored, condition);
       for (const row of monitored.table.rows.values()) {
         const [was, is] = [sees(before, row), sees(condition, row)];
         if (was === is) continue;
-        const update = is ? this.#insertion(monitored, row, 'insert') : { delete: null };
+        const update = is
+          ? this.#insertion(monitored, row, 'insert')
+          : this.#deletion(monitored, row);
         if (update !== undefined) put(out, monitored.table, row.uuid, update);
       }
     }
@@ -169,9 +187,8 @@ export class Monitor {
   }
 
   #insertion(m: MonitoredTable, row: Row, kind: 'initial' | 'insert'): Json | undefined {
+    if (!m.select.has(kind)) return undefined;
     const columns = m.columns.filter((c) => c.select.has(kind)).map((c) => c.column);
-    if (m.columns.length > 0 && columns.length === 0) return undefined;
-    if (m.columns.length === 0 && this.version === 1) return { new: {} };
     if (this.version === 1) return { new: rowToJson(row, columns) };
     const shown = columns.filter(
       (c) => c.index < 0 || !datumEquals(columnValue(row, c), defaultDatum(c.type)),
@@ -180,17 +197,18 @@ export class Monitor {
   }
 
   #deletion(m: MonitoredTable, row: Row): Json | undefined {
+    if (!m.select.has('delete')) return undefined;
     const columns = m.columns.filter((c) => c.select.has('delete')).map((c) => c.column);
-    if (m.columns.length > 0 && columns.length === 0) return undefined;
     return this.version === 1 ? { old: rowToJson(row, columns) } : { delete: null };
   }
 
   #modification(m: MonitoredTable, old: Row, now: Row): Json | undefined {
+    if (!m.select.has('modify')) return undefined;
     const columns = m.columns.filter((c) => c.select.has('modify')).map((c) => c.column);
     const changed = columns.filter(
       (c) => c.index >= 0 && !datumEquals(columnValue(old, c), columnValue(now, c)),
     );
-    if (changed.length === 0) return undefined;
+    if (changed.length === 0 && !watchedChange(m, old, now)) return undefined;
     if (this.version === 1) return { new: rowToJson(now, columns), old: rowToJson(old, changed) };
     const diff: Record<string, Json> = {};
     for (const c of changed) {
@@ -201,6 +219,17 @@ export class Monitor {
     }
     return { modify: diff };
   }
+}
+
+function watch(m: MonitoredTable, condition: readonly Clause[]): void {
+  for (const clause of condition) if (typeof clause === 'object') m.watched.add(clause.column);
+}
+
+function watchedChange(m: MonitoredTable, old: Row, now: Row): boolean {
+  for (const c of m.watched) {
+    if (c.index >= 0 && !datumEquals(columnValue(old, c), columnValue(now, c))) return true;
+  }
+  return false;
 }
 
 function put(out: TableUpdates, table: Table, uuid: string, update: Json): void {

@@ -83,7 +83,7 @@ export class OvsdbServer {
     if (!db || db === this.#meta) return undefined;
     this.databases.delete(name);
     await this.#meta.change([{ op: 'delete', table: 'Database', where: [['name', '==', name]] }]);
-    for (const session of this.#sessions) session.destroy();
+    for (const session of this.#sessions) session.databaseGone(db);
     for (const listener of this.#dbListeners) listener();
     return db;
   }

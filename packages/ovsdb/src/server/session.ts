@@ -21,6 +21,8 @@ const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 /** A client that leaves this much unread is cut off: it can come back and resume. */
 const MAX_BACKLOG_BYTES = 512 * 1024 * 1024;
 const PROBE_MS = 5000;
+/** Errors that a reply gives as a string. */
+const BARE_ERRORS: ReadonlySet<string> = new Set(['canceled', 'unknown method', 'unknown monitor']);
 
 interface ActiveMonitor {
   id: Json;
@@ -33,7 +35,8 @@ export class Session {
   readonly #server: OvsdbServer;
   readonly #socket: Socket;
   readonly #monitors: ActiveMonitor[] = [];
-  readonly #transactions = new Map<string, AbortController>();
+  readonly #transactions = new Map<string, { db: Database; abort: AbortController }>();
+  #changeAware = false;
   readonly #ended = new AbortController();
   #probe: NodeJS.Timeout | undefined;
   #probed = false;
@@ -121,7 +124,8 @@ export class Session {
   }
 
   #notification(method: string, params: readonly Json[]): void {
-    if (method === 'cancel') this.#transactions.get(printSortedJson(params[0] ?? null))?.abort();
+    if (method === 'cancel')
+      this.#transactions.get(printSortedJson(params[0] ?? null))?.abort.abort();
   }
 
   async #request(method: string, params: readonly Json[], id: Json): Promise<void> {
@@ -130,7 +134,7 @@ export class Session {
       this.#send({ id, result, error: null });
     } catch (error) {
       if (error instanceof OvsdbError) {
-        const json = error.error === 'canceled' ? 'canceled' : error.toJson();
+        const json = BARE_ERRORS.has(error.error) ? error.error : error.toJson();
         this.#send({ id, result: null, error: json });
         return;
       }
@@ -172,11 +176,11 @@ export class Session {
       case 'unlock':
         return this.#lock(method, params);
       case 'set_db_change_aware':
-        return {};
+        return this.#setChangeAware(params);
       case 'convert':
         return this.#convert(params);
       default:
-        throw new OvsdbError('unknown method', method === '' ? undefined : undefined);
+        throw new OvsdbError('unknown method');
     }
   }
 
@@ -203,7 +207,7 @@ export class Session {
     const db = this.#database('transact', params, params[0]);
     const key = printSortedJson(id);
     const abort = new AbortController();
-    this.#transactions.set(key, abort);
+    this.#transactions.set(key, { db, abort });
     try {
       return await db.transact(
         params.slice(1),
@@ -255,7 +259,15 @@ export class Session {
 
   #monitorChange(params: readonly Json[]): Json {
     const active = this.#find(params[0] ?? null);
-    if (!active) throw new OvsdbError('unknown monitor' as 'syntax error', undefined, undefined);
+    if (params.length !== 3) {
+      throw new OvsdbError('syntax error', 'invalid parameters', printSortedJson(params as Json));
+    }
+    if (!active) {
+      const syntax = printSortedJson(params[0]!);
+      throw new OvsdbError('syntax error', 'unknown monitor session', syntax);
+    }
+    // Conditions are of later versions: upstream takes the request and does nothing.
+    if (active.monitor.version === 1) return {};
     const updates = active.monitor.changeConditions(active.db.tables, params[2] ?? null);
     const previous = active.id;
     active.id = params[1] ?? previous;
@@ -268,7 +280,7 @@ export class Session {
 
   #monitorCancel(params: readonly Json[]): Json {
     const active = this.#find(params[0] ?? null);
-    if (!active) throw new OvsdbError('unknown monitor' as 'syntax error');
+    if (!active) throw new OvsdbError('unknown monitor');
     active.stop();
     this.#monitors.splice(this.#monitors.indexOf(active), 1);
     return {};
@@ -288,6 +300,13 @@ export class Session {
       );
     }
     const { locks } = this.#server;
+    const has = locks.has(this, name);
+    if (has !== (method === 'unlock')) {
+      const what = has
+        ? `must issue "unlock" before new "${method}"`
+        : 'unlock: "unlock" without "lock" or "steal"';
+      throw new OvsdbError('syntax error', what, printSortedJson(params as Json));
+    }
     if (method === 'unlock') {
       locks.release(this, name);
       return {};
@@ -295,8 +314,39 @@ export class Session {
     return { locked: locks.acquire(this, name, method === 'steal') };
   }
 
+  #setChangeAware(params: readonly Json[]): Json {
+    if (params.length !== 1 || typeof params[0] !== 'boolean') {
+      const what = 'set_db_change_aware: true or false parameter expected';
+      throw new OvsdbError('syntax error', what, printSortedJson(params as Json));
+    }
+    this.#changeAware = params[0];
+    return {};
+  }
+
+  /**
+   * A database is going or changing its schema: a client that is aware of such changes loses its
+   * monitors and transactions of it, another one is cut off.
+   */
+  databaseGone(db: Database): void {
+    if (!this.#changeAware) {
+      this.#socket.destroy();
+      return;
+    }
+    for (const active of this.#monitors.filter((m) => m.db === db)) {
+      active.stop();
+      this.#monitors.splice(this.#monitors.indexOf(active), 1);
+      this.notify('monitor_canceled', [active.id]);
+    }
+    for (const transaction of this.#transactions.values()) {
+      if (transaction.db === db) transaction.abort.abort();
+    }
+  }
+
   async #convert(params: readonly Json[]): Promise<Json> {
     const db = this.#database('convert', params, params[0]);
+    if (params.length !== 2) {
+      throw new OvsdbError('syntax error', 'array expected', printSortedJson(params as Json));
+    }
     await this.#server.convert(db, parseSchema(params[1] ?? null));
     return {};
   }
