@@ -30,6 +30,8 @@ done
 git clone -q --no-local "$repo" "$root/run/heddle"
 exec unshare --mount --pid --fork --kill-child sh -c '
   r=$1; shift
+  # A root of its own mount: container engines remount it.
+  mount --bind "$r" "$r"
   mount -t proc proc "$r/proc"
   mount --rbind /sys "$r/sys"
   mount --rbind /dev "$r/dev"

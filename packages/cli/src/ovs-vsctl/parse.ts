@@ -1,5 +1,5 @@
 /** The command line: options of ovs-vsctl, then commands separated by `--`. */
-import { dirs, LOG_OPTIONS, type OptionSpec, parseOptions, UsageError } from '@heddle/runtime';
+import { dirs, LOG_OPTIONS, type OptionSpec, parseOptions } from '@heddle/runtime';
 import type { Command, DisplayOptions } from './command.ts';
 import { BRIDGE_COMMANDS } from './commands-bridge.ts';
 import { CONTROL_COMMANDS } from './commands-control.ts';
@@ -273,5 +273,3 @@ function checkCommand(
       : `'${name}' command takes at most ${max} arguments`,
   );
 }
-
-export { UsageError };

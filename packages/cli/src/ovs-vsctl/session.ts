@@ -8,7 +8,7 @@ import {
   type RpcConnection,
   vswitchSchema,
 } from '@heddle/ovsdb';
-import { dirs, messageOf, vlog } from '@heddle/runtime';
+import { dirs, vlog } from '@heddle/runtime';
 import { type Invocation, NotYet, type Wants } from './command.ts';
 import { VsctlError } from './errors.ts';
 import { Model } from './model.ts';
@@ -291,5 +291,3 @@ function replaceUuid(outputs: string[], local: string, result: Json | undefined)
 function sortKeys(json: { readonly [k: string]: Json }): Record<string, Json> {
   return Object.fromEntries(Object.entries(json).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
-
-export { messageOf };

@@ -30,7 +30,6 @@ const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const DUMP_TRIES = 5;
 export const NETLINK_ROUTE = 0;
-export const NETLINK_GENERIC = 16;
 
 export class NetlinkSocket implements Disposable {
   readonly fd: Fd;

@@ -10,7 +10,7 @@ import { type DatabaseSchema, parseSchema } from '../schema/schema.ts';
 import type { RowOf, SchemaConstant, TableName } from '../schema/typed.ts';
 import { Follower } from './follower.ts';
 import { IdlLock } from './lock.ts';
-import { type AnyRow, Replica, type RowEvent } from './replica.ts';
+import { Replica, type RowEvent } from './replica.ts';
 import { RpcConnection } from './rpc.ts';
 import { type CommitResult, IdlTxn } from './txn.ts';
 
@@ -327,4 +327,4 @@ function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
   });
 }
 
-export type { AnyRow, RowEvent };
+export type { RowEvent };
