@@ -91,6 +91,7 @@ export function createAnonymousNetns(): Fd {
 export function createNetns(name: string): void {
   const path = netnsPath({ name });
   prepareRunDir();
+  if (existsSync(path)) throw new SystemError('EEXIST', `network namespace "${name}"`);
   closeSync(openSync(path, 'wx', 0));
   try {
     using ns = createAnonymousNetns();

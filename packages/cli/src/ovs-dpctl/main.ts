@@ -1,0 +1,120 @@
+/**
+ * ovs-dpctl(8): the kernel datapath from outside. While ovs-vswitchd runs it answers; without it
+ * the pinned datapath is read by itself.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { linuxFileLocks } from '@heddle/linux/file-lock';
+import {
+  dirs,
+  formatOptions,
+  installFileLocks,
+  LOG_OPTIONS,
+  type OptionSpec,
+  parseOptions,
+  runningPid,
+  unixctlCall,
+  versionText,
+} from '@heddle/runtime';
+import { DPCTL_COMMANDS, runDpctl } from '@heddle/vswitch/dpctl/index';
+
+const PROGRAM = 'ovs-dpctl';
+
+const OPTIONS: readonly OptionSpec[] = [
+  { long: 'statistics', short: 's', help: 'print statistics for port or flow' },
+  { long: 'more', short: 'm', help: 'increase verbosity of output' },
+  { long: 'names', help: 'use port names in output' },
+  { long: 'no-names', help: 'do not use port names in output' },
+  { long: 'clear', help: 'reset existing stats to zero' },
+  { long: 'may-create', help: 'create flow if it does not exist' },
+  { long: 'timeout', short: 't', argument: 'SECS', help: 'give up after SECS seconds' },
+  ...LOG_OPTIONS,
+  { long: 'help', short: 'h', help: 'display this help message' },
+  { long: 'version', short: 'V', help: 'display version information' },
+];
+
+const PASSED_ON = new Set(['statistics', 'more', 'names', 'no-names', 'clear', 'may-create']);
+
+function help(): string {
+  const commands = DPCTL_COMMANDS.map((c) => `  ${`${c.name} ${c.usage}`.trimEnd()}`).join('\n');
+  return `${PROGRAM}: Open vSwitch datapath management utility
+usage: ${PROGRAM} [OPTIONS] COMMAND [ARG...]
+
+Commands:
+${commands}
+
+Options:
+${formatOptions(OPTIONS)}`;
+}
+
+/** Runs the command line; returns the exit status. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const { options, args } = parseOptions(PROGRAM, OPTIONS, argv);
+  const passed: string[] = [];
+  for (const { spec, value } of options) {
+    if (spec.long === 'help') return say(`${help()}\n`, 0);
+    if (spec.long === 'version') return say(`${versionText(PROGRAM)}\n`, 0);
+    if (spec.long === 'timeout') setTimeout(() => process.exit(142), Number(value) * 1000).unref();
+    if (spec.long !== undefined && PASSED_ON.has(spec.long)) passed.push(`--${spec.long}`);
+  }
+  const [command, ...rest] = args;
+  if (command === undefined) return complain('missing command name; use --help for help');
+  if (!DPCTL_COMMANDS.some((c) => c.name === command)) {
+    return complain(`unknown command '${command}'; use --help for help`);
+  }
+  installFileLocks(linuxFileLocks);
+  const words = [...passed, ...rest];
+  return (await throughDaemon(command, words)) ?? (await byItself(command, words));
+}
+
+/** undefined when no daemon answers. */
+async function throughDaemon(command: string, words: string[]): Promise<number | undefined> {
+  const pidfile = join(dirs.rundir, 'ovs-vswitchd.pid');
+  if (runningPid(pidfile) === undefined) return undefined;
+  const pid = readFileSync(pidfile, 'utf8').trim();
+  const socket = join(dirs.rundir, `ovs-vswitchd.${pid}.ctl`);
+  if (!existsSync(socket)) return undefined;
+  const { result, error } = await unixctlCall(socket, `dpctl/${command}`, words);
+  if (error !== null) return complain(error.replaceAll(/^ovs-vswitchd: /gm, '').trimEnd());
+  const [said, complaints] = split(result ?? '');
+  process.stderr.write(complaints);
+  return say(said, 0);
+}
+
+/** Words of complaint come with the daemon's name before them; here they go to standard error. */
+function split(text: string): [said: string, complaints: string] {
+  const lines = text.split(/(?<=\n)/);
+  const isComplaint = (l: string) => l.startsWith('ovs-vswitchd: ');
+  return [
+    lines.filter((l) => !isComplaint(l)).join(''),
+    lines.filter(isComplaint).join('').replaceAll('ovs-vswitchd: ', `${PROGRAM}: `),
+  ];
+}
+
+async function byItself(command: string, words: string[]): Promise<number> {
+  const { instanceId, openKernelDpif, PIN_ROOT } = await import('@heddle/datapath/kernel/index');
+  const instance = instanceId(dirs.rundir);
+  const there = existsSync(join(PIN_ROOT, instance));
+  const dpifs = there ? [await openKernelDpif({ instance })] : [];
+  const env = {
+    program: PROGRAM,
+    dpifs: () => dpifs,
+    readFile: (name: string) => readFile(name === '-' ? '/dev/stdin' : name, 'utf8'),
+  };
+  const { output, failed } = await runDpctl(env, command, words);
+  for (const dpif of dpifs) if (command !== 'del-dp') dpif[Symbol.dispose]();
+  if (failed) process.stderr.write(output);
+  else process.stdout.write(output);
+  return failed ? 1 : 0;
+}
+
+function say(text: string, status: number): number {
+  process.stdout.write(text);
+  return status;
+}
+
+function complain(text: string): number {
+  process.stderr.write(`${PROGRAM}: ${text}\n`);
+  return 1;
+}
