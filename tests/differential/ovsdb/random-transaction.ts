@@ -125,6 +125,12 @@ export class TransactionMaker {
     return out;
   }
 
+  /** A condition outside of a transaction, where no name of a row means anything. */
+  plainWhere(table: TableSpec): Json {
+    this.#names = [];
+    return this.where(table);
+  }
+
   where(table: TableSpec): Json {
     const r = this.#r;
     return Array.from({ length: r.pick([0, 1, 1, 1, 2]) }, () => this.#clause(table));

@@ -62,13 +62,22 @@ function decodeRecords(path: string, bytes: Buffer, magic: string): LogContents 
   while (at < bytes.length) {
     const result = decodeRecord(path, bytes, at);
     if (result instanceof OvsdbError) {
-      if (records.length === 0 || bytes.indexOf(`\n${magic}`, at) >= 0) throw result;
+      if (records.length === 0 || hasHeader(bytes, at + 1, magic)) throw result;
       return { records, goodBytes: at, torn: result };
     }
     records.push(result.record);
     at = result.end;
   }
   return { records, goodBytes: at, torn: undefined };
+}
+
+/** Whether a record starts anywhere after: no JSON text holds the newline of a header. */
+function hasHeader(bytes: Buffer, from: number, magic: string): boolean {
+  for (let at = bytes.indexOf(magic, from); at >= 0; at = bytes.indexOf(magic, at + 1)) {
+    const newline = bytes.subarray(at, at + MAX_HEADER).indexOf(10);
+    if (newline >= 0 && HEADER.test(bytes.toString('latin1', at, at + newline))) return true;
+  }
+  return false;
 }
 
 function decodeRecord(
