@@ -20,9 +20,10 @@ test('a named namespace is made, seen by ip-netns(8), entered and removed', () =
         new Rtnl().links().map((l) => l.name),
         ['lo'],
       );
-      assert.equal(getSysctl('net/ipv4/ip_forward'), '0');
-      setSysctl('net/ipv4/ip_forward', 1);
-      assert.equal(getSysctl('net/ipv4/ip_forward'), '1');
+      for (const value of ['0', '1']) {
+        setSysctl('net/ipv4/ip_forward', value);
+        assert.equal(getSysctl('net/ipv4/ip_forward'), value);
+      }
       assert.equal(getSysctl('net/ipv4/no_such_setting'), undefined);
       assert.equal(readProtocolCounters('snmp').get('TcpInCsumErrors'), 0);
     });
