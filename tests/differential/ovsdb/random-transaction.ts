@@ -28,7 +28,8 @@ export class TransactionMaker {
   readonly #schema: SchemaSpec;
   /** Rows that were asked for, there or not. */
   readonly #uuids = new Map<string, string[]>();
-  #names: string[] = [];
+  /** The tables of this transaction's named rows. */
+  readonly #names = new Map<string, string>();
 
   /** Whether operations are sound, so that whole transactions commit. */
   readonly #sound: boolean;
@@ -40,7 +41,7 @@ export class TransactionMaker {
   }
 
   transaction(): Json[] {
-    this.#names = [];
+    this.#names.clear();
     return Array.from({ length: 1 + this.#r.below(4) }, () => this.#operation());
   }
 
@@ -95,7 +96,7 @@ export class TransactionMaker {
     };
     if (r.chance(0.3)) {
       const name = `row${r.below(3)}`;
-      this.#names.push(name);
+      this.#names.set(name, table.name);
       out['uuid-name'] = name;
     }
     return out;
@@ -127,7 +128,7 @@ export class TransactionMaker {
 
   /** A condition outside of a transaction, where no name of a row means anything. */
   plainWhere(table: TableSpec): Json {
-    this.#names = [];
+    this.#names.clear();
     return this.where(table);
   }
 
@@ -140,7 +141,11 @@ export class TransactionMaker {
     const r = this.#r;
     const known = this.#of(table.name);
     if (r.chance(0.4) && known.length > 0) {
-      return ['_uuid', r.chance(0.9) ? '==' : r.pick(FUNCTIONS), ['uuid', r.pick(known)]];
+      return [
+        '_uuid',
+        this.#sound || r.chance(0.9) ? '==' : r.pick(FUNCTIONS),
+        ['uuid', r.pick(known)],
+      ];
     }
     if (r.chance(0.05)) return r.chance(0.5);
     const column = r.pick(table.columns);
@@ -218,7 +223,9 @@ export class TransactionMaker {
 
   #reference(base: BaseSpec): Json {
     const r = this.#r;
-    if (this.#names.length > 0 && r.chance(0.3)) return ['named-uuid', r.pick(this.#names)];
+    // Upstream takes a reference to a row's own uuid, in whatever table, for one to itself.
+    const names = [...this.#names].filter(([, table]) => table === base.refTable);
+    if (names.length > 0 && r.chance(0.3)) return ['named-uuid', r.pick(names)[0]];
     const known = this.#of(base.refTable ?? 'A');
     return ['uuid', known.length > 0 && r.chance(0.95) ? r.pick(known) : r.uuid()];
   }
