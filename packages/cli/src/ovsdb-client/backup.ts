@@ -16,6 +16,7 @@ import {
 } from '@heddle/ovsdb/notation/index';
 import { type DatabaseSchema, parseSchema, schemaToJson } from '@heddle/ovsdb/schema/schema';
 import { HeddleError } from '@heddle/runtime/errors';
+import { print } from '@heddle/runtime/stdio';
 import { vlog } from '@heddle/runtime/vlog';
 import { ask, type Context } from './context.ts';
 import { rowsOf } from './data-commands.ts';
@@ -44,10 +45,7 @@ export async function backup(context: Context, database: string): Promise<void> 
     }
     if (Object.keys(rows).length > 0) record[table.name] = rows;
   }
-  const bytes = [encodeRecord(schemaToJson(schema)), encodeRecord(record)];
-  await new Promise<void>((resolve, reject) => {
-    process.stdout.write(Buffer.concat(bytes), (error) => (error ? reject(error) : resolve()));
-  });
+  for (const part of [schemaToJson(schema), record]) print(encodeRecord(part).toString());
 }
 
 /** Replaces all rows in one transaction; they get new uuids, and references follow them. */

@@ -7,8 +7,11 @@ import type { Daemon } from '@heddle/runtime/daemon';
 import { errnoOf, HeddleError, strerror } from '@heddle/runtime/errors';
 import type { TlsFiles } from '@heddle/runtime/remote';
 import { print } from '@heddle/runtime/stdio';
+import { vlog } from '@heddle/runtime/vlog';
 import { prettyJson } from '../table/pretty-json.ts';
 import { type Table, TablePrinter, type TableStyle } from '../table/table.ts';
+
+const log = vlog.module('reconnect');
 
 export interface Settings {
   readonly style: TableStyle;
@@ -57,7 +60,9 @@ export class Context {
   ): Promise<Context> {
     let failure: HeddleError | undefined;
     for (const remote of remotes) {
+      const tell = remotes.length > 1 ? (text: string) => log.info(`${remote}: ${text}`) : () => {};
       const relay = new Relay();
+      tell('connecting...');
       let rpc: RpcConnection;
       try {
         rpc = await RpcConnection.open(remote, {
@@ -67,14 +72,15 @@ export class Context {
         });
       } catch (error) {
         failure = new HeddleError(`failed to connect to "${remote}" (${reasonOf(error)})`);
+        tell(`connection attempt failed (${reasonOf(error)})`);
         continue;
       }
+      tell('connected');
       const context = new Context(rpc, remote, settings, daemon, relay);
       if (remotes.length === 1 || (await accept(rpc))) return context;
-      failure ??= new HeddleError(`no database server accepted among ${remotes.join(',')}`);
       rpc.close();
     }
-    throw failure ?? new HeddleError('no database server to connect to');
+    throw remotes.length === 1 && failure ? failure : new HeddleError('no servers were available');
   }
 
   onNotification(listener: (method: string, params: readonly Json[]) => void): void {

@@ -85,7 +85,7 @@ async function fetch(
     ...table,
     rows: rowsOf(reply, i)
       .map((row) => table.headings.map((h, k) => decodeDatum(table.types[k]!, row[h] ?? null)))
-      .sort(compareRows),
+      .sort(table.headings[0] === '_uuid' ? uuidLast : compareRows),
   }));
 }
 
@@ -113,6 +113,11 @@ function chosenColumns(table: TableSchema, names: readonly string[]): string[] {
     throw new HeddleError(`Table "${table.name}" has no column ${name}.`);
   }
   return names.length > 0 ? [...new Set(names)].sort() : ['_uuid', ...table.columns.keys()];
+}
+
+/** What tells rows apart by their content comes before a uuid. */
+function uuidLast([a, ...x]: readonly Datum[], [b, ...y]: readonly Datum[]): number {
+  return compareRows(x, y) || compareData(a!, b!);
 }
 
 function compareRows(a: readonly Datum[], b: readonly Datum[]): number {

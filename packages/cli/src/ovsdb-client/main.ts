@@ -1,10 +1,11 @@
 /** ovsdb-client(1): asks a database server, changes its databases, follows them. */
 
 import type { RpcConnection } from '@heddle/ovsdb/idl/rpc';
-import { daemonConfig, daemonStart } from '@heddle/runtime/daemon';
+import { type Daemon, type DaemonConfig, daemonConfig, daemonStart } from '@heddle/runtime/daemon';
 import { dirs } from '@heddle/runtime/dirs';
 import { HeddleError } from '@heddle/runtime/errors';
 import { parseOptions } from '@heddle/runtime/options';
+import { dieOfSignals } from '@heddle/runtime/signals';
 import { print, printError } from '@heddle/runtime/stdio';
 import { versionText } from '@heddle/runtime/version';
 import { vlog } from '@heddle/runtime/vlog';
@@ -52,9 +53,10 @@ async function runCommandLine(argv: readonly string[]): Promise<number> {
   if (name === 'help') return print(usage());
   const command = COMMANDS.find((c) => c.name === name);
   if (!command) throw new HeddleError(`unknown command '${name}'; use --help for help`);
-  const remote = REMOTE.test(rest[0] ?? '') ? rest.shift()! : dirs.defaultRemote;
-  adoptParentsStdout();
-  const daemon = await daemonStart(PROGRAM, config);
+  if (rest.length < command.min) throw invalidSyntax(command);
+  const named = rest.length > command.min && REMOTE.test(rest[0]!);
+  const remote = named ? rest.shift()! : dirs.defaultRemote;
+  const daemon = await start(config);
   if (command.name === 'wait') {
     checkArguments(command, rest);
     const { wait } = await import('./wait.ts');
@@ -65,22 +67,27 @@ async function runCommandLine(argv: readonly string[]): Promise<number> {
   return 0;
 }
 
+/** Most calls are no daemons, and over before a daemon's start-up would be. */
+async function start(config: DaemonConfig): Promise<Daemon> {
+  if (!config.detach && !config.monitor && config.pidfile === undefined) {
+    return { ready: dieOfSignals };
+  }
+  adoptParentsStdout();
+  return daemonStart(PROGRAM, config);
+}
+
 async function runOn(
   remote: string,
   command: Command,
   args: string[],
   settings: MutableSettings,
-  daemon: Awaited<ReturnType<typeof daemonStart>>,
+  daemon: Daemon,
 ): Promise<void> {
   const needsDatabase = command.run.needs === 'database';
   let database = '';
   const remotes = shuffle(remote.split(/,(?=p?(?:unix|tcp|ssl):)/));
-  const accept = async (rpc: RpcConnection) => {
-    if (!needsDatabase || !settings.leaderOnly) return true;
-    const names = await databases(rpc);
-    const name = names.includes(args[0] ?? '') ? args[0]! : await defaultDatabase(rpc);
-    return isLeader(rpc, name);
-  };
+  const accept = async (rpc: RpcConnection) =>
+    !settings.leaderOnly || isLeader(rpc, await concerned(rpc, command, args));
   const context = await Context.open(remotes, settings, daemon, accept);
   try {
     if (settings.dbChangeAware !== undefined) {
@@ -99,9 +106,25 @@ async function runOn(
   }
 }
 
+/** The database whose leader is looked for among the members of a cluster. */
+async function concerned(
+  rpc: RpcConnection,
+  command: Command,
+  args: readonly string[],
+): Promise<string> {
+  const names = await databases(rpc);
+  const inTransaction = /^\s*\[\s*"(\w+)"/.exec(args.at(-1) ?? '')?.[1];
+  const named = command.run.needs === 'database' ? args[0] : inTransaction;
+  return named !== undefined && names.includes(named) ? named : defaultDatabase(rpc);
+}
+
 function checkArguments(command: Command, args: readonly string[]): void {
   if (args.length >= command.min && args.length <= command.max) return;
-  throw new HeddleError(`invalid syntax for '${command.name}' (use --help for help)`);
+  throw invalidSyntax(command);
+}
+
+function invalidSyntax({ name }: Command): HeddleError {
+  return new HeddleError(`invalid syntax for '${name}' (use --help for help)`);
 }
 
 function shuffle(remotes: readonly string[]): string[] {

@@ -152,7 +152,7 @@ class Monitor {
     const id = ['monid', ++this.#changes];
     const old = this.#changes === 1 ? null : ['monid', this.#changes - 1];
     await ask(this.#context.rpc, 'monitor_cond_change', [old, id, { [name!]: [{ where }] }]);
-    return '';
+    return 'condition changed';
   }
 
   #printUpdates(updates: Json, initial: boolean): void {

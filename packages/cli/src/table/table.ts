@@ -80,24 +80,24 @@ export class TablePrinter {
     }
   }
 
-  /** Columns as wide as their widest cell; a cut one is still as wide as its heading. */
+  /** Columns as wide as their widest cell; a cut one is still as wide as its heading. In bytes. */
   #aligned({ headings, rows }: Table): string {
-    const texts = rows.map((row) => row.map((cell) => [...this.#text(cell)]));
-    const titles = this.style.headings ? headings.map((h) => [...h]) : undefined;
+    const cells = rows.map((row) => row.map((cell) => Buffer.from(this.#text(cell))));
+    const titles = this.style.headings ? headings.map((h) => Buffer.from(h)) : undefined;
     const limit = this.style.maxColumnWidth || Number.POSITIVE_INFINITY;
     const widths = headings.map((_, i) => {
-      const cells = Math.min(limit, Math.max(0, ...texts.map((row) => row[i]!.length)));
-      return Math.max(titles?.[i]?.length ?? 0, cells);
+      const widest = Math.min(limit, Math.max(0, ...cells.map((row) => row[i]!.length)));
+      return Math.max(titles?.[i]?.length ?? 0, widest);
     });
-    const line = (words: readonly (readonly string[])[]) => {
+    const line = (words: readonly Buffer[]) => {
       const padded = words.map((word, i) => {
-        const cut = word.slice(0, widths[i]!);
-        return cut.join('') + ' '.repeat(widths[i]! - cut.length);
+        const cut = word.subarray(0, widths[i]!);
+        return cut.toString() + ' '.repeat(widths[i]! - cut.length);
       });
       return `${padded.join(' ').replace(/ +$/, '')}\n`;
     };
-    const top = titles ? line(titles) + line(widths.map((n) => Array<string>(n).fill('-'))) : '';
-    return top + texts.map(line).join('');
+    const rule = () => line(widths.map((n) => Buffer.from('-'.repeat(n))));
+    return (titles ? line(titles) + rule() : '') + cells.map(line).join('');
   }
 
   #list({ headings, rows }: Table): string {
@@ -112,7 +112,7 @@ export class TablePrinter {
   }
 
   #csv({ headings, rows }: Table): string {
-    const quote = (t: string) => (/[\r\n" ,]/.test(t) ? `"${t.replaceAll('"', '""')}"` : t);
+    const quote = (t: string) => (/[\r\n",]/.test(t) ? `"${t.replaceAll('"', '""')}"` : t);
     const line = (words: readonly string[]) => `${words.map(quote).join(',')}\n`;
     const top = this.style.headings ? line(headings) : '';
     return top + rows.map((row) => line(row.map((cell) => this.#text(cell)))).join('');
