@@ -119,7 +119,7 @@ export class TransactionMaker {
   #spoil(op: Record<string, Json>): Json {
     const r = this.#r;
     const out = { ...op };
-    const key = r.pick(Object.keys(out).filter((k) => k !== 'uuid'));
+    const key = r.pick(Object.keys(out).filter((k) => k !== 'uuid' && k !== 'timeout'));
     if (r.chance(0.4)) delete out[key];
     else if (r.chance(0.5)) out[key] = r.pick<Json>([5, 'text', true, null, [], {}, -1]);
     else out['extra'] = 1;

@@ -3,7 +3,7 @@ import {
   type Atom,
   type BaseType,
   type ColumnType,
-  checkDatum,
+  checkAtoms,
   type Datum,
   decodeDatum,
   findKey,
@@ -116,15 +116,15 @@ export function mutate(value: Datum, { column, mutator, arg, byKey }: Mutation):
         `Result of "${mutator}" operation contains duplicates.`,
       );
   }
-  const { min, max } = column.type;
+  const { type } = column;
   const n = result.keys.length;
-  if (n < min || n > max) {
+  if (n < type.min || n > type.max) {
     throw new OvsdbError(
       'constraint violation',
-      `Attempted to store ${n} elements in ${typeText(column.type)}.`,
+      `Attempted to store ${n} elements in ${typeText(type)}.`,
     );
   }
-  checkDatum(column.type, result);
+  checkAtoms(type, result);
   return result;
 }
 

@@ -176,6 +176,11 @@ function checkSize(type: ColumnType, n: number, json?: Json): void {
 /** Checks a computed datum (a mutation's result) against its column's type. */
 export function checkDatum(type: ColumnType, datum: Datum): void {
   checkSize(type, datum.keys.length);
+  checkAtoms(type, datum);
+}
+
+/** Checks each atom of a datum against its column's type. */
+export function checkAtoms(type: ColumnType, datum: Datum): void {
   for (const key of datum.keys) checkAtom(type.key, key);
   if (type.value) for (const value of datum.values!) checkAtom(type.value, value);
 }
