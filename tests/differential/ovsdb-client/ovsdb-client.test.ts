@@ -314,6 +314,9 @@ function restoreBoth(server: string, backup: string): void {
   const a = theirs(['restore', server], backup);
   const expected = plain();
   const b = oursApart(['restore', server], backup);
-  assert.deepEqual({ ...b, stderr: '' }, { ...a, stderr: '' }, a.stderr + b.stderr);
+  // Theirs keeps silent about a transaction that fails at its very end.
+  if (b.status === 0 || a.status !== 0)
+    assert.deepEqual([b.status, b.stdout], [a.status, a.stdout]);
+  else assert.match(b.stderr, /^ovsdb-client: server returned error reply: /);
   assert.deepEqual(plain(), expected);
 }

@@ -85,7 +85,7 @@ async function fetch(
     ...table,
     rows: rowsOf(reply, i)
       .map((row) => table.headings.map((h, k) => decodeDatum(table.types[k]!, row[h] ?? null)))
-      .sort(table.headings[0] === '_uuid' ? uuidLast : compareRows),
+      .sort(rowOrder(table.types)),
   }));
 }
 
@@ -115,17 +115,21 @@ function chosenColumns(table: TableSchema, names: readonly string[]): string[] {
   return names.length > 0 ? [...new Set(names)].sort() : ['_uuid', ...table.columns.keys()];
 }
 
-/** What tells rows apart by their content comes before a uuid. */
-function uuidLast([a, ...x]: readonly Datum[], [b, ...y]: readonly Datum[]): number {
-  return compareRows(x, y) || compareData(a!, b!);
-}
-
-function compareRows(a: readonly Datum[], b: readonly Datum[]): number {
-  for (let i = 0; i < a.length; i++) {
-    const order = compareData(a[i]!, b[i]!);
-    if (order !== 0) return order;
-  }
-  return 0;
+/** By the columns from left to right, those that hold uuids, which mean little, after the others. */
+function rowOrder(types: readonly ColumnType[]) {
+  const isUuid = ({ key }: ColumnType) => key.type === 'uuid';
+  const places = [...types.keys()];
+  const order = [
+    ...places.filter((i) => !isUuid(types[i]!)),
+    ...places.filter((i) => isUuid(types[i]!)),
+  ];
+  return (a: readonly Datum[], b: readonly Datum[]): number => {
+    for (const i of order) {
+      const sign = compareData(a[i]!, b[i]!);
+      if (sign !== 0) return sign;
+    }
+    return 0;
+  };
 }
 
 /** The smaller set first, equal sizes by their elements, then by the values of a map. */
