@@ -28,6 +28,7 @@ export class MacLearning<P> {
   readonly #clock: Clock;
   /** By VLAN, then by address; within a VLAN the least recently seen comes first. */
   readonly #vlans = new Map<number, Map<number, MacEntry<P>>>();
+  /** How many entries each port has that may be evicted. */
   readonly #perPort = new Map<P, number>();
   readonly #changed: MacListener;
   #idleMs = MAC_ENTRY_DEFAULT_IDLE_MS;
@@ -60,7 +61,7 @@ export class MacLearning<P> {
     if (delta !== 0) for (const e of this.entries()) if (!e.isStatic) e.expiresMs += delta;
     this.#idleMs = idleMs;
     this.#max = max;
-    while (this.#size > max && this.#evict()) this.stats.evicted++;
+    while (this.#size > max && this.#evict());
     const same =
       floodVlans.size === this.#floodVlans.size &&
       [...floodVlans].every((v) => this.#floodVlans.has(v));
@@ -175,7 +176,7 @@ export class MacLearning<P> {
     entries.set(entry.mac, entry);
     this.#size++;
     if (entry.isStatic) this.#statics++;
-    this.#count(entry.port, 1);
+    else this.#count(entry.port, 1);
   }
 
   #remove(entry: MacEntry<P>): void {
@@ -184,7 +185,7 @@ export class MacLearning<P> {
     if (entries.size === 0) this.#vlans.delete(entry.vlan);
     this.#size--;
     if (entry.isStatic) this.#statics--;
-    this.#count(entry.port, -1);
+    else this.#count(entry.port, -1);
   }
 
   #drop(entry: MacEntry<P>): void {
