@@ -351,6 +351,31 @@ for (const refuse of [[], ['monitor_cond_since'], ['monitor_cond_since', 'monito
       assert.deepEqual(idl.first('Host')!.tags, [1]);
     });
 
+    test('a listener that throws is an uncaught exception, and costs no connection', async () => {
+      const idl = open();
+      await idl.whenSynced();
+      const bug = new Error('a bug in a listener');
+      const caught: unknown[] = [];
+      const listeners = process.listeners('uncaughtException');
+      process.removeAllListeners('uncaughtException');
+      process.on('uncaughtException', (error) => caught.push(error));
+      try {
+        idl.onChange(() => {
+          throw bug;
+        });
+        const make = idl.txn();
+        make.insert('Host', { name: 'a' });
+        assert.equal((await make.commit()).status, 'success');
+        await until(() => caught.length > 0);
+      } finally {
+        process.removeAllListeners('uncaughtException');
+        for (const listener of listeners) process.on('uncaughtException', listener);
+      }
+      assert.deepEqual(caught, [bug]);
+      assert(idl.synced);
+      assert.equal(idl.rows('Host').length, 1);
+    });
+
     test('one holds the lock, the next one gets it', async () => {
       const first = open({ lock: 'l' });
       await until(() => first.hasLock && first.synced);

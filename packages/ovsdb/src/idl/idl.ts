@@ -274,11 +274,11 @@ export class Idl<S extends SchemaConstant> {
   #emit(events: readonly RowEvent[]): void {
     if (events.length === 0) return;
     this.#seqno++;
-    for (const listener of [...this.#listeners]) listener(events);
+    for (const listener of [...this.#listeners]) call(() => listener(events));
   }
 
   #state(): void {
-    for (const listener of [...this.#stateListeners]) listener();
+    for (const listener of [...this.#stateListeners]) call(listener);
   }
 
   /** Resolves when `done`, looked at whenever `listeners` are told. */
@@ -306,6 +306,17 @@ export class Idl<S extends SchemaConstant> {
       if (either.aborted) return aborted();
       either.addEventListener('abort', aborted);
       (listeners as Set<() => void>).add(look);
+    });
+  }
+}
+
+/** A listener that throws is a bug of its own, not the server's: it must not cost the connection. */
+function call(listener: () => void): void {
+  try {
+    listener();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
     });
   }
 }

@@ -16,21 +16,61 @@ import { valueOfDatum } from './values.ts';
 /** A row as programs see it: columns by name, and its uuid. Never changed once made. */
 export type AnyRow = { readonly _uuid: string } & { readonly [column: string]: unknown };
 
-export interface StoredRow {
+/** A version of a row. What programs see of it is made when one looks. */
+export class StoredRow {
+  readonly uuid: string;
   readonly data: readonly Datum[];
-  readonly view: AnyRow;
+  readonly #table: TableSchema;
+  #view: AnyRow | undefined;
+
+  constructor(table: TableSchema, uuid: string, data: readonly Datum[]) {
+    this.#table = table;
+    this.uuid = uuid;
+    this.data = data;
+  }
+
+  get view(): AnyRow {
+    this.#view ??= this.#makeView();
+    return this.#view;
+  }
+
+  #makeView(): AnyRow {
+    const view: Record<string, unknown> = { _uuid: this.uuid };
+    for (const { name, index, type } of this.#table.columnList) {
+      view[name] = valueOfDatum(type, this.data[index]!);
+    }
+    return view as AnyRow;
+  }
 }
 
-export interface RowEvent {
+/** A change of one row; `old` is undefined for a new one, `now` for one that went. */
+export class RowEvent {
   readonly table: string;
   readonly uuid: string;
-  readonly old: AnyRow | undefined;
-  readonly now: AnyRow | undefined;
+  readonly #old: StoredRow | undefined;
+  readonly #now: StoredRow | undefined;
+
+  constructor(table: string, uuid: string, old: StoredRow | undefined, now: StoredRow | undefined) {
+    this.table = table;
+    this.uuid = uuid;
+    this.#old = old;
+    this.#now = now;
+  }
+
+  get old(): AnyRow | undefined {
+    return this.#old?.view;
+  }
+
+  get now(): AnyRow | undefined {
+    return this.#now?.view;
+  }
 }
 
 export class Replica {
   readonly schema: DatabaseSchema;
   readonly tables = new Map<string, Map<string, StoredRow>>();
+  /** Of each table; rows share them. */
+  readonly #defaults = new Map<string, readonly Datum[]>();
 
   constructor(schema: DatabaseSchema) {
     this.schema = schema;
@@ -100,7 +140,7 @@ export class Replica {
     json: JsonObject,
     diff: boolean,
   ): Datum[] {
-    const data = from ? [...from] : table.columnList.map((c) => defaultDatum(c.type));
+    const data = [...(from ?? this.#defaultsOf(table))];
     for (const [name, value] of Object.entries(json)) {
       const column = table.columns.get(name);
       if (!column) continue;
@@ -109,6 +149,15 @@ export class Replica {
         : lenient(column, value);
     }
     return data;
+  }
+
+  #defaultsOf(table: TableSchema): readonly Datum[] {
+    let defaults = this.#defaults.get(table.name);
+    if (!defaults) {
+      defaults = table.columnList.map((c) => defaultDatum(c.type));
+      this.#defaults.set(table.name, defaults);
+    }
+    return defaults;
   }
 
   #patch(column: ColumnSchema, from: Datum, json: Json): Datum {
@@ -121,19 +170,12 @@ export class Replica {
     if (!data) {
       if (!old) return undefined;
       rows.delete(uuid);
-      return { table: table.name, uuid, old: old.view, now: undefined };
+      return new RowEvent(table.name, uuid, old, undefined);
     }
-    let changed = !old;
-    const view: Record<string, unknown> = { _uuid: uuid };
-    for (const { name, index, type } of table.columnList) {
-      const same = old !== undefined && datumEquals(old.data[index]!, data[index]!);
-      changed ||= !same;
-      view[name] = same ? old.view[name] : valueOfDatum(type, data[index]!);
-    }
-    if (!changed) return undefined;
-    const row = { data, view: view as AnyRow };
+    if (old && data.every((datum, i) => datumEquals(datum, old.data[i]!))) return undefined;
+    const row = new StoredRow(table, uuid, data);
     rows.set(uuid, row);
-    return { table: table.name, uuid, old: old?.view, now: row.view };
+    return new RowEvent(table.name, uuid, old, row);
   }
 }
 
