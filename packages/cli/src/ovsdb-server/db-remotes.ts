@@ -1,6 +1,8 @@
-import type { OvsdbServer } from '@heddle/ovsdb';
+import { encodeDatum, type Json, jsonEquals, type OvsdbServer } from '@heddle/ovsdb';
 import { HeddleError, messageOf, vlog } from '@heddle/runtime';
 
+/** How often the rows of remotes are told how these fare. */
+const STATUS_MS = 2500;
 const log = vlog.module('ovsdb_server');
 
 /** `db:DATABASE,TABLE,COLUMN`: remotes that a column of a database names. */
@@ -18,9 +20,14 @@ export class DatabaseRemotes {
   readonly #sources = new Map<string, Source>();
   readonly #stops: (() => void)[] = [];
   #fromDb = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(server: OvsdbServer) {
     this.#server = server;
+    server.onDatabasesChanged(() => {
+      this.#follow();
+      void this.#reconcile();
+    });
   }
 
   async add(remote: string): Promise<void> {
@@ -31,9 +38,43 @@ export class DatabaseRemotes {
     }
     const source = this.#parse(remote);
     this.#sources.set(remote, source);
-    const db = this.#server.databases.get(source.db)!;
-    this.#stops.push(db.onCommit(() => void this.#reconcile()));
+    this.#follow();
+    this.#timer ??= setInterval(() => void this.#writeStatus(), STATUS_MS).unref();
     await this.#reconcile();
+  }
+
+  /** Watches the databases as they are now: a conversion replaces one by another. */
+  #follow(): void {
+    for (const stop of this.#stops.splice(0)) stop();
+    const names = new Set([...this.#sources.values()].map((s) => s.db));
+    for (const name of names) {
+      const db = this.#server.databases.get(name);
+      if (db) this.#stops.push(db.onCommit(() => void this.#reconcile()));
+    }
+  }
+
+  /** Tells the rows that name a remote how it fares. */
+  async #writeStatus(): Promise<void> {
+    for (const { db, table, column } of this.#sources.values()) {
+      const database = this.#server.databases.get(db);
+      const refTable = database?.schema.tables.get(table)?.columns.get(column)?.type.key.refTable;
+      const rows = refTable === undefined ? undefined : database?.tables.get(refTable);
+      const { target, is_connected, status } = Object.fromEntries(rows?.schema.columns ?? []);
+      if (!rows || !target || !is_connected || !status) continue;
+      const ops: Json[] = [];
+      for (const row of rows.rows.values()) {
+        const now = this.#server.remoteStatus(String(row.data[target.index]!.keys[0]));
+        const wanted = { is_connected: now.isConnected, status: ['map', [...now.status]] };
+        const before = {
+          is_connected: row.data[is_connected.index]!.keys[0]!,
+          status: encodeDatum(status.type, row.data[status.index]!),
+        };
+        if (jsonEquals(wanted, before)) continue;
+        const where = [['_uuid', '==', ['uuid', row.uuid]]];
+        ops.push({ op: 'update', table: rows.schema.name, where, row: wanted });
+      }
+      if (ops.length > 0) await database!.change(ops);
+    }
   }
 
   remove(remote: string): boolean {
@@ -49,6 +90,7 @@ export class DatabaseRemotes {
   }
 
   close(): void {
+    clearInterval(this.#timer);
     for (const stop of this.#stops) stop();
   }
 

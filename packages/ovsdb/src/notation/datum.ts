@@ -144,11 +144,9 @@ function decodeMap(
       throw new OvsdbError('syntax error', 'expected 2-element array', printSortedJson(pair));
     }
     const key = decodeAtom(type.key.type, pair[0]!, options.resolve);
+    if (!options.lax) checkAtom(type.key, key);
     const value = decodeAtom(valueType.type, pair[1]!, options.resolve);
-    if (!options.lax) {
-      checkAtom(type.key, key);
-      checkAtom(valueType, value);
-    }
+    if (!options.lax) checkAtom(valueType, value);
     keys.push(key);
     values.push(value);
   }

@@ -183,8 +183,8 @@ export class Database {
         resolve();
       };
       const abort = () => {
-        finish();
         reject(new OvsdbError('canceled'));
+        finish();
       };
       const timer = setTimeout(finish, Math.min(Math.max(timeoutMs, 0), 2 ** 31 - 1));
       this.#retries.add(finish);

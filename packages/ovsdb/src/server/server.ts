@@ -23,6 +23,18 @@ const log = vlog.module('ovsdb_jsonrpc_server');
 /** A listener, or a connection that this server keeps making. */
 interface Remote {
   close(): void;
+  /** Whether the server makes the connection itself. */
+  readonly active: boolean;
+  boundPort?: number | undefined;
+  readonly sessions: Set<Session>;
+  connectedMs?: number;
+  disconnectedMs?: number;
+}
+
+/** What the `is_connected` and `status` columns of a Manager row say of its target. */
+export interface RemoteStatus {
+  readonly isConnected: boolean;
+  readonly status: ReadonlyMap<string, string>;
 }
 
 export class OvsdbServer {
@@ -106,14 +118,47 @@ export class OvsdbServer {
     const parsed = parseRemote(remote);
     if (!parsed) throw new HeddleError(`"${remote}" is not a valid remote`);
     if (parsed.kind === 'punix' || parsed.kind === 'ptcp' || parsed.kind === 'pssl') {
-      const server: Server = await listenRemote(remote, (socket) => this.#accept(socket), this.tls);
-      this.#remotes.set(remote, server);
+      const sessions = new Set<Session>();
+      const entry: Remote = { close: () => server.close(), active: false, sessions };
+      const server: Server = await listenRemote(
+        remote,
+        (socket) => this.#accept(socket, entry),
+        this.tls,
+      );
+      const address = server.address();
+      if (address && typeof address === 'object') entry.boundPort = address.port;
+      this.#remotes.set(remote, entry);
     } else this.#remotes.set(remote, this.#keepConnecting(remote));
+  }
+
+  /** How a remote fares, as ovs-vswitchd.conf.db(5) has it for managers. */
+  remoteStatus(remote: string): RemoteStatus {
+    const entry = this.#remotes.get(remote);
+    const status = new Map<string, string>();
+    if (!entry) return { isConnected: false, status };
+    const n = entry.sessions.size;
+    const since = (ms: number) => String(Math.floor((performance.now() - ms) / 1000));
+    if (entry.boundPort !== undefined) status.set('bound_port', String(entry.boundPort));
+    if (n > 1) status.set('n_connections', String(n));
+    // Upstream, too, counts no seconds for a listener.
+    if (!entry.active) {
+      status.set('sec_since_connect', '0').set('sec_since_disconnect', '0');
+      return { isConnected: n > 0, status };
+    }
+    if (entry.connectedMs !== undefined) {
+      status.set('sec_since_connect', since(entry.connectedMs));
+    }
+    if (entry.disconnectedMs !== undefined) {
+      status.set('sec_since_disconnect', since(entry.disconnectedMs));
+    }
+    status.set('state', n > 0 ? 'ACTIVE' : 'BACKOFF');
+    return { isConnected: n > 0, status };
   }
 
   removeRemote(remote: string): boolean {
     const r = this.#remotes.get(remote);
     r?.close();
+    for (const session of r?.sessions ?? []) session.destroy();
     return this.#remotes.delete(remote);
   }
 
@@ -133,8 +178,15 @@ export class OvsdbServer {
     for (const db of this.databases.values()) db.close();
   }
 
-  #accept(socket: Socket): void {
-    this.#sessions.add(new Session(this, socket));
+  #accept(socket: Socket, remote: Remote): void {
+    const session = new Session(this, socket);
+    this.#sessions.add(session);
+    remote.sessions.add(session);
+    remote.connectedMs = performance.now();
+    socket.once('close', () => {
+      remote.sessions.delete(session);
+      remote.disconnectedMs = performance.now();
+    });
   }
 
   #keepConnecting(remote: string): Remote {
@@ -157,18 +209,21 @@ export class OvsdbServer {
       }
       socket.once('connect', () => {
         backoffMs = 1000;
-        this.#accept(socket!);
+        this.#accept(socket!, entry);
       });
       socket.on('error', (error) => log.rl.info(`${remote}: ${error.message}`));
       socket.once('close', again);
     };
-    attempt();
-    return {
+    const entry: Remote = {
+      active: true,
+      sessions: new Set(),
       close() {
         closed = true;
         clearTimeout(timer);
         socket?.destroy();
       },
     };
+    attempt();
+    return entry;
   }
 }
