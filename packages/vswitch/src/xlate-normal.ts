@@ -82,16 +82,18 @@ function forward(
   if (!isMulticastMac(flow.dlDst)) {
     ctx.macs.push({ bridge, vlan, mac: flow.dlDst });
     const entry = bridge.macs.lookup(vlan, flow.dlDst);
-    if (entry) {
-      if (entry.port === inBundle) {
+    // The sender is learned first: what is sent to itself is at the input port.
+    const toItself = flow.dlDst === flow.dlSrc && !entry?.isStatic && !bridge.macs.floods(vlan);
+    if (entry || toItself) {
+      if (toItself || entry?.port === inBundle) {
         ctx.trace(depth, 'detail', 'learned port is input port, dropping');
         ctx.drop('destination is at the input port');
-      } else if (inBundle.isProtected && entry.port.isProtected) {
+      } else if (inBundle.isProtected && entry!.port.isProtected) {
         ctx.trace(depth, 'detail', 'learned port is protected, dropping');
         ctx.drop('both ports are protected');
       } else {
         ctx.trace(depth, 'detail', 'forwarding to learned port');
-        outputNormal(ctx, entry.port, tags, send);
+        outputNormal(ctx, entry!.port, tags, send);
       }
       return;
     }
@@ -99,12 +101,12 @@ function forward(
   ctx.trace(depth, 'detail', 'no learned MAC for destination, flooding');
   for (const bundle of bridge.bundles.values()) {
     if (bundle === inBundle || (inBundle.isProtected && bundle.isProtected)) continue;
-    if (bundle.ports[0]?.noFlood) continue;
+    if (bundle.ports[0]?.noFlood || !includesVlan(bundle, tags)) continue;
     outputNormal(ctx, bundle, tags, send);
   }
 }
 
-/** Sends out of a bundle if the VLAN is on it, tagged as it wants. */
+/** Sends out of a bundle, tagged as it wants. */
 function outputNormal(
   ctx: XlateContext,
   bundle: Bundle,
@@ -112,7 +114,7 @@ function outputNormal(
   send: (port: OfPort) => void,
 ): void {
   const port = bundle.ports[0];
-  if (!port || !includesVlan(bundle, tags)) return;
+  if (!port) return;
   const before = ctx.tags;
   ctx.tags = outputTranslate(bundle, tags);
   send(port);
