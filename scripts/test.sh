@@ -10,5 +10,5 @@ PATH=$(dirname "$node"):$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
 export PATH
 if [ $# -eq 0 ]; then set -- 'packages/*/src/**/*.test.ts' 'tests/**/*.test.ts'; fi
 # A test that hangs is a failure, not a wait. One file per processor runs at a time.
-exec "$node" --test --test-timeout="${TEST_TIMEOUT_MS:-300000}" --test-concurrency="$(nproc)" \
+exec "$node" --test --test-force-exit --test-timeout="${TEST_TIMEOUT_MS:-300000}" --test-concurrency="$(nproc)" \
   --test-reporter="${TEST_REPORTER:-spec}" --test-reporter-destination=stdout "$@"
