@@ -13,8 +13,6 @@ export interface VlanTag {
  */
 export type VlanTags = readonly [VlanTag | undefined, VlanTag | undefined, ...VlanTag[]];
 
-export const NO_TAGS: VlanTags = [undefined, undefined];
-
 /** Why a tag is not allowed in, or undefined. */
 export function inputRefusal(bundle: Bundle, vid: number): string | undefined {
   const { name, vlan } = bundle;

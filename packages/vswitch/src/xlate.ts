@@ -4,7 +4,7 @@
  * is in `effects`.
  */
 import type { OdpAction } from '@heddle/datapath';
-import { Flow } from '@heddle/packet';
+import type { Flow } from '@heddle/packet';
 import { type Bundle, OFPP_LOCAL, type OfPort, type Ofproto, type XlateConfig } from './ofproto.ts';
 import { XlateContext } from './xlate-context.ts';
 import { xlateNormal } from './xlate-normal.ts';
@@ -102,9 +102,3 @@ function outputTo(ctx: XlateContext, port: OfPort, depth: number): void {
   }
   if (port.odpPort !== undefined) ctx.output(port.odpPort);
 }
-
-export function isLocal(port: OfPort): boolean {
-  return port.ofport === OFPP_LOCAL;
-}
-
-export { Flow };
