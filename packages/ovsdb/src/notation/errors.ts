@@ -8,6 +8,7 @@ export type OvsdbErrorString =
   | 'duplicate uuid'
   | 'I/O error'
   | 'internal error'
+  | 'invalid parameters'
   | 'not owner'
   | 'not supported'
   | 'ovsdb error'

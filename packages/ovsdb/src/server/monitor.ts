@@ -62,15 +62,13 @@ export class Monitor {
   constructor(tables: Tables, requests: Json, version: MonitorVersion, seqno: number) {
     this.version = version;
     this.seqno = seqno;
-    if (!isObject(requests))
-      throw new OvsdbError(
-        'syntax error',
-        '<monitor-requests> must be an object'.replace(/[<>]/g, ''),
-        printSortedJson(requests),
-      );
+    if (!isObject(requests)) {
+      const what = 'monitor-requests must be object';
+      throw new OvsdbError('syntax error', what, printSortedJson(requests));
+    }
     for (const [name, request] of Object.entries(requests)) {
       const table = tables.byName.get(name);
-      if (!table) throw new OvsdbError('unknown table', `no table named ${name}`);
+      if (!table) throw new OvsdbError('syntax error', `no table named ${name}`);
       this.#tables.set(table, this.#parse(table, isArray(request) ? request : [request]));
     }
   }
@@ -84,36 +82,36 @@ export class Monitor {
       watched: new Set(),
     };
     for (const request of requests) {
-      if (!isObject(request))
-        throw new OvsdbError(
-          'syntax error',
-          `Parsing table ${table.schema.name} failed: Object expected.`,
-          printSortedJson(request),
-        );
-      const select = parseSelect(request['select']);
+      this.#checkRequest(table, request);
+      const select = parseSelect(table, request['select']);
       for (const kind of select) out.select.add(kind);
       for (const column of parseColumns(table, request['columns'])) {
         if (out.columns.some((c) => c.column === column)) {
           throw new OvsdbError(
             'syntax error',
             `column ${column.name} mentioned more than once`,
-            printSortedJson(column.name),
+            printSortedJson(request['columns']!),
           );
         }
         out.columns.push({ column, select });
       }
       if (request['where'] !== undefined) {
-        if (this.version === 1)
-          throw new OvsdbError(
-            'syntax error',
-            `Parsing table ${table.schema.name} failed: Member 'where' is present but not allowed here.`,
-            printSortedJson(request),
-          );
         out.condition = parseWhere(table, request['where']);
         watch(out, out.condition);
       }
     }
     return out;
+  }
+
+  #checkRequest(table: Table, request: Json): asserts request is JsonObject {
+    const where = `Parsing table ${table.schema.name} failed`;
+    if (!isObject(request)) throw new OvsdbError('syntax error', `${where}: Object expected.`);
+    const known: Readonly<Record<string, (json: Json) => boolean>> = {
+      columns: isArray,
+      select: isObject,
+      ...(this.version === 1 ? {} : { where: isArray }),
+    };
+    checkMembers(where, request, known);
   }
 
   /** Everything that the client is to see at first. */
@@ -145,22 +143,7 @@ export class Monitor {
 
   /** Replaces conditions (`monitor_cond_change`); returns what they bring in and take out. */
   changeConditions(tables: Tables, requests: Json): TableUpdates {
-    if (!isObject(requests))
-      throw new OvsdbError(
-        'syntax error',
-        'monitor-cond-update-requests must be an object',
-        printSortedJson(requests),
-      );
-    const parsed = new Map<MonitoredTable, Clause[]>();
-    for (const [name, request] of Object.entries(requests)) {
-      const monitored = this.#tables.get(tables.byName.get(name)!);
-      if (!monitored) throw new OvsdbError('unknown table', `no table named ${name}`);
-      for (const r of isArray(request) ? request : [request]) {
-        if (!isObject(r))
-          throw new OvsdbError('syntax error', 'Object expected.', printSortedJson(r));
-        parsed.set(monitored, parseWhere(monitored.table, r['where'] ?? []));
-      }
-    }
+    const parsed = this.#parseChanges(tables, requests);
     const out: TableUpdates = {};
     for (const [monitored, condition] of parsed) {
       const before = monitored.condition;
@@ -176,6 +159,24 @@ export class Monitor {
       }
     }
     return out;
+  }
+
+  #parseChanges(tables: Tables, requests: Json): Map<MonitoredTable, Clause[]> {
+    const fail = (what: string) => new OvsdbError('syntax error', what);
+    if (!isObject(requests)) throw fail('monitor-cond-change-requests must be object');
+    const parsed = new Map<MonitoredTable, Clause[]>();
+    for (const [name, request] of Object.entries(requests)) {
+      const monitored = this.#tables.get(tables.byName.get(name)!);
+      if (!monitored) throw fail(`no table named ${name}`);
+      if (!isArray(request)) throw fail(`table ${name} no monitor-cond-change JSON array`);
+      for (const r of request) {
+        const where = `Parsing table ${name} failed`;
+        if (!isObject(r)) throw fail(`${where}: Object expected.`);
+        checkMembers(where, r, { where: isArray });
+        parsed.set(monitored, parseWhere(monitored.table, r['where'] ?? []));
+      }
+    }
+    return parsed;
   }
 
   #rowUpdate(m: MonitoredTable, { old, now }: RowChange): Json | undefined {
@@ -206,7 +207,7 @@ export class Monitor {
     if (!m.select.has('modify')) return undefined;
     const columns = m.columns.filter((c) => c.select.has('modify')).map((c) => c.column);
     const changed = columns.filter(
-      (c) => c.index >= 0 && !datumEquals(columnValue(old, c), columnValue(now, c)),
+      (c) => c !== UUID_COLUMN && !datumEquals(columnValue(old, c), columnValue(now, c)),
     );
     if (changed.length === 0 && !watchedChange(m, old, now)) return undefined;
     if (this.version === 1) return { new: rowToJson(now, columns), old: rowToJson(old, changed) };
@@ -251,25 +252,40 @@ function parseWhere(table: Table, json: Json): Clause[] {
   return clauses;
 }
 
+function checkMembers(
+  where: string,
+  json: JsonObject,
+  known: Readonly<Record<string, (json: Json) => boolean>>,
+): void {
+  const fail = (what: string) =>
+    new OvsdbError('syntax error', `${where}: ${what}`, printSortedJson(json));
+  for (const [name, value] of Object.entries(json)) {
+    if (known[name]?.(value) === false) throw fail(`Type mismatch for member '${name}'.`);
+  }
+  for (const name of Object.keys(json)) {
+    if (!known[name]) throw fail(`Member '${name}' is present but not allowed here.`);
+  }
+}
+
 function parseColumns(table: Table, json: Json | undefined): ColumnSchema[] {
   if (json === undefined) return [VERSION_COLUMN, ...table.schema.columnList];
-  if (!isArray(json))
-    throw new OvsdbError('syntax error', 'array of column names expected', printSortedJson(json));
-  return json.map((name) => {
+  return (json as readonly Json[]).map((name) => {
     const column = typeof name === 'string' ? columnOf(table.schema, name) : undefined;
-    if (!column || column === UUID_COLUMN)
-      throw new OvsdbError(
-        'syntax error',
-        `${String(name)} is not a valid column name`,
-        printSortedJson(name),
-      );
+    if (!column) {
+      const text = typeof name === 'string' ? name : printSortedJson(name);
+      const what = `${text} is not a valid column name`;
+      throw new OvsdbError('syntax error', what, printSortedJson(json));
+    }
     return column;
   });
 }
 
-function parseSelect(json: Json | undefined): ReadonlySet<Select> {
+const IS_BOOLEAN = (json: Json) => typeof json === 'boolean';
+const SELECT_MEMBERS = Object.fromEntries(SELECTS.map((kind) => [kind, IS_BOOLEAN]));
+
+function parseSelect(table: Table, json: Json | undefined): ReadonlySet<Select> {
   if (json === undefined) return new Set(SELECTS);
-  if (!isObject(json))
-    throw new OvsdbError('syntax error', 'Object expected.', printSortedJson(json));
-  return new Set(SELECTS.filter((s) => (json as JsonObject)[s] !== false));
+  const object = json as JsonObject;
+  checkMembers(`Parsing table ${table.schema.name} select failed`, object, SELECT_MEMBERS);
+  return new Set(SELECTS.filter((kind) => object[kind] !== false));
 }

@@ -4,6 +4,7 @@ import { HeddleError, JsonStream, messageOf, vlog } from '@heddle/runtime';
 import {
   isArray,
   isObject,
+  isUuid,
   type Json,
   jsonEquals,
   OvsdbError,
@@ -22,7 +23,12 @@ const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 const MAX_BACKLOG_BYTES = 512 * 1024 * 1024;
 const PROBE_MS = 5000;
 /** Errors that a reply gives as a string. */
-const BARE_ERRORS: ReadonlySet<string> = new Set(['canceled', 'unknown method', 'unknown monitor']);
+const BARE_ERRORS: ReadonlySet<string> = new Set([
+  'canceled',
+  'invalid parameters',
+  'unknown method',
+  'unknown monitor',
+]);
 
 interface ActiveMonitor {
   id: Json;
@@ -226,6 +232,14 @@ export class Session {
     const method =
       version === 1 ? 'monitor' : version === 2 ? 'monitor_cond' : 'monitor_cond_since';
     const db = this.#database(method, params, params[0]);
+    if (params.length !== (version === 3 ? 4 : 3)) {
+      throw new OvsdbError('syntax error', 'invalid parameters', printSortedJson(params as Json));
+    }
+    const last = params[3];
+    if (version === 3 && !(typeof last === 'string' && isUuid(last))) {
+      const what = 'last-txn-id must be UUID format.';
+      throw new OvsdbError('syntax error', what, printSortedJson(last!));
+    }
     const id = params[1] ?? null;
     if (this.#find(id))
       throw new OvsdbError('syntax error', 'duplicate monitor ID', printSortedJson(id));
@@ -279,6 +293,7 @@ export class Session {
   }
 
   #monitorCancel(params: readonly Json[]): Json {
+    if (params.length !== 1) throw new OvsdbError('invalid parameters');
     const active = this.#find(params[0] ?? null);
     if (!active) throw new OvsdbError('unknown monitor');
     active.stop();
