@@ -5,7 +5,7 @@
  */
 import type { OdpAction } from '@heddle/datapath';
 import type { Flow } from '@heddle/packet';
-import { type Bundle, OFPP_LOCAL, type OfPort, type Ofproto, type XlateConfig } from './ofproto.ts';
+import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import { XlateContext } from './xlate-context.ts';
 import { xlateNormal } from './xlate-normal.ts';
 
