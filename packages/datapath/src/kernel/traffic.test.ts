@@ -184,7 +184,7 @@ for (const count of [500]) {
     using there = new Rtnl(rig.hosts);
     const reached = () => {
       const others = there.links().filter((l) => l.name.startsWith('y') && l.name !== 'y1');
-      return others.filter((l) => l.stats.rx_packets === 1).length;
+      return others.filter((l) => l.stats.rx_packets >= 1).length;
     };
     await until(() => reached() === count, 3000);
     assert.equal(reached(), count);
@@ -292,19 +292,19 @@ test('an internal port works here and in another namespace', async () => {
   const [out, key] = [{ type: 'output' as const, port }, extractFlow(frame, { inPort: 1 })];
   rig.dpif.flowPut({ key, mask: portMask(), actions: [out] });
   rig.send(rig.ports[0]!, frame);
-  assert.ok(await until(() => rtnl.link('int0')!.stats.rx_packets === 1));
+  assert.ok(await until(() => rtnl.link('int0')!.stats.rx_packets >= 1));
   rtnl.setLink('int0', { netns: rig.hosts });
   using there = new Rtnl(rig.hosts);
   there.setLink('int0', { up: true });
   await rig.settle();
   rig.send(rig.ports[0]!, frame);
-  assert.ok(await until(() => there.link('int0')!.stats.rx_packets === 2));
+  assert.ok(await until(() => there.link('int0')!.stats.rx_packets >= 2));
   using home = openOwnNetns();
   there.setLink('int0', { netns: home });
   rtnl.setLink('int0', { up: true });
   await rig.settle();
   rig.send(rig.ports[0]!, frame);
-  assert.ok(await until(() => rtnl.link('int0')!.stats.rx_packets === 3));
+  assert.ok(await until(() => rtnl.link('int0')!.stats.rx_packets >= 3));
   await assert.rejects(rig.dpif.portAdd('nothing', 'system'), { code: 'ENODEV' });
   await rig.dpif.portDel(port);
   assert.equal(rtnl.link('int0'), undefined);
@@ -327,7 +327,7 @@ test('a device that vanishes and comes back', async () => {
   rig.dpif.flowPut({ key, mask: portMask(), actions });
   rig.send(rig.ports[0]!, frame);
   using there = new Rtnl(rig.hosts);
-  assert.ok(await until(() => there.link('y2')!.stats.rx_packets === 1));
+  assert.ok(await until(() => there.link('y2')!.stats.rx_packets >= 1));
   await rig.close();
 });
 
