@@ -7,7 +7,7 @@ import { applyChanges, type RowChange } from '../engine/transaction.ts';
 import { encodeRecord } from '../file/format.ts';
 import { LogFile } from '../file/log.ts';
 import { applyRecord, changesToRecord, checkReferences, snapshotRecord } from '../file/record.ts';
-import { type Json, OvsdbError } from '../notation/index.ts';
+import { ioError, type Json, OvsdbError } from '../notation/index.ts';
 import { type DatabaseSchema, parseSchema, schemaToJson } from '../schema/schema.ts';
 
 const log = vlog.module('ovsdb_server');
@@ -142,13 +142,24 @@ export class Database {
       const records = group.flatMap((p) => (p.record ? [p.record] : []));
       try {
         if (records.length > 0) await this.file!.append(records);
-        for (const p of group) this.#durable(p);
-        if (this.file?.wantsCompaction && this.#pending.length === 0) this.compact();
       } catch (error) {
-        this.#revert([...group, ...this.#pending.splice(0)], messageOf(error));
+        this.#revert([...group, ...this.#pending.splice(0)], error);
+        continue;
       }
+      for (const p of group) this.#durable(p);
+      if (this.#pending.length === 0) this.#compactIfWorthwhile();
     }
     this.#writing = false;
+  }
+
+  /** A compaction that fails leaves the file as it was. */
+  #compactIfWorthwhile(): void {
+    if (!this.file?.wantsCompaction) return;
+    try {
+      this.compact();
+    } catch (error) {
+      log.rl.warn(`${this.file.path}: compacting failed: ${messageOf(error)}`);
+    }
   }
 
   #durable({ commit, done }: Pending): void {
@@ -160,8 +171,9 @@ export class Database {
   }
 
   /** What could not be written did not happen: nor what came after it. */
-  #revert(group: readonly Pending[], reason: string): void {
-    log.err(`${this.file?.path}: write failed: ${reason}`);
+  #revert(group: readonly Pending[], reason: unknown): void {
+    const error = ioError(this.file?.path ?? this.name, 'write failed', reason);
+    log.rl.err(error.message);
     for (const { commit } of group.toReversed()) {
       const inverse = commit.changes.map(({ table, uuid, old, now }) => ({
         table,
@@ -171,7 +183,7 @@ export class Database {
       }));
       applyChanges(this.tables, inverse);
     }
-    for (const { done } of group) done(new OvsdbError('I/O error', reason));
+    for (const { done } of group) done(error);
   }
 
   #changed(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
