@@ -80,9 +80,9 @@ export class OvsdbDaemon {
       setImmediate(() => void this.stop().then(() => process.exit(0)));
       return '';
     });
-    ctl.register('ovsdb-server/compact', '[DB]', 0, 1, ([name]) => {
+    ctl.register('ovsdb-server/compact', '[DB]', 0, 1, async ([name]) => {
       const all = name === undefined ? [...server.databases.values()] : [this.#database(name)];
-      for (const db of all) db.compact();
+      for (const db of all) await refuse(() => db.compact());
       return '';
     });
     ctl.register('ovsdb-server/reconnect', '', 0, 0, () => {

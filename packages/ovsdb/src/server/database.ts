@@ -37,6 +37,7 @@ export class Database {
   #seqno = 0;
   #pending: Pending[] = [];
   #writing = false;
+  #writer: Promise<void> = Promise.resolve();
 
   constructor(schema: DatabaseSchema, file?: LogFile) {
     this.tables = new Tables(schema);
@@ -109,7 +110,21 @@ export class Database {
     await this.transact(ops, { ownsLock: () => true });
   }
 
-  compact(): void {
+  /** Compacts the file as soon as no write is under way. */
+  compact(): Promise<void> {
+    return this.whenQuiet(() => this.#compactNow());
+  }
+
+  /**
+   * Runs `work`, which may replace the file, when it holds every change that the tables do: commits
+   * that wait to be written are finished first.
+   */
+  async whenQuiet<T>(work: () => T): Promise<T> {
+    while (this.#writing) await this.#writer;
+    return work();
+  }
+
+  #compactNow(): void {
     const { file } = this;
     if (!file) return;
     file.compact([schemaToJson(this.schema), snapshotRecord(this.tables, Date.now())]);
@@ -129,7 +144,7 @@ export class Database {
       this.file && changesToRecord(changes, comment === '' ? undefined : comment, Date.now());
     return new Promise((resolve) => {
       this.#pending.push({ commit, record: json && encodeRecord(json), done: resolve });
-      if (!this.#writing) void this.#write();
+      if (!this.#writing) this.#writer = this.#write();
     });
   }
 
@@ -156,7 +171,7 @@ export class Database {
   #compactIfWorthwhile(): void {
     if (!this.file?.wantsCompaction) return;
     try {
-      this.compact();
+      this.#compactNow();
     } catch (error) {
       log.rl.warn(`${this.file.path}: compacting failed: ${messageOf(error)}`);
     }

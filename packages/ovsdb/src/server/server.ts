@@ -107,7 +107,7 @@ export class OvsdbServer {
         `cannot convert database ${db.name} to schema of ${schema.name}`,
       );
     }
-    const next = convertDatabase(db, schema);
+    const next = await db.whenQuiet(() => convertDatabase(db, schema));
     await this.removeDatabase(db.name);
     await this.addDatabase(next);
   }
