@@ -31,8 +31,13 @@ export class Bundle {
     this.bridge = bridge;
   }
 
-  /** Whether a VLAN is allowed on it by `trunks` (or is the native one). */
+  /** Whether a VLAN is allowed on it by `trunks` or as the native one, which takes VLAN 0's place. */
   trunksInclude(vid: number): boolean {
+    const hasNative = this.vlanMode === 'native-tagged' || this.vlanMode === 'native-untagged';
+    if (hasNative && this.vlan !== 0) {
+      if (vid === this.vlan) return true;
+      if (vid === 0) return false;
+    }
     return this.trunks === undefined || this.trunks.has(vid);
   }
 }

@@ -1,17 +1,23 @@
 /** VLAN treatment of NORMAL (ovs-vswitchd.conf.db(5), "VLAN Configuration"). */
 import type { Bundle } from './ofproto.ts';
 
+/** `tpid` 0: there is no such tag. */
 export interface VlanTag {
-  tpid: number;
-  vid: number;
-  pcp: number;
+  readonly tpid: number;
+  readonly vid: number;
+  readonly pcp: number;
 }
 
-/**
- * The VLAN and the customer's VLAN that a packet has within the bridge, undefined where it has none,
- * then the tags below, which are payload to it.
- */
-export type VlanTags = readonly [VlanTag | undefined, VlanTag | undefined, ...VlanTag[]];
+/** The VLAN of a packet within the bridge and the customer's VLAN below it. */
+export type VlanTags = readonly [outer: VlanTag, inner: VlanTag];
+
+const NO_TAG: VlanTag = { tpid: 0, vid: 0, pcp: 0 };
+const ETH_P_8021Q = 0x8100;
+
+/** Tags of a packet, outer first, as the two that a bridge knows of. */
+export function tagsFromStack(stack: readonly VlanTag[]): VlanTags {
+  return [stack[0] ?? NO_TAG, stack[1] ?? NO_TAG];
+}
 
 /** Why a tag is not allowed in, or undefined. */
 export function inputRefusal(bundle: Bundle, vid: number): string | undefined {
@@ -23,12 +29,12 @@ export function inputRefusal(bundle: Bundle, vid: number): string | undefined {
         : `dropping VLAN ${vid} tagged packet received on port ${name} configured as VLAN ${vlan} access port`;
     case 'native-tagged':
     case 'native-untagged':
-      if (vid === 0 || vid === vlan) return undefined;
+      if (vid === 0) return undefined;
       break;
     case 'dot1q-tunnel':
       return bundle.cvlans === undefined || bundle.cvlans.has(vid)
         ? undefined
-        : `dropping VLAN ${vid} packet received on port ${name} configured as dot1q-tunnel port not in cvlans`;
+        : `dropping VLAN ${vid} packet received on dot1q-tunnel port ${name} that excludes this VLAN`;
     case 'trunk':
       break;
   }
@@ -37,90 +43,68 @@ export function inputRefusal(bundle: Bundle, vid: number): string | undefined {
     : `dropping VLAN ${vid} packet received on port ${name} not configured for trunking VLAN ${vid}`;
 }
 
-/** The inner tag names the customer's VLAN only below a service tag; else it is payload. */
-function splitTags(stack: readonly VlanTag[]): VlanTags {
-  const [outer, ...below] = stack;
-  if (outer?.tpid !== SERVICE_TPID) return [outer, undefined, ...below];
-  return [outer, below[0], ...below.slice(1)];
-}
-
-const SERVICE_TPID = 0x88a8;
-
-/** What the bridge takes a packet's tags, outer first, for. */
-export function inputTranslate(bundle: Bundle, stack: readonly VlanTag[]): VlanTags {
-  const [outer, inner, ...payload] = splitTags(stack);
-  const native = { tpid: outer?.tpid ?? 0x8100, vid: bundle.vlan, pcp: outer?.pcp ?? 0 };
+/** What the bridge takes a packet's tags for. */
+export function inputTranslate(bundle: Bundle, [outer, inner]: VlanTags): VlanTags {
+  const native = { ...outer, tpid: outer.tpid || ETH_P_8021Q, vid: bundle.vlan };
   switch (bundle.vlanMode) {
     case 'access':
-      return [native, inner, ...payload];
+      return [native, NO_TAG];
     case 'native-tagged':
     case 'native-untagged':
-      return [(outer?.vid ?? 0) === 0 ? native : outer, inner, ...payload];
-    case 'dot1q-tunnel': {
-      const service = { tpid: bundle.qinqEthtype, vid: bundle.vlan, pcp: 0 };
-      const [customer, ...below] = stack;
-      // A tag that says nothing is no tag.
-      const empty = customer === undefined || (customer.vid === 0 && customer.pcp === 0);
-      return [service, empty ? undefined : customer, ...below];
-    }
+      return [outer.vid === 0 ? native : outer, inner];
+    case 'dot1q-tunnel':
+      return [{ tpid: bundle.qinqEthtype, vid: bundle.vlan, pcp: 0 }, outer];
     case 'trunk':
-      return [outer, inner, ...payload];
+      return [outer, inner];
   }
+}
+
+/** Whether membership in the port's own VLAN hangs on the customer's VLAN, too. */
+export function asksForCustomer(bundle: Bundle): boolean {
+  return (
+    bundle.vlanMode === 'access' ||
+    (bundle.vlanMode === 'dot1q-tunnel' && bundle.cvlans !== undefined)
+  );
 }
 
 /** Whether a packet within the bridge may leave by a port. */
-export function includesVlan(bundle: Bundle, tags: VlanTags): boolean {
-  const vid = tags[0]?.vid ?? 0;
+export function includesVlan(bundle: Bundle, [outer, inner]: VlanTags): boolean {
   switch (bundle.vlanMode) {
     case 'access':
-      return vid === bundle.vlan && (tags[1]?.vid ?? 0) === 0;
-    case 'native-tagged':
-    case 'native-untagged':
-      // Without a tag it would be taken for the native VLAN's at the other end.
-      return vid === bundle.vlan || (vid !== 0 && bundle.trunksInclude(vid));
+      return outer.vid === bundle.vlan && inner.vid === 0;
     case 'dot1q-tunnel':
       return (
-        vid === bundle.vlan && (bundle.cvlans === undefined || bundle.cvlans.has(tags[1]?.vid ?? 0))
+        outer.vid === bundle.vlan && (bundle.cvlans === undefined || bundle.cvlans.has(inner.vid))
       );
-    case 'trunk':
-      return bundle.trunksInclude(vid);
+    default:
+      return bundle.trunksInclude(outer.vid);
   }
 }
 
-/** The tags that a packet leaves a port with, outer first, none missing between. */
-export function outputTranslate(bundle: Bundle, tags: VlanTags): VlanTag[] {
-  const [outer, inner, ...payload] = tags;
+/** The tags that a packet leaves a port with, outer first; `cameWith` is what it had before. */
+export function outputTranslate(bundle: Bundle, tags: VlanTags, cameWith: VlanTags): VlanTag[] {
+  const [outer, inner] = shifted(bundle, tags);
+  const keepsPriority = bundle.priorityTags !== 'never';
+  const first = keepsPriority ? { ...outer, pcp: cameWith[0].pcp } : outer;
+  const out: VlanTag[] = [];
+  for (const tag of [first, inner]) {
+    const says = tag.vid !== 0 || tag.pcp !== 0;
+    // Below a tag that is not written there can be none.
+    if (!says && (bundle.priorityTags !== 'always' || tag.tpid === 0)) break;
+    out.push({ ...tag, tpid: tag.tpid || ETH_P_8021Q });
+  }
+  return out;
+}
+
+function shifted(bundle: Bundle, [outer, inner]: VlanTags): VlanTags {
   switch (bundle.vlanMode) {
     case 'access':
-      return present(
-        tagFor(bundle, outer && { ...outer, vid: 0 }),
-        inner?.vid ? inner : undefined,
-        ...payload,
-      );
+      return [NO_TAG, NO_TAG];
     case 'native-untagged':
-      if ((outer?.vid ?? 0) === bundle.vlan) {
-        return present(tagFor(bundle, outer && { ...outer, vid: 0 }), inner, ...payload);
-      }
-      return present(tagFor(bundle, outer), inner, ...payload);
+      return outer.vid === bundle.vlan ? [inner, NO_TAG] : [outer, inner];
     case 'dot1q-tunnel':
-      return present(tagFor(bundle, inner), ...payload);
-    case 'trunk':
-      // A priority tag with a priority stays as it came.
-      if (outer !== undefined && outer.vid === 0 && outer.pcp !== 0)
-        return present(outer, inner, ...payload);
-      return present(tagFor(bundle, outer), inner, ...payload);
+      return [inner, NO_TAG];
     default:
-      return present(tagFor(bundle, outer), inner, ...payload);
+      return [outer, inner];
   }
-}
-
-function present(...tags: (VlanTag | undefined)[]): VlanTag[] {
-  return tags.filter((t) => t !== undefined);
-}
-
-/** VLAN 0 is no VLAN: it gets a tag only where `priority-tags` asks for one. */
-function tagFor(bundle: Bundle, tag: VlanTag | undefined): VlanTag | undefined {
-  if (tag && tag.vid !== 0) return tag;
-  // An empty tag is not written, whatever is asked for.
-  return bundle.priorityTags !== 'never' && tag !== undefined && tag.pcp !== 0 ? tag : undefined;
 }

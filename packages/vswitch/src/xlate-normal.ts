@@ -1,15 +1,25 @@
 /** OFPP_NORMAL: forwarding as a learning switch with VLANs does it (ovs-actions(7), "normal"). */
-import { isMulticastMac, MAC_BROADCAST } from '@heddle/packet';
+import {
+  ETH_P_8021AD,
+  ETH_P_8021Q,
+  formatMac,
+  isMulticastMac,
+  MAC_BROADCAST,
+  VLAN_CFI,
+  VLAN_VID_MASK,
+} from '@heddle/packet';
 import type { Bundle, OfPort } from './ofproto.ts';
 import { isReservedMac } from './reserved.ts';
 import {
+  asksForCustomer,
   includesVlan,
   inputRefusal,
   inputTranslate,
   outputTranslate,
+  tagsFromStack,
   type VlanTags,
 } from './vlan.ts';
-import type { XlateContext } from './xlate-context.ts';
+import { sameTags, type XlateContext } from './xlate-context.ts';
 
 const ETH_P_ARP = 0x0806;
 const ARP_OP_REQUEST = 1;
@@ -25,8 +35,14 @@ export function xlateNormal(
   const { bridge } = inBundle;
   wildcards.dlSrc = MAC_BROADCAST;
   wildcards.dlDst = MAC_BROADCAST;
-  lookAtTags(ctx);
-  const refusal = inputRefusal(inBundle, ctx.tags[0]?.vid ?? 0);
+  lookAtOuterTag(ctx);
+  if (ctx.tags.length === 0 && isVlanType(flow.dlType)) {
+    ctx.trace(depth, 'warn', 'partial VLAN tag, dropping');
+    ctx.drop('tag cut short');
+    return;
+  }
+  const cameWith = tagsFromStack(ctx.tags);
+  const refusal = inputRefusal(inBundle, cameWith[0].vid);
   if (refusal !== undefined) {
     ctx.trace(depth, 'error', refusal);
     ctx.trace(depth, 'warn', 'disallowed VLAN VID for this input port, dropping');
@@ -38,25 +54,35 @@ export function xlateNormal(
     ctx.drop('reserved destination address');
     return;
   }
-  const inside = inputTranslate(inBundle, ctx.tags);
-  learn(ctx, inBundle, inside);
-  forward(ctx, inBundle, inside, depth, send);
+  const inside = inputTranslate(inBundle, cameWith);
+  const isLearned = learn(ctx, inBundle, inside, depth);
+  forward(ctx, inBundle, inside, isLearned, depth, send);
 }
 
-function lookAtTags({ wildcards, config }: XlateContext): void {
-  wildcards.vlanTci0 = 0xffff;
+/**
+ * Looks at the VLAN. A tag without one, being there for its priority or for nothing, is looked at
+ * whole, for its priority decides about whether it is written again.
+ */
+function lookAtOuterTag({ flow, wildcards }: XlateContext): void {
   wildcards.vlanTpid0 = 0xffff;
-  if (config.vlanLimit >= 2) {
-    wildcards.vlanTci1 = 0xffff;
-    wildcards.vlanTpid1 = 0xffff;
-  }
+  wildcards.vlanTci0 |= saysVlan(flow.vlanTci0) ? VLAN_CFI | VLAN_VID_MASK : 0xffff;
 }
 
-function learn(ctx: XlateContext, bundle: Bundle, tags: VlanTags): void {
+function lookAtInnerTag({ flow, wildcards, config }: XlateContext): void {
+  if (config.vlanLimit < 2 || (flow.vlanTci0 & VLAN_CFI) === 0) return;
+  wildcards.vlanTpid1 = 0xffff;
+  wildcards.vlanTci1 |= saysVlan(flow.vlanTci1) ? VLAN_CFI | VLAN_VID_MASK : 0xffff;
+}
+
+function saysVlan(tci: number): boolean {
+  return (tci & VLAN_VID_MASK) !== 0 || (tci & VLAN_CFI) === 0;
+}
+
+/** Whether the source address is at `bundle` from now on. */
+function learn(ctx: XlateContext, bundle: Bundle, tags: VlanTags, depth: number): boolean {
   const { flow, wildcards } = ctx;
   const { bridge } = bundle;
-  const vlan = tags[0]?.vid ?? 0;
-  if (isMulticastMac(flow.dlSrc) || bridge.macs.floods(vlan)) return;
+  const vlan = tags[0].vid;
   // A gratuitous ARP tells where an address has gone: its megaflow stands for no other ARP.
   if (flow.dlType === ETH_P_ARP && flow.dlDst === MAC_BROADCAST) {
     wildcards.nwProto = 0xff;
@@ -65,58 +91,82 @@ function learn(ctx: XlateContext, bundle: Bundle, tags: VlanTags): void {
       wildcards.nwDst = 0xffff_ffff;
     }
   }
+  if (isMulticastMac(flow.dlSrc) || bridge.macs.floods(vlan)) return false;
   ctx.macs.push({ bridge, vlan, mac: flow.dlSrc });
+  const known = bridge.macs.lookup(vlan, flow.dlSrc);
+  if (!ctx.withPacket || (known?.isStatic && known.port !== bundle)) return false;
+  if (known?.port !== bundle) {
+    const where = `port ${bundle.name} in VLAN ${vlan}`;
+    ctx.trace(depth, 'detail', `learned that ${formatMac(flow.dlSrc)} is on ${where}`);
+  }
   ctx.effects.learn.push({ bridge, vlan, mac: flow.dlSrc, bundle });
+  return true;
 }
 
 function forward(
   ctx: XlateContext,
   inBundle: Bundle,
   tags: VlanTags,
+  isLearned: boolean,
   depth: number,
   send: (port: OfPort) => void,
 ): void {
   const { flow } = ctx;
   const { bridge } = inBundle;
-  const vlan = tags[0]?.vid ?? 0;
+  const vlan = tags[0].vid;
   if (!isMulticastMac(flow.dlDst)) {
     ctx.macs.push({ bridge, vlan, mac: flow.dlDst });
-    const entry = bridge.macs.lookup(vlan, flow.dlDst);
-    // The sender is learned first: what is sent to itself is at the input port.
-    const toItself = flow.dlDst === flow.dlSrc && !entry?.isStatic && !bridge.macs.floods(vlan);
-    if (entry || toItself) {
-      if (toItself || entry?.port === inBundle) {
+    // What was learned a moment ago is not in the table yet.
+    const isOwn = isLearned && flow.dlDst === flow.dlSrc;
+    const port = isOwn ? inBundle : bridge.macs.lookup(vlan, flow.dlDst)?.port;
+    if (port) {
+      if (port === inBundle) {
         ctx.trace(depth, 'detail', 'learned port is input port, dropping');
         ctx.drop('destination is at the input port');
-      } else if (inBundle.isProtected && entry!.port.isProtected) {
-        ctx.trace(depth, 'detail', 'learned port is protected, dropping');
-        ctx.drop('both ports are protected');
       } else {
         ctx.trace(depth, 'detail', 'forwarding to learned port');
-        outputNormal(ctx, entry!.port, tags, send);
+        outputNormal(ctx, inBundle, port, tags, depth, send);
       }
       return;
     }
   }
   ctx.trace(depth, 'detail', 'no learned MAC for destination, flooding');
   for (const bundle of bridge.bundles.values()) {
-    if (bundle === inBundle || (inBundle.isProtected && bundle.isProtected)) continue;
-    if (bundle.ports[0]?.noFlood || !includesVlan(bundle, tags)) continue;
-    outputNormal(ctx, bundle, tags, send);
+    if (bundle === inBundle || bundle.ports[0]?.noFlood) continue;
+    if (tags[0].vid === bundle.vlan && asksForCustomer(bundle)) lookAtInnerTag(ctx);
+    if (includesVlan(bundle, tags)) outputNormal(ctx, inBundle, bundle, tags, depth, send);
   }
 }
 
-/** Sends out of a bundle, tagged as it wants. */
+/**
+ * Sends out of a bundle, tagged as it wants. Where an address was learned its VLAN is not asked for
+ * again: configuration that takes a VLAN away forgets what was learned there.
+ */
 function outputNormal(
   ctx: XlateContext,
+  inBundle: Bundle,
   bundle: Bundle,
   tags: VlanTags,
+  depth: number,
   send: (port: OfPort) => void,
 ): void {
   const port = bundle.ports[0];
   if (!port) return;
+  if (inBundle.isProtected && bundle.isProtected) {
+    ctx.trace(depth, 'warn', 'Flow is between protected ports, skipping output.');
+    ctx.drop('both ports are protected');
+    return;
+  }
+  if (bundle.vlanMode !== 'access') lookAtInnerTag(ctx);
   const before = ctx.tags;
-  ctx.tags = outputTranslate(bundle, tags);
+  ctx.tags = outputTranslate(bundle, tags, tagsFromStack(before));
+  if (bundle.priorityTags !== 'never' && !sameTags(before, ctx.tags)) {
+    ctx.wildcards.vlanTci0 = 0xffff;
+  }
   send(port);
   ctx.tags = before;
+}
+
+function isVlanType(type: number): boolean {
+  return type === ETH_P_8021Q || type === ETH_P_8021AD;
 }

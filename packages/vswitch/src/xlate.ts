@@ -5,7 +5,7 @@
  */
 import type { OdpAction } from '@heddle/datapath';
 import type { Flow } from '@heddle/packet';
-import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
+import { type Bundle, OFPP_LOCAL, type OfPort, type Ofproto, type XlateConfig } from './ofproto.ts';
 import { XlateContext } from './xlate-context.ts';
 import { xlateNormal } from './xlate-normal.ts';
 
@@ -34,8 +34,10 @@ export interface MacDependency {
 
 export interface XlateResult {
   readonly actions: readonly OdpAction[];
-  /** Mask of the bits that the decision looked at. */
+  /** Mask of the bits of the datapath's key that the decision looked at. */
   readonly wildcards: Flow;
+  /** The same for people: the flow as it was taken and what was looked at of it. */
+  readonly seen: { readonly flow: Flow; readonly wildcards: Flow };
   readonly effects: XlateEffects;
   readonly macs: readonly MacDependency[];
   /** Why nothing is sent, when that is so. */
@@ -50,12 +52,23 @@ export interface TraceLine {
   readonly text: string;
 }
 
+export interface XlateOptions {
+  /** Record what happens, for people. */
+  readonly trace?: boolean;
+  /** There is a packet to learn from (the default); without, tables are taken as they are. */
+  readonly withPacket?: boolean;
+}
+
 export const MAX_PATCH_DEPTH = 64;
 
 /** Translates a packet that entered the datapath by `flow.inPort`. */
-export function xlateActions(config: XlateConfig, flow: Flow, trace = false): XlateResult {
-  const ctx = new XlateContext(config, flow, trace);
-  const { wildcards } = ctx;
+export function xlateActions(
+  config: XlateConfig,
+  key: Flow,
+  options: XlateOptions = {},
+): XlateResult {
+  const ctx = new XlateContext(config, key, options);
+  const { flow, wildcards } = ctx;
   wildcards.inPort = 0xffff_ffff;
   wildcards.recircId = 0xffff_ffff;
   wildcards.dlType = 0xffff;
@@ -73,7 +86,9 @@ export function xlateTable(ctx: XlateContext, inPort: OfPort, depth: number): vo
   ctx.effects.tables.push(bridge);
   ctx.trace(depth, 'bridge', `bridge("${bridge.name}")`);
   if (!bridge.hasNormalFlow) {
-    ctx.trace(depth, 'table', ' 0. No match.');
+    // Open vSwitch shows its hidden table's miss where the packet came by a patch port.
+    ctx.trace(depth, 'table', depth > 0 ? ' 0. reg0=0x2, priority 0' : ' 0. No match.');
+    ctx.trace(depth, 'action', 'drop');
     ctx.drop('no flow of the bridge matches');
     return;
   }
@@ -101,4 +116,8 @@ function outputTo(ctx: XlateContext, port: OfPort, depth: number): void {
     return;
   }
   if (port.odpPort !== undefined) ctx.output(port.odpPort);
+}
+
+export function isLocal(port: OfPort): boolean {
+  return port.ofport === OFPP_LOCAL;
 }

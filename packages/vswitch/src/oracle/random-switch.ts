@@ -1,0 +1,166 @@
+/** Random bridges, for Open vSwitch as ovs-vsctl's words and for us as what translation reads. */
+
+import type { Random } from '@heddle/datapath/oracle/random-frame';
+import { realClock } from '@heddle/runtime';
+import { MacLearning } from '../mac-learning.ts';
+import { Bundle, OfPort, Ofproto, type XlateConfig } from '../ofproto.ts';
+import { configureBundle, type PortRow } from '../port-config.ts';
+import type { OraclePort } from './switch-oracle.ts';
+
+const VLANS = [1, 5, 6, 7];
+
+export interface PortSpec {
+  readonly bridge: string;
+  readonly name: string;
+  readonly peer: string | undefined;
+  readonly noFlood: boolean;
+  readonly row: Pick<
+    PortRow,
+    'tag' | 'trunks' | 'cvlans' | 'vlan_mode' | 'other_config' | 'protected'
+  >;
+}
+
+export interface MacSpec {
+  readonly bridge: string;
+  readonly port: string;
+  readonly vlan: number;
+  readonly mac: number;
+}
+
+export interface SwitchSpec {
+  readonly vlanLimit: number;
+  readonly bridges: readonly {
+    name: string;
+    floodVlans: readonly number[];
+    forwardBpdu: boolean;
+    secure: boolean;
+  }[];
+  readonly ports: readonly PortSpec[];
+  readonly macs: readonly MacSpec[];
+}
+
+export const MACS = [0x505400000001, 0x505400000002, 0x505400000003, 0x505400000004];
+
+function some(r: Random, values: readonly number[]): number[] {
+  return values.filter(() => r.chance(50));
+}
+
+function randomRow(r: Random): PortSpec['row'] {
+  const mode = r.pick([
+    undefined,
+    'access',
+    'trunk',
+    'native-tagged',
+    'native-untagged',
+    'dot1q-tunnel',
+  ]);
+  const config = new Map<string, string>();
+  if (r.chance(50)) {
+    config.set('priority-tags', r.pick(['true', 'never', 'if-nonzero', 'always', 'false']));
+  }
+  if (mode === 'dot1q-tunnel' && r.chance(70)) {
+    config.set('qinq-ethtype', r.pick(['802.1ad', '802.1q']));
+  }
+  return {
+    tag: r.chance(70) ? r.pick(VLANS) : undefined,
+    trunks: r.chance(40) ? some(r, [0, ...VLANS]) : [],
+    cvlans: mode === 'dot1q-tunnel' && r.chance(50) ? some(r, [0, ...VLANS]) : [],
+    vlan_mode: mode as PortRow['vlan_mode'],
+    other_config: config,
+    protected: r.chance(20),
+  };
+}
+
+/** One to three bridges in a row, joined by patch ports. */
+export function randomSwitch(r: Random): SwitchSpec {
+  const count = r.pick([1, 1, 2, 3]);
+  const ports: PortSpec[] = [];
+  const macs: MacSpec[] = [];
+  const bridges = Array.from({ length: count }, (_, i) => {
+    const bridge = `br${i}`;
+    const names = Array.from({ length: 1 + r.below(4) }, (_, n) => `p${i}${n}`);
+    for (const name of names) {
+      ports.push({ bridge, name, peer: undefined, noFlood: false, row: randomRow(r) });
+    }
+    for (const [name, peer, exists] of [
+      [`down${i}`, `up${i + 1}`, i + 1 < count],
+      [`up${i}`, `down${i - 1}`, i > 0],
+    ] as const) {
+      if (!exists) continue;
+      names.push(name);
+      const plain = r.chance(60) ? { ...randomRow(r), vlan_mode: undefined, tag: undefined } : {};
+      ports.push({ bridge, name, peer, noFlood: false, row: { ...randomRow(r), ...plain } });
+    }
+    for (const mac of MACS) {
+      if (r.chance(40))
+        macs.push({ bridge, port: r.pick(names), vlan: r.pick([0, ...VLANS]), mac });
+    }
+    return {
+      name: bridge,
+      floodVlans: r.chance(30) ? some(r, VLANS) : [],
+      forwardBpdu: r.chance(30),
+      secure: i > 0 && r.chance(10),
+    };
+  });
+  return { vlanLimit: r.pick([0, 1, 2]), bridges, ports, macs };
+}
+
+export function vsctlWords(spec: SwitchSpec): string[] {
+  const words = ['set', 'Open_vSwitch', '.', `other_config:vlan-limit=${spec.vlanLimit}`];
+  for (const { name, floodVlans, forwardBpdu, secure } of spec.bridges) {
+    words.push('--', 'add-br', name, '--', 'set', 'Bridge', name, 'datapath_type=dummy');
+    words.push(`flood_vlans=[${floodVlans}]`, `other_config:forward-bpdu=${forwardBpdu}`);
+    if (secure) words.push('fail_mode=secure');
+  }
+  for (const { bridge, name, peer, row } of spec.ports) {
+    words.push('--', 'add-port', bridge, name, '--', 'set', 'Port', name);
+    if (row.tag !== undefined) words.push(`tag=${row.tag}`);
+    if (row.vlan_mode !== undefined) words.push(`vlan_mode=${row.vlan_mode}`);
+    words.push(`trunks=[${row.trunks}]`, `cvlans=[${row.cvlans}]`, `protected=${row.protected}`);
+    for (const [key, value] of row.other_config) words.push(`other_config:${key}=${value}`);
+    words.push('--', 'set', 'Interface', name);
+    words.push(...(peer === undefined ? ['type=dummy'] : ['type=patch', `options:peer=${peer}`]));
+  }
+  return words;
+}
+
+export interface BuiltSwitch {
+  readonly config: XlateConfig;
+  readonly bridges: ReadonlyMap<string, Ofproto>;
+  readonly ports: ReadonlyMap<string, OfPort>;
+}
+
+/** The same switch in our terms, with the numbers that `numbers` gives its ports. */
+export function buildSwitch(spec: SwitchSpec, numbers: readonly OraclePort[]): BuiltSwitch {
+  const bridges = new Map<string, Ofproto>();
+  const ports = new Map<string, OfPort>();
+  for (const { name, floodVlans, forwardBpdu, secure } of spec.bridges) {
+    const bridge = new Ofproto(name, new MacLearning<Bundle>(realClock));
+    bridge.forwardBpdu = forwardBpdu;
+    bridge.hasNormalFlow = !secure;
+    bridge.macs.configure({ idleMs: 300_000, max: 8192, floodVlans: new Set(floodVlans) });
+    bridges.set(name, bridge);
+  }
+  for (const { bridge, name, ofport, odpPort } of numbers) {
+    const ofproto = bridges.get(bridge)!;
+    const bundle = new Bundle(name, ofproto);
+    const port = new OfPort(name, ofport, bundle);
+    port.odpPort = odpPort;
+    bundle.ports.push(port);
+    ofproto.bundles.set(name, bundle);
+    ofproto.ports.set(ofport, port);
+    ports.set(name, port);
+    const row = spec.ports.find((p) => p.name === name)?.row;
+    if (row) configureBundle(bundle, row as PortRow);
+  }
+  for (const { name, peer } of spec.ports) {
+    const port = ports.get(name)!;
+    if (peer !== undefined) port.peer = ports.get(peer);
+  }
+  for (const { bridge, port, vlan, mac } of spec.macs) {
+    bridges.get(bridge)!.macs.addStatic(vlan, mac, ports.get(port)!.bundle);
+  }
+  const byOdp = new Map([...ports.values()].map((p) => [p.odpPort, p]));
+  const vlanLimit = spec.vlanLimit === 0 ? 2 : spec.vlanLimit;
+  return { config: { vlanLimit, portOf: (odp) => byOdp.get(odp) }, bridges, ports };
+}

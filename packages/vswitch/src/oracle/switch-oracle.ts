@@ -1,0 +1,100 @@
+/**
+ * The distribution's ovs-vswitchd with dummy ports, in a run directory of its own: what it would
+ * do with a packet is asked by ofproto/trace.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { unixctlCall } from '@heddle/runtime';
+
+const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
+
+export interface OraclePort {
+  readonly bridge: string;
+  readonly name: string;
+  readonly ofport: number;
+  readonly odpPort: number | undefined;
+}
+
+/** Whether Open vSwitch's own daemons are installed. */
+export function oracleInstalled(): boolean {
+  return existsSync(SCHEMA) && existsSync('/usr/sbin/ovs-vswitchd');
+}
+
+export class SwitchOracle implements Disposable {
+  readonly dir = mkdtempSync(join(tmpdir(), 'heddle-switch-oracle-'));
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #socket: string;
+
+  constructor() {
+    const d = this.dir;
+    this.#env = { ...process.env, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
+    for (const name of ['RUNDIR', 'DBDIR', 'LOGDIR', 'SYSCONFDIR']) this.#env[`OVS_${name}`] = d;
+    this.#run('ovsdb-tool', 'create', `${d}/conf.db`, SCHEMA);
+    const quiet = ['--detach', '--pidfile', '-vconsole:off'];
+    this.#run('ovsdb-server', ...quiet, `--remote=punix:${d}/db.sock`, `${d}/conf.db`);
+    this.vsctl('--no-wait', 'init');
+    const dummy = ['--enable-dummy=override', '--disable-system'];
+    this.#run('ovs-vswitchd', ...quiet, '--log-file', ...dummy, `unix:${d}/db.sock`);
+    const pid = readFileSync(join(d, 'ovs-vswitchd.pid'), 'utf8').trim();
+    this.#socket = join(d, `ovs-vswitchd.${pid}.ctl`);
+  }
+
+  [Symbol.dispose](): void {
+    for (const daemon of ['ovs-vswitchd', 'ovsdb-server']) {
+      const pidfile = join(this.dir, `${daemon}.pid`);
+      if (existsSync(pidfile)) terminate(Number(readFileSync(pidfile, 'utf8')));
+    }
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  vsctl(...args: string[]): string {
+    return this.#run('ovs-vsctl', `--db=unix:${this.dir}/db.sock`, ...args);
+  }
+
+  /** The reply, or the text of the refusal. */
+  async appctl(command: string, ...args: string[]): Promise<string> {
+    const { result, error } = await unixctlCall(this.#socket, command, args);
+    return result ?? error ?? '';
+  }
+
+  /** Removes all bridges. */
+  clear(): void {
+    const bridges = this.vsctl('list-br').split('\n').filter(Boolean);
+    if (bridges.length === 0) return;
+    this.vsctl(...bridges.flatMap((bridge) => ['--', 'del-br', bridge]));
+  }
+
+  async ports(): Promise<OraclePort[]> {
+    const ports: OraclePort[] = [];
+    let bridge = '';
+    for (const line of (await this.appctl('dpif/show')).split('\n')) {
+      bridge = /^ {2}(\S+):$/.exec(line)?.[1] ?? bridge;
+      const m = /^ {4}(\S+) (\d+)\/(\d+|none):/.exec(line);
+      if (!m) continue;
+      const odpPort = m[3] === 'none' ? undefined : Number(m[3]);
+      ports.push({ bridge, name: m[1]!, ofport: Number(m[2]), odpPort });
+    }
+    return ports;
+  }
+
+  #run(command: string, ...args: string[]): string {
+    const stdio = ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'];
+    return execFileSync(command, args, { env: this.#env, stdio, timeout: 20_000 }).toString();
+  }
+}
+
+/** Waits for the end, so that nothing is written into a directory that goes away. */
+function terminate(pid: number): void {
+  try {
+    process.kill(pid, 'SIGTERM');
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    for (let tries = 0; tries < 100; tries++) {
+      process.kill(pid, 0);
+      Atomics.wait(cell, 0, 0, 20);
+    }
+  } catch {
+    // ESRCH: it is gone.
+  }
+}
