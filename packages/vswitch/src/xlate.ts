@@ -5,7 +5,7 @@
  */
 import type { OdpAction } from '@heddle/datapath';
 import type { Flow } from '@heddle/packet';
-import { type Bundle, OFPP_LOCAL, type OfPort, type Ofproto, type XlateConfig } from './ofproto.ts';
+import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import { XlateContext } from './xlate-context.ts';
 import { xlateNormal } from './xlate-normal.ts';
 
@@ -116,8 +116,4 @@ function outputTo(ctx: XlateContext, port: OfPort, depth: number): void {
     return;
   }
   if (port.odpPort !== undefined) ctx.output(port.odpPort);
-}
-
-export function isLocal(port: OfPort): boolean {
-  return port.ofport === OFPP_LOCAL;
 }
