@@ -64,7 +64,10 @@ export class XlateContext {
     if (same < from.length) {
       // Where a tag goes, it was compared with what takes its place.
       this.wildcards.vlanTci0 = 0xffff;
-      if (this.config.vlanLimit >= 2 && this.flow.vlanTci0 !== 0) this.wildcards.vlanTci1 = 0xffff;
+      if (this.config.vlanLimit >= 2 && this.flow.vlanTci0 !== 0) {
+        this.wildcards.vlanTci1 = 0xffff;
+        this.wildcards.vlanTpid1 = 0xffff;
+      }
     }
     for (let i = to.length - 1 - same; i >= 0; i--) {
       const { tpid, vid, pcp } = to[i]!;
@@ -98,7 +101,7 @@ function sameTag(a: VlanTag, b: VlanTag): boolean {
 
 /** The flow as a switch sees it that takes tags beyond the limit for payload. */
 function limitTags(key: Flow, limit: number): Flow {
-  if (limit >= 2 || (key.vlanTci1 & VLAN_CFI) === 0) return key;
+  if (limit >= 2 || (key.vlanTci0 & key.vlanTci1 & VLAN_CFI) === 0) return key;
   const flow = new Flow();
   for (const name of ['recircId', 'inPort', 'pktMark', 'dlSrc', 'dlDst'] as const) {
     flow[name] = key[name];
@@ -128,7 +131,7 @@ function tagsOf(flow: Flow): VlanTag[] {
   const tags: VlanTag[] = [];
   const { vlanTci0, vlanTci1 } = flow;
   if (vlanTci0 & VLAN_CFI) tags.push(tag(flow.vlanTpid0, vlanTci0));
-  if (vlanTci1 & VLAN_CFI) tags.push(tag(flow.vlanTpid1, vlanTci1));
+  if (vlanTci0 & vlanTci1 & VLAN_CFI) tags.push(tag(flow.vlanTpid1, vlanTci1));
   return tags;
 }
 

@@ -4,8 +4,8 @@
  * is in `effects`.
  */
 import type { OdpAction } from '@heddle/datapath';
-import type { Flow } from '@heddle/packet';
-import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
+import { type Flow, VLAN_CFI } from '@heddle/packet';
+import { type Bundle, OFPP_LOCAL, type OfPort, type Ofproto, type XlateConfig } from './ofproto.ts';
 import { XlateContext } from './xlate-context.ts';
 import { xlateNormal } from './xlate-normal.ts';
 
@@ -71,7 +71,9 @@ export function xlateActions(
   const { flow, wildcards } = ctx;
   wildcards.inPort = 0xffff_ffff;
   wildcards.recircId = 0xffff_ffff;
+  // Whether there is a tag is part of what type the packet is of.
   wildcards.dlType = 0xffff;
+  wildcards.vlanTci0 = VLAN_CFI;
   if (flow.dlType === 0x0800 || flow.dlType === 0x86dd) wildcards.nwFrag = 0xff;
   const port = config.portOf(flow.inPort);
   if (!port) ctx.drop('no such port in any bridge');
@@ -116,4 +118,8 @@ function outputTo(ctx: XlateContext, port: OfPort, depth: number): void {
     return;
   }
   if (port.odpPort !== undefined) ctx.output(port.odpPort);
+}
+
+export function isLocal(port: OfPort): boolean {
+  return port.ofport === OFPP_LOCAL;
 }
