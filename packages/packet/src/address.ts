@@ -55,7 +55,7 @@ function embeddedIpv4(
 ): string | undefined {
   if (start !== 0) return undefined;
   const dotted = formatIpv4(getBe32(ip, 12));
-  if (length === 6 || (length === 7 && groups[7] !== 1)) return `::${dotted}`;
+  if (length === 6) return `::${dotted}`;
   return length === 5 && groups[5] === 0xffff ? `::ffff:${dotted}` : undefined;
 }
 

@@ -4,8 +4,8 @@
  * is in `effects`.
  */
 import type { OdpAction } from '@heddle/datapath';
-import { type Flow, VLAN_CFI } from '@heddle/packet';
-import { type Bundle, OFPP_LOCAL, type OfPort, type Ofproto, type XlateConfig } from './ofproto.ts';
+import { type Flow, MAC_BROADCAST, VLAN_CFI } from '@heddle/packet';
+import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import { XlateContext } from './xlate-context.ts';
 import { xlateNormal } from './xlate-normal.ts';
 
@@ -57,6 +57,8 @@ export interface XlateOptions {
   readonly trace?: boolean;
   /** There is a packet to learn from (the default); without, tables are taken as they are. */
   readonly withPacket?: boolean;
+  /** Where it enters, when that is not the port that `inPort` of the key tells. */
+  readonly entry?: { readonly bridge: Ofproto; readonly ofport: number };
 }
 
 export const MAX_PATCH_DEPTH = 64;
@@ -75,16 +77,23 @@ export function xlateActions(
   wildcards.dlType = 0xffff;
   wildcards.vlanTci0 = VLAN_CFI;
   if (flow.dlType === 0x0800 || flow.dlType === 0x86dd) wildcards.nwFrag = 0xff;
-  const port = config.portOf(flow.inPort);
-  if (!port) ctx.drop('no such port in any bridge');
-  else if (flow.recircId !== 0) ctx.drop('unknown recirculation');
-  else xlateTable(ctx, port, 0);
+  const { entry } = options;
+  const port = entry ? entry.bridge.ports.get(entry.ofport) : config.portOf(flow.inPort);
+  if (flow.recircId !== 0) ctx.drop('unknown recirculation');
+  else if (port) xlateTable(ctx, port, 0);
+  else if (entry) xlateUnknownPort(ctx, entry.bridge, entry.ofport);
+  else ctx.drop('no such port in any bridge');
   return ctx.result();
 }
 
 /** The flow table of the bridge that the packet is in. */
 export function xlateTable(ctx: XlateContext, inPort: OfPort, depth: number): void {
-  const { bridge } = inPort.bundle;
+  if (!lookUp(ctx, inPort.bundle.bridge, depth)) return;
+  xlateNormal(ctx, inPort, depth, (port) => outputTo(ctx, port, depth));
+}
+
+/** Whether the table's flow, which there is at most one of, says NORMAL. */
+function lookUp(ctx: XlateContext, bridge: Ofproto, depth: number): boolean {
   ctx.effects.tables.push(bridge);
   ctx.trace(depth, 'bridge', `bridge("${bridge.name}")`);
   if (!bridge.hasNormalFlow) {
@@ -92,11 +101,20 @@ export function xlateTable(ctx: XlateContext, inPort: OfPort, depth: number): vo
     ctx.trace(depth, 'table', depth > 0 ? ' 0. reg0=0x2, priority 0' : ' 0. No match.');
     ctx.trace(depth, 'action', 'drop');
     ctx.drop('no flow of the bridge matches');
-    return;
+    return false;
   }
   ctx.trace(depth, 'table', ' 0. priority 0');
   ctx.trace(depth, 'action', 'NORMAL');
-  xlateNormal(ctx, inPort, depth, (port) => outputTo(ctx, port, depth));
+  return true;
+}
+
+function xlateUnknownPort(ctx: XlateContext, bridge: Ofproto, ofport: number): void {
+  if (!lookUp(ctx, bridge, 0)) return;
+  ctx.wildcards.dlSrc = MAC_BROADCAST;
+  ctx.wildcards.dlDst = MAC_BROADCAST;
+  ctx.trace(0, 'error', `received packet on unknown port ${ofport}`);
+  ctx.trace(0, 'warn', 'no input bundle, dropping');
+  ctx.drop('no such port in the bridge');
 }
 
 /** Sends the packet out of a port in its present form, or on into the peer's bridge. */
@@ -118,8 +136,4 @@ function outputTo(ctx: XlateContext, port: OfPort, depth: number): void {
     return;
   }
   if (port.odpPort !== undefined) ctx.output(port.odpPort);
-}
-
-export function isLocal(port: OfPort): boolean {
-  return port.ofport === OFPP_LOCAL;
 }

@@ -6,12 +6,14 @@ import type { Switch } from '../switch.ts';
 import { registerDpif } from './dpif.ts';
 import { registerFdb } from './fdb.ts';
 import { registerOfproto } from './ofproto.ts';
+import { registerTrace } from './trace.ts';
 
 export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void {
   coverage.register(server);
   registerFdb(server, sw);
   registerDpif(server, sw);
   registerOfproto(server, sw);
+  registerTrace(server, sw);
   registerDpctl(server, {
     program: 'ovs-vswitchd',
     dpifs: () => [...sw.backers.values()].map((b) => b.dpif),

@@ -23,6 +23,16 @@ import { OFPP_LOCAL } from '../ofproto.ts';
 
 const ETH_P_MPLS = [0x8847, 0x8848];
 const FRAG_NAMES = ['no', 'first', '<error>', 'later'];
+const RESERVED_PORTS: Readonly<Record<number, string>> = {
+  65528: 'IN_PORT',
+  65529: 'TABLE',
+  65530: 'NORMAL',
+  65531: 'FLOOD',
+  65532: 'ALL',
+  65533: 'CONTROLLER',
+  [OFPP_LOCAL]: 'LOCAL',
+  65535: 'ANY',
+};
 const ALL_MACS = 2 ** 48 - 1;
 
 /** A protocol's name stands for the fields that it implies. */
@@ -48,8 +58,8 @@ function protocolName(key: Flow, looksAtProto: boolean): { name: string; saysPro
   return { name: others[key.dlType] ?? '', saysProto: false };
 }
 
-export function formatOfport(ofport: number): string {
-  return ofport === OFPP_LOCAL ? 'LOCAL' : String(ofport);
+function formatOfport(ofport: number): string {
+  return RESERVED_PORTS[ofport] ?? String(ofport);
 }
 
 /** A whole flow: the line `Flow: ...`. `ofport` is the OpenFlow number of its input port. */

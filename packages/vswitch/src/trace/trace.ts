@@ -2,7 +2,7 @@
 import { formatOdpActions } from '@heddle/datapath';
 import type { Flow } from '@heddle/packet';
 import type { XlateConfig } from '../ofproto.ts';
-import { type TraceLine, type XlateResult, xlateActions } from '../xlate.ts';
+import { type TraceLine, type XlateOptions, type XlateResult, xlateActions } from '../xlate.ts';
 import { formatMegaflow, formatOpenFlowFlow } from './flow-text.ts';
 
 export interface Trace {
@@ -10,15 +10,14 @@ export interface Trace {
   readonly result: XlateResult;
 }
 
-/** `flow.inPort` is a datapath port, or none when `ofport` is given alone. */
+/** `ofport` is the OpenFlow number of the port that the packet enters by. */
 export function trace(
   config: XlateConfig,
   flow: Flow,
   ofport: number,
-  options: { withPacket?: boolean } = {},
+  options: Pick<XlateOptions, 'withPacket' | 'entry'> = {},
 ): Trace {
-  const withPacket = options.withPacket ?? false;
-  const result = xlateActions(config, flow, { withPacket, trace: true });
+  const result = xlateActions(config, flow, { withPacket: false, ...options, trace: true });
   const text = [
     `Flow: ${formatOpenFlowFlow(result.seen.flow, ofport)}`,
     ...sections(result.trace).flatMap((root) => sectionLines(root, 0, false)),
