@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
-  delay,
+  eventually,
   Host,
   Instance,
   isolate,
@@ -103,10 +103,13 @@ for (const [name, open, columns] of SWITCHES) {
       );
       assert.equal(signal, 'SIGKILL', step);
       if (step === 'entered') await run(['ip', 'netns', 'del', host.name]);
-      await delay(400);
-      assert.equal((await heddle('gc')).code, 0);
-      assert.deepEqual(await devices(instance.host), before, step);
-      assert.equal((await instance.vsctl('list-ports', 'br0')).trim(), '', step);
+      // The kernel ends namespaces, and the devices in them, at leisure.
+      await eventually(`nothing left after '${step}'`, async () => {
+        assert.equal((await heddle('gc')).code, 0);
+        assert.deepEqual(await devices(instance.host), before, step);
+        assert.equal((await instance.vsctl('list-ports', 'br0')).trim(), '', step);
+        return true;
+      });
     }
   });
 
@@ -118,7 +121,9 @@ for (const [name, open, columns] of SWITCHES) {
     const alive = (await heddle('attach', 'br0', lives.name)).stdout.trim();
     await instance.run('ovs-vsctl', '--no-wait', 'add-port', 'br0', 'nobodys');
     await run(['ip', 'netns', 'del', dies.name]);
-    await delay(400);
+    await eventually(`end of ${dead}`, async () => {
+      return !(await devices(instance.host)).includes(dead);
+    });
     assert.equal((await heddle('gc', '--dry-run')).stdout, `port ${dead}\n`);
     assert.equal((await heddle('gc')).stdout, `port ${dead}\n`);
     assert.equal((await heddle('gc')).stdout, '');
