@@ -1,11 +1,14 @@
 import { FlowFields } from './generated/flow-fields.ts';
+import { FLOW_WORDS, KEY_WORDS_USED } from './key-layout.ts';
 
-const WORDS = 64;
-const USED = 50;
+const WORDS = FLOW_WORDS;
+/** Words of the datapath's key that are in use. */
+const USED = 2 * KEY_WORDS_USED;
 
 /**
- * A flow key or, with the same layout, a mask (1-bits are significant). 256 bytes, the memory of
- * the eBPF programs' `struct flow_key`; see key-layout.ts. A little-endian host is assumed.
+ * A flow key or, with the same layout, a mask (1-bits are significant). The first 256 bytes are the
+ * memory of the eBPF programs' `struct flow_key`, the rest is the OpenFlow pipeline's; see
+ * key-layout.ts. A little-endian host is assumed.
  */
 export class Flow extends FlowFields {
   override readonly u32: Uint32Array;

@@ -3,7 +3,16 @@
  * Run `node packages/packet/src/generate-flow.ts`; a unit test checks that both are fresh.
  */
 import { writeFileSync } from 'node:fs';
-import { KEY_MEMBERS, KEY_WORDS, KEY_WORDS_USED, type KeyKind, kindSize } from './key-layout.ts';
+import {
+  FLOW_WORDS,
+  KEY_MEMBERS,
+  KEY_WORDS,
+  KEY_WORDS_USED,
+  type KeyKind,
+  type KeyMember,
+  kindSize,
+  PIPELINE_MEMBERS,
+} from './key-layout.ts';
 
 const BANNER = 'Generated from key-layout.ts by packages/packet/src/generate-flow.ts. Do not edit.';
 
@@ -86,19 +95,27 @@ function accessor(name: string, kind: KeyKind, offset: number, doc: string): str
 `;
 }
 
-export function generateTs(): string {
+function accessors(members: readonly KeyMember[], start: number): string {
   let body = '';
-  let offset = 0;
-  for (const m of KEY_MEMBERS) {
+  let offset = start;
+  for (const m of members) {
     if (m.ts !== undefined) body += accessor(m.ts, m.kind, offset, m.doc);
     for (const a of m.alias ?? []) body += accessor(a.ts, a.kind, offset, a.doc);
     offset += kindSize(m.kind);
   }
+  return body;
+}
+
+export function generateTs(): string {
+  const body = accessors(KEY_MEMBERS, 0) + accessors(PIPELINE_MEMBERS, KEY_WORDS * 8);
   const helpers = 'getBe32, getBe48, getBe64, getU128, setBe32, setBe48, setBe64, setU128';
   return `// ${BANNER}
 import { ${helpers} } from '../bytes.ts';
 
-/** Accessors over the ${KEY_WORDS * 8} bytes of a flow key; values are in host order. */
+/**
+ * Accessors over the ${FLOW_WORDS * 4} bytes of a flow, of which the first ${KEY_WORDS * 8} are the datapath's key;
+ * values are in host order.
+ */
 export abstract class FlowFields {
   abstract readonly u32: Uint32Array;
   abstract readonly u8: Uint8Array;

@@ -1,6 +1,7 @@
 /**
  * The flow key's layout in memory, the one source of `class Flow` and of the C header that the
- * eBPF programs include. 25 words of 8 bytes are in use; the rest up to 32 words is zero.
+ * eBPF programs include. 25 words of 8 bytes are in use; the rest up to 32 words is zero. Behind
+ * them, out of the datapath's sight, `Flow` has what belongs to the OpenFlow pipeline alone.
  *
  * Header fields lie in network byte order, what the host makes itself (ports, marks, conntrack)
  * in host order, so that a key compares and masks word by word without knowing its fields.
@@ -125,6 +126,51 @@ export const KEY_MEMBERS: readonly KeyMember[] = [
   { c: 'pad', kind: 'pad3', doc: 'Zero.' },
 ];
 
+/** Words of 4 bytes of a `Flow`; the first `2 * KEY_WORDS` are the datapath's key. */
+export const FLOW_WORDS = 112;
+
+function register(n: number): KeyMember {
+  const alias: KeyAlias[] = [];
+  if (n % 2 === 0) alias.push({ ts: `xreg${n / 2}`, kind: 'be64', doc: 'A register pair.' });
+  if (n % 4 === 0) alias.push({ ts: `xxreg${n / 4}`, kind: 'bytes16', doc: 'Four registers.' });
+  return { c: `reg${n}`, ts: `reg${n}`, kind: 'be32', doc: `Register ${n}.`, alias };
+}
+
+/** What only the pipeline knows, from byte `8 * KEY_WORDS` on. */
+export const PIPELINE_MEMBERS: readonly KeyMember[] = [
+  ...Array.from({ length: 16 }, (_, n) => register(n)),
+  { c: 'metadata', ts: 'metadata', kind: 'be64', doc: 'OpenFlow metadata, a bigint.' },
+  { c: 'conj_id', ts: 'conjId', kind: 'be32', doc: 'Conjunction that matched, 0 for none.' },
+  { c: 'actset_output', ts: 'actsetOutput', kind: 'be32', doc: 'OpenFlow port, 16 bits.' },
+  { c: 'packet_type', ts: 'packetType', kind: 'be32', doc: 'Name space and type; 0 is Ethernet.' },
+  { c: 'skb_priority', ts: 'skbPriority', kind: 'be32', doc: 'Priority for QoS (set_queue).' },
+  { c: 'ct_ipv6_src', ts: 'ctIpv6Src', kind: 'bytes16', doc: 'Source of the original direction.' },
+  { c: 'ct_ipv6_dst', ts: 'ctIpv6Dst', kind: 'bytes16', doc: 'Destination of that direction.' },
+  { c: 'mpls_lse0', ts: 'mplsLse0', kind: 'be32', doc: 'Outermost MPLS label stack entry.' },
+  { c: 'mpls_lse1', ts: 'mplsLse1', kind: 'be32', doc: 'Second MPLS label stack entry.' },
+  { c: 'mpls_lse2', ts: 'mplsLse2', kind: 'be32', doc: 'Third MPLS label stack entry.' },
+  { c: 'nsh_flags', ts: 'nshFlags', kind: 'u8', doc: 'NSH flags (RFC 8300).' },
+  { c: 'nsh_ttl', ts: 'nshTtl', kind: 'u8', doc: 'NSH TTL.' },
+  { c: 'nsh_mdtype', ts: 'nshMdtype', kind: 'u8', doc: 'NSH metadata type.' },
+  { c: 'nsh_np', ts: 'nshNp', kind: 'u8', doc: 'NSH next protocol.' },
+  { c: 'nsh_path', ts: 'nshPath', kind: 'be32', doc: 'Service path in 24 bits, index in 8.' },
+  { c: 'nsh_c1', ts: 'nshC1', kind: 'be32', doc: 'NSH context header 1.' },
+  { c: 'nsh_c2', ts: 'nshC2', kind: 'be32', doc: 'NSH context header 2.' },
+  { c: 'nsh_c3', ts: 'nshC3', kind: 'be32', doc: 'NSH context header 3.' },
+  { c: 'nsh_c4', ts: 'nshC4', kind: 'be32', doc: 'NSH context header 4.' },
+  { c: 'tun_gbp_id', ts: 'tunGbpId', kind: 'be16', doc: 'VXLAN group policy id.' },
+  { c: 'tun_gbp_flags', ts: 'tunGbpFlags', kind: 'u8', doc: 'VXLAN group policy flags.' },
+  { c: 'tun_erspan_ver', ts: 'tunErspanVer', kind: 'u8', doc: 'ERSPAN version.' },
+  { c: 'tun_erspan_idx', ts: 'tunErspanIdx', kind: 'be32', doc: 'ERSPAN index, 20 bits.' },
+  { c: 'tun_erspan_dir', ts: 'tunErspanDir', kind: 'u8', doc: 'ERSPAN direction.' },
+  { c: 'tun_erspan_hwid', ts: 'tunErspanHwid', kind: 'u8', doc: 'ERSPAN hardware id, 6 bits.' },
+  { c: 'tun_gtpu_flags', ts: 'tunGtpuFlags', kind: 'u8', doc: 'GTP-U flags.' },
+  { c: 'tun_gtpu_msgtype', ts: 'tunGtpuMsgtype', kind: 'u8', doc: 'GTP-U message type.' },
+  { c: 'nd_reserved', ts: 'ndReserved', kind: 'be32', doc: 'Reserved word of ND messages.' },
+  { c: 'nd_options_type', ts: 'ndOptionsType', kind: 'u8', doc: 'Type of the first ND option.' },
+  { c: 'pad', kind: 'pad3', doc: 'Zero.' },
+];
+
 const SIZES: Readonly<Record<KeyKind, number>> = {
   u8: 1,
   u16: 2,
@@ -152,12 +198,19 @@ export const KEY_SLOTS: ReadonlyMap<string, KeySlot> = layOut();
 
 function layOut(): Map<string, KeySlot> {
   const slots = new Map<string, KeySlot>();
-  let offset = 0;
-  for (const m of KEY_MEMBERS) {
+  const end = place(slots, KEY_MEMBERS, 0);
+  if (end !== KEY_WORDS_USED * 8) throw new Error(`flow key uses ${end} bytes`);
+  const last = place(slots, PIPELINE_MEMBERS, KEY_WORDS * 8);
+  if (last > FLOW_WORDS * 4) throw new Error(`a flow uses ${last} bytes`);
+  return slots;
+}
+
+function place(slots: Map<string, KeySlot>, members: readonly KeyMember[], start: number): number {
+  let offset = start;
+  for (const m of members) {
     if (m.ts !== undefined) slots.set(m.ts, { offset, kind: m.kind });
     for (const a of m.alias ?? []) slots.set(a.ts, { offset, kind: a.kind });
     offset += kindSize(m.kind);
   }
-  if (offset !== KEY_WORDS_USED * 8) throw new Error(`flow key uses ${offset} bytes`);
-  return slots;
+  return offset;
 }

@@ -1,7 +1,10 @@
 // Generated from key-layout.ts by packages/packet/src/generate-flow.ts. Do not edit.
 import { getBe32, getBe48, getBe64, getU128, setBe32, setBe48, setBe64, setU128 } from '../bytes.ts';
 
-/** Accessors over the 256 bytes of a flow key; values are in host order. */
+/**
+ * Accessors over the 448 bytes of a flow, of which the first 256 are the datapath's key;
+ * values are in host order.
+ */
 export abstract class FlowFields {
   abstract readonly u32: Uint32Array;
   abstract readonly u8: Uint8Array;
@@ -395,5 +398,462 @@ export abstract class FlowFields {
   }
   set ctNwProto(v: number) {
     this.u8[196] = v;
+  }
+
+  /** Register 0. */
+  get reg0(): number {
+    return getBe32(this.u8, 256);
+  }
+  set reg0(v: number) {
+    setBe32(this.u8, 256, v);
+  }
+
+  /** A register pair. */
+  get xreg0(): bigint {
+    return getBe64(this.u8, 256);
+  }
+  set xreg0(v: bigint) {
+    setBe64(this.u8, 256, v);
+  }
+
+  /** Four registers. */
+  get xxreg0(): Uint8Array {
+    return this.u8.subarray(256, 272);
+  }
+  set xxreg0(v: Uint8Array) {
+    this.u8.set(v, 256);
+  }
+
+  /** Register 1. */
+  get reg1(): number {
+    return getBe32(this.u8, 260);
+  }
+  set reg1(v: number) {
+    setBe32(this.u8, 260, v);
+  }
+
+  /** Register 2. */
+  get reg2(): number {
+    return getBe32(this.u8, 264);
+  }
+  set reg2(v: number) {
+    setBe32(this.u8, 264, v);
+  }
+
+  /** A register pair. */
+  get xreg1(): bigint {
+    return getBe64(this.u8, 264);
+  }
+  set xreg1(v: bigint) {
+    setBe64(this.u8, 264, v);
+  }
+
+  /** Register 3. */
+  get reg3(): number {
+    return getBe32(this.u8, 268);
+  }
+  set reg3(v: number) {
+    setBe32(this.u8, 268, v);
+  }
+
+  /** Register 4. */
+  get reg4(): number {
+    return getBe32(this.u8, 272);
+  }
+  set reg4(v: number) {
+    setBe32(this.u8, 272, v);
+  }
+
+  /** A register pair. */
+  get xreg2(): bigint {
+    return getBe64(this.u8, 272);
+  }
+  set xreg2(v: bigint) {
+    setBe64(this.u8, 272, v);
+  }
+
+  /** Four registers. */
+  get xxreg1(): Uint8Array {
+    return this.u8.subarray(272, 288);
+  }
+  set xxreg1(v: Uint8Array) {
+    this.u8.set(v, 272);
+  }
+
+  /** Register 5. */
+  get reg5(): number {
+    return getBe32(this.u8, 276);
+  }
+  set reg5(v: number) {
+    setBe32(this.u8, 276, v);
+  }
+
+  /** Register 6. */
+  get reg6(): number {
+    return getBe32(this.u8, 280);
+  }
+  set reg6(v: number) {
+    setBe32(this.u8, 280, v);
+  }
+
+  /** A register pair. */
+  get xreg3(): bigint {
+    return getBe64(this.u8, 280);
+  }
+  set xreg3(v: bigint) {
+    setBe64(this.u8, 280, v);
+  }
+
+  /** Register 7. */
+  get reg7(): number {
+    return getBe32(this.u8, 284);
+  }
+  set reg7(v: number) {
+    setBe32(this.u8, 284, v);
+  }
+
+  /** Register 8. */
+  get reg8(): number {
+    return getBe32(this.u8, 288);
+  }
+  set reg8(v: number) {
+    setBe32(this.u8, 288, v);
+  }
+
+  /** A register pair. */
+  get xreg4(): bigint {
+    return getBe64(this.u8, 288);
+  }
+  set xreg4(v: bigint) {
+    setBe64(this.u8, 288, v);
+  }
+
+  /** Four registers. */
+  get xxreg2(): Uint8Array {
+    return this.u8.subarray(288, 304);
+  }
+  set xxreg2(v: Uint8Array) {
+    this.u8.set(v, 288);
+  }
+
+  /** Register 9. */
+  get reg9(): number {
+    return getBe32(this.u8, 292);
+  }
+  set reg9(v: number) {
+    setBe32(this.u8, 292, v);
+  }
+
+  /** Register 10. */
+  get reg10(): number {
+    return getBe32(this.u8, 296);
+  }
+  set reg10(v: number) {
+    setBe32(this.u8, 296, v);
+  }
+
+  /** A register pair. */
+  get xreg5(): bigint {
+    return getBe64(this.u8, 296);
+  }
+  set xreg5(v: bigint) {
+    setBe64(this.u8, 296, v);
+  }
+
+  /** Register 11. */
+  get reg11(): number {
+    return getBe32(this.u8, 300);
+  }
+  set reg11(v: number) {
+    setBe32(this.u8, 300, v);
+  }
+
+  /** Register 12. */
+  get reg12(): number {
+    return getBe32(this.u8, 304);
+  }
+  set reg12(v: number) {
+    setBe32(this.u8, 304, v);
+  }
+
+  /** A register pair. */
+  get xreg6(): bigint {
+    return getBe64(this.u8, 304);
+  }
+  set xreg6(v: bigint) {
+    setBe64(this.u8, 304, v);
+  }
+
+  /** Four registers. */
+  get xxreg3(): Uint8Array {
+    return this.u8.subarray(304, 320);
+  }
+  set xxreg3(v: Uint8Array) {
+    this.u8.set(v, 304);
+  }
+
+  /** Register 13. */
+  get reg13(): number {
+    return getBe32(this.u8, 308);
+  }
+  set reg13(v: number) {
+    setBe32(this.u8, 308, v);
+  }
+
+  /** Register 14. */
+  get reg14(): number {
+    return getBe32(this.u8, 312);
+  }
+  set reg14(v: number) {
+    setBe32(this.u8, 312, v);
+  }
+
+  /** A register pair. */
+  get xreg7(): bigint {
+    return getBe64(this.u8, 312);
+  }
+  set xreg7(v: bigint) {
+    setBe64(this.u8, 312, v);
+  }
+
+  /** Register 15. */
+  get reg15(): number {
+    return getBe32(this.u8, 316);
+  }
+  set reg15(v: number) {
+    setBe32(this.u8, 316, v);
+  }
+
+  /** OpenFlow metadata, a bigint. */
+  get metadata(): bigint {
+    return getBe64(this.u8, 320);
+  }
+  set metadata(v: bigint) {
+    setBe64(this.u8, 320, v);
+  }
+
+  /** Conjunction that matched, 0 for none. */
+  get conjId(): number {
+    return getBe32(this.u8, 328);
+  }
+  set conjId(v: number) {
+    setBe32(this.u8, 328, v);
+  }
+
+  /** OpenFlow port, 16 bits. */
+  get actsetOutput(): number {
+    return getBe32(this.u8, 332);
+  }
+  set actsetOutput(v: number) {
+    setBe32(this.u8, 332, v);
+  }
+
+  /** Name space and type; 0 is Ethernet. */
+  get packetType(): number {
+    return getBe32(this.u8, 336);
+  }
+  set packetType(v: number) {
+    setBe32(this.u8, 336, v);
+  }
+
+  /** Priority for QoS (set_queue). */
+  get skbPriority(): number {
+    return getBe32(this.u8, 340);
+  }
+  set skbPriority(v: number) {
+    setBe32(this.u8, 340, v);
+  }
+
+  /** Source of the original direction. */
+  get ctIpv6Src(): Uint8Array {
+    return this.u8.subarray(344, 360);
+  }
+  set ctIpv6Src(v: Uint8Array) {
+    this.u8.set(v, 344);
+  }
+
+  /** Destination of that direction. */
+  get ctIpv6Dst(): Uint8Array {
+    return this.u8.subarray(360, 376);
+  }
+  set ctIpv6Dst(v: Uint8Array) {
+    this.u8.set(v, 360);
+  }
+
+  /** Outermost MPLS label stack entry. */
+  get mplsLse0(): number {
+    return getBe32(this.u8, 376);
+  }
+  set mplsLse0(v: number) {
+    setBe32(this.u8, 376, v);
+  }
+
+  /** Second MPLS label stack entry. */
+  get mplsLse1(): number {
+    return getBe32(this.u8, 380);
+  }
+  set mplsLse1(v: number) {
+    setBe32(this.u8, 380, v);
+  }
+
+  /** Third MPLS label stack entry. */
+  get mplsLse2(): number {
+    return getBe32(this.u8, 384);
+  }
+  set mplsLse2(v: number) {
+    setBe32(this.u8, 384, v);
+  }
+
+  /** NSH flags (RFC 8300). */
+  get nshFlags(): number {
+    return this.u8[388]!;
+  }
+  set nshFlags(v: number) {
+    this.u8[388] = v;
+  }
+
+  /** NSH TTL. */
+  get nshTtl(): number {
+    return this.u8[389]!;
+  }
+  set nshTtl(v: number) {
+    this.u8[389] = v;
+  }
+
+  /** NSH metadata type. */
+  get nshMdtype(): number {
+    return this.u8[390]!;
+  }
+  set nshMdtype(v: number) {
+    this.u8[390] = v;
+  }
+
+  /** NSH next protocol. */
+  get nshNp(): number {
+    return this.u8[391]!;
+  }
+  set nshNp(v: number) {
+    this.u8[391] = v;
+  }
+
+  /** Service path in 24 bits, index in 8. */
+  get nshPath(): number {
+    return getBe32(this.u8, 392);
+  }
+  set nshPath(v: number) {
+    setBe32(this.u8, 392, v);
+  }
+
+  /** NSH context header 1. */
+  get nshC1(): number {
+    return getBe32(this.u8, 396);
+  }
+  set nshC1(v: number) {
+    setBe32(this.u8, 396, v);
+  }
+
+  /** NSH context header 2. */
+  get nshC2(): number {
+    return getBe32(this.u8, 400);
+  }
+  set nshC2(v: number) {
+    setBe32(this.u8, 400, v);
+  }
+
+  /** NSH context header 3. */
+  get nshC3(): number {
+    return getBe32(this.u8, 404);
+  }
+  set nshC3(v: number) {
+    setBe32(this.u8, 404, v);
+  }
+
+  /** NSH context header 4. */
+  get nshC4(): number {
+    return getBe32(this.u8, 408);
+  }
+  set nshC4(v: number) {
+    setBe32(this.u8, 408, v);
+  }
+
+  /** VXLAN group policy id. */
+  get tunGbpId(): number {
+    return (this.u8[412]! << 8) | this.u8[413]!;
+  }
+  set tunGbpId(v: number) {
+    this.u8[412] = v >>> 8;
+    this.u8[413] = v;
+  }
+
+  /** VXLAN group policy flags. */
+  get tunGbpFlags(): number {
+    return this.u8[414]!;
+  }
+  set tunGbpFlags(v: number) {
+    this.u8[414] = v;
+  }
+
+  /** ERSPAN version. */
+  get tunErspanVer(): number {
+    return this.u8[415]!;
+  }
+  set tunErspanVer(v: number) {
+    this.u8[415] = v;
+  }
+
+  /** ERSPAN index, 20 bits. */
+  get tunErspanIdx(): number {
+    return getBe32(this.u8, 416);
+  }
+  set tunErspanIdx(v: number) {
+    setBe32(this.u8, 416, v);
+  }
+
+  /** ERSPAN direction. */
+  get tunErspanDir(): number {
+    return this.u8[420]!;
+  }
+  set tunErspanDir(v: number) {
+    this.u8[420] = v;
+  }
+
+  /** ERSPAN hardware id, 6 bits. */
+  get tunErspanHwid(): number {
+    return this.u8[421]!;
+  }
+  set tunErspanHwid(v: number) {
+    this.u8[421] = v;
+  }
+
+  /** GTP-U flags. */
+  get tunGtpuFlags(): number {
+    return this.u8[422]!;
+  }
+  set tunGtpuFlags(v: number) {
+    this.u8[422] = v;
+  }
+
+  /** GTP-U message type. */
+  get tunGtpuMsgtype(): number {
+    return this.u8[423]!;
+  }
+  set tunGtpuMsgtype(v: number) {
+    this.u8[423] = v;
+  }
+
+  /** Reserved word of ND messages. */
+  get ndReserved(): number {
+    return getBe32(this.u8, 424);
+  }
+  set ndReserved(v: number) {
+    setBe32(this.u8, 424, v);
+  }
+
+  /** Type of the first ND option. */
+  get ndOptionsType(): number {
+    return this.u8[428]!;
+  }
+  set ndOptionsType(v: number) {
+    this.u8[428] = v;
   }
 }

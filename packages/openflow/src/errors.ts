@@ -1,0 +1,12 @@
+/** Errors as OpenFlow names them: what a peer's message is refused with. */
+import { HeddleError } from '@heddle/runtime';
+
+/** A name of the error table (ofp-errors: `OFPBMC_BAD_FIELD` …), independent of the version. */
+export class OfpError extends HeddleError {
+  readonly ofpErr: string;
+
+  constructor(ofpErr: string, detail?: string) {
+    super(detail === undefined ? ofpErr : `${ofpErr} (${detail})`);
+    this.ofpErr = ofpErr;
+  }
+}

@@ -1,0 +1,5 @@
+export * from './constants.ts';
+export * from './errors.ts';
+export * from './match.ts';
+export * from './messages.ts';
+export * from './ofp-actions.ts';
