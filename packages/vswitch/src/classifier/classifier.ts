@@ -1,0 +1,230 @@
+/**
+ * Finds the rule of the highest priority for a packet by tuple space search, and which bits of
+ * the packet the answer hangs on: the fewest that it can tell cheaply, since they become a
+ * megaflow's mask. Tables of one mask are searched by descending priority, each in stages
+ * (metadata, L2, L3, L4) that stop at the first that rules a match out; prefix tries rule out
+ * whole tables by a few bits of an address.
+ */
+import type { Flow } from '@heddle/packet';
+import type { ClsRule } from './cls-rule.ts';
+import { type PrefixLookup, PrefixTrie } from './prefix-trie.ts';
+import { byteSwap, NW_DST_WORD, NW_SRC_WORD, Subtable } from './subtable.ts';
+
+export class Classifier<R extends ClsRule> {
+  readonly #byMask = new Map<string, Subtable<R>>();
+  /** By descending priority of their best rule. */
+  #subtables: Subtable<R>[] = [];
+  #sorted = true;
+  readonly #src = new PrefixTrie();
+  readonly #dst = new PrefixTrie();
+  #size = 0;
+  #conjunctive = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get subtables(): number {
+    return this.#byMask.size;
+  }
+
+  /** `key` is masked by `mask`. There must be no rule of the same match and priority. */
+  insert(rule: R, key: Flow, mask: Flow): void {
+    const id = maskId(mask);
+    let subtable = this.#byMask.get(id);
+    if (!subtable) {
+      subtable = new Subtable<R>(mask);
+      this.#byMask.set(id, subtable);
+      this.#subtables.push(subtable);
+      this.#sorted = false;
+    }
+    if (rule.priority > subtable.maxPriority) this.#sorted = false;
+    subtable.insert(rule, key);
+    rule.subtable = subtable as unknown as Subtable<ClsRule>;
+    if (subtable.srcPrefix > 0) this.#src.insert(address(key, NW_SRC_WORD), subtable.srcPrefix);
+    if (subtable.dstPrefix > 0) this.#dst.insert(address(key, NW_DST_WORD), subtable.dstPrefix);
+    this.#size++;
+    if (rule.conjunctions.length > 0) this.#conjunctive++;
+  }
+
+  remove(rule: R): void {
+    const subtable = rule.subtable as unknown as Subtable<R>;
+    const key = subtable.keyOf(rule);
+    const before = subtable.maxPriority;
+    subtable.remove(rule);
+    if (subtable.maxPriority !== before) this.#sorted = false;
+    if (subtable.srcPrefix > 0) this.#src.remove(address(key, NW_SRC_WORD), subtable.srcPrefix);
+    if (subtable.dstPrefix > 0) this.#dst.remove(address(key, NW_DST_WORD), subtable.dstPrefix);
+    this.#size--;
+    if (rule.conjunctions.length > 0) this.#conjunctive--;
+    if (subtable.size === 0) {
+      this.#byMask.delete(maskId(subtable.mask));
+      this.#subtables.splice(this.#subtables.indexOf(subtable), 1);
+    }
+  }
+
+  /** The rule of exactly this match and priority. */
+  find(key: Flow, mask: Flow, priority: number): R | undefined {
+    return this.#byMask.get(maskId(mask))?.find(key, priority);
+  }
+
+  *rules(): IterableIterator<R> {
+    for (const subtable of this.#subtables) yield* subtable.rules();
+  }
+
+  /** Rules whose match is the given one or narrower. */
+  *within(key: Flow, mask: Flow): IterableIterator<R> {
+    for (const subtable of this.#subtables) {
+      if (!covers(subtable.mask, mask)) continue;
+      for (const rule of subtable.rules()) {
+        if (subtable.keyMatches(rule, key, mask)) yield rule;
+      }
+    }
+  }
+
+  /** Whether a rule of the same priority could match the same packet. */
+  overlaps(key: Flow, mask: Flow, priority: number): boolean {
+    for (const subtable of this.#subtables) {
+      const common = subtable.mask.clone();
+      for (let i = 0; i < common.u32.length; i++) common.u32[i]! &= mask.u32[i]!;
+      for (const rule of subtable.rules()) {
+        if (rule.priority === priority && subtable.keyMatches(rule, key, common)) return true;
+      }
+    }
+    return false;
+  }
+
+  lookup(flow: Flow, wildcards?: Flow): R | undefined {
+    if (!this.#sorted) this.#sort();
+    if (this.#conjunctive > 0) return this.#lookupConjunctive(flow, wildcards, true);
+    const prefixes = new Prefixes(this.#src, this.#dst, flow);
+    let best: R | undefined;
+    for (const subtable of this.#subtables) {
+      if (best && subtable.maxPriority <= best.priority) break;
+      if (prefixes.ruleOut(subtable, wildcards)) continue;
+      const rule = subtable.lookup(flow, wildcards);
+      if (rule && (!best || rule.priority > best.priority)) best = rule;
+    }
+    return best;
+  }
+
+  /**
+   * As `lookup`, but a rule with conjunctions counts only with rules for every other clause of
+   * one of them; then `conj_id` is looked up.
+   */
+  #lookupConjunctive(flow: Flow, wildcards: Flow | undefined, allow: boolean): R | undefined {
+    const prefixes = new Prefixes(this.#src, this.#dst, flow);
+    let hard: R | undefined;
+    const soft: R[] = [];
+    for (const subtable of this.#subtables) {
+      if (hard && subtable.maxPriority <= hard.priority) break;
+      if (prefixes.ruleOut(subtable, wildcards)) continue;
+      if (!subtable.lookup(flow, wildcards)) continue;
+      for (const rule of subtable.lookupAll(flow)) {
+        if (hard && rule.priority <= hard.priority) break;
+        if (rule.conjunctions.length > 0) {
+          if (allow) soft.push(rule);
+          continue;
+        }
+        hard = rule;
+        break;
+      }
+    }
+    const floor = hard?.priority ?? -1;
+    const priorities = [...new Set(soft.map((r) => r.priority))].sort((a, b) => b - a);
+    for (const priority of priorities) {
+      if (priority <= floor) break;
+      for (const id of satisfied(soft.filter((r) => r.priority === priority))) {
+        const saved = flow.conjId;
+        flow.conjId = id;
+        const rule = this.#lookupConjunctive(flow, wildcards, false);
+        flow.conjId = saved;
+        if (rule && rule.priority > floor) return rule;
+      }
+    }
+    return hard;
+  }
+
+  #sort(): void {
+    this.#subtables.sort((a, b) => b.maxPriority - a.maxPriority);
+    this.#sorted = true;
+  }
+}
+
+/** Conjunctions that have a rule for every clause, by ascending id. */
+function satisfied(rules: readonly ClsRule[]): number[] {
+  const clauses = new Map<string, { id: number; have: Set<number>; want: number }>();
+  for (const rule of rules) {
+    for (const { id, clause, nClauses } of rule.conjunctions) {
+      const key = `${id}/${nClauses}`;
+      let entry = clauses.get(key);
+      if (!entry) {
+        entry = { id, have: new Set(), want: nClauses };
+        clauses.set(key, entry);
+      }
+      entry.have.add(clause);
+    }
+  }
+  const complete = [...clauses.values()].filter((c) => c.have.size === c.want);
+  return complete.map((c) => c.id).sort((a, b) => a - b);
+}
+
+/** Which tables the addresses of one packet rule out; the tries are asked when it matters. */
+class Prefixes {
+  readonly #tries: readonly [src: PrefixTrie, dst: PrefixTrie];
+  readonly #flow: Flow;
+  #src: PrefixLookup | undefined;
+  #dst: PrefixLookup | undefined;
+
+  constructor(src: PrefixTrie, dst: PrefixTrie, flow: Flow) {
+    this.#tries = [src, dst];
+    this.#flow = flow;
+  }
+
+  ruleOut(
+    subtable: Pick<Subtable<ClsRule>, 'srcPrefix' | 'dstPrefix'>,
+    wildcards: Flow | undefined,
+  ): boolean {
+    if (subtable.dstPrefix > 0) {
+      this.#dst ??= this.#tries[1].lookup(address(this.#flow, NW_DST_WORD));
+      if (!this.#dst.lengths.includes(subtable.dstPrefix)) {
+        if (wildcards) addPrefix(wildcards, NW_DST_WORD, this.#dst.checked);
+        return true;
+      }
+    }
+    if (subtable.srcPrefix > 0) {
+      this.#src ??= this.#tries[0].lookup(address(this.#flow, NW_SRC_WORD));
+      if (!this.#src.lengths.includes(subtable.srcPrefix)) {
+        if (wildcards) addPrefix(wildcards, NW_SRC_WORD, this.#src.checked);
+        return true;
+      }
+    }
+    return false;
+  }
+}
+
+function addPrefix(wildcards: Flow, first: number, bits: number): void {
+  for (let i = 0; i * 32 < bits; i++) {
+    const n = Math.min(bits - i * 32, 32);
+    const mask = n === 32 ? 0xffff_ffff : (0xffff_ffff << (32 - n)) >>> 0;
+    wildcards.u32[first + i]! |= byteSwap(mask);
+  }
+}
+
+/** An address in words of which the first bit of the wire is the highest. */
+function address(flow: Flow, first: number): Uint32Array {
+  const out = new Uint32Array(4);
+  for (let i = 0; i < 4; i++) out[i] = byteSwap(flow.u32[first + i]!);
+  return out;
+}
+
+/** Whether `mask` has every bit of `part`. */
+function covers(mask: Flow, part: Flow): boolean {
+  for (let i = 0; i < part.u32.length; i++) if ((part.u32[i]! & ~mask.u32[i]!) !== 0) return false;
+  return true;
+}
+
+function maskId(mask: Flow): string {
+  const { u8 } = mask;
+  return Buffer.from(u8.buffer, u8.byteOffset, u8.byteLength).toString('latin1');
+}

@@ -1,0 +1,298 @@
+/** The rules of one mask: a hash table over the masked words of their keys. */
+import { Flow } from '@heddle/packet';
+import type { ClsRule } from './cls-rule.ts';
+
+/** Fields in the order in which a lookup looks: what tells most packets apart comes first. */
+const STAGES = 4;
+const STAGE_METADATA = 0;
+const STAGE_L2 = 1;
+const STAGE_L3 = 2;
+const STAGE_L4 = 3;
+/** Word of the last bytes of eth_src and of tcp_flags. */
+const TCP_FLAGS_WORD = 19;
+const ETH_SRC_TAIL = 0x0000_ffff;
+
+function stageOf(word: number, bits: number): number {
+  if (word === TCP_FLAGS_WORD) return (bits & ETH_SRC_TAIL) !== 0 ? STAGE_L2 : STAGE_L4;
+  if (word < 16 || (word >= 32 && word < 38) || (word >= 46 && word < 94)) return STAGE_METADATA;
+  if (word < 22) return STAGE_L2;
+  if (word < 31 || word >= 42) return STAGE_L3;
+  return STAGE_L4;
+}
+
+/** `0` when a word ends no prefix: the mask's bits of an address as a prefix length, or -1. */
+function prefixLength(mask: Flow, first: number): number {
+  let length = 0;
+  for (let i = 0; i < 4; i++) {
+    const word = byteSwap(mask.u32[first + i]!);
+    const ones = Math.clz32(~word);
+    if (ones < 32 && word << ones !== 0) return -1;
+    if (length < i * 32 && ones > 0) return -1;
+    length += ones;
+  }
+  return length;
+}
+
+export function byteSwap(x: number): number {
+  return ((x << 24) | ((x & 0xff00) << 8) | ((x >>> 8) & 0xff00) | (x >>> 24)) >>> 0;
+}
+
+export const NW_SRC_WORD = 22;
+export const NW_DST_WORD = 26;
+
+const MIN_BUCKETS = 8;
+
+export class Subtable<R extends ClsRule> {
+  readonly mask: Flow;
+  /** Indices of the words in which the mask has bits, by stage. */
+  readonly words: Uint8Array;
+  readonly maskWords: Uint32Array;
+  /** Where each stage but the last ends in `words`; stages without words are left out. */
+  readonly stageEnds: readonly number[];
+  /** Lengths of the mask's prefixes of the two addresses; 0 and -1: none. */
+  readonly srcPrefix: number;
+  readonly dstPrefix: number;
+  maxPriority = -1;
+  size = 0;
+  readonly #priorities = new Map<number, number>();
+  #heads = new Int32Array(MIN_BUCKETS).fill(-1);
+  /** By stage: how many rules fall on each partial hash. What is 0 cannot match. */
+  #filters: Uint32Array[];
+  #hashes = new Int32Array(MIN_BUCKETS);
+  #next = new Int32Array(MIN_BUCKETS);
+  #rules: (R | undefined)[] = [];
+  #keys: Uint32Array;
+  #free: number[] = [];
+
+  constructor(mask: Flow) {
+    this.mask = mask.clone();
+    const used = [...mask.u32.keys()].filter((i) => mask.u32[i] !== 0);
+    used.sort((a, b) => stageOf(a, mask.u32[a]!) - stageOf(b, mask.u32[b]!) || a - b);
+    this.words = Uint8Array.from(used);
+    this.maskWords = Uint32Array.from(used, (i) => mask.u32[i]!);
+    const ends: number[] = [];
+    for (let stage = 0; stage < STAGES - 1; stage++) {
+      const end = used.filter((i) => stageOf(i, mask.u32[i]!) <= stage).length;
+      if (end > (ends.at(-1) ?? 0) && end < used.length) ends.push(end);
+    }
+    this.stageEnds = ends;
+    this.#filters = ends.map(() => new Uint32Array(MIN_BUCKETS));
+    this.#keys = new Uint32Array(MIN_BUCKETS * used.length);
+    this.srcPrefix = prefixLength(mask, NW_SRC_WORD);
+    this.dstPrefix = prefixLength(mask, NW_DST_WORD);
+  }
+
+  /** `key` must be masked. */
+  insert(rule: R, key: Flow): void {
+    if (this.size === this.#heads.length) this.#grow();
+    const slot = this.#free.pop() ?? this.#rules.length;
+    const n = this.words.length;
+    for (let i = 0; i < n; i++) this.#keys[slot * n + i] = key.u32[this.words[i]!]!;
+    this.#rules[slot] = rule;
+    rule.slot = slot;
+    this.#hashes[slot] = this.#hashSlot(slot);
+    this.size++;
+    this.#link(slot);
+    const count = this.#priorities.get(rule.priority) ?? 0;
+    this.#priorities.set(rule.priority, count + 1);
+    if (rule.priority > this.maxPriority) this.maxPriority = rule.priority;
+  }
+
+  remove(rule: R): void {
+    const { slot } = rule;
+    this.#unlink(slot);
+    this.#rules[slot] = undefined;
+    this.#free.push(slot);
+    this.size--;
+    const count = this.#priorities.get(rule.priority)! - 1;
+    if (count > 0) this.#priorities.set(rule.priority, count);
+    else {
+      this.#priorities.delete(rule.priority);
+      if (rule.priority === this.maxPriority) {
+        this.maxPriority = -1;
+        for (const p of this.#priorities.keys()) if (p > this.maxPriority) this.maxPriority = p;
+      }
+    }
+  }
+
+  *rules(): IterableIterator<R> {
+    for (const rule of this.#rules) if (rule) yield rule;
+  }
+
+  /** The key of a rule of this table. */
+  keyOf(rule: R, out: Flow = new Flow()): Flow {
+    const n = this.words.length;
+    for (let i = 0; i < n; i++) out.u32[this.words[i]!] = this.#keys[rule.slot * n + i]!;
+    return out;
+  }
+
+  /** Whether the key of `rule` has the bits of `key` under `mask`, which this table's mask covers. */
+  keyMatches(rule: R, key: Flow, mask: Flow): boolean {
+    const n = this.words.length;
+    for (let i = 0; i < n; i++) {
+      const word = this.words[i]!;
+      const m = mask.u32[word]!;
+      if (m !== 0 && ((this.#keys[rule.slot * n + i]! ^ key.u32[word]!) & m) !== 0) return false;
+    }
+    return true;
+  }
+
+  /** The rule of exactly this key and priority. */
+  find(key: Flow, priority: number): R | undefined {
+    for (let slot = this.#first(key); slot >= 0; slot = this.#next[slot]!) {
+      if (this.#rules[slot]!.priority === priority && this.#equals(slot, key)) {
+        return this.#rules[slot];
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * The rule of the highest priority for a packet. Adds to `wildcards`, when given, what had to be
+   * looked at; a miss looks only at the stages up to the one that tells.
+   */
+  lookup(flow: Flow, wildcards: Flow | undefined): R | undefined {
+    const slot = this.#lookupSlot(flow, wildcards);
+    return slot < 0 ? undefined : this.#rules[slot];
+  }
+
+  /** All rules that match, the highest priority first. */
+  *lookupAll(flow: Flow): IterableIterator<R> {
+    for (let slot = this.#lookupSlot(flow, undefined); slot >= 0; slot = this.#next[slot]!) {
+      if (this.#matches(slot, flow)) yield this.#rules[slot]!;
+    }
+  }
+
+  addWildcards(wildcards: Flow): void {
+    this.#addWords(wildcards, this.words.length);
+  }
+
+  #lookupSlot(flow: Flow, wildcards: Flow | undefined): number {
+    const { words, maskWords, stageEnds } = this;
+    const { u32 } = flow;
+    const buckets = this.#heads.length - 1;
+    let h = 0;
+    let i = 0;
+    for (let stage = 0; stage < stageEnds.length; stage++) {
+      const end = stageEnds[stage]!;
+      for (; i < end; i++) h = mix(h, u32[words[i]!]! & maskWords[i]!);
+      if (this.#filters[stage]![finish(h) & buckets] === 0) {
+        if (wildcards) this.#addWords(wildcards, end);
+        return -1;
+      }
+    }
+    for (; i < words.length; i++) h = mix(h, u32[words[i]!]! & maskWords[i]!);
+    if (wildcards) this.#addWords(wildcards, words.length);
+    const hash = finish(h);
+    for (let slot = this.#heads[hash & buckets]!; slot >= 0; slot = this.#next[slot]!) {
+      if (this.#hashes[slot] === hash && this.#matches(slot, flow)) return slot;
+    }
+    return -1;
+  }
+
+  #addWords(wildcards: Flow, end: number): void {
+    const { words, maskWords } = this;
+    const { u32 } = wildcards;
+    for (let i = 0; i < end; i++) u32[words[i]!]! |= maskWords[i]!;
+  }
+
+  #matches(slot: number, flow: Flow): boolean {
+    const { words, maskWords } = this;
+    const n = words.length;
+    const at = slot * n;
+    for (let i = 0; i < n; i++) {
+      if (((flow.u32[words[i]!]! & maskWords[i]!) ^ this.#keys[at + i]!) !== 0) return false;
+    }
+    return true;
+  }
+
+  #equals(slot: number, key: Flow): boolean {
+    const n = this.words.length;
+    for (let i = 0; i < n; i++) {
+      if (this.#keys[slot * n + i] !== key.u32[this.words[i]!]) return false;
+    }
+    return true;
+  }
+
+  #first(key: Flow): number {
+    let h = 0;
+    for (const word of this.words) h = mix(h, key.u32[word]!);
+    return this.#heads[finish(h) & (this.#heads.length - 1)]!;
+  }
+
+  #hashSlot(slot: number): number {
+    const n = this.words.length;
+    let h = 0;
+    for (let i = 0; i < n; i++) h = mix(h, this.#keys[slot * n + i]!);
+    return finish(h);
+  }
+
+  /** Into its chain behind what has a priority as high or higher; counts its partial hashes. */
+  #link(slot: number): void {
+    const { priority } = this.#rules[slot]!;
+    const bucket = this.#hashes[slot]! & (this.#heads.length - 1);
+    let before = -1;
+    let at = this.#heads[bucket]!;
+    while (at >= 0 && this.#rules[at]!.priority >= priority) {
+      before = at;
+      at = this.#next[at]!;
+    }
+    this.#next[slot] = at;
+    if (before < 0) this.#heads[bucket] = slot;
+    else this.#next[before] = slot;
+    this.#count(slot, 1);
+  }
+
+  #unlink(slot: number): void {
+    const bucket = this.#hashes[slot]! & (this.#heads.length - 1);
+    if (this.#heads[bucket] === slot) this.#heads[bucket] = this.#next[slot]!;
+    else {
+      let at = this.#heads[bucket]!;
+      while (this.#next[at] !== slot) at = this.#next[at]!;
+      this.#next[at] = this.#next[slot]!;
+    }
+    this.#count(slot, -1);
+  }
+
+  #count(slot: number, by: number): void {
+    const n = this.words.length;
+    const buckets = this.#heads.length - 1;
+    let h = 0;
+    let i = 0;
+    for (let stage = 0; stage < this.stageEnds.length; stage++) {
+      for (; i < this.stageEnds[stage]!; i++) h = mix(h, this.#keys[slot * n + i]!);
+      this.#filters[stage]![finish(h) & buckets]! += by;
+    }
+  }
+
+  #grow(): void {
+    const capacity = this.#heads.length * 2;
+    const grown = (old: Int32Array): Int32Array<ArrayBuffer> => {
+      const out = new Int32Array(capacity);
+      out.set(old);
+      return out;
+    };
+    this.#hashes = grown(this.#hashes);
+    this.#next = grown(this.#next);
+    const keys = new Uint32Array(capacity * this.words.length);
+    keys.set(this.#keys);
+    this.#keys = keys;
+    this.#heads = new Int32Array(capacity).fill(-1);
+    this.#filters = this.stageEnds.map(() => new Uint32Array(capacity));
+    for (let slot = 0; slot < this.#rules.length; slot++) if (this.#rules[slot]) this.#link(slot);
+  }
+}
+
+function mix(hash: number, data: number): number {
+  let d = Math.imul(data, 0xcc9e2d51);
+  d = Math.imul((d << 15) | (d >>> 17), 0x1b873593);
+  const h = hash ^ d;
+  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+/** A signed 32-bit number, as Int32Array keeps it. */
+function finish(hash: number): number {
+  let h = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}
