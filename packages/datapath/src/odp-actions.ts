@@ -16,5 +16,52 @@ export type OdpAction =
   | { readonly type: 'userspace'; readonly userdata: Uint8Array }
   | { readonly type: 'recirc'; readonly id: number }
   | { readonly type: 'trunc'; readonly maxLen: number }
+  | { readonly type: 'set_priority'; readonly priority: number }
+  | { readonly type: 'hash'; readonly algorithm: 'l4' | 'sym_l4'; readonly basis: number }
+  | { readonly type: 'push_mpls'; readonly lse: number; readonly ethertype: number }
+  | { readonly type: 'pop_mpls'; readonly ethertype: number }
+  | { readonly type: 'set_mpls'; readonly lse: number; readonly mask: number }
+  | OdpCtAction
+  | { readonly type: 'ct_clear' }
+  | { readonly type: 'clone'; readonly actions: readonly OdpAction[] }
+  /** `probability` of 2^32. */
+  | {
+      readonly type: 'sample';
+      readonly probability: number;
+      readonly actions: readonly OdpAction[];
+    }
+  | { readonly type: 'meter'; readonly id: number }
+  | {
+      readonly type: 'check_pkt_len';
+      readonly size: number;
+      readonly greater: readonly OdpAction[];
+      readonly lessEqual: readonly OdpAction[];
+    }
   /** Must be last; `reason` is counted. An empty list drops, too. */
   | { readonly type: 'drop'; readonly reason: string };
+
+/** `ct(...)`: sends the packet through connection tracking. */
+export interface OdpCtAction {
+  readonly type: 'ct';
+  readonly commit: boolean;
+  readonly force: boolean;
+  readonly zone: number;
+  readonly mark?: { readonly value: number; readonly mask: number };
+  readonly label?: { readonly value: bigint; readonly mask: bigint };
+  /** `ftp` or `tftp`. */
+  readonly helper?: string;
+  readonly nat?: OdpNat;
+}
+
+export interface OdpNat {
+  /** Neither: what the connection has is applied. */
+  readonly direction?: 'src' | 'dst';
+  readonly family?: 4 | 6;
+  readonly min?: bigint;
+  readonly max?: bigint;
+  readonly portMin?: number;
+  readonly portMax?: number;
+  readonly persistent?: boolean;
+  readonly hash?: boolean;
+  readonly random?: boolean;
+}

@@ -24,6 +24,7 @@ import {
   TCP_FLAG_NAMES,
   transportGroup,
 } from './odp-fields.ts';
+import { formatPlainAction } from './odp-format-action.ts';
 
 export interface OdpFormatOptions {
   /** `-m`: ufid, port names and wildcarded fields, too. */
@@ -339,6 +340,18 @@ function formatOdpAction(a: OdpAction, o: OdpFormatOptions): string {
       return `recirc(${hex(a.id)})`;
     case 'trunc':
       return `trunc(${a.maxLen})`;
+    case 'clone':
+      return `clone(${formatOdpActions(a.actions, o)})`;
+    case 'sample': {
+      const percent = ((100 * a.probability) / 2 ** 32).toFixed(1);
+      return `sample(sample=${percent}%,actions(${formatOdpActions(a.actions, o)}))`;
+    }
+    case 'check_pkt_len': {
+      const [gt, le] = [formatOdpActions(a.greater, o), formatOdpActions(a.lessEqual, o)];
+      return `check_pkt_len(size=${a.size},gt(${gt}),le(${le}))`;
+    }
+    default:
+      return formatPlainAction(a);
   }
 }
 

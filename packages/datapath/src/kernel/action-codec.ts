@@ -78,6 +78,8 @@ function encodeOne(a: OdpAction, last: boolean, key: Flow, names: ActionNames): 
     case 'drop':
       if (!last) throw new SystemError('EINVAL', 'drop is not the last action');
       return [makeAct(L.A_DROP, 0, names.dropId(a.reason))];
+    default:
+      throw new SystemError('EOPNOTSUPP', `action ${a.type}`);
   }
 }
 
