@@ -58,11 +58,16 @@ export interface FlowStats {
   tcpFlags: number;
 }
 
-/** A megaflow: a packet whose key, masked with `mask`, equals `key` is treated by `actions`. */
+/**
+ * A megaflow: a packet whose key, masked with `mask`, equals `key` is treated by `actions`. Engines
+ * keep what they are given: whoever put a flow changes none of it afterwards.
+ */
 export interface DpFlow {
   readonly key: Flow;
   readonly mask: Flow;
   readonly actions: readonly OdpAction[];
+  /** Of key and mask, where it is known already. */
+  readonly ufid?: string;
 }
 
 export interface InstalledFlow extends DpFlow {
@@ -136,7 +141,10 @@ export interface Dpif extends Disposable {
   /** Called when a port's device vanished, came back, was renamed or changed state. */
   onPortChange(listener: (port: OdpPort) => void): void;
 
-  /** Replaces or creates; returns the stats at the moment of the change for `modify`. */
+  /**
+   * Replaces or creates; returns the stats at the moment of the change for `modify`. Within an upcall
+   * handler flows may wait until the next `execute` or the handler's end, to go together.
+   */
   flowPut(flow: DpFlow, mode?: FlowPutMode): FlowStats | undefined;
   /** Deletes and returns the last stats; undefined when there was no such flow. */
   flowDel(ufid: string): FlowStats | undefined;

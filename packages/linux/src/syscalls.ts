@@ -1,6 +1,7 @@
 /** System call numbers of the architectures that we run on (asm/unistd.h). */
 const X64 = {
   close: 3,
+  rt_sigprocmask: 14,
   ioctl: 16,
   socket: 41,
   sendto: 44,
@@ -17,6 +18,7 @@ const X64 = {
 
 const ARM64: Record<keyof typeof X64, number> = {
   close: 57,
+  rt_sigprocmask: 135,
   ioctl: 29,
   socket: 198,
   sendto: 206,

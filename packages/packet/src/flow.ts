@@ -2,6 +2,14 @@ import { FlowFields } from './generated/flow-fields.ts';
 import { FLOW_WORDS, KEY_WORDS_USED } from './key-layout.ts';
 
 const WORDS = FLOW_WORDS;
+const BYTES = WORDS * 4;
+/**
+ * Flows are views of slabs: memory for each by itself would cost several times as much to get and
+ * to collect. Few to a slab, for as long as one lives they all stay.
+ */
+const SLAB_BYTES = 18 * BYTES;
+let slab = new ArrayBuffer(SLAB_BYTES);
+let slabUsed = 0;
 /** Words of the datapath's key that are in use. */
 const USED = 2 * KEY_WORDS_USED;
 
@@ -14,10 +22,15 @@ export class Flow extends FlowFields {
   override readonly u32: Uint32Array;
   override readonly u8: Uint8Array;
 
-  constructor(buffer: ArrayBufferLike = new ArrayBuffer(WORDS * 4), byteOffset = 0) {
+  constructor() {
     super();
-    this.u32 = new Uint32Array(buffer, byteOffset, WORDS);
-    this.u8 = new Uint8Array(buffer, byteOffset, WORDS * 4);
+    if (slabUsed === SLAB_BYTES) {
+      slab = new ArrayBuffer(SLAB_BYTES);
+      slabUsed = 0;
+    }
+    this.u32 = new Uint32Array(slab, slabUsed, WORDS);
+    this.u8 = new Uint8Array(slab, slabUsed, BYTES);
+    slabUsed += BYTES;
   }
 
   clone(): Flow {

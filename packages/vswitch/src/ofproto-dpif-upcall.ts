@@ -13,7 +13,7 @@ import {
 import { type Flow, flowAnd, isSubset } from '@heddle/packet';
 import { coverage, messageOf, vlog } from '@heddle/runtime';
 import type { Ofproto, XlateConfig } from './ofproto.ts';
-import { sameActions, toDpFlow, type Ukey, UkeyTable } from './ukey.ts';
+import { Masks, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
 
 const log = vlog.module('ofproto_dpif_upcall');
@@ -42,6 +42,8 @@ export class Udpif {
   dumpDurationMs = 0;
   readonly #config: XlateConfig;
   readonly #dirty = new Set<Ukey>();
+  readonly #masks = new Masks();
+  #dump = 0;
   #scheduled = false;
   #paused = false;
   #timer: NodeJS.Timeout | undefined;
@@ -122,15 +124,17 @@ export class Udpif {
     if (this.#paused) return;
     const start = performance.now();
     const now = this.dpif.nowMs();
-    const seen = new Set<string>();
+    this.#dump++;
     for (const flow of this.dpif.flows()) {
       counters.dumped.add();
-      seen.add(flow.ufid);
       const ukey = this.ukeys.get(flow.ufid) ?? this.#adoptFlow(flow);
-      this.#credit(ukey, flow, now);
+      ukey.dump = this.#dump;
+      this.#credit(ukey, flow);
       if (now - (flow.stats.usedMs ?? ukey.createdMs) > this.options.maxIdleMs) this.#delete(ukey);
     }
-    for (const ukey of [...this.ukeys.values()]) if (!seen.has(ukey.ufid)) this.ukeys.delete(ukey);
+    for (const ukey of this.ukeys.values()) {
+      if (ukey.dump !== this.#dump) this.ukeys.delete(ukey);
+    }
     this.maxFlows = Math.max(this.maxFlows, this.ukeys.size);
     this.dumpDurationMs = performance.now() - start;
   }
@@ -142,7 +146,7 @@ export class Udpif {
 
   #install(flow: Flow, result: XlateResult, actions: readonly OdpAction[]): void {
     if (this.ukeys.size >= this.options.flowLimit) return;
-    const mask = result.wildcards;
+    const mask = this.#masks.intern(result.wildcards);
     const key = flowAnd(flow, mask);
     const ufid = flowUfid(key, mask);
     const known = this.ukeys.get(ufid);
@@ -156,9 +160,10 @@ export class Udpif {
       stats: known?.stats ?? { packets: 0, bytes: 0, usedMs: undefined },
       effects: result.effects,
       macs: result.macs,
+      dump: this.#dump,
     };
     try {
-      this.dpif.flowPut(toDpFlow(ukey));
+      this.dpif.flowPut(ukey);
       counters.put.add();
       this.ukeys.add(ukey);
     } catch (error) {
@@ -181,10 +186,10 @@ export class Udpif {
     }
   }
 
-  #credit(ukey: Ukey, { stats }: InstalledFlow, _nowMs: number): void {
+  #credit(ukey: Ukey, { stats }: InstalledFlow): void {
     const packets = stats.packets - ukey.stats.packets;
     if (packets > 0) this.#apply(ukey.effects, packets, stats.bytes - ukey.stats.bytes);
-    ukey.stats = { packets: stats.packets, bytes: stats.bytes, usedMs: stats.usedMs };
+    ukey.stats = stats;
   }
 
   #delete(ukey: Ukey): void {
@@ -234,7 +239,7 @@ export class Udpif {
     if (sameActions(actions, ukey.actions)) return;
     ukey.actions = actions;
     try {
-      this.dpif.flowPut(toDpFlow(ukey), 'modify');
+      this.dpif.flowPut(ukey, 'modify');
       counters.put.add();
     } catch (error) {
       log.rl.warn(`failed to modify flow: ${messageOf(error)}`);
@@ -256,12 +261,13 @@ export class Udpif {
     const ukey: Ukey = {
       ufid: flow.ufid,
       key: flow.key,
-      mask: flow.mask,
+      mask: this.#masks.intern(flow.mask),
       actions: flow.actions,
       createdMs: this.dpif.nowMs(),
       stats: { packets: flow.stats.packets, bytes: flow.stats.bytes, usedMs: flow.stats.usedMs },
       effects: { learn: [], tables: [], patches: [] },
       macs: [],
+      dump: this.#dump,
     };
     this.ukeys.add(ukey);
     this.#dirty.add(ukey);

@@ -1,5 +1,5 @@
-import type { DpFlow, FlowStats, OdpAction } from '@heddle/datapath';
-import type { Flow } from '@heddle/packet';
+import type { FlowStats, OdpAction } from '@heddle/datapath';
+import { type Flow, flowEquals, flowHash } from '@heddle/packet';
 import type { Ofproto } from './ofproto.ts';
 import type { MacDependency, XlateEffects } from './xlate.ts';
 
@@ -14,12 +14,33 @@ export interface Ukey {
   stats: Pick<FlowStats, 'packets' | 'bytes' | 'usedMs'>;
   effects: XlateEffects;
   macs: readonly MacDependency[];
+  /** The last dump that it was in. */
+  dump: number;
 }
+
+const MAX_KNOWN_MASKS = 4096;
+
+/** One object for all equal masks: flows are many, masks are few. */
+export class Masks {
+  readonly #byHash = new Map<number, Flow>();
+
+  intern(mask: Flow): Flow {
+    const hash = flowHash(mask);
+    const known = this.#byHash.get(hash);
+    if (known !== undefined && flowEquals(known, mask)) return known;
+    if (this.#byHash.size >= MAX_KNOWN_MASKS) this.#byHash.clear();
+    this.#byHash.set(hash, mask);
+    return mask;
+  }
+}
+
+/** Megaflows by addresses of one VLAN; nearly always there is one. */
+type ByMac = Map<number, Ukey | Set<Ukey>>;
 
 /** Megaflows by id, and by the entries of MAC tables that they depend on. */
 export class UkeyTable {
   readonly #byUfid = new Map<string, Ukey>();
-  readonly #byMac = new Map<string, Set<Ukey>>();
+  readonly #byMac = new Map<Ofproto, Map<number, ByMac>>();
 
   get size(): number {
     return this.#byUfid.size;
@@ -53,33 +74,51 @@ export class UkeyTable {
 
   /** The megaflows whose decision an entry of a MAC table had a part in. */
   dependingOn(bridge: Ofproto, vlan: number, mac: number): Iterable<Ukey> {
-    return this.#byMac.get(macKey({ bridge, vlan, mac })) ?? [];
+    const there = this.#byMac.get(bridge)?.get(vlan)?.get(mac);
+    if (there === undefined) return [];
+    return there instanceof Set ? there : [there];
   }
 
   #link(ukey: Ukey): void {
-    for (const dependency of ukey.macs) {
-      const key = macKey(dependency);
-      let set = this.#byMac.get(key);
-      if (!set) {
-        set = new Set();
-        this.#byMac.set(key, set);
-      }
-      set.add(ukey);
+    for (const { bridge, vlan, mac } of ukey.macs) {
+      const macs = this.#macsOf(bridge, vlan);
+      const there = macs.get(mac);
+      if (there === undefined) macs.set(mac, ukey);
+      else if (there instanceof Set) there.add(ukey);
+      else if (there !== ukey) macs.set(mac, new Set([there, ukey]));
     }
   }
 
   #unlink(ukey: Ukey): void {
-    for (const dependency of ukey.macs) {
-      const key = macKey(dependency);
-      const set = this.#byMac.get(key);
-      set?.delete(ukey);
-      if (set?.size === 0) this.#byMac.delete(key);
+    for (const { bridge, vlan, mac } of ukey.macs) {
+      const macs = this.#byMac.get(bridge)?.get(vlan);
+      const there = macs?.get(mac);
+      if (there instanceof Set) there.delete(ukey);
+      if (there === ukey || (there instanceof Set && there.size === 0)) macs!.delete(mac);
+      if (macs?.size === 0) this.#drop(bridge, vlan);
     }
   }
-}
 
-function macKey({ bridge, vlan, mac }: MacDependency): string {
-  return `${bridge.name}/${vlan}/${mac}`;
+  #macsOf(bridge: Ofproto, vlan: number): ByMac {
+    let vlans = this.#byMac.get(bridge);
+    if (vlans === undefined) {
+      vlans = new Map();
+      this.#byMac.set(bridge, vlans);
+    }
+    let macs = vlans.get(vlan);
+    if (macs === undefined) {
+      macs = new Map();
+      vlans.set(vlan, macs);
+    }
+    return macs;
+  }
+
+  /** A bridge that is no more must not be held. */
+  #drop(bridge: Ofproto, vlan: number): void {
+    const vlans = this.#byMac.get(bridge);
+    vlans?.delete(vlan);
+    if (vlans?.size === 0) this.#byMac.delete(bridge);
+  }
 }
 
 /** Whether two lists of actions do the same. */
@@ -101,8 +140,4 @@ function sameAction(a: OdpAction, b: OdpAction): boolean {
     default:
       return false;
   }
-}
-
-export function toDpFlow(ukey: Ukey): DpFlow {
-  return { key: ukey.key, mask: ukey.mask, actions: ukey.actions };
 }

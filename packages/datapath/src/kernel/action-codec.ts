@@ -13,32 +13,40 @@ export interface ActionNames {
   dropReason(id: number): string;
 }
 
-export function makeAct(type: number, a16 = 0, a32 = 0): Buffer {
-  const act = Buffer.alloc(L.ACT_BYTES);
-  act.writeUInt16LE(type, 0);
-  act.writeUInt16LE(a16, 2);
-  act.writeUInt32LE(a32 >>> 0, 4);
-  return act;
-}
+/** Where lists are put together, one at a time. */
+let bytes = Buffer.alloc(64 * L.ACT_BYTES);
+let used = 0;
 
 /** `key` is the packet's: it tells what the bytes of a `set` belong to. */
 export function encodeActions(
   actions: readonly OdpAction[],
   key: Flow,
   names: ActionNames,
-): Buffer[] {
-  const out: Buffer[] = [];
+): Buffer {
+  used = 0;
   for (let i = 0; i < actions.length; i++) {
     const last = i === actions.length - 1;
     const run = last ? 0 : outputRun(actions, i);
     if (run > 1) {
-      out.push(encodeMany(actions, i, run));
+      encodeMany(actions, i, run);
       i += run - 1;
     } else {
-      out.push(...encodeOne(actions[i]!, last, key, names));
+      encodeOne(actions[i]!, last, key, names);
     }
   }
-  return out;
+  return Buffer.from(bytes.subarray(0, used));
+}
+
+/** Appends an action; returns where it is. */
+function append(type: number, a16 = 0, a32 = 0): number {
+  if (used === bytes.length) bytes = Buffer.concat([bytes, Buffer.alloc(bytes.length)]);
+  const at = used;
+  used += L.ACT_BYTES;
+  bytes.fill(0, at + 8, used);
+  bytes.writeUInt16LE(type, at);
+  bytes.writeUInt16LE(a16, at + 2);
+  bytes.writeUInt32LE(a32 >>> 0, at + 4);
+  return at;
 }
 
 /** How many outputs from `i` on fit one slot; the list's last action stands alone. */
@@ -48,45 +56,56 @@ function outputRun(actions: readonly OdpAction[], i: number): number {
   return n;
 }
 
-function encodeMany(actions: readonly OdpAction[], i: number, n: number): Buffer {
-  const act = makeAct(L.A_OUTN, n);
+function encodeMany(actions: readonly OdpAction[], i: number, n: number): void {
+  const at = append(L.A_OUTN, n);
   for (let j = 0; j < n; j++) {
     const a = actions[i + j]!;
-    if (a.type === 'output') act.writeUInt16LE(a.port, 4 + 2 * j);
+    if (a.type === 'output') bytes.writeUInt16LE(a.port, at + 4 + 2 * j);
   }
-  return act;
 }
 
-function encodeOne(a: OdpAction, last: boolean, key: Flow, names: ActionNames): Buffer[] {
+function encodeOne(a: OdpAction, last: boolean, key: Flow, names: ActionNames): void {
   switch (a.type) {
     case 'output':
-      return [makeAct(L.A_OUT, last ? 1 : 0, a.port)];
-    case 'push_vlan': {
-      const tpid = ((a.tpid & 0xff) << 8) | (a.tpid >>> 8);
-      return [makeAct(L.A_PUSH_VLAN, tpid, a.tci & 0xefff)];
-    }
+      append(L.A_OUT, last ? 1 : 0, a.port);
+      return;
+    case 'push_vlan':
+      append(L.A_PUSH_VLAN, ((a.tpid & 0xff) << 8) | (a.tpid >>> 8), a.tci & 0xefff);
+      return;
     case 'pop_vlan':
-      return [makeAct(L.A_POP_VLAN)];
+      append(L.A_POP_VLAN);
+      return;
     case 'set':
-      return encodeSet(a.key, a.mask, key);
+      for (const act of encodeSet(a.key, a.mask, key)) {
+        const at = append(0);
+        act.copy(bytes, at);
+      }
+      return;
     case 'userspace':
-      return [makeAct(L.A_USERSPACE, 0, names.userdataId(a.userdata))];
+      append(L.A_USERSPACE, 0, names.userdataId(a.userdata));
+      return;
     case 'recirc':
-      return [makeAct(L.A_RECIRC, last ? 1 : 0, a.id)];
+      append(L.A_RECIRC, last ? 1 : 0, a.id);
+      return;
     case 'trunc':
-      return [makeAct(L.A_TRUNC, 0, a.maxLen)];
+      append(L.A_TRUNC, 0, a.maxLen);
+      return;
     case 'drop':
       if (!last) throw new SystemError('EINVAL', 'drop is not the last action');
-      return [makeAct(L.A_DROP, 0, names.dropId(a.reason))];
-    default:
-      throw new SystemError('EOPNOTSUPP', `action ${a.type}`);
+      append(L.A_DROP, 0, names.dropId(a.reason));
+      return;
   }
 }
 
-export function decodeActions(acts: readonly Buffer[], names: ActionNames): OdpAction[] {
+/** The actions of an encoded list. */
+export function* splitActs(acts: Buffer): Generator<Buffer> {
+  for (let at = 0; at < acts.length; at += L.ACT_BYTES) yield acts.subarray(at, at + L.ACT_BYTES);
+}
+
+export function decodeActions(acts: Buffer, names: ActionNames): OdpAction[] {
   const out: OdpAction[] = [];
   let set: { key: Flow; mask: Flow } | undefined;
-  for (const act of acts) {
+  for (const act of splitActs(acts)) {
     const type = act.readUInt16LE(0);
     if (type >= L.A_SET_MARK) {
       set ??= { key: new Flow(), mask: new Flow() };

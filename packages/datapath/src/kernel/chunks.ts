@@ -4,6 +4,8 @@ import { SystemError } from '@heddle/runtime';
 import { ACT_BYTES, CHUNK, CHUNK_ACTS, MAX_CHUNKS } from './layout.ts';
 import { SlotAllocator } from './slots.ts';
 
+const CHUNK_BYTES = CHUNK_ACTS * ACT_BYTES;
+
 export class ChunkTable {
   readonly #memory: Buffer;
   readonly #slots: SlotAllocator;
@@ -14,9 +16,9 @@ export class ChunkTable {
   }
 
   /** Stores actions; returns the `next` that leads to them (0 for none). */
-  store(acts: readonly Buffer[]): number {
-    const count = Math.ceil(acts.length / CHUNK_ACTS);
-    if (count > MAX_CHUNKS) throw new SystemError('E2BIG', `${acts.length} actions`);
+  store(acts: Buffer): number {
+    const count = Math.ceil(acts.length / CHUNK_BYTES);
+    if (count > MAX_CHUNKS) throw new SystemError('E2BIG', 'too many actions');
     let next = 0;
     for (let i = count - 1; i >= 0; i--) {
       const slot = this.#slots.take();
@@ -24,34 +26,30 @@ export class ChunkTable {
         this.free(next);
         throw new SystemError('ENOSPC', 'long action lists');
       }
-      this.#write(slot, acts.slice(i * CHUNK_ACTS, (i + 1) * CHUNK_ACTS), next);
+      this.#write(slot, acts.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), next);
       next = slot + 1;
     }
     return next;
   }
 
-  #write(slot: number, acts: readonly Buffer[], next: number): void {
+  #write(slot: number, acts: Buffer, next: number): void {
     const at = slot * CHUNK.bytes;
-    this.#memory.writeUInt32LE(acts.length, at + CHUNK.nact);
+    this.#memory.writeUInt32LE(acts.length / ACT_BYTES, at + CHUNK.nact);
     this.#memory.writeUInt32LE(next, at + CHUNK.next);
-    acts.forEach((a, i) => {
-      this.#memory.set(a, at + CHUNK.acts + i * ACT_BYTES);
-    });
+    this.#memory.set(acts, at + CHUNK.acts);
   }
 
   free(next: number): void {
     for (const slot of this.#chain(next)) this.#slots.release(slot);
   }
 
+  /** What a chain holds, in parts, as it is in the map now. */
   load(next: number): Buffer[] {
     const acts: Buffer[] = [];
     for (const slot of this.#chain(next)) {
       const at = slot * CHUNK.bytes;
-      const n = this.#memory.readUInt32LE(at + CHUNK.nact);
-      for (let i = 0; i < n; i++) {
-        const from = at + CHUNK.acts + i * ACT_BYTES;
-        acts.push(Buffer.from(this.#memory.subarray(from, from + ACT_BYTES)));
-      }
+      const bytes = this.#memory.readUInt32LE(at + CHUNK.nact) * ACT_BYTES;
+      acts.push(this.#memory.subarray(at + CHUNK.acts, at + CHUNK.acts + bytes));
     }
     return acts;
   }

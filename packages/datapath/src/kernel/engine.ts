@@ -7,8 +7,11 @@ import { MaskTable } from './mask-table.ts';
 import { Names } from './names.ts';
 import { blobHash, type Programs, readNotes, writeNotes } from './programs.ts';
 
+/** Of CLOCK_MONOTONIC, which the programs use, too. */
+const startMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
 export function nowMs(): number {
-  return Math.floor(Number(process.hrtime.bigint() / 1_000_000n));
+  return Math.floor(startMs + performance.now());
 }
 
 export class Engine {
@@ -64,7 +67,7 @@ export class Engine {
     };
   }
 
-  *#lists(): Generator<readonly Buffer[]> {
+  *#lists(): Generator<Buffer> {
     for (const e of this.flows.entries()) yield e.acts;
   }
 

@@ -1,17 +1,19 @@
 /**
  * The flows map. A flow lies at the hash of its masked key; flows with one hash form a chain, each
  * but the last flagged so that programs go on to `chainNext`. Counters live in a map of their own:
- * replacing a flow's actions loses none, and reading them takes no system call.
+ * replacing a flow's actions loses none, and reading them takes no system call. Elements are
+ * written many at a time where the caller wants that (`hold`), in order in any case.
  */
 import { randomBytes } from 'node:crypto';
-import type { BpfMap } from '@heddle/linux/bpf/index';
-import { Flow, flowAnd } from '@heddle/packet';
+import type { BpfMap, MapBatch } from '@heddle/linux/bpf/index';
+import { Flow, flowAnd, isSubset } from '@heddle/packet';
 import { SystemError } from '@heddle/runtime';
 import type { FlowStats } from '../dpif.ts';
 import type { OdpAction } from '../odp-actions.ts';
 import { type ActionNames, decodeActions, encodeActions } from './action-codec.ts';
 import type { ChunkTable } from './chunks.ts';
 import { chainNext, flowHash, h64 } from './flow-hash.ts';
+import { HashIndex } from './hash-index.ts';
 import * as L from './layout.ts';
 import type { MaskSlot, MaskTable } from './mask-table.ts';
 import { SlotAllocator } from './slots.ts';
@@ -22,10 +24,10 @@ export interface Entry {
   readonly slot: MaskSlot;
   readonly id: number;
   /** The map key. */
-  hi: number;
-  lo: number;
+  readonly hi: number;
+  readonly lo: number;
   chained: boolean;
-  acts: readonly Buffer[];
+  acts: Buffer;
   next: number;
   actions: readonly OdpAction[];
 }
@@ -39,9 +41,18 @@ interface Gap {
 
 const U32 = 2 ** 32;
 
-function hashText(hi: number, lo: number): string {
-  return `${hi},${lo}`;
+/** What lies in a chain after another: the hash of that one. */
+interface Follower {
+  readonly hi: number;
+  readonly lo: number;
+  readonly beforeHi: number;
+  readonly beforeLo: number;
 }
+
+const BATCH = 256;
+const FLOW_WORDS = L.FLOW.bytes / 4;
+const ACT_WORDS_AT = L.FLOW.acts / 4;
+const INLINE_BYTES = L.INLINE_ACTS * L.ACT_BYTES;
 
 export class FlowTable {
   readonly #map: BpfMap;
@@ -55,10 +66,16 @@ export class FlowTable {
   readonly #hashMaskHi: number;
   readonly #hashMaskLo: number;
   readonly #byUfid = new Map<string, Entry>();
-  readonly #byHash = new Map<string, Entry | Gap>();
-  readonly #before = new Map<string, string>();
-  readonly #genHigh = randomBytes(4);
+  readonly #byHash = new HashIndex<Entry | Gap>();
+  readonly #before = new HashIndex<Follower>();
+  readonly #genHigh = randomBytes(4).readUInt32LE();
   #gen = 0;
+  readonly #batch: MapBatch;
+  /** What waits in the batch. */
+  readonly #waiting: (Entry | Gap)[] = [];
+  #held = false;
+  /** Why the kernel did not take a flow of a batch. */
+  #refused: string | undefined;
 
   constructor(options: {
     maps: Readonly<Record<string, BpfMap>>;
@@ -70,6 +87,7 @@ export class FlowTable {
     ufidOf: (key: Flow, mask: Flow) => string;
   }) {
     this.#map = options.maps['flows']!;
+    this.#batch = this.#map.batch(BATCH);
     const stats = options.maps['flow_stats']!;
     this.#stats = new Uint32Array(stats.memory());
     this.#counts = new BigUint64Array(stats.memory());
@@ -93,26 +111,45 @@ export class FlowTable {
     return this.#byUfid.values();
   }
 
+  /** Lets writes wait for `release`, so that many go with one system call. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Writes what waits. Flows that the kernel does not take are removed; the error tells of one. */
+  release(): void {
+    this.#held = false;
+    this.#report();
+  }
+
+  /** Writes what waits now; packets may be sent through it. */
+  flush(): void {
+    this.#writeAll();
+  }
+
   add(ufid: string, key: Flow, slot: MaskSlot, actions: readonly OdpAction[]): Entry {
-    const masked = flowAnd(key, slot.mask);
+    const masked = isSubset(key, slot.mask) ? key : flowAnd(key, slot.mask);
     const acts = encodeActions(actions, key, this.#names);
     const place = this.#findPlace(masked, slot);
     const id = this.#ids.take();
     if (id === undefined) throw new SystemError('ENOSPC', 'flow table');
     const next = this.#storeRest(acts, id);
-    const entry: Entry = { ufid, key: masked, slot, id, ...place, acts, next, actions };
+    const { hi, lo, chained, after } = place;
+    const entry: Entry = { ufid, key: masked, slot, id, hi, lo, chained, acts, next, actions };
     this.#stats.fill(0, id * 8, id * 8 + 8);
-    this.#write(entry);
     this.#byUfid.set(ufid, entry);
-    this.#byHash.set(hashText(entry.hi, entry.lo), entry);
+    this.#byHash.set(entry);
     this.#masks.reference(slot);
-    if (place.after !== undefined) this.#link(place.after, entry);
+    this.#write(entry);
+    if (after !== undefined) this.#link(after);
+    this.#report();
     return entry;
   }
 
-  #storeRest(acts: readonly Buffer[], id: number): number {
+  #storeRest(acts: Buffer, id: number): number {
+    if (acts.length <= INLINE_BYTES) return 0;
     try {
-      return this.#chunks.store(acts.slice(L.INLINE_ACTS));
+      return this.#chunks.store(acts.subarray(INLINE_BYTES));
     } catch (e) {
       this.#ids.release(id);
       throw e;
@@ -122,11 +159,12 @@ export class FlowTable {
   modify(entry: Entry, actions: readonly OdpAction[], key: Flow): void {
     const acts = encodeActions(actions, key, this.#names);
     const old = entry.next;
-    entry.next = this.#chunks.store(acts.slice(L.INLINE_ACTS));
+    entry.next = this.#chunks.store(acts.subarray(INLINE_BYTES));
     entry.acts = acts;
     entry.actions = actions;
     this.#write(entry);
     this.#chunks.free(old);
+    this.#report();
   }
 
   remove(entry: Entry): FlowStats {
@@ -173,8 +211,7 @@ export class FlowTable {
       const value = this.#map.lookup(key);
       if (value === undefined) continue;
       const entry = this.#decode(key, Buffer.from(value));
-      const text = hashText(entry.hi, entry.lo);
-      this.#byHash.set(text, entry);
+      this.#byHash.set(entry);
       if ('gap' in entry || entry.chained) this.#noteChain(entry.hi, entry.lo);
       if ('gap' in entry) continue;
       this.#byUfid.set(entry.ufid, entry);
@@ -195,13 +232,10 @@ export class FlowTable {
       flow.u32[2 * w] = value.readUInt32LE(L.FLOW.w + 8 * i);
       flow.u32[2 * w + 1] = value.readUInt32LE(L.FLOW.w + 8 * i + 4);
     });
-    const acts: Buffer[] = [];
-    for (let i = 0; i < value.readUInt16LE(L.FLOW.nact); i++) {
-      const at = L.FLOW.acts + i * L.ACT_BYTES;
-      acts.push(value.subarray(at, at + L.ACT_BYTES));
-    }
     const next = value.readUInt32LE(L.FLOW.next);
-    acts.push(...this.#chunks.load(next));
+    const inline = value.readUInt16LE(L.FLOW.nact) * L.ACT_BYTES;
+    const first = value.subarray(L.FLOW.acts, L.FLOW.acts + inline);
+    const acts = Buffer.concat([first, ...this.#chunks.load(next)]);
     const chained = (value[L.FLOW.flags]! & L.FLOW_CHAINED) !== 0;
     const id = value.readUInt32LE(L.FLOW.id);
     const actions = decodeActions(acts, this.#names);
@@ -214,9 +248,9 @@ export class FlowTable {
     flowHash(key.u32, slot, this.#hashMaskHi, this.#hashMaskLo);
     let hi = h64.hi;
     let lo = h64.lo;
-    let after: Entry | Gap | undefined;
+    let after: Entry | undefined;
     for (let i = 0; i < L.MAX_CHAIN; i++) {
-      const there = this.#byHash.get(hashText(hi, lo));
+      const there = this.#byHash.get(hi, lo);
       if (there === undefined) return { hi, lo, chained: false, after };
       if ('gap' in there) return { hi, lo, chained: true, after: undefined };
       after = there;
@@ -227,9 +261,9 @@ export class FlowTable {
     throw new SystemError('ENOSPC', 'too many flows with one hash');
   }
 
-  /** Lets the chain go on from `before`; programs see the new flow from then on. */
-  #link(before: Entry | Gap, _entry: Entry): void {
-    if ('gap' in before || before.chained) return;
+  /** Lets the chain go on from `before`; programs see what follows from then on. */
+  #link(before: Entry): void {
+    if (before.chained) return;
     before.chained = true;
     this.#write(before);
     this.#noteChain(before.hi, before.lo);
@@ -237,53 +271,93 @@ export class FlowTable {
 
   #noteChain(hi: number, lo: number): void {
     chainNext(hi, lo);
-    this.#before.set(hashText(h64.hi, h64.lo), hashText(hi, lo));
+    this.#before.set({ hi: h64.hi, lo: h64.lo, beforeHi: hi, beforeLo: lo });
   }
 
-  #makeGap(entry: Entry): void {
-    const value = Buffer.alloc(L.FLOW.bytes);
-    value.writeUInt16LE(L.FLOW_GAP_MASK, L.FLOW.mask);
-    value[L.FLOW.flags] = L.FLOW_CHAINED;
-    this.#map.update(mapKey(entry.hi, entry.lo), value);
-    this.#byHash.set(hashText(entry.hi, entry.lo), { gap: true, hi: entry.hi, lo: entry.lo });
+  #makeGap({ hi, lo }: Entry): void {
+    const gap: Gap = { gap: true, hi, lo };
+    this.#byHash.set(gap);
+    this.#write(gap);
+    if (!this.#held) this.#writeAll();
   }
 
   /** Removes the end of a chain, and gaps that end it then. */
   #erase(hi: number, lo: number): void {
-    const text = hashText(hi, lo);
+    this.#writeAll();
     this.#map.delete(mapKey(hi, lo));
-    this.#byHash.delete(text);
-    const before = this.#before.get(text);
-    if (before === undefined) return;
-    this.#before.delete(text);
-    const previous = this.#byHash.get(before);
+    this.#byHash.delete(hi, lo);
+    const note = this.#before.get(hi, lo);
+    if (note === undefined) return;
+    this.#before.delete(hi, lo);
+    const previous = this.#byHash.get(note.beforeHi, note.beforeLo);
     if (previous === undefined) return;
     if ('gap' in previous) {
       this.#erase(previous.hi, previous.lo);
     } else {
       previous.chained = false;
       this.#write(previous);
+      if (!this.#held) this.#writeAll();
     }
   }
 
-  #write(entry: Entry): void {
-    const value = Buffer.alloc(L.FLOW.bytes);
-    const inline = entry.acts.slice(0, L.INLINE_ACTS);
-    this.#genHigh.copy(value, L.FLOW.gen + 4);
-    value.writeUInt32LE(++this.#gen >>> 0, L.FLOW.gen);
-    value.writeUInt16LE(entry.slot.index, L.FLOW.mask);
-    value.writeUInt16LE(inline.length, L.FLOW.nact);
-    value[L.FLOW.flags] = entry.chained ? L.FLOW_CHAINED : 0;
-    value.writeUInt32LE(entry.id, L.FLOW.id);
-    value.writeUInt32LE(entry.next, L.FLOW.next);
-    entry.slot.idx.forEach((w, i) => {
-      value.writeUInt32LE(entry.key.u32[2 * w]!, L.FLOW.w + 8 * i);
-      value.writeUInt32LE(entry.key.u32[2 * w + 1]!, L.FLOW.w + 8 * i + 4);
-    });
-    inline.forEach((a, i) => {
-      value.set(a, L.FLOW.acts + i * L.ACT_BYTES);
-    });
-    this.#map.update(mapKey(entry.hi, entry.lo), value);
+  /** Into the batch: struct flow and its key. */
+  #write(item: Entry | Gap): void {
+    if (this.#waiting.length === BATCH) this.#writeAll();
+    const { keys, values } = this.#batch;
+    const n = this.#waiting.push(item) - 1;
+    keys[2 * n] = item.lo;
+    keys[2 * n + 1] = item.hi;
+    const at = n * FLOW_WORDS;
+    values.fill(0, at, at + FLOW_WORDS);
+    if ('gap' in item) {
+      values[at + L.FLOW.mask / 4] = L.FLOW_GAP_MASK;
+      values[at + L.FLOW.flags / 4] = L.FLOW_CHAINED;
+      return;
+    }
+    const inline = Math.min(item.acts.length, INLINE_BYTES);
+    values[at + L.FLOW.gen / 4] = ++this.#gen;
+    values[at + L.FLOW.gen / 4 + 1] = this.#genHigh;
+    values[at + L.FLOW.mask / 4] = item.slot.index | ((inline / L.ACT_BYTES) << 16);
+    values[at + L.FLOW.flags / 4] = item.chained ? L.FLOW_CHAINED : 0;
+    values[at + L.FLOW.id / 4] = item.id;
+    values[at + L.FLOW.next / 4] = item.next;
+    const { idx } = item.slot;
+    const key = item.key.u32;
+    for (let i = 0, w = at + L.FLOW.w / 4; i < idx.length; i++, w += 2) {
+      values[w] = key[2 * idx[i]!]!;
+      values[w + 1] = key[2 * idx[i]! + 1]!;
+    }
+    const { acts } = item;
+    for (let o = 0, w = at + ACT_WORDS_AT; o < inline; o += 4, w++) {
+      values[w] = acts.readInt32LE(o);
+    }
+  }
+
+  /** Unless held: writes what waits and throws what became of it. */
+  #report(): void {
+    if (this.#held) return;
+    this.#writeAll();
+    const refused = this.#refused;
+    this.#refused = undefined;
+    if (refused !== undefined) throw new SystemError(refused, 'flow table');
+  }
+
+  #writeAll(): void {
+    if (this.#waiting.length === 0) return;
+    const items = this.#waiting.splice(0);
+    for (let at = 0; at < items.length; ) {
+      const { done, code } = this.#batch.update(at, items.length);
+      at += done;
+      if (code === undefined) break;
+      this.#refused = code;
+      const item = items[at++];
+      if (item !== undefined && !('gap' in item)) this.#forget(item);
+    }
+  }
+
+  /** A flow that the kernel did not take. */
+  #forget(entry: Entry): void {
+    if (this.#byUfid.get(entry.ufid) === entry) this.remove(entry);
   }
 }
 

@@ -15,6 +15,7 @@ const DAEMON_SLOTS = CTX_SLOTS / 2;
 /** A context whose packet was lost on the way is free again after this. */
 const LOST_AFTER_MS = 2000;
 const MAX_BATCH = 256;
+const INLINE_BYTES = CTX_ACTS * ACT_BYTES;
 const BATCH_BYTES = 4 << 20;
 
 interface Pending {
@@ -102,8 +103,8 @@ export class Injector {
     const acts = encodeActions(e.actions, e.flow, this.#names);
     const slot = this.#takeSlot();
     if (slot === undefined) return undefined;
-    const inline = acts.slice(0, CTX_ACTS);
-    const chunks = this.#chunks.store(acts.slice(CTX_ACTS));
+    const inline = Math.min(acts.length, INLINE_BYTES);
+    const chunks = this.#chunks.store(acts.subarray(INLINE_BYTES));
     this.#sequence = (this.#sequence + 1) & 0x3ffff;
     const mark = (((this.#sequence || ++this.#sequence) << 13) | slot) >>> 0;
     const at = slot * CTX.bytes;
@@ -111,11 +112,9 @@ export class Injector {
     c.writeUInt32LE(e.flow.inPort, at + CTX.inPort);
     c.writeUInt32LE(e.flow.recircId, at + CTX.recircId);
     c.writeUInt32LE(e.flow.pktMark, at + CTX.pktMark);
-    c.writeUInt32LE(inline.length, at + CTX.nact);
+    c.writeUInt32LE(inline / ACT_BYTES, at + CTX.nact);
     c.writeUInt32LE(chunks, at + CTX.next);
-    inline.forEach((a, i) => {
-      c.set(a, at + CTX.acts + i * ACT_BYTES);
-    });
+    acts.copy(c, at + CTX.acts, 0, inline);
     c.writeUInt32LE(mark, at + CTX.mark);
     this.#pending[slot] = { mark, chunks, since: this.#now() };
     return mark;

@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs';
 import { progTestRun, type TestRun } from '@heddle/linux/bpf/index';
 import { type Flow, Flow as FlowKey, flowAnd, flowMatches } from '@heddle/packet';
-import { SystemError } from '@heddle/runtime';
+import { SystemError, vlog } from '@heddle/runtime';
 import type {
   DpExecute,
   DpFlow,
@@ -28,6 +28,7 @@ import { type PortTable, sumCpus } from './port-table.ts';
 import { removePins } from './programs.ts';
 import { UpcallReader } from './upcalls.ts';
 
+const log = vlog.module('dpif');
 const SORT_INTERVAL_MS = 5000;
 
 export class KernelDpif implements Dpif {
@@ -95,7 +96,7 @@ export class KernelDpif implements Dpif {
 
   flowPut(flow: DpFlow, mode: FlowPutMode = 'put'): FlowStats | undefined {
     const { flows } = this.#engine;
-    const ufid = flowUfid(flow.key, flow.mask);
+    const ufid = flow.ufid ?? flowUfid(flow.key, flow.mask);
     const known = flows.get(ufid);
     if (known !== undefined) {
       if (mode === 'create') throw new SystemError('EEXIST', 'flow');
@@ -157,7 +158,9 @@ export class KernelDpif implements Dpif {
     for (const e of [...this.#engine.flows.entries()]) this.#engine.flows.remove(e);
   }
 
+  /** Flows come first: an answer to a packet sent now finds them. */
   execute(batch: readonly DpExecute[]): void {
+    this.#engine.flows.flush();
     this.#injection.injector.execute(batch);
   }
 
@@ -168,12 +171,24 @@ export class KernelDpif implements Dpif {
     }
     this.#upcalls.setHandler((batch) => {
       this.#current = batch;
+      this.#engine.flows.hold();
       try {
         handler(batch);
       } finally {
         this.#current = [];
+        this.#releaseFlows();
       }
     });
+  }
+
+  /** Flows that turn out not to fit are gone again: their packets will ask anew. */
+  #releaseFlows(): void {
+    try {
+      this.#engine.flows.release();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      log.rl.warn(`failed to put flows: ${error.message}`);
+    }
   }
 
   /** Whether packets wait in the ring. */

@@ -1,7 +1,7 @@
 /** The masks map and the order in which programs try them. */
 import { randomBytes } from 'node:crypto';
 import type { BpfMap } from '@heddle/linux/bpf/index';
-import { Flow } from '@heddle/packet';
+import { Flow, flowEquals, flowHash } from '@heddle/packet';
 import { SystemError } from '@heddle/runtime';
 import type { HashMask } from './flow-hash.ts';
 import { MASK, MASK_ORDER, MASK_WORDS, MAX_MASKS, STATE } from './layout.ts';
@@ -10,14 +10,17 @@ export interface MaskSlot extends HashMask {
   readonly index: number;
   readonly mask: Flow;
   flows: number;
+  /** Programs try it. */
+  isActive: boolean;
 }
 
 export class MaskTable {
   readonly #map: BpfMap;
   readonly #orders: BpfMap;
   readonly #state: Uint32Array;
-  readonly #byText = new Map<string, MaskSlot>();
-  readonly #byIndex: (MaskSlot | undefined)[] = [];
+  readonly #byHash = new Map<number, MaskSlot[]>();
+  readonly #byIndex: (MaskSlot | undefined)[] = new Array(MAX_MASKS).fill(undefined);
+  /** Of the masks with flows, or with one to come. */
   readonly #order: number[] = [];
 
   constructor(maps: Readonly<Record<string, BpfMap>>) {
@@ -34,21 +37,15 @@ export class MaskTable {
     return this.#byIndex[index];
   }
 
-  find(mask: Flow): MaskSlot | undefined {
-    return this.#byText.get(maskText(mask));
-  }
-
   /** Undefined when there are `limit` masks already. Without a flow it is to be discarded. */
   add(mask: Flow, limit = MAX_MASKS): MaskSlot | undefined {
-    const known = this.find(mask);
-    if (known !== undefined) return known;
+    const known = this.#find(mask);
+    if (known?.isActive) return known;
     if (this.#order.length >= limit) return undefined;
-    const index = this.#freeIndex();
-    if (index === undefined) return undefined;
-    const seed = randomBytes(8);
-    const slot = makeSlot(index, mask.clone(), seed.readUInt32LE(0), seed.readUInt32LE(4));
-    this.#map.update(index, encodeMask(slot));
-    this.#enter(slot);
+    const slot = known ?? this.#make(mask);
+    if (slot === undefined) return undefined;
+    slot.isActive = true;
+    this.#order.push(slot.index);
     this.#writeOrder();
     return slot;
   }
@@ -62,12 +59,12 @@ export class MaskTable {
     if (--slot.flows === 0) this.discard(slot);
   }
 
+  /** Programs try it no more. It stays known: masks tend to come back. */
   discard(slot: MaskSlot): void {
-    this.#byText.delete(maskText(slot.mask));
-    this.#byIndex[slot.index] = undefined;
+    if (!slot.isActive) return;
+    slot.isActive = false;
     this.#order.splice(this.#order.indexOf(slot.index), 1);
     this.#writeOrder();
-    this.#map.update(slot.index, Buffer.alloc(MASK.bytes));
   }
 
   /** Tries the masks with most hits first. */
@@ -82,27 +79,53 @@ export class MaskTable {
   adopt(): void {
     for (let index = 0; index < MAX_MASKS; index++) {
       const value = this.#map.lookup(index)!;
-      if (value.readUInt32LE(MASK.valid) !== 0) this.#enter(decodeMask(index, value));
+      if (value.readUInt32LE(MASK.valid) === 0) continue;
+      const slot = decodeMask(index, value);
+      this.#enter(slot);
+      slot.isActive = true;
+      this.#order.push(index);
     }
     this.#writeOrder();
   }
 
   /** Drops masks that no adopted flow uses. */
   prune(): void {
-    for (const slot of [...this.#byText.values()]) {
-      if (slot.flows === 0) this.discard(slot);
-    }
+    for (const slot of this.#byIndex) if (slot?.flows === 0) this.discard(slot);
+  }
+
+  #find(mask: Flow): MaskSlot | undefined {
+    const alike = this.#byHash.get(flowHash(mask));
+    return alike?.find((slot) => flowEquals(slot.mask, mask));
+  }
+
+  #make(mask: Flow): MaskSlot | undefined {
+    const index = this.#freeIndex();
+    if (index === undefined) return undefined;
+    const seed = randomBytes(8);
+    const slot = makeSlot(index, mask.clone(), seed.readUInt32LE(0), seed.readUInt32LE(4));
+    this.#map.update(index, encodeMask(slot));
+    this.#enter(slot);
+    return slot;
   }
 
   #enter(slot: MaskSlot): void {
-    this.#byText.set(maskText(slot.mask), slot);
+    const hash = flowHash(slot.mask);
+    this.#byHash.set(hash, [...(this.#byHash.get(hash) ?? []), slot]);
     this.#byIndex[slot.index] = slot;
-    this.#order.push(slot.index);
   }
 
+  /** One that was never used, else that of a mask that nothing uses. */
   #freeIndex(): number | undefined {
-    for (let i = 0; i < MAX_MASKS; i++) if (this.#byIndex[i] === undefined) return i;
-    return undefined;
+    const unused = this.#byIndex.indexOf(undefined);
+    if (unused >= 0) return unused;
+    const idle = this.#byIndex.find((slot) => slot?.isActive === false);
+    if (idle === undefined) return undefined;
+    this.#map.update(idle.index, Buffer.alloc(MASK.bytes));
+    const hash = flowHash(idle.mask);
+    const others = this.#byHash.get(hash)!.filter((slot) => slot !== idle);
+    if (others.length > 0) this.#byHash.set(hash, others);
+    else this.#byHash.delete(hash);
+    return idle.index;
   }
 
   /** Into the order that is not in force, then switches: a program never sees half a list. */
@@ -118,15 +141,11 @@ export class MaskTable {
   }
 }
 
-function maskText(mask: Flow): string {
-  return Buffer.from(mask.u8.buffer, mask.u8.byteOffset, 208).toString('latin1');
-}
-
 function makeSlot(index: number, mask: Flow, seedLo: number, seedHi: number): MaskSlot {
   const idx: number[] = [];
   for (let w = 0; w < 31; w++) if ((mask.u32[2 * w]! | mask.u32[2 * w + 1]!) !== 0) idx.push(w);
   if (idx.length > MASK_WORDS) throw new SystemError('EINVAL', 'mask of more than 24 words');
-  return { index, mask, seedLo, seedHi, idx, flows: 0 };
+  return { index, mask, seedLo, seedHi, idx, flows: 0, isActive: false };
 }
 
 function encodeMask(slot: MaskSlot): Buffer {

@@ -1,7 +1,7 @@
 /** Userdata and drop reasons by number. Both are kept in maps, so that a next daemon knows them. */
 import type { BpfMap } from '@heddle/linux/bpf/index';
 import { SystemError } from '@heddle/runtime';
-import type { ActionNames } from './action-codec.ts';
+import { type ActionNames, splitActs } from './action-codec.ts';
 import {
   A_USERSPACE,
   DROP_EXPLICIT,
@@ -17,7 +17,7 @@ export class Names implements ActionNames {
   readonly #bytes = new Map<number, Uint8Array>();
   readonly #save: (reasons: readonly string[]) => void;
   readonly #reasons: string[];
-  readonly #inUse: () => Iterable<readonly Buffer[]>;
+  readonly #inUse: () => Iterable<Buffer>;
   #next = 1;
 
   /** `inUse` lists the action lists that are installed, for when numbers run out. */
@@ -25,7 +25,7 @@ export class Names implements ActionNames {
     map: BpfMap,
     reasons: readonly string[],
     save: (reasons: readonly string[]) => void,
-    inUse: () => Iterable<readonly Buffer[]>,
+    inUse: () => Iterable<Buffer>,
   ) {
     this.#map = map;
     this.#reasons = [...reasons];
@@ -80,7 +80,8 @@ export class Names implements ActionNames {
   #sweep(): void {
     const used = new Set<number>();
     for (const acts of this.#inUse())
-      for (const a of acts) if (a.readUInt16LE(0) === A_USERSPACE) used.add(a.readUInt32LE(4));
+      for (const a of splitActs(acts))
+        if (a.readUInt16LE(0) === A_USERSPACE) used.add(a.readUInt32LE(4));
     for (const [key, id] of this.#ids) {
       if (used.has(id)) continue;
       this.#map.delete(id);

@@ -39,6 +39,7 @@ export class SlotAllocator {
   }
 
   #wake(): void {
+    if (this.#head === this.#resting.length) return;
     const now = this.#now();
     for (; this.#head < this.#resting.length; this.#head++) {
       const r = this.#resting[this.#head]!;

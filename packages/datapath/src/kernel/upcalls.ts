@@ -18,14 +18,6 @@ const RING_HEADER = 8;
 /** Rounds before the event loop gets its turn. */
 const MAX_ROUNDS = 8;
 
-interface Record {
-  readonly slot: number;
-  readonly size: number;
-  /** To be sent to this port as it is: nobody need hear of it. */
-  readonly resend: number | undefined;
-  readonly upcall: Upcall;
-}
-
 export class UpcallReader {
   readonly #ring: RingBuffer;
   readonly #watcher: FdWatcher;
@@ -77,72 +69,70 @@ export class UpcallReader {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const bytes = this.#ring.read(this.#batch, BATCH_RECORDS);
       if (bytes === 0) return;
-      const records = this.#decode(bytes);
       try {
-        this.#resendAll(records);
-        const upcalls = inTurn(records.filter((r) => r.resend === undefined));
-        if (upcalls.length > 0) this.#handler?.(upcalls);
+        const { resends, upcalls, slots } = this.#decode(bytes);
+        if (resends.length > 0) this.#execute(resends);
+        if (upcalls.length > 0) this.#handler?.(inTurn(upcalls, slots));
       } finally {
-        for (const r of records) this.#acknowledge(r);
+        this.#acknowledge(bytes);
       }
     }
   }
 
-  #decode(bytes: number): Record[] {
-    const records: Record[] = [];
-    for (let at = 0; at < bytes; ) {
-      const length = this.#batch.readUInt32LE(at);
-      records.push(this.#decodeOne(at + RING_HEADER));
-      at += RING_HEADER + ((length + 7) & ~7);
-    }
-    return records;
-  }
-
-  #decodeOne(at: number): Record {
+  /** What goes to a port as it is, nobody need hear of; the rest, and the slots it came by. */
+  #decode(bytes: number): { resends: DpExecute[]; upcalls: Upcall[]; slots: number[] } {
     const b = this.#batch;
-    const flow = new Flow();
-    flow.u8.set(b.subarray(at + UPCALL.key, at + UPCALL.key + UPCALL.keyBytes));
-    const type = b.readUInt16LE(at + UPCALL.type);
-    const id = b.readUInt32LE(at + UPCALL.userdata);
-    const packet = decodePacket(b, at, flow);
-    const upcall: Upcall =
-      type === UPCALL_ACTION
-        ? { type: 'action', flow, packet, userdata: this.#userdata(id) }
-        : { type: 'miss', flow, packet };
-    const slot = b.readUInt32LE(at + UPCALL.slot);
-    const resend = type === UPCALL_RESEND ? id : undefined;
-    return { slot, size: b.readUInt32LE(at + UPCALL.size), resend, upcall };
+    const resends: DpExecute[] = [];
+    const upcalls: Upcall[] = [];
+    const slots: number[] = [];
+    for (let at = RING_HEADER; at < bytes; at = this.#next(at)) {
+      const flow = new Flow();
+      const key = at + UPCALL.key;
+      flow.u8.set(b.subarray(key, key + UPCALL.keyBytes));
+      const packet = decodePacket(b, at, flow);
+      const type = b.readUInt16LE(at + UPCALL.type);
+      const id = b.readUInt32LE(at + UPCALL.userdata);
+      if (type === UPCALL_RESEND) {
+        const actions = [{ type: 'output' as const, port: id }];
+        resends.push({ flow, packet: { data: packet.data }, actions });
+        continue;
+      }
+      upcalls.push(
+        type === UPCALL_ACTION
+          ? { type: 'action', flow, packet, userdata: this.#userdata(id) }
+          : { type: 'miss', flow, packet },
+      );
+      slots.push(b.readUInt32LE(at + UPCALL.slot));
+    }
+    return { resends, upcalls, slots };
   }
 
-  #resendAll(records: readonly Record[]): void {
-    const batch = records.flatMap((r): DpExecute[] => {
-      if (r.resend === undefined) return [];
-      const { flow, packet } = r.upcall;
-      const actions = [{ type: 'output' as const, port: r.resend }];
-      return [{ flow, packet: { data: packet.data }, actions }];
-    });
-    if (batch.length > 0) this.#execute(batch);
+  #next(at: number): number {
+    return at + RING_HEADER + ((this.#batch.readUInt32LE(at - RING_HEADER) + 7) & ~7);
   }
 
-  #acknowledge(r: Record): void {
-    const at = r.slot * 4 + 2;
-    const low = this.#quotas[at]! + r.size;
-    this.#quotas[at] = low >>> 0;
-    if (low >= 2 ** 32) this.#quotas[at + 1]!++;
+  #acknowledge(bytes: number): void {
+    const b = this.#batch;
+    for (let at = RING_HEADER; at < bytes; at = this.#next(at)) {
+      const q = b.readUInt32LE(at + UPCALL.slot) * 4 + 2;
+      const low = this.#quotas[q]! + b.readUInt32LE(at + UPCALL.size);
+      this.#quotas[q] = low >>> 0;
+      if (low >= 2 ** 32) this.#quotas[q + 1]!++;
+    }
   }
 }
 
 /** One packet of each port, then the next of each; the order within a port stays. */
-function inTurn(records: readonly Record[]): Upcall[] {
+function inTurn(upcalls: readonly Upcall[], slots: readonly number[]): readonly Upcall[] {
+  if (slots.every((slot) => slot === slots[0])) return upcalls;
   const queues = new Map<number, Upcall[]>();
-  for (const r of records) {
-    const queue = queues.get(r.slot);
-    if (queue === undefined) queues.set(r.slot, [r.upcall]);
-    else queue.push(r.upcall);
+  for (const [i, upcall] of upcalls.entries()) {
+    const queue = queues.get(slots[i]!);
+    if (queue === undefined) queues.set(slots[i]!, [upcall]);
+    else queue.push(upcall);
   }
-  if (queues.size === 1) return records.map((r) => r.upcall);
   const out: Upcall[] = [];
-  for (let i = 0; out.length < records.length; i++)
+  for (let i = 0; out.length < upcalls.length; i++)
     for (const queue of queues.values()) if (i < queue.length) out.push(queue[i]!);
   return out;
 }
@@ -152,9 +142,9 @@ function decodePacket(b: Buffer, at: number, flow: Flow): DpPacket {
   const flags = b.readUInt16LE(at + UPCALL.flags);
   const from = at + UPCALL.bytes;
   const tag = (flags & UPCALL_VLAN) !== 0 && length >= 12 ? 4 : 0;
-  const data = new Uint8Array(length + tag);
+  const data = Buffer.allocUnsafe(length + tag);
   if (tag === 0) {
-    data.set(b.subarray(from, from + length));
+    b.copy(data, 0, from, from + length);
   } else {
     data.set(b.subarray(from, from + 12));
     const tci = b.readUInt16LE(at + UPCALL.vlanTci);
@@ -163,9 +153,9 @@ function decodePacket(b: Buffer, at: number, flow: Flow): DpPacket {
     data[15] = tci & 0xff;
     data.set(b.subarray(from + 12, from + length), 16);
   }
-  const vnet = decodeVnet(b, at, tag);
-  if ((flags & UPCALL_NO_CSUM_INFO) !== 0) return guessOffload(data, flow, vnet);
-  return vnet.flags === 0 && vnet.gsoType === 0 ? { data } : { data, vnet };
+  if ((flags & UPCALL_NO_CSUM_INFO) !== 0) return guessOffload(data, flow, decodeVnet(b, at, tag));
+  const plain = b[at + UPCALL.vhFlags] === 0 && b[at + UPCALL.vhGsoType] === 0;
+  return plain ? { data } : { data, vnet: decodeVnet(b, at, tag) };
 }
 
 function decodeVnet(b: Buffer, at: number, tag: number): VnetHdr {

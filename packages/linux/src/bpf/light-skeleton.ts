@@ -4,7 +4,8 @@
  * context's layout is libbpf's tools/lib/bpf/skel_internal.h.
  */
 import { closeSync } from 'node:fs';
-import { constants } from 'node:os';
+import { check, syscall } from '../native.ts';
+import { SYS } from '../syscalls.ts';
 import {
   BPF_MAP_CREATE,
   BPF_MAP_UPDATE_ELEM,
@@ -43,15 +44,29 @@ const CTX_BYTES = 24;
 const MAP_DESC_BYTES = 16;
 const PROG_DESC_BYTES = 4;
 const LOG_BYTES = 16 << 20;
-const EAGAIN_TRIES = 10;
+const SIG_SETMASK = 2;
+const SIGSET_BYTES = 8;
 const LOG_TAIL_LINES = 12;
 
 /** Throws a BpfError with the end of the verifier's log when a program is refused. */
 export function loadLightSkeleton(s: LightSkeleton, options: LoadOptions = {}): LoadedSkeleton {
+  return withoutSignals(() => load(s, options));
+}
+
+/** The verifier gives up on a pending signal, such as that of a child that ended. */
+function withoutSignals<T>(f: () => T): T {
+  const all = Buffer.alloc(SIGSET_BYTES, 0xff);
+  const before = Buffer.alloc(SIGSET_BYTES);
+  check(syscall(SYS.rt_sigprocmask, SIG_SETMASK, all, before, SIGSET_BYTES), 'rt_sigprocmask');
+  try {
+    return f();
+  } finally {
+    check(syscall(SYS.rt_sigprocmask, SIG_SETMASK, before, null, SIGSET_BYTES), 'rt_sigprocmask');
+  }
+}
+
+function load(s: LightSkeleton, options: LoadOptions): LoadedSkeleton {
   let attempt = runLoader(s, options, undefined);
-  // The verifier gives up on a pending signal, such as that of a child that ended.
-  for (let i = 0; i < EAGAIN_TRIES && attempt.error === constants.errno.EAGAIN; i++)
-    attempt = runLoader(s, options, undefined);
   if (attempt.error !== undefined) {
     const log = Buffer.alloc(LOG_BYTES);
     attempt = runLoader(s, options, log);

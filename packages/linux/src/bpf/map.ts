@@ -1,10 +1,11 @@
 /** BPF maps: values are plain bytes; layouts belong to the caller. */
 import { closeSync, readFileSync } from 'node:fs';
-import { mmap, munmap } from '../native.ts';
+import { addressOf, mmap, munmap } from '../native.ts';
 import {
   BPF_MAP_DELETE_ELEM,
   BPF_MAP_GET_NEXT_KEY,
   BPF_MAP_LOOKUP_ELEM,
+  BPF_MAP_UPDATE_BATCH,
   BPF_MAP_UPDATE_ELEM,
   BPF_OBJ_GET_INFO_BY_FD,
   BpfError,
@@ -12,8 +13,6 @@ import {
   errnoName,
   pointer,
 } from './syscall.ts';
-
-const BPF_ANY = 0;
 
 const BPF_MAP_TYPE_PERCPU_HASH = 5;
 const BPF_MAP_TYPE_PERCPU_ARRAY = 6;
@@ -45,6 +44,8 @@ export class BpfMap implements Disposable {
   readonly #key: Buffer;
   readonly #value: Buffer;
   readonly #attr = Buffer.alloc(32);
+  readonly #keyPointer: bigint;
+  readonly #valuePointer: bigint;
   #mapped: ArrayBuffer | undefined;
 
   constructor(fd: number) {
@@ -55,27 +56,35 @@ export class BpfMap implements Disposable {
     this.elementSize = perCpu ? ((valueSize + 7) & ~7) * possibleCpus() : valueSize;
     this.#key = Buffer.alloc(Math.max(keySize, 8));
     this.#value = Buffer.alloc(this.elementSize);
+    this.#keyPointer = pointer(this.#key);
+    this.#valuePointer = pointer(this.#value);
     this.#attr.writeUInt32LE(fd, 0);
-    this.#attr.writeBigUInt64LE(pointer(this.#key), 8);
   }
 
   /** The value, in memory that the next call on this map overwrites; undefined when absent. */
   lookup(key: Uint8Array | number): Buffer | undefined {
-    const r = this.#run(BPF_MAP_LOOKUP_ELEM, key, this.#value, 0);
+    const r = this.#run(BPF_MAP_LOOKUP_ELEM, key, this.#valuePointer);
     if (r === ENOENT) return undefined;
     this.#check('lookup', r);
     return this.#value;
   }
 
-  update(key: Uint8Array | number, value: Uint8Array, flags = BPF_ANY): void {
+  /** `value` is copied; it may be what `lookup` returned. */
+  update(key: Uint8Array | number, value: Uint8Array): void {
     if (value.length !== this.elementSize)
       throw new RangeError(`value of ${value.length} bytes in a map of ${this.elementSize}`);
-    this.#check('update', this.#run(BPF_MAP_UPDATE_ELEM, key, value, flags));
+    this.#value.set(value);
+    this.#check('update', this.#run(BPF_MAP_UPDATE_ELEM, key, this.#valuePointer));
+  }
+
+  /** Room for `size` elements that are written to the map together. */
+  batch(size: number): MapBatch {
+    return new MapBatch(this, size);
   }
 
   /** False when there was no such element. */
   delete(key: Uint8Array | number): boolean {
-    const r = this.#run(BPF_MAP_DELETE_ELEM, key, undefined, 0);
+    const r = this.#run(BPF_MAP_DELETE_ELEM, key, 0n);
     if (r === ENOENT) return false;
     this.#check('delete', r);
     return true;
@@ -84,9 +93,10 @@ export class BpfMap implements Disposable {
   /** All keys, each in memory of its own. Elements added meanwhile may or may not appear. */
   *keys(): Generator<Buffer> {
     const next = Buffer.alloc(this.#key.length);
+    const nextPointer = pointer(next);
     let key: Buffer | undefined;
     for (;;) {
-      const r = this.#run(BPF_MAP_GET_NEXT_KEY, key, next, 0);
+      const r = this.#run(BPF_MAP_GET_NEXT_KEY, key, nextPointer);
       if (r === ENOENT) return;
       this.#check('next key', r);
       key = Buffer.from(next.subarray(0, this.info.keySize));
@@ -109,23 +119,48 @@ export class BpfMap implements Disposable {
     closeSync(this.fd);
   }
 
-  #run(
-    cmd: number,
-    key: Uint8Array | number | undefined,
-    value: Uint8Array | undefined,
-    flags: number,
-  ): number {
+  #run(cmd: number, key: Uint8Array | number | undefined, value: bigint): number {
     const a = this.#attr;
     if (typeof key === 'number') this.#key.writeUInt32LE(key, 0);
     else if (key !== undefined) this.#key.set(key);
-    a.writeBigUInt64LE(key === undefined ? 0n : pointer(this.#key), 8);
-    a.writeBigUInt64LE(value === undefined ? 0n : pointer(value), 16);
-    a.writeBigUInt64LE(BigInt(flags), 24);
+    a.writeBigUInt64LE(key === undefined ? 0n : this.#keyPointer, 8);
+    a.writeBigUInt64LE(value, 16);
     return bpf(cmd, a);
   }
 
   #check(what: string, r: number): void {
     if (r < 0) throw new BpfError(errnoName(-r), `BPF map ${what}`);
+  }
+}
+
+/** Elements in the order in which they are to be written; the owner fills `keys` and `values`. */
+export class MapBatch {
+  readonly keys: Uint32Array;
+  readonly values: Uint32Array;
+  readonly #attr = Buffer.alloc(56);
+  readonly #keySize: number;
+  readonly #valueSize: number;
+  readonly #keysAt: bigint;
+  readonly #valuesAt: bigint;
+
+  constructor(map: BpfMap, size: number) {
+    this.#keySize = map.info.keySize;
+    this.#valueSize = map.info.valueSize;
+    this.keys = new Uint32Array((size * this.#keySize) / 4);
+    this.values = new Uint32Array((size * this.#valueSize) / 4);
+    this.#keysAt = addressOf(this.keys);
+    this.#valuesAt = addressOf(this.values);
+    this.#attr.writeUInt32LE(map.fd, 36);
+  }
+
+  /** Writes elements `from` to `to`; returns how many, and the errno's name of the one after. */
+  update(from: number, to: number): { done: number; code: string | undefined } {
+    const a = this.#attr;
+    a.writeBigUInt64LE(this.#keysAt + BigInt(from * this.#keySize), 16);
+    a.writeBigUInt64LE(this.#valuesAt + BigInt(from * this.#valueSize), 24);
+    a.writeUInt32LE(to - from, 32);
+    const r = bpf(BPF_MAP_UPDATE_BATCH, a);
+    return { done: a.readUInt32LE(32), code: r < 0 ? errnoName(-r) : undefined };
   }
 }
 

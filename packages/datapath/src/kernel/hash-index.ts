@@ -1,0 +1,42 @@
+/** Things by a 64-bit hash, given as two 32-bit halves. */
+export interface Hashed {
+  readonly hi: number;
+  readonly lo: number;
+}
+
+/** A map by small integers is several times as fast as one by text or bigints. */
+export class HashIndex<T extends Hashed> {
+  /** By the low half; nearly always there is one of each. */
+  readonly #byLow = new Map<number, T | T[]>();
+
+  get(hi: number, lo: number): T | undefined {
+    const there = this.#byLow.get(lo | 0);
+    if (there === undefined) return undefined;
+    if (Array.isArray(there)) return there.find((t) => t.hi === hi && t.lo === lo);
+    return there.hi === hi ? there : undefined;
+  }
+
+  /** Takes the place of what has the same hash. */
+  set(item: T): void {
+    const key = item.lo | 0;
+    const there = this.#byLow.get(key);
+    if (there === undefined || (!Array.isArray(there) && there.hi === item.hi)) {
+      this.#byLow.set(key, item);
+    } else {
+      const others = (Array.isArray(there) ? there : [there]).filter((t) => t.hi !== item.hi);
+      this.#byLow.set(key, [...others, item]);
+    }
+  }
+
+  delete(hi: number, lo: number): void {
+    const key = lo | 0;
+    const there = this.#byLow.get(key);
+    if (Array.isArray(there)) {
+      const others = there.filter((t) => t.hi !== hi);
+      if (others.length > 0) this.#byLow.set(key, others);
+      else this.#byLow.delete(key);
+    } else if (there?.hi === hi) {
+      this.#byLow.delete(key);
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { check } from '../native.ts';
+import { BpfMap } from './map.ts';
+import { BPF_MAP_CREATE, bpf } from './syscall.ts';
+
+const BPF_MAP_TYPE_HASH = 1;
+
+function hashMap(valueSize: number, maxEntries: number): BpfMap {
+  const attr = Buffer.alloc(72);
+  attr.writeUInt32LE(BPF_MAP_TYPE_HASH, 0);
+  attr.writeUInt32LE(4, 4);
+  attr.writeUInt32LE(valueSize, 8);
+  attr.writeUInt32LE(maxEntries, 12);
+  return new BpfMap(check(bpf(BPF_MAP_CREATE, attr), 'BPF_MAP_CREATE'));
+}
+
+test('elements are written one by one, and those read are copies to keep or to write back', () => {
+  using map = hashMap(8, 4);
+  map.update(1, Buffer.from('one     '));
+  map.update(2, map.lookup(1)!);
+  assert.equal(map.lookup(2)?.toString(), 'one     ');
+  assert.deepEqual([...map.keys()].map((k) => k.readUInt32LE()).sort(), [1, 2]);
+  assert.ok(map.delete(1));
+  assert.ok(!map.delete(1));
+  assert.equal(map.lookup(1), undefined);
+  assert.throws(() => map.update(1, Buffer.alloc(7)), RangeError);
+});
+
+test('a batch is written in order, from where it is told to, until an element does not fit', () => {
+  using map = hashMap(8, 3);
+  const batch = map.batch(8);
+  for (let n = 0; n < 8; n++) {
+    batch.keys[n] = n % 4;
+    batch.values[2 * n] = 100 + n;
+  }
+  assert.deepEqual(batch.update(0, 3), { done: 3, code: undefined });
+  assert.deepEqual(batch.update(1, 5), { done: 2, code: 'E2BIG' });
+  assert.deepEqual(batch.update(4, 7), { done: 3, code: undefined });
+  assert.deepEqual(
+    [0, 1, 2].map((n) => map.lookup(n)?.readUInt32LE()),
+    [104, 105, 106],
+  );
+});
