@@ -93,6 +93,8 @@ function family(count: number, first: Field): Field[] {
 
 // biome-ignore format: one row per field reads as the table it is
 export const FIELDS: readonly Field[] = [
+  { name: 'dp_hash', width: 32, format: 'hexadecimal', masking: 'bitwise', readOnly: true, nxm: ['NXM_NX_DP_HASH', 35], key: 'dpHash' },
+  { name: 'recirc_id', width: 32, format: 'decimal', masking: 'none', readOnly: true, nxm: ['NXM_NX_RECIRC_ID', 36], key: 'recircId' },
   { name: 'conj_id', width: 32, format: 'decimal', masking: 'none', readOnly: true, nxm: ['NXM_NX_CONJ_ID', 37], key: 'conjId' },
   { name: 'tun_id', alias: 'tunnel_id', width: 64, format: 'hexadecimal', masking: 'bitwise', oxm: ['OXM_OF_TUNNEL_ID', 38], nxm: ['NXM_NX_TUN_ID', 16], key: 'tunId' },
   { name: 'tun_src', width: 32, format: 'IPv4', masking: 'bitwise', nxm: ['NXM_NX_TUN_IPV4_SRC', 31], key: 'tunSrc' },

@@ -1,0 +1,323 @@
+/** Matches as NXM and OXM entries, in the order of Open vSwitch: fields after what they require. */
+import {
+  ETH_P_ARP,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  ETH_P_RARP,
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_SCTP,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  ND_NEIGHBOR_ADVERT,
+  ND_NEIGHBOR_SOLICIT,
+} from '@heddle/packet';
+import type { OfpVersion } from '../constants.ts';
+import type { Match } from '../match.ts';
+import { type FieldPlan, fieldPlan, readSlotNumber } from './field-plan.ts';
+import { isFieldWild, named, readFieldBytes, toBytes } from './match-field.ts';
+import {
+  codePointByName,
+  codePointOf,
+  type OxmCodePoint,
+  type OxmVersion,
+  writeHeader,
+} from './oxm-header.ts';
+import { ETH_P_MPLS, ETH_P_MPLSM, ETH_P_NSH, networkType } from './prerequisites.ts';
+
+/** All fields at once, with masks, and all tun_metadata. */
+const MAX_LENGTH = 24 * 1024;
+const scratch = new Uint8Array(MAX_LENGTH);
+
+/** Entries alone, unpadded; OpenFlow 1.0's NXM has the cookie among them. */
+export function emitNxMatch(match: Match, cookie = 0n, cookieMask = 0n): Uint8Array {
+  let o = putEntries(0, match, 0);
+  if (cookieMask !== 0n) {
+    const hasMask = cookieMask !== 0xffff_ffff_ffff_ffffn;
+    o = writeHeader(scratch, o, codePointByName('NXM_NX_COOKIE')!, hasMask, 8);
+    scratch.set(toBytes(cookie & cookieMask, 8), o);
+    if (hasMask) scratch.set(toBytes(cookieMask, 8), o + 8);
+    o += hasMask ? 16 : 8;
+  }
+  return scratch.slice(0, o);
+}
+
+/** As `emitNxMatch` with the code points of `version`. */
+export function emitOxmEntries(match: Match, version: OfpVersion): Uint8Array {
+  return scratch.slice(0, putEntries(0, match, version));
+}
+
+/** `struct ofp11_match` of type OXM, padded to a multiple of 8. */
+export function emitOxmMatch(match: Match, version: OfpVersion): Uint8Array {
+  const size = putEntries(4, match, version);
+  scratch[0] = 0;
+  scratch[1] = 1;
+  scratch[2] = size >>> 8;
+  scratch[3] = size;
+  const end = (size + 7) & ~7;
+  scratch.fill(0, size, end);
+  return scratch.slice(0, end);
+}
+
+/** Fields of one group, and the words of a flow that hold them, so that empty groups cost little. */
+interface Group {
+  readonly plans: readonly FieldPlan[];
+  readonly first: number;
+  readonly last: number;
+}
+
+function group(...names: string[]): Group {
+  const plans = names.map((name) => fieldPlan(named(name)));
+  const first = Math.min(...plans.map((p) => p.offset >> 2));
+  const last = Math.max(...plans.map((p) => (p.offset + p.slotSize - 1) >> 2));
+  return { plans, first, last };
+}
+
+const numbered = (name: string, n: number) => Array.from({ length: n }, (_, i) => `${name}${i}`);
+const IDS = group('dp_hash', 'recirc_id', 'conj_id');
+const IN_PORT = group('in_port');
+const IN_PORT_OXM = group('in_port_oxm');
+const ACTSET_OUTPUT = group('actset_output');
+const ETHERNET = group('eth_src', 'eth_dst', 'eth_type');
+const PACKET_TYPE = group('packet_type');
+const IP_NXM = group('ip_frag', 'nw_tos', 'nw_ecn', 'nw_ttl');
+const IP_OXM = group('ip_frag', 'ip_dscp', 'nw_ecn', 'nw_ttl');
+const IP_ADDRESSES = group('ip_src', 'ip_dst');
+const IPV6_ADDRESSES = group('ipv6_src', 'ipv6_dst');
+const IPV6_LABEL = group('ipv6_label');
+const NW_PROTO = group('nw_proto');
+const TCP = group('tcp_src', 'tcp_dst', 'tcp_flags');
+const UDP = group('udp_src', 'udp_dst');
+const SCTP = group('sctp_src', 'sctp_dst');
+const ICMP = group('icmp_type', 'icmp_code');
+const ICMPV6 = group('icmpv6_type', 'icmpv6_code');
+const ND_SOLICIT = group('nd_reserved', 'nd_target', 'nd_options_type', 'nd_sll');
+const ND_ADVERT = group('nd_reserved', 'nd_target', 'nd_options_type', 'nd_tll');
+const ARP = group('arp_op', 'arp_spa', 'arp_tpa', 'arp_sha', 'arp_tha');
+const MPLS = group('mpls_tc', 'mpls_bos', 'mpls_ttl', 'mpls_label');
+// biome-ignore format: a list in the order of the wire
+const NSH = group('nsh_flags', 'nsh_ttl', 'nsh_mdtype', 'nsh_np', 'nsh_spi', 'nsh_si', 'nsh_c1', 'nsh_c2', 'nsh_c3', 'nsh_c4');
+const TUN_ID = group('tun_id', 'tun_flags');
+const TUN_SRC4 = group('tun_src');
+const TUN_DST4 = group('tun_dst');
+const TUN_SRC6 = group('tun_ipv6_src');
+const TUN_DST6 = group('tun_ipv6_dst');
+const TUN_GBP = group('tun_gbp_id', 'tun_gbp_flags');
+// biome-ignore format: a list in the order of the wire
+const TUN_MORE = group('tun_erspan_idx', 'tun_erspan_ver', 'tun_erspan_dir', 'tun_erspan_hwid', 'tun_gtpu_flags', 'tun_gtpu_msgtype');
+const REGS = group(...numbered('reg', 16));
+const XREGS = group(...numbered('xreg', 8));
+const CT = group('pkt_mark', 'ct_state', 'ct_zone', 'ct_mark', 'ct_label');
+const CT_IPV4 = group('ct_nw_src', 'ct_nw_dst');
+const CT_IPV6 = group('ct_ipv6_src', 'ct_ipv6_dst');
+const CT_PROTO = group('ct_nw_proto');
+const CT_PORTS = group('ct_tp_src', 'ct_tp_dst');
+const METADATA = group('metadata');
+const VLAN_TCI = fieldPlan(named('vlan_tci'));
+const VLAN_VID = fieldPlan(named('vlan_vid'));
+const VLAN_PCP = fieldPlan(named('vlan_pcp'));
+const TUN_METADATA = numbered('tun_metadata', 64).map((name) => fieldPlan(named(name)));
+
+const points = new Map<FieldPlan, (OxmCodePoint | undefined)[]>();
+
+function pointOf(plan: FieldPlan, version: OxmVersion): OxmCodePoint {
+  let list = points.get(plan);
+  if (list === undefined) {
+    list = [];
+    points.set(plan, list);
+  }
+  const known = list[version];
+  if (known) return known;
+  const point = codePointOf(plan.field, version)!;
+  list[version] = point;
+  return point;
+}
+
+/** Returns the offset behind the entries. */
+function putEntries(start: number, match: Match, version: OxmVersion): number {
+  const { mask } = match;
+  let o = start;
+  if (needsPacketType(match, version)) o = putGroup(o, match, PACKET_TYPE, version);
+  o = putGroup(o, match, IDS, version);
+  o = putGroup(o, match, version === 0 ? IN_PORT : IN_PORT_OXM, version);
+  o = putGroup(o, match, ACTSET_OUTPUT, version);
+  o = putGroup(o, match, ETHERNET, version);
+  if (mask.vlanTci0 !== 0) o = putVlan(o, match, version);
+  o = putNetwork(o, match, version);
+  o = putTunnel(o, match, version);
+  o = putGroup(o, match, version >= 6 ? XREGS : REGS, version);
+  o = putGroup(o, match, CT, version);
+  o = putGroup(o, match, CT_IPV4, version);
+  o = putGroup(o, match, CT_IPV6, version);
+  o = putGroup(o, match, CT_PROTO, version);
+  if (mask.ctNwProto !== 0) o = putGroup(o, match, CT_PORTS, version);
+  return putGroup(o, match, METADATA, version);
+}
+
+/** Ethernet goes without saying where an Ethernet field says it. */
+function needsPacketType({ key, mask }: Match, version: OxmVersion): boolean {
+  if (key.packetType !== 0) return true;
+  const vlan = mask.vlanTci0 & (version === 0 ? 0xffff : 0x1fff);
+  return mask.dlType === 0 && vlan === 0 && mask.dlSrc === 0 && mask.dlDst === 0;
+}
+
+function putNetwork(start: number, match: Match, version: OxmVersion): number {
+  const { key } = match;
+  switch (networkType(key)) {
+    case ETH_P_IP: {
+      const o = putGroup(start, match, IP_ADDRESSES, version);
+      return putTransport(putIp(o, match, version), match, version, IPPROTO_ICMP);
+    }
+    case ETH_P_IPV6: {
+      let o = putGroup(start, match, IPV6_ADDRESSES, version);
+      o = putGroup(o, match, version === 0 ? IP_NXM : IP_OXM, version);
+      o = putGroup(o, match, IPV6_LABEL, version);
+      o = putGroup(o, match, NW_PROTO, version);
+      return putTransport(o, match, version, IPPROTO_ICMPV6);
+    }
+    case ETH_P_ARP:
+    case ETH_P_RARP:
+      return putGroup(start, match, ARP, version);
+    case ETH_P_MPLS:
+    case ETH_P_MPLSM:
+      return putGroup(start, match, MPLS, version);
+    case ETH_P_NSH:
+      return putGroup(start, match, NSH, version);
+    default:
+      return start;
+  }
+}
+
+function putIp(start: number, match: Match, version: OxmVersion): number {
+  const o = putGroup(start, match, version === 0 ? IP_NXM : IP_OXM, version);
+  return putGroup(o, match, NW_PROTO, version);
+}
+
+function putTransport(start: number, match: Match, version: OxmVersion, icmp: number): number {
+  const { key } = match;
+  switch (key.nwProto) {
+    case IPPROTO_TCP:
+      return putGroup(start, match, TCP, version);
+    case IPPROTO_UDP:
+      return putGroup(start, match, UDP, version);
+    case IPPROTO_SCTP:
+      return putGroup(start, match, SCTP, version);
+    case icmp: {
+      if (icmp === IPPROTO_ICMP) return putGroup(start, match, ICMP, version);
+      const o = putGroup(start, match, ICMPV6, version);
+      if (key.tpDst !== 0) return o;
+      if (key.tpSrc === ND_NEIGHBOR_SOLICIT) return putGroup(o, match, ND_SOLICIT, version);
+      return key.tpSrc === ND_NEIGHBOR_ADVERT ? putGroup(o, match, ND_ADVERT, version) : o;
+    }
+    default:
+      return start;
+  }
+}
+
+function putTunnel(start: number, match: Match, version: OxmVersion): number {
+  let o = putGroup(start, match, TUN_ID, version);
+  const src6 = isIpv6Endpoint(match, TUN_SRC6.plans[0]!);
+  const dst6 = isIpv6Endpoint(match, TUN_DST6.plans[0]!);
+  if (!src6) o = putGroup(o, match, TUN_SRC4, version);
+  if (!dst6) o = putGroup(o, match, TUN_DST4, version);
+  if (src6) o = putGroup(o, match, TUN_SRC6, version);
+  if (dst6) o = putGroup(o, match, TUN_DST6, version);
+  o = putGroup(o, match, TUN_GBP, version);
+  o = putTunMetadata(o, match, version);
+  return putGroup(o, match, TUN_MORE, version);
+}
+
+/**
+ * A mask of an IPv4 endpoint covers the 12 bytes behind it, which are zero: whatever else has bits
+ * is an IPv6 address.
+ */
+export function isIpv6Endpoint({ key, mask }: Match, { offset }: FieldPlan): boolean {
+  for (let i = offset + 4; i < offset + 16; i++) {
+    if (mask.u8[i] !== 0xff || key.u8[i] !== 0) return true;
+  }
+  return false;
+}
+
+function putTunMetadata(start: number, match: Match, version: OxmVersion): number {
+  let o = start;
+  if (match.tunMetadata.length === 0) return o;
+  const sorted = match.tunMetadata.toSorted((a, b) => a.index - b.index);
+  for (const { index, value, mask } of sorted) {
+    const hasMask = value.length === 0 || !mask.every((byte) => byte === 0xff);
+    const point = pointOf(TUN_METADATA[index]!, version);
+    o = writeHeader(scratch, o, point, hasMask, value.length);
+    scratch.set(value, o);
+    o += value.length;
+    if (!hasMask) continue;
+    scratch.set(mask, o);
+    o += mask.length;
+  }
+  return o;
+}
+
+/** OXM splits the TCI; a priority without any bit of the VLAN id is lost, as upstream. */
+function putVlan(start: number, match: Match, version: OxmVersion): number {
+  const { vlanTci0: tci } = match.key;
+  const { vlanTci0: mask } = match.mask;
+  if (version === 0) return putField(start, match, VLAN_TCI, version);
+  let o = start;
+  if ((mask & 0x1fff) === 0) return o;
+  o = putVlanPart(o, VLAN_VID, tci & 0x1fff, mask & 0x1fff, 0x1fff, version);
+  if ((mask & 0xe000) === 0 || (mask === 0xffff && tci === 0)) return o;
+  return putVlanPart(o, VLAN_PCP, tci >>> 13, 7, 7, version);
+}
+
+function putVlanPart(
+  start: number,
+  plan: FieldPlan,
+  value: number,
+  mask: number,
+  all: number,
+  version: OxmVersion,
+): number {
+  const hasMask = mask !== all;
+  let o = writeHeader(scratch, start, pointOf(plan, version), hasMask, plan.size);
+  for (const v of hasMask ? [value, mask] : [value]) {
+    if (plan.size === 2) scratch[o++] = v >>> 8;
+    scratch[o++] = v;
+  }
+  return o;
+}
+
+function putGroup(
+  start: number,
+  match: Match,
+  { plans, first, last }: Group,
+  v: OxmVersion,
+): number {
+  const { u32 } = match.mask;
+  let bits = 0;
+  for (let i = first; i <= last; i++) bits |= u32[i]!;
+  if (bits === 0) return start;
+  let o = start;
+  for (let i = 0; i < plans.length; i++) o = putField(o, match, plans[i]!, v);
+  return o;
+}
+
+function putField(start: number, match: Match, plan: FieldPlan, version: OxmVersion): number {
+  if (isFieldWild(match, plan)) return start;
+  const point = pointOf(plan, version);
+  const hasMask = point.maskable && !isExact(match, plan);
+  let o = writeHeader(scratch, start, point, hasMask, plan.size);
+  readFieldBytes(match.key, plan, scratch, o);
+  o += plan.size;
+  if (!hasMask) return o;
+  readFieldBytes(match.mask, plan, scratch, o, true);
+  return o + plan.size;
+}
+
+function isExact(match: Match, plan: FieldPlan): boolean {
+  const { u8 } = match.mask;
+  if (plan.mode === 'number') {
+    if (plan.wireExact === undefined) return false;
+    const mask = (readSlotNumber(match.mask, plan) >>> plan.shift) & plan.bits;
+    return (mask & plan.wireExact) >>> 0 === plan.wireExact;
+  }
+  for (let i = 0; i < plan.size; i++) if (u8[plan.offset + i] !== 0xff) return false;
+  return true;
+}

@@ -1,0 +1,152 @@
+/** Matches from NXM and OXM entries (OpenFlow 1.3.5 section 7.2.3). */
+import { OfpError } from '../errors.ts';
+import { Match, type TunMetadataMatch } from '../match.ts';
+import { fieldPlan } from './field-plan.ts';
+import {
+  fromBytes,
+  isFieldValueValid,
+  isFieldWild,
+  setMatchFieldBytes,
+  tunMetadataIndex,
+} from './match-field.ts';
+import { type FieldHeader, isCookie, parseFieldHeader } from './oxm-header.ts';
+import { fieldPrerequisitesMet } from './prerequisites.ts';
+
+export interface OxmParseOptions {
+  /** Skip unknown fields and ask for no prerequisites. */
+  readonly loose?: boolean;
+  /** The cookie's pseudo-field is allowed, as in NXM flow mods and requests. */
+  readonly cookie?: boolean;
+}
+
+export interface ParsedOxm {
+  readonly match: Match;
+  /** Of the cookie's pseudo-field; mask 0 without one. */
+  readonly cookie: bigint;
+  readonly cookieMask: bigint;
+}
+
+const OFPMT_OXM = 1;
+
+interface State {
+  readonly match: Match;
+  readonly tun: TunMetadataMatch[];
+  cookie: bigint;
+  cookieMask: bigint;
+}
+
+/** Entries alone, without a header: NXM, or what an OXM match contains. */
+export function parseNxMatch(bytes: Uint8Array, options: OxmParseOptions = {}): ParsedOxm {
+  return parseEntries(bytes, 0, bytes.length, options);
+}
+
+/**
+ * `struct ofp11_match` of type OXM at `off`, padded to a multiple of 8; `length` includes the
+ * padding.
+ */
+export function parseOxmMatch(
+  bytes: Uint8Array,
+  off = 0,
+  options: OxmParseOptions = {},
+  end = bytes.length,
+): { match: Match; length: number } {
+  if (end - off < 4) throw new OfpError('OFPBMC_BAD_LEN');
+  const type = (bytes[off]! << 8) | bytes[off + 1]!;
+  const size = (bytes[off + 2]! << 8) | bytes[off + 3]!;
+  const length = (size + 7) & ~7;
+  if (size < 4 || length > end - off) throw new OfpError('OFPBMC_BAD_LEN');
+  if (type !== OFPMT_OXM) throw new OfpError('OFPBMC_BAD_TYPE');
+  return { match: parseEntries(bytes, off + 4, off + size, options).match, length };
+}
+
+function parseEntries(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  options: OxmParseOptions,
+): ParsedOxm {
+  const tun: TunMetadataMatch[] = [];
+  const state: State = {
+    match: new Match(undefined, undefined, tun),
+    tun,
+    cookie: 0n,
+    cookieMask: 0n,
+  };
+  for (let off = start; off < end; ) {
+    const header = parseFieldHeader(bytes, off, end);
+    const at = off + header.headerLength;
+    if (at + header.payloadLength > end) throw new OfpError('OFPBMC_BAD_LEN');
+    parseEntry(state, bytes, at, header, options);
+    off = at + header.payloadLength;
+  }
+  return state;
+}
+
+function parseEntry(
+  state: State,
+  bytes: Uint8Array,
+  at: number,
+  header: FieldHeader,
+  options: OxmParseOptions,
+): void {
+  const { point, hasMask, payloadLength } = header;
+  if (isCookie(header)) {
+    parseCookie(state, bytes, at, header, options);
+    return;
+  }
+  if (point?.field === undefined) {
+    if (options.loose) return;
+    throw new OfpError('OFPBMC_BAD_FIELD');
+  }
+  const size = hasMask ? payloadLength >>> 1 : payloadLength;
+  const { field } = point;
+  const plan = fieldPlan(field);
+  if (!isKnownLength(header, plan.mode === 'none' ? Math.min(size, plan.size) : plan.size)) {
+    if (options.loose) return;
+    throw new OfpError('OFPBMC_BAD_FIELD');
+  }
+  if (hasMask && !point.maskable) throw new OfpError('OFPBMC_BAD_MASK');
+  if (hasMask) checkWildcards(bytes, at, size);
+  if (!options.loose && !fieldPrerequisitesMet(field, state.match)) {
+    throw new OfpError('OFPBMC_BAD_PREREQ');
+  }
+  if (!isFieldWild(state.match, plan)) throw new OfpError('OFPBMC_DUP_FIELD');
+  if (plan.mode === 'none') {
+    const value = bytes.slice(at, at + size);
+    const mask = hasMask ? bytes.slice(at + size, at + 2 * size) : new Uint8Array(size).fill(255);
+    state.tun.push({ index: tunMetadataIndex(field), value, mask });
+    return;
+  }
+  if (!isFieldValueValid(plan, bytes, at)) throw new OfpError('OFPBMC_BAD_VALUE');
+  setMatchFieldBytes(state.match, plan, bytes, at, hasMask ? bytes : undefined, at + size);
+}
+
+/** A header's length is part of what it means. */
+function isKnownLength({ hasMask, payloadLength }: FieldHeader, size: number): boolean {
+  return payloadLength === (hasMask ? 2 * size : size);
+}
+
+function checkWildcards(bytes: Uint8Array, at: number, size: number): void {
+  for (let i = 0; i < size; i++) {
+    if ((bytes[at + i]! & ~bytes[at + size + i]! & 0xff) !== 0) {
+      throw new OfpError('OFPBMC_BAD_WILDCARDS');
+    }
+  }
+}
+
+function parseCookie(
+  state: State,
+  bytes: Uint8Array,
+  at: number,
+  header: FieldHeader,
+  options: OxmParseOptions,
+): void {
+  if (header.hasMask) checkWildcards(bytes, at, 8);
+  if (!options.cookie) {
+    if (options.loose) return;
+    throw new OfpError('OFPBMC_BAD_FIELD');
+  }
+  if (state.cookieMask !== 0n) throw new OfpError('OFPBMC_DUP_FIELD');
+  state.cookie = fromBytes(bytes, at, 8);
+  state.cookieMask = header.hasMask ? fromBytes(bytes, at + 8, 8) : 0xffff_ffff_ffff_ffffn;
+}
