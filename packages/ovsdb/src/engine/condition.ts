@@ -11,12 +11,13 @@ import {
   isScalar,
   type Json,
   OvsdbError,
+  onlyKey,
   printSortedJson,
   type ResolveName,
+  scalarDatum,
 } from '../notation/index.ts';
 import type { ColumnSchema, TableSchema } from '../schema/schema.ts';
 import type { Row, Table } from './table.ts';
-import { datumText } from './table.ts';
 import type { Transaction } from './transaction.ts';
 
 const FUNCTIONS = ['<', '<=', '==', '!=', '>=', '>', 'includes', 'excludes'] as const;
@@ -43,7 +44,7 @@ export function columnOf(table: TableSchema, name: string): ColumnSchema | undef
 
 export function columnValue(row: Row, column: ColumnSchema): Datum {
   if (column.index >= 0) return row.data[column.index]!;
-  return { keys: [column.index === -1 ? row.uuid : row.version] };
+  return scalarDatum(column.index === -1 ? row.uuid : row.version);
 }
 
 export function parseCondition(
@@ -116,7 +117,8 @@ export function typeText({ key, value, min, max }: ColumnType): string {
 
 /** All clauses hold (RFC 7047: a condition is the conjunction of its clauses). */
 export function matches(row: Row, clauses: readonly Clause[]): boolean {
-  return clauses.every((clause) => holds(row, clause));
+  for (const clause of clauses) if (!holds(row, clause)) return false;
+  return true;
 }
 
 export function holds(row: Row, clause: Clause): boolean {
@@ -168,34 +170,37 @@ function excludesAll(value: Datum, arg: Datum): boolean {
 export function select(txn: Transaction, table: Table, clauses: readonly Clause[]): Row[] {
   const uuid = equalTo(clauses, UUID_COLUMN);
   if (uuid) {
-    const row = txn.get(table, uuid.keys[0] as string);
+    const row = txn.get(table, onlyKey(uuid) as string);
     return row && matches(row, clauses) ? [row] : [];
   }
-  for (const [i, columns] of table.schema.indexes.entries()) {
-    const values = columns.map((c) => equalTo(clauses, c));
-    if (values.some((v) => v === undefined)) continue;
-    return byIndex(txn, table, clauses, i, values.map((v) => datumText(v!)).join('\0'));
+  const found = byIndex(table, clauses);
+  const out: Row[] = [];
+  if (!found) {
+    for (const row of txn.rows(table)) if (matches(row, clauses)) out.push(row);
+    return out;
   }
-  const out: Row[] = [];
-  for (const row of txn.rows(table)) if (matches(row, clauses)) out.push(row);
-  return out;
-}
-
-function byIndex(
-  txn: Transaction,
-  table: Table,
-  clauses: readonly Clause[],
-  i: number,
-  key: string,
-): Row[] {
-  const out: Row[] = [];
-  const uuid = table.indexes[i]!.get(key);
-  if (uuid !== undefined && !txn.isChanged(table, uuid)) {
-    const row = table.rows.get(uuid);
+  for (const id of found) {
+    const row = txn.isChanged(table, id) ? undefined : table.rows.get(id);
     if (row && matches(row, clauses)) out.push(row);
   }
   for (const row of txn.changedRows(table)) if (row && matches(row, clauses)) out.push(row);
   return out;
+}
+
+/** The uuids of rows among which are all that match; undefined when no index tells. */
+function byIndex(table: Table, clauses: readonly Clause[]): Iterable<string> | undefined {
+  for (const index of table.indexes) {
+    const values = index.columns.map((c) => equalTo(clauses, c));
+    if (values.some((v) => v === undefined)) continue;
+    const id = index.get(index.key(values as Datum[]));
+    return id === undefined ? [] : [id];
+  }
+  for (const clause of clauses) {
+    if (typeof clause !== 'object' || clause.fn !== '==' || clause.column.index < 0) continue;
+    const found = table.columnIndexes.find(clause.column, clause.arg);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 function equalTo(clauses: readonly Clause[], column: ColumnSchema): Datum | undefined {

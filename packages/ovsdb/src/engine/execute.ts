@@ -26,7 +26,7 @@ import {
   VERSION_COLUMN,
 } from './condition.ts';
 import { mutate, parseMutation } from './mutation.ts';
-import type { Row, Table, Tables } from './table.ts';
+import { Row, type Table, type Tables } from './table.ts';
 import { type RowChange, Transaction } from './transaction.ts';
 
 export interface ExecuteContext {
@@ -214,13 +214,13 @@ class Execution {
     const table = this.#table(json);
     const uuid = this.#newUuid(table, json);
     const values = this.#row(table, json['row'] ?? {});
-    const data = [...table.newRow(uuid).data];
+    const data = table.defaults();
     for (const column of table.schema.columnList) {
       const datum = values.get(column);
-      if (datum) data[column.index] = datum;
+      if (datum) data[column.index] = table.share(column, datum);
       else checkDatum(column.type, data[column.index]!);
     }
-    this.txn.put(table, { uuid, version: crypto.randomUUID(), data });
+    this.txn.put(table, new Row(uuid, data));
     return { uuid: ['uuid', uuid] };
   }
 

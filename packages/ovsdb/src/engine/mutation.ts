@@ -6,7 +6,7 @@ import {
   checkAtoms,
   type Datum,
   decodeDatum,
-  findKey,
+  insertElements,
   integerAtom,
   isArray,
   type Json,
@@ -14,6 +14,7 @@ import {
   OvsdbError,
   printSortedJson,
   type ResolveName,
+  removeElements,
 } from '../notation/index.ts';
 import type { ColumnSchema, TableSchema } from '../schema/schema.ts';
 import { columnOf, typeText } from './condition.ts';
@@ -105,8 +106,8 @@ function mismatch(column: ColumnSchema, mutator: string, json: readonly Json[]):
 /** The column's new value; throws OvsdbError. */
 export function mutate(value: Datum, { column, mutator, arg, byKey }: Mutation): Datum {
   let result: Datum;
-  if (mutator === 'insert') result = insert(column.type, value, arg);
-  else if (mutator === 'delete') result = remove(value, arg, byKey);
+  if (mutator === 'insert') result = insertElements(value, arg);
+  else if (mutator === 'delete') result = removeElements(value, arg, byKey);
   else {
     const keys = value.keys.map((key) => arithmetic(column.type.key, mutator, key, arg.keys[0]!));
     result = makeDatum(keys);
@@ -124,30 +125,17 @@ export function mutate(value: Datum, { column, mutator, arg, byKey }: Mutation):
       `Attempted to store ${n} elements in ${typeText(type)}.`,
     );
   }
-  checkAtoms(type, result);
+  // The elements of `insert` have been checked already.
+  if (mutator !== 'insert' && mutator !== 'delete') checkAtoms(type, result);
   return result;
-}
-
-/** Keys that a map has already keep their values. */
-function insert(type: ColumnType, value: Datum, arg: Datum): Datum {
-  const fresh = arg.keys.map((key) => findKey(value, key) < 0);
-  const keys = [...value.keys, ...arg.keys.filter((_, i) => fresh[i])];
-  if (!type.value) return makeDatum(keys);
-  return makeDatum(keys, [...value.values!, ...arg.values!.filter((_, i) => fresh[i])]);
-}
-
-function remove(value: Datum, arg: Datum, byKey: boolean): Datum {
-  const keep = value.keys.map((key, i) => {
-    const at = findKey(arg, key);
-    if (at < 0) return true;
-    return !byKey && arg.values !== undefined && arg.values[at] !== value.values![i];
-  });
-  const keys = value.keys.filter((_, i) => keep[i]);
-  return value.values ? { keys, values: value.values.filter((_, i) => keep[i]) } : { keys };
 }
 
 function arithmetic(base: BaseType, mutator: Arithmetic, a: Atom, b: Atom): Atom {
   if (base.type === 'real') return realArithmetic(mutator, a as number, b as number);
+  if (typeof a === 'number' && typeof b === 'number') {
+    const sum = mutator === '+=' ? a + b : mutator === '-=' ? a - b : Number.NaN;
+    if (Number.isSafeInteger(sum)) return sum;
+  }
   const [x, y] = [BigInt(a as number), BigInt(b as number)];
   if (y === 0n && (mutator === '/=' || mutator === '%='))
     throw new OvsdbError('domain error', 'Division by zero.');

@@ -1,12 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import { type Atom, type Datum, defaultDatum, printJson } from '../notation/index.ts';
+import { type Atom, type Datum, datumEquals, defaultDatum } from '../notation/index.ts';
 import type { ColumnSchema, DatabaseSchema, TableSchema } from '../schema/schema.ts';
+import { ColumnIndexes, UniqueIndex } from './table-index.ts';
+
+/** Versions are this uuid with a count in place of its end. */
+const VERSION_BASE = randomUUID().slice(0, 24);
+let versions = 0;
 
 /** A version of a row; never changed once made. `data` is indexed by `ColumnSchema.index`. */
-export interface Row {
+export class Row {
   readonly uuid: string;
-  readonly version: string;
   readonly data: readonly Datum[];
+  readonly #version = versions++;
+
+  constructor(uuid: string, data: readonly Datum[]) {
+    this.uuid = uuid;
+    this.data = data;
+  }
+
+  /** `_version`: different for each version of each row. */
+  get version(): string {
+    return VERSION_BASE + this.#version.toString(16).padStart(12, '0');
+  }
 }
 
 /** A row that refers weakly to another. */
@@ -19,39 +34,83 @@ export interface WeakSource {
 export class Table {
   readonly schema: TableSchema;
   readonly rows = new Map<string, Row>();
-  /** One map per index of the schema: from the text of the indexed values to the row. */
-  readonly indexes: readonly Map<string, string>[];
+  /** One per index of the schema. */
+  readonly indexes: readonly UniqueIndex[];
+  /** Of columns that conditions keep asking for. */
+  readonly columnIndexes = new ColumnIndexes(this.rows);
   /** Number of strong references to a row, by its uuid. */
   readonly strong = new Map<string, number>();
   /** Who refers weakly to a row, by its uuid. */
-  readonly weak = new Map<string, Map<string, WeakSource>>();
+  readonly weak = new Map<string, WeakSource | Map<string, WeakSource>>();
   readonly strongColumns: readonly ColumnSchema[];
   readonly weakColumns: readonly ColumnSchema[];
+  readonly #defaults: readonly Datum[];
+  /** The datum that each column got last, to be shared by the next row that has the same. */
+  readonly #latest: Datum[];
 
   constructor(schema: TableSchema) {
     this.schema = schema;
-    this.indexes = schema.indexes.map(() => new Map());
+    this.indexes = schema.indexes.map((columns) => new UniqueIndex(columns));
     const has = (c: ColumnSchema, t: 'strong' | 'weak') =>
       c.type.key.refType === t || c.type.value?.refType === t;
     this.strongColumns = schema.columnList.filter((c) => has(c, 'strong'));
     this.weakColumns = schema.columnList.filter((c) => has(c, 'weak'));
+    this.#defaults = schema.columnList.map((c) => defaultDatum(c.type));
+    this.#latest = [...this.#defaults];
   }
 
-  newRow(uuid: string = randomUUID()): Row {
-    const data = this.schema.columnList.map((c) => defaultDatum(c.type));
-    return { uuid, version: randomUUID(), data };
+  /** The rows that refer weakly to one of this table. */
+  weakSources(uuid: string): Iterable<WeakSource> {
+    const sources = this.weak.get(uuid);
+    if (!sources) return [];
+    return sources instanceof Map ? sources.values() : [sources];
   }
 
-  /** The text under which index number `i` holds a row. */
-  indexKey(i: number, row: Row): string {
-    return this.schema.indexes[i]!.map((c) => datumText(row.data[c.index]!)).join('\0');
+  addWeakSource(uuid: string, source: WeakSource): void {
+    const sources = this.weak.get(uuid);
+    if (!sources) this.weak.set(uuid, source);
+    else if (sources instanceof Map) sources.set(source.uuid, source);
+    else if (sources.uuid !== source.uuid) {
+      // Most rows have one referrer, if any: only more of them are worth a map.
+      const both = [sources, source].map((s) => [s.uuid, s] as const);
+      this.weak.set(uuid, new Map(both));
+    }
   }
-}
 
-/** A text that is equal for equal datums of one column only. */
-export function datumText(datum: Datum): string {
-  if (datum.keys.length === 1 && !datum.values) return `s${String(datum.keys[0])}`;
-  return `c${printJson([datum.keys as readonly Atom[], (datum.values ?? []) as readonly Atom[]])}`;
+  removeWeakSource(uuid: string, source: string): void {
+    const sources = this.weak.get(uuid);
+    if (sources instanceof Map) {
+      sources.delete(source);
+      if (sources.size === 0) this.weak.delete(uuid);
+    } else if (sources?.uuid === source) this.weak.delete(uuid);
+  }
+
+  /** The datums of a row in which nothing is set. */
+  defaults(): Datum[] {
+    return this.#defaults.slice();
+  }
+
+  isDefault(column: ColumnSchema, datum: Datum): boolean {
+    return datumEquals(datum, this.#defaults[column.index]!);
+  }
+
+  /**
+   * The datum or one that is equal and in memory already: most rows have defaults, what the row
+   * before has, or at least its keys.
+   */
+  share({ index }: ColumnSchema, datum: Datum): Datum {
+    const latest = this.#latest[index]!;
+    if (datumEquals(latest, datum)) return latest;
+    const normal = this.#defaults[index]!;
+    if (datumEquals(normal, datum)) return normal;
+    const { keys, values } = datum;
+    const shared =
+      values && latest.values && datumEquals({ keys }, { keys: latest.keys })
+        ? { keys: latest.keys, values }
+        : datum;
+    this.#latest[index] = shared;
+    return shared;
+  }
 }
 
 export class Tables {
@@ -76,6 +135,20 @@ export class Tables {
   }
 }
 
+/** Calls back with the atoms of a column that are references, by the table that they refer to. */
+export function forEachReferring(
+  column: ColumnSchema,
+  datum: Datum,
+  kind: 'strong' | 'weak',
+  callback: (table: string, uuids: readonly Atom[]) => void,
+): void {
+  const { key, value } = column.type;
+  if (key.refTable !== undefined && key.refType === kind) callback(key.refTable, datum.keys);
+  if (value?.refTable !== undefined && value.refType === kind) {
+    callback(value.refTable, datum.values ?? []);
+  }
+}
+
 /** Calls back for each reference that a datum of this column makes. */
 export function forEachReference(
   column: ColumnSchema,
@@ -83,11 +156,7 @@ export function forEachReference(
   kind: 'strong' | 'weak',
   callback: (table: string, uuid: string) => void,
 ): void {
-  const { key, value } = column.type;
-  if (key.refTable !== undefined && key.refType === kind) {
-    for (const atom of datum.keys) callback(key.refTable, atom as string);
-  }
-  if (value?.refTable !== undefined && value.refType === kind) {
-    for (const atom of datum.values ?? []) callback(value.refTable, atom as string);
-  }
+  forEachReferring(column, datum, kind, (table, uuids) => {
+    for (const uuid of uuids) callback(table, uuid as string);
+  });
 }

@@ -2,7 +2,6 @@
  * A transaction over the tables: changes lie in an overlay until `commit` has found that the whole
  * keeps the schema's promises (RFC 7047 sections 3.2 and 4.1.3).
  */
-import { randomUUID } from 'node:crypto';
 import {
   type Atom,
   type Datum,
@@ -13,7 +12,9 @@ import {
   ZERO_UUID,
 } from '../notation/index.ts';
 import type { ColumnSchema } from '../schema/schema.ts';
-import { forEachReference, type Row, type Table, type Tables } from './table.ts';
+import { applyReferences, forEachReferenceChange } from './references.ts';
+import { forEachReference, Row, type Table, type Tables } from './table.ts';
+import type { UniqueIndex } from './table-index.ts';
 
 /** What became of one row; `old` is absent for a new one, `now` for a deleted one. */
 export interface RowChange {
@@ -75,11 +76,11 @@ export class Transaction {
     let data: Datum[] | undefined;
     for (const [column, datum] of changes) {
       if (datumEquals(row.data[column.index]!, datum)) continue;
-      data ??= [...row.data];
-      data[column.index] = datum;
+      data ??= row.data.slice();
+      data[column.index] = table.share(column, datum);
     }
     if (!data) return row;
-    const now = { uuid: row.uuid, version: randomUUID(), data };
+    const now = new Row(row.uuid, data);
     this.put(table, now);
     return now;
   }
@@ -89,8 +90,8 @@ export class Transaction {
    * changes; throws OvsdbError. The tables are untouched until `apply`.
    */
   prepare(): RowChange[] {
-    this.#collectGarbage();
-    this.#dropDanglingWeak();
+    this.#collectGarbage(this.#changes());
+    this.#dropDanglingWeak(this.#changes());
     const changes = this.#changes();
     this.#checkIndexes();
     this.#checkMaxRows();
@@ -118,31 +119,27 @@ export class Transaction {
   }
 
   /** Strong references: a missing target is an error, a target that nothing needs goes. */
-  #collectGarbage(): void {
+  #collectGarbage(changes: readonly RowChange[]): void {
     const counts = new Map<Table, Map<string, number>>();
     const queue: [Table, string][] = [];
-    const count = (row: Row | undefined, table: Table, sign: number) => {
-      if (!row) return;
-      for (const column of table.strongColumns) {
-        forEachReference(column, row.data[column.index]!, 'strong', (name, uuid) => {
-          const target = this.tables.get(name);
-          // A row does not keep itself alive.
-          if (uuid === row.uuid && target === table) return;
-          let byUuid = counts.get(target);
-          if (!byUuid) {
-            byUuid = new Map();
-            counts.set(target, byUuid);
-          }
-          const n = (byUuid.get(uuid) ?? target.strong.get(uuid) ?? 0) + sign;
-          byUuid.set(uuid, n);
-          if (n === 0) queue.push([target, uuid]);
-        });
-      }
-    };
-    for (const { table, old, now } of this.#changes()) {
-      count(old, table, -1);
-      count(now, table, 1);
-      if (now && !old && !table.schema.isRoot) queue.push([table, now.uuid]);
+    const count = (change: RowChange) =>
+      forEachReferenceChange(change, 'strong', (name, uuid, sign) => {
+        const target = this.tables.get(name);
+        // A row does not keep itself alive.
+        if (uuid === change.uuid && target === change.table) return;
+        let byUuid = counts.get(target);
+        if (!byUuid) {
+          byUuid = new Map();
+          counts.set(target, byUuid);
+        }
+        const n = (byUuid.get(uuid) ?? target.strong.get(uuid) ?? 0) + sign;
+        byUuid.set(uuid, n);
+        if (n === 0) queue.push([target, uuid]);
+      });
+    for (const change of changes) {
+      count(change);
+      const { table, uuid, old, now } = change;
+      if (now && !old && !table.schema.isRoot) queue.push([table, uuid]);
     }
     this.#checkStrong(counts);
     while (queue.length > 0) {
@@ -151,7 +148,7 @@ export class Transaction {
       const row = this.get(table, uuid);
       if (n > 0 || !row || table.schema.isRoot) continue;
       this.remove(table, uuid);
-      count(row, table, -1);
+      count({ table, uuid, old: row, now: undefined });
     }
   }
 
@@ -199,17 +196,26 @@ export class Transaction {
   }
 
   /** Weak references to rows that are not there vanish, if the column's size allows it. */
-  #dropDanglingWeak(): void {
+  #dropDanglingWeak(changes: readonly RowChange[]): void {
     const sources = new Map<Row, Table>();
-    for (const { table, old, now } of this.#changes()) {
-      if (now && table.weakColumns.length > 0) sources.set(now, table);
+    for (const change of changes) {
+      const { table, old, now } = change;
+      if (now && this.#addsDangling(change)) sources.set(now, table);
       if (now || !old) continue;
-      for (const source of table.weak.get(old.uuid)?.values() ?? []) {
+      for (const source of table.weakSources(old.uuid)) {
         const row = this.get(source.table, source.uuid);
         if (row) sources.set(row, source.table);
       }
     }
     for (const [row, table] of sources) this.#dropFrom(table, row);
+  }
+
+  #addsDangling(change: RowChange): boolean {
+    let dangling = false;
+    forEachReferenceChange(change, 'weak', (name, uuid, sign) => {
+      if (sign > 0 && !this.get(this.tables.get(name), uuid)) dangling = true;
+    });
+    return dangling;
   }
 
   #dropFrom(table: Table, row: Row): void {
@@ -252,10 +258,10 @@ export class Transaction {
   #checkIndexes(): void {
     for (const [table, changed] of this.#overlay) {
       table.indexes.forEach((index, i) => {
-        const mine = new Map<string, Row>();
+        const mine = new Map<Atom, Row>();
         for (const row of changed.values()) {
           if (!row) continue;
-          const key = table.indexKey(i, row);
+          const key = index.keyOf(row);
           const other = mine.get(key) ?? this.#unchangedAt(table, index, key, changed);
           if (other) throw indexViolation(table, i, row, other);
           mine.set(key, row);
@@ -266,8 +272,8 @@ export class Transaction {
 
   #unchangedAt(
     table: Table,
-    index: ReadonlyMap<string, string>,
-    key: string,
+    index: UniqueIndex,
+    key: Atom,
     changed: ReadonlyMap<string, unknown>,
   ): Row | undefined {
     const uuid = index.get(key);
@@ -328,44 +334,14 @@ function sameData(old: Row | undefined, now: Row | undefined): boolean {
 /** Makes the changes real in the tables, their indexes and their reference counts. */
 export function applyChanges(tables: Tables, changes: readonly RowChange[]): void {
   for (const { table, uuid, old, now } of changes) {
-    if (old) {
-      table.indexes.forEach((index, i) => {
-        const key = table.indexKey(i, old);
-        if (index.get(key) === uuid) index.delete(key);
-      });
-      reference(tables, table, old, -1);
-    }
+    for (const index of table.indexes) if (old && !(now && index.same(old, now))) index.remove(old);
     if (now) table.rows.set(uuid, now);
     else table.rows.delete(uuid);
+    table.columnIndexes.replace(old, now);
   }
-  for (const { table, uuid, now } of changes) {
-    if (!now) continue;
-    table.indexes.forEach((index, i) => void index.set(table.indexKey(i, now), uuid));
-    reference(tables, table, now, 1);
-  }
-}
-
-function reference(tables: Tables, table: Table, row: Row, sign: 1 | -1): void {
-  for (const column of table.strongColumns) {
-    forEachReference(column, row.data[column.index]!, 'strong', (name, uuid) => {
-      if (uuid === row.uuid && name === table.schema.name) return;
-      const { strong } = tables.get(name);
-      const n = (strong.get(uuid) ?? 0) + sign;
-      if (n === 0) strong.delete(uuid);
-      else strong.set(uuid, n);
-    });
-  }
-  for (const column of table.weakColumns) {
-    forEachReference(column, row.data[column.index]!, 'weak', (name, uuid) => {
-      const { weak } = tables.get(name);
-      let sources = weak.get(uuid);
-      if (!sources) {
-        sources = new Map();
-        weak.set(uuid, sources);
-      }
-      if (sign > 0) sources.set(row.uuid, { table, uuid: row.uuid });
-      else sources.delete(row.uuid);
-      if (sources.size === 0) weak.delete(uuid);
-    });
+  for (const change of changes) {
+    const { table, old, now } = change;
+    for (const index of table.indexes) if (now && !(old && index.same(old, now))) index.add(now);
+    applyReferences(tables, change);
   }
 }

@@ -1,13 +1,13 @@
 /** Transactions as records of the database file (ovsdb(5), "Transaction Records"). */
-import { randomUUID } from 'node:crypto';
-import { forEachReference, type Row, type Table, type Tables } from '../engine/table.ts';
+import { forEachReference, Row, type Table, type Tables } from '../engine/table.ts';
 import { applyChanges, type RowChange } from '../engine/transaction.ts';
 import {
   applyDiff,
+  type ColumnType,
   type Datum,
   datumEquals,
   decodeDatum,
-  defaultDatum,
+  diffDatum,
   encodeDatum,
   isObject,
   type Json,
@@ -15,7 +15,7 @@ import {
   OvsdbError,
 } from '../notation/index.ts';
 
-/** undefined when nothing that the file keeps has changed. */
+/** undefined when nothing that the file keeps has changed. Rows that were there are differences. */
 export function changesToRecord(
   changes: readonly RowChange[],
   comment: string | undefined,
@@ -23,8 +23,8 @@ export function changesToRecord(
 ): JsonObject | undefined {
   const tables: Record<string, Record<string, Json>> = {};
   for (const { table, uuid, old, now } of changes) {
-    const row = now ? rowRecord(table, old, now) : null;
-    if (row !== null && old && Object.keys(row).length === 0) continue;
+    const row = !now ? null : old ? rowDifference(table, old, now) : rowRecord(table, now);
+    if (row === undefined) continue;
     let rows = tables[table.schema.name];
     if (!rows) {
       rows = {};
@@ -33,18 +33,32 @@ export function changesToRecord(
     rows[uuid] = row;
   }
   if (Object.keys(tables).length === 0) return undefined;
-  return { _date: wallMs, ...(comment === undefined ? {} : { _comment: comment }), ...tables };
+  const head = { _date: wallMs, ...(comment === undefined ? {} : { _comment: comment }) };
+  return { ...head, _is_diff: true, ...tables };
 }
 
-function rowRecord(table: Table, old: Row | undefined, now: Row): Record<string, Json> {
+/** What of a row differs from its defaults. */
+export function rowRecord(table: Table, row: Row): Record<string, Json> {
   const out: Record<string, Json> = {};
   for (const column of table.schema.columnList) {
-    if (column.ephemeral) continue;
-    const datum = now.data[column.index]!;
-    const before = old ? old.data[column.index]! : defaultDatum(column.type);
-    if (!datumEquals(before, datum)) out[column.name] = encodeDatum(column.type, datum);
+    const datum = row.data[column.index]!;
+    if (column.ephemeral || table.isDefault(column, datum)) continue;
+    out[column.name] = encodeDatum(column.type, datum);
   }
   return out;
+}
+
+/** undefined when nothing that the file keeps has changed. */
+function rowDifference(table: Table, old: Row, now: Row): Record<string, Json> | undefined {
+  const out: Record<string, Json> = {};
+  let any = false;
+  for (const { name, index, type, ephemeral } of table.schema.columnList) {
+    const [before, after] = [old.data[index]!, now.data[index]!];
+    if (ephemeral || datumEquals(before, after)) continue;
+    out[name] = encodeDatum(type, diffDatum(type, before, after));
+    any = true;
+  }
+  return any ? out : undefined;
 }
 
 /** Everything that there is, as one record. */
@@ -57,7 +71,7 @@ export function snapshotRecord(
   for (const table of tables.byName.values()) {
     if (table.rows.size === 0) continue;
     const rows: Record<string, Json> = {};
-    for (const row of table.rows.values()) rows[row.uuid] = rowRecord(table, undefined, row);
+    for (const row of table.rows.values()) rows[row.uuid] = rowRecord(table, row);
     out[table.schema.name] = rows;
   }
   return out;
@@ -69,21 +83,34 @@ export function applyRecord(tables: Tables, record: JsonObject): void {
   const isDiff = record['_is_diff'] === true;
   for (const [name, rows] of Object.entries(record)) {
     if (name.startsWith('_')) continue;
-    const table = tables.byName.get(name);
-    if (!table || !isObject(rows)) throw new OvsdbError('unknown table', `No table named ${name}.`);
+    const table = tableOf(tables, name);
+    if (!isObject(rows)) throw new OvsdbError('unknown table', `No table named ${name}.`);
     for (const [uuid, row] of Object.entries(rows)) {
-      const old = table.rows.get(uuid);
-      if (row !== null && !isObject(row))
-        throw new OvsdbError('syntax error', 'row must be an object or null');
-      changes.push({
-        table,
-        uuid,
-        old,
-        now: row === null ? undefined : decodeRow(table, uuid, old, row, isDiff),
-      });
+      changes.push(recordedChange(table, uuid, row, isDiff));
     }
   }
   applyChanges(tables, changes);
+}
+
+export function tableOf(tables: Tables, name: string): Table {
+  const table = tables.byName.get(name);
+  if (!table) throw new OvsdbError('unknown table', `No table named ${name}.`);
+  return table;
+}
+
+/** What a record says of one row. `intern` gives a uuid the string that stands for it. */
+export function recordedChange(
+  table: Table,
+  uuid: string,
+  json: Json,
+  isDiff: boolean,
+  intern?: (uuid: string) => string,
+): RowChange {
+  const old = table.rows.get(uuid);
+  if (json !== null && !isObject(json))
+    throw new OvsdbError('syntax error', 'row must be an object or null');
+  const now = json === null ? undefined : decodeRow(table, uuid, old, json, isDiff, intern);
+  return { table, uuid, old, now };
 }
 
 function decodeRow(
@@ -92,23 +119,29 @@ function decodeRow(
   old: Row | undefined,
   json: JsonObject,
   isDiff: boolean,
+  intern: ((uuid: string) => string) | undefined,
 ): Row {
-  const data: Datum[] = [...(old ?? table.newRow(uuid)).data];
-  for (const [name, value] of Object.entries(json)) {
+  const data: Datum[] = old ? old.data.slice() : table.defaults();
+  const options = { resolve: undefined, intern };
+  const loose = { ...options, lax: true };
+  for (const name in json) {
     const column = table.schema.columns.get(name);
     if (!column)
       throw new OvsdbError('unknown column', `No column ${name} in table ${table.schema.name}.`);
-    const { type } = column;
-    if (isDiff && old) {
-      const loose = { ...type, min: 0, max: type.max === 1 && !type.value ? 1 : Infinity };
-      data[column.index] = applyDiff(
-        type,
-        data[column.index]!,
-        decodeDatum(loose, value, { lax: true }),
-      );
-    } else data[column.index] = decodeDatum(type, value);
+    const { type, index } = column;
+    const value = json[name]!;
+    const datum =
+      isDiff && old
+        ? applyDiff(type, data[index]!, decodeDatum(looseType(type), value, loose))
+        : decodeDatum(type, value, options);
+    data[index] = table.share(column, datum);
   }
-  return { uuid, version: randomUUID(), data };
+  return new Row(uuid, data);
+}
+
+/** The type of a difference of columns of a type. */
+function looseType(type: ColumnType): ColumnType {
+  return { ...type, min: 0, max: type.max === 1 ? 1 : Infinity };
 }
 
 /** Whether every strong reference has its target: a file that says otherwise is damaged. */

@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { Tables } from '../engine/table.ts';
+import { Row, Tables } from '../engine/table.ts';
 import { applyChanges, type RowChange } from '../engine/transaction.ts';
 import { snapshotRecord } from '../file/record.ts';
 import {
@@ -23,7 +22,7 @@ export function convertTables(from: Tables, schema: DatabaseSchema): Tables {
   for (const table of to.byName.values()) {
     const old = from.byName.get(table.schema.name);
     for (const row of old?.rows.values() ?? []) {
-      const data: Datum[] = [...table.newRow(row.uuid).data];
+      const data: Datum[] = table.defaults();
       for (const column of table.schema.columnList) {
         const source = old!.schema.columns.get(column.name);
         if (!source) continue;
@@ -31,9 +30,9 @@ export function convertTables(from: Tables, schema: DatabaseSchema): Tables {
         if (isScalar(column.type) && datum.keys.length === 0) continue;
         const converted = decodeDatum(column.type, encodeDatum(source.type, datum), { lax: true });
         checkDatum(column.type, converted);
-        data[column.index] = converted;
+        data[column.index] = table.share(column, converted);
       }
-      const now = { uuid: row.uuid, version: randomUUID(), data };
+      const now = new Row(row.uuid, data);
       changes.push({ table, uuid: row.uuid, old: undefined, now });
     }
   }

@@ -1,0 +1,73 @@
+/** References between rows: counted when strong, known by their sources when weak. */
+import {
+  type Atom,
+  compareAtoms,
+  EMPTY_SET,
+  findKey,
+  forEachDifference,
+} from '../notation/index.ts';
+import type { ColumnSchema } from '../schema/schema.ts';
+import type { Row, Table, Tables } from './table.ts';
+import type { RowChange } from './transaction.ts';
+
+/**
+ * Calls back for each reference that a change of a row makes (+1) or unmakes (-1). What has not
+ * changed costs nothing: a bridge may have thousands of ports, of which one is new.
+ */
+export function forEachReferenceChange(
+  { table, old, now }: RowChange,
+  kind: 'strong' | 'weak',
+  callback: (table: string, uuid: string, sign: 1 | -1) => void,
+): void {
+  for (const column of kind === 'strong' ? table.strongColumns : table.weakColumns) {
+    const before = old?.data[column.index] ?? EMPTY_SET;
+    const after = now?.data[column.index] ?? EMPTY_SET;
+    if (before === after) continue;
+    const { key, value } = column.type;
+    const report = (to: string, from: readonly Atom[], next: readonly Atom[]) =>
+      forEachDifference(
+        from,
+        next,
+        (atom) => callback(to, atom as string, -1),
+        (atom) => callback(to, atom as string, 1),
+      );
+    if (key.refTable !== undefined && key.refType === kind) {
+      report(key.refTable, before.keys, after.keys);
+    }
+    if (value?.refTable !== undefined && value.refType === kind) {
+      report(value.refTable, inOrder(before.values), inOrder(after.values));
+    }
+  }
+}
+
+function inOrder(values: readonly Atom[] | undefined): readonly Atom[] {
+  return values ? values.toSorted(compareAtoms) : [];
+}
+
+/** Keeps the tables' counts and sources when a change becomes real. */
+export function applyReferences(tables: Tables, change: RowChange): void {
+  const { table, uuid, now } = change;
+  forEachReferenceChange(change, 'strong', (name, to, sign) => {
+    if (to === uuid && name === table.schema.name) return;
+    const { strong } = tables.get(name);
+    const n = (strong.get(to) ?? 0) + sign;
+    if (n === 0) strong.delete(to);
+    else strong.set(to, n);
+  });
+  forEachReferenceChange(change, 'weak', (name, to, sign) => {
+    const target = tables.get(name);
+    if (sign > 0) target.addWeakSource(to, { table, uuid });
+    else if (!now || !refersWeakly(table, now, name, to)) target.removeWeakSource(to, uuid);
+  });
+}
+
+/** Whether a row refers to another through any column. */
+function refersWeakly(table: Table, row: Row, to: string, uuid: string): boolean {
+  const weak = (base: ColumnSchema['type']['key'] | undefined) =>
+    base?.refTable === to && base.refType === 'weak';
+  return table.weakColumns.some((column) => {
+    const datum = row.data[column.index]!;
+    if (weak(column.type.key) && findKey(datum, uuid) >= 0) return true;
+    return weak(column.type.value) && datum.values!.includes(uuid);
+  });
+}

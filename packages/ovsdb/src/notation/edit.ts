@@ -1,0 +1,157 @@
+/**
+ * Changes of sets and maps whose cost grows with the change: sets may have a hundred thousand
+ * elements of which a transaction adds one.
+ */
+import { type Atom, compareAtoms } from './atom.ts';
+import { type ColumnType, type Datum, findKey, makeDatum } from './datum.ts';
+
+/** Adds elements; keys that a map has already keep their values. */
+export function insertElements(datum: Datum, added: Datum): Datum {
+  const keys: Atom[] = [];
+  const values: Atom[] | undefined = datum.values && [];
+  added.keys.forEach((key, i) => {
+    if (findKey(datum, key) >= 0) return;
+    keys.push(key);
+    values?.push(added.values![i]!);
+  });
+  return keys.length === 0 ? datum : edit(datum, [], keys, values);
+}
+
+/** Removes elements; from a map those only whose values are equal, too, unless `byKey`. */
+export function removeElements(datum: Datum, removed: Datum, byKey: boolean): Datum {
+  const gone: number[] = [];
+  removed.keys.forEach((key, i) => {
+    const at = findKey(datum, key);
+    if (at < 0) return;
+    if (byKey || !removed.values || removed.values[i] === datum.values![at]) gone.push(at);
+  });
+  return gone.length === 0 ? datum : edit(datum, gone, [], datum.values && []);
+}
+
+/** Where two datums differ: from `start` on, up to the given ends. */
+interface Range {
+  readonly start: number;
+  readonly fromEnd: number;
+  readonly toEnd: number;
+}
+
+function differingRange(from: Datum, to: Datum): Range {
+  const [a, b, av, bv] = [from.keys, to.keys, from.values, to.values];
+  const same = (i: number, j: number) => a[i] === b[j] && (!av || av[i] === bv![j]);
+  let start = 0;
+  let [fromEnd, toEnd] = [a.length, b.length];
+  while (start < fromEnd && start < toEnd && same(start, start)) start++;
+  while (fromEnd > start && toEnd > start && same(fromEnd - 1, toEnd - 1)) {
+    fromEnd--;
+    toEnd--;
+  }
+  return { start, fromEnd, toEnd };
+}
+
+/** The elements of `to` that change `from` into it: RFC-style `update2` diffs (ovsdb-server(7)). */
+export function diffDatum(type: ColumnType, from: Datum, to: Datum): Datum {
+  if (type.max === 1) return to;
+  const { start, fromEnd, toEnd } = differingRange(from, to);
+  const slice = (d: Datum, end: number): Datum =>
+    d.values
+      ? { keys: d.keys.slice(start, end), values: d.values.slice(start, end) }
+      : { keys: d.keys.slice(start, end) };
+  const [before, after] = [slice(from, fromEnd), slice(to, toEnd)];
+  const keys: Atom[] = [];
+  const values: Atom[] = [];
+  before.keys.forEach((key, i) => {
+    const at = findKey(after, key);
+    if (at >= 0 && (!type.value || after.values![at] === before.values![i])) return;
+    keys.push(key);
+    if (type.value) values.push(at < 0 ? before.values![i]! : after.values![at]!);
+  });
+  after.keys.forEach((key, i) => {
+    if (findKey(before, key) >= 0) return;
+    keys.push(key);
+    if (type.value) values.push(after.values![i]!);
+  });
+  return type.value ? makeDatum(keys, values) : makeDatum(keys);
+}
+
+/** Applies what `diffDatum` made. */
+export function applyDiff(type: ColumnType, from: Datum, diff: Datum): Datum {
+  if (type.max === 1) return diff;
+  const gone: number[] = [];
+  const keys: Atom[] = [];
+  const values: Atom[] | undefined = type.value && [];
+  diff.keys.forEach((key, i) => {
+    const at = findKey(from, key);
+    const value = diff.values?.[i];
+    if (at >= 0) gone.push(at);
+    if (at >= 0 && (!type.value || from.values![at] === value)) return;
+    keys.push(key);
+    values?.push(value!);
+  });
+  return edit(from, gone, keys, values);
+}
+
+/** Calls back for each key that only one of two sets (or maps' keys) has. */
+export function forEachDifference(
+  from: readonly Atom[],
+  to: readonly Atom[],
+  removed: (key: Atom) => void,
+  added: (key: Atom) => void,
+): void {
+  const [before, after] = [{ keys: from }, { keys: to }];
+  const { start, fromEnd, toEnd } = differingRange(before, after);
+  let [i, j] = [start, start];
+  while (i < fromEnd || j < toEnd) {
+    const order = i === fromEnd ? 1 : j === toEnd ? -1 : compareAtoms(from[i]!, to[j]!);
+    if (order <= 0) i++;
+    if (order >= 0) j++;
+    if (order < 0) removed(from[i - 1]!);
+    if (order > 0) added(to[j - 1]!);
+  }
+}
+
+/** Takes the elements at `gone` out and puts new ones in; all are in ascending order. */
+function edit(
+  datum: Datum,
+  gone: readonly number[],
+  keys: readonly Atom[],
+  values: readonly Atom[] | undefined,
+): Datum {
+  const outKeys: Atom[] = [];
+  const outValues: Atom[] | undefined = values && [];
+  const from = datum.keys;
+  let at = 0;
+  let g = 0;
+  const copyTo = (end: number) => {
+    for (; at < end; at++) {
+      if (gone[g] === at) {
+        g++;
+        continue;
+      }
+      outKeys.push(from[at]!);
+      outValues?.push(datum.values![at]!);
+    }
+  };
+  keys.forEach((key, i) => {
+    copyTo(lowerBound(from, key, at));
+    outKeys.push(key);
+    outValues?.push(values![i]!);
+  });
+  copyTo(from.length);
+  return outValues ? makeDatum(outKeys, outValues) : asDatum(outKeys);
+}
+
+/** A set of keys in order: without the walk through them that `makeDatum` does. */
+function asDatum(keys: readonly Atom[]): Datum {
+  return keys.length < 2 ? makeDatum(keys) : { keys };
+}
+
+/** The first position from `from` on whose key is not less. */
+function lowerBound(keys: readonly Atom[], key: Atom, from: number): number {
+  let [low, high] = [from, keys.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareAtoms(keys[middle]!, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
