@@ -1,5 +1,6 @@
 export * from './constants.ts';
 export * from './errors.ts';
+export * from './match/index.ts';
 export * from './match.ts';
 export * from './messages.ts';
 export * from './ofp-actions.ts';

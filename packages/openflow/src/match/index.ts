@@ -1,4 +1,9 @@
 export { setMatchField } from './match-field.ts';
+export { emitOfp10Match, OFP10_MATCH_LENGTH, parseOfp10Match } from './ofp10-match.ts';
+export {
+  emitOfp11StandardMatch,
+  OFP11_MATCH_LENGTH,
+} from './ofp11-match.ts';
 export { emitNxMatch, emitOxmEntries, emitOxmMatch } from './oxm-emit.ts';
 export {
   codePointByName,
@@ -7,5 +12,10 @@ export {
   isCookie,
   parseFieldHeader,
 } from './oxm-header.ts';
-export { type OxmParseOptions, type ParsedOxm, parseNxMatch, parseOxmMatch } from './oxm-parse.ts';
+export {
+  type OxmParseOptions,
+  type ParsedOxm,
+  parseNxMatch,
+  parseOfp11Match,
+} from './oxm-parse.ts';
 export { fieldPrerequisitesMet, flowHasField } from './prerequisites.ts';

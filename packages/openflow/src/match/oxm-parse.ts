@@ -9,6 +9,7 @@ import {
   setMatchFieldBytes,
   tunMetadataIndex,
 } from './match-field.ts';
+import { OFP11_MATCH_LENGTH, parseOfp11StandardMatch } from './ofp11-match.ts';
 import { type FieldHeader, isCookie, parseFieldHeader } from './oxm-header.ts';
 import { fieldPrerequisitesMet } from './prerequisites.ts';
 
@@ -26,6 +27,7 @@ export interface ParsedOxm {
   readonly cookieMask: bigint;
 }
 
+const OFPMT_STANDARD = 0;
 const OFPMT_OXM = 1;
 
 interface State {
@@ -40,11 +42,8 @@ export function parseNxMatch(bytes: Uint8Array, options: OxmParseOptions = {}): 
   return parseEntries(bytes, 0, bytes.length, options);
 }
 
-/**
- * `struct ofp11_match` of type OXM at `off`, padded to a multiple of 8; `length` includes the
- * padding.
- */
-export function parseOxmMatch(
+/** `struct ofp11_match` at `off`: standard, or OXM padded to a multiple of 8; `length` is all of it. */
+export function parseOfp11Match(
   bytes: Uint8Array,
   off = 0,
   options: OxmParseOptions = {},
@@ -55,6 +54,10 @@ export function parseOxmMatch(
   const size = (bytes[off + 2]! << 8) | bytes[off + 3]!;
   const length = (size + 7) & ~7;
   if (size < 4 || length > end - off) throw new OfpError('OFPBMC_BAD_LEN');
+  if (type === OFPMT_STANDARD) {
+    if (size !== OFP11_MATCH_LENGTH) throw new OfpError('OFPBMC_BAD_LEN');
+    return { match: parseOfp11StandardMatch(bytes, off), length: OFP11_MATCH_LENGTH };
+  }
   if (type !== OFPMT_OXM) throw new OfpError('OFPBMC_BAD_TYPE');
   return { match: parseEntries(bytes, off + 4, off + size, options).match, length };
 }
