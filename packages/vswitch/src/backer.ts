@@ -1,5 +1,6 @@
 /** A datapath that bridges of one type share: `ovs-system` or `ovs-netdev`. */
 import type { Dpif, OdpPort } from '@heddle/datapath';
+import { RecircIds } from './ofproto/recirc.ts';
 import type { OfPort, XlateConfig } from './ofproto.ts';
 import { Udpif } from './ofproto-dpif-upcall.ts';
 
@@ -11,7 +12,11 @@ export class Backer {
 
   constructor(dpif: Dpif) {
     this.dpif = dpif;
-    this.#xlate = { vlanLimit: 1, portOf: (odpPort) => this.ports.get(odpPort) };
+    this.#xlate = {
+      vlanLimit: 1,
+      portOf: (odpPort) => this.ports.get(odpPort),
+      recirc: new RecircIds(() => dpif.nowMs()),
+    };
     this.udpif = new Udpif(dpif, this.#xlate);
   }
 

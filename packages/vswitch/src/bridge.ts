@@ -32,6 +32,7 @@ export class Bridge {
   readonly ofproto: Ofproto;
   readonly ifaces = new Map<string, Iface>();
   readonly #ofports = new OfportMap();
+  readonly #clock: Clock;
   row: BridgeRow;
   datapathId = '';
 
@@ -43,7 +44,7 @@ export class Bridge {
       backer.udpif.macChanged(this.ofproto, vlan, mac),
     );
     this.ofproto = new Ofproto(row.name, macs);
-    this.ofproto.tableStats.createdMs = clock.nowMs();
+    this.#clock = clock;
   }
 
   /** What the database asks for, by name; a row's later namesake loses. */
@@ -135,15 +136,15 @@ export class Bridge {
       const n = Number.parseInt(row.other_config.get(key) ?? '', 10);
       return Number.isInteger(n) && n >= min ? n : fallback;
     };
-    const before = `${ofproto.forwardBpdu}${ofproto.hasNormalFlow}`;
+    const before = ofproto.forwardBpdu;
     ofproto.forwardBpdu = row.other_config.get('forward-bpdu') === 'true';
-    ofproto.hasNormalFlow = row.fail_mode !== 'secure';
+    const table = ofproto.setDefaultFlow(row.fail_mode !== 'secure', this.#clock.nowMs());
     const flooding = ofproto.macs.configure({
       idleMs: Math.min(Math.max(integer('mac-aging-time', 300, 1), 15), 3600) * 1000,
       max: Math.max(integer('mac-table-size', MAC_DEFAULT_MAX, 1), 10),
       floodVlans: new Set(row.flood_vlans),
     });
-    return flooding || before !== `${ofproto.forwardBpdu}${ofproto.hasNormalFlow}`;
+    return flooding || table || before !== ofproto.forwardBpdu;
   }
 
   #bundle(name: string): Bundle {

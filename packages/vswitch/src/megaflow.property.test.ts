@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Flow, MAC_BROADCAST } from '@heddle/packet';
 import { FakeClock } from '@heddle/runtime';
 import { MacLearning } from './mac-learning.ts';
+import { RecircIds } from './ofproto/recirc.ts';
 import { Bundle, OfPort, Ofproto, type VlanMode, type XlateConfig } from './ofproto.ts';
 import { actionsOf } from './ofproto-dpif-upcall.ts';
 import { xlateActions } from './xlate.ts';
@@ -39,7 +40,7 @@ function network(next: Random): { config: XlateConfig; ports: number } {
   const ends: OfPort[] = [];
   for (const name of ['a', 'b']) {
     const bridge = new Ofproto(name, new MacLearning<Bundle>(new FakeClock()));
-    bridge.hasNormalFlow = next(10) !== 0;
+    bridge.setDefaultFlow(next(10) !== 0, 0);
     bridge.forwardBpdu = next(4) === 0;
     for (let i = 0; i < 4; i++) {
       const bundle = new Bundle(`${name}${i}`, bridge);
@@ -64,7 +65,8 @@ function network(next: Random): { config: XlateConfig; ports: number } {
   }
   ends[0]!.peer = ends[1];
   ends[1]!.peer = ends[0];
-  const config = { vlanLimit: 1 + next(2), portOf: (odp: number) => byOdp.get(odp) };
+  const recirc = new RecircIds(() => 0);
+  const config = { vlanLimit: 1 + next(2), portOf: (odp: number) => byOdp.get(odp), recirc };
   return { config, ports: byOdp.size };
 }
 

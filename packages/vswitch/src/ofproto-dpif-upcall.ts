@@ -174,9 +174,15 @@ export class Udpif {
   /** Learns, and counts for the tables and patch ports that the packets passed. */
   #apply(effects: XlateEffects, packets: number, bytes: number): void {
     for (const { bridge, vlan, mac, bundle } of effects.learn) bridge.macs.learn(vlan, mac, bundle);
-    for (const bridge of effects.tables) {
-      bridge.tableStats.packets += packets;
-      bridge.tableStats.bytes += bytes;
+    const now = this.dpif.nowMs();
+    for (const rule of effects.rules) {
+      rule.packets += packets;
+      rule.bytes += bytes;
+      rule.usedMs = now;
+    }
+    for (const { table, matched } of effects.tables) {
+      table.lookups += packets;
+      if (matched) table.matches += packets;
     }
     for (const { from, to } of effects.patches) {
       from.stats.txPackets += packets;
@@ -265,7 +271,7 @@ export class Udpif {
       actions: flow.actions,
       createdMs: this.dpif.nowMs(),
       stats: { packets: flow.stats.packets, bytes: flow.stats.bytes, usedMs: flow.stats.usedMs },
-      effects: { learn: [], tables: [], patches: [] },
+      effects: NO_EFFECTS,
       macs: [],
       dump: this.#dump,
     };
@@ -288,6 +294,16 @@ export class Udpif {
     setImmediate(() => this.configChanged());
   }
 }
+
+const NO_EFFECTS: XlateEffects = {
+  learn: [],
+  rules: [],
+  tables: [],
+  patches: [],
+  groups: [],
+  flows: [],
+  finTimeouts: [],
+};
 
 /** Actions of a translation; what sends nothing says why. */
 export function actionsOf(result: XlateResult): readonly OdpAction[] {

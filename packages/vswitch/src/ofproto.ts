@@ -3,10 +3,16 @@
  * Reconfiguration builds these; translation only reads them.
  */
 import type { OdpPort } from '@heddle/datapath';
+import { OFPP_NORMAL } from '@heddle/openflow';
+import { Flow } from '@heddle/packet';
 import type { MacLearning } from './mac-learning.ts';
+import { FlowTables } from './ofproto/flow-table.ts';
+import type { Group } from './ofproto/group.ts';
+import type { Meter } from './ofproto/meter.ts';
+import type { RecircIds } from './ofproto/recirc.ts';
+import { NO_FLAGS, Rule, type RuleState } from './ofproto/rule.ts';
 
-export const OFPP_MAX = 0xff00;
-export const OFPP_LOCAL = 0xfffe;
+export { OFPP_LOCAL, OFPP_MAX } from '@heddle/openflow';
 
 export type VlanMode = 'access' | 'trunk' | 'native-tagged' | 'native-untagged' | 'dot1q-tunnel';
 export type PriorityTags = 'never' | 'if-nonzero' | 'always';
@@ -53,7 +59,9 @@ export class OfPort {
   peer: OfPort | undefined;
   /** Administratively up: packets may go out. */
   mayEnable = true;
-  noFlood = false;
+  isLinkUp = true;
+  /** OFPPC_* bits that a controller has set (ovs-ofctl(8), mod-port). */
+  config = 0;
   readonly stats = { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0 };
 
   constructor(name: string, ofport: number, bundle: Bundle) {
@@ -61,7 +69,40 @@ export class OfPort {
     this.ofport = ofport;
     this.bundle = bundle;
   }
+
+  get noReceive(): boolean {
+    return (this.config & (OFPPC_NO_RECV | OFPPC_PORT_DOWN)) !== 0;
+  }
+
+  get noForward(): boolean {
+    return (this.config & (OFPPC_NO_FWD | OFPPC_PORT_DOWN)) !== 0;
+  }
+
+  get noFlood(): boolean {
+    return (this.config & OFPPC_NO_FLOOD) !== 0;
+  }
+
+  get noPacketIn(): boolean {
+    return (this.config & OFPPC_NO_PACKET_IN) !== 0;
+  }
 }
+
+const OFPPC_PORT_DOWN = 1 << 0;
+const OFPPC_NO_RECV = 1 << 2;
+const OFPPC_NO_FLOOD = 1 << 4;
+const OFPPC_NO_FWD = 1 << 5;
+const OFPPC_NO_PACKET_IN = 1 << 6;
+
+let nextSerial = 1;
+
+const NORMAL_FLOW: RuleState = {
+  cookie: 0n,
+  actions: [{ type: 'output', port: OFPP_NORMAL, maxLen: 0 }],
+  idleTimeout: 0,
+  hardTimeout: 0,
+  importance: 0,
+  flags: NO_FLAGS,
+};
 
 /** A bridge. */
 export class Ofproto {
@@ -69,14 +110,42 @@ export class Ofproto {
   readonly macs: MacLearning<Bundle>;
   readonly ports = new Map<number, OfPort>();
   readonly bundles = new Map<string, Bundle>();
+  /** Never given twice, unlike names. */
+  readonly serial = nextSerial++;
+  readonly tables = new FlowTables();
+  readonly groups = new Map<number, Group>();
+  readonly meters = new Map<number, Meter>();
   forwardBpdu = false;
-  /** The flow table: the default flow `priority=0 actions=NORMAL`, or none (fail_mode secure). */
-  hasNormalFlow = true;
-  readonly tableStats = { packets: 0, bytes: 0, createdMs: 0 };
+  /** How tables see ports of fragments (ovs-ofctl(8), set-frags). */
+  fragHandling: 'normal' | 'drop' | 'nx-match' = 'normal';
+  /** A controller of OpenFlow 1.0 to 1.2 wants what no flow matches. */
+  wantsPacketInOnMiss = false;
+  hasControllers = false;
 
   constructor(name: string, macs: MacLearning<Bundle>) {
     this.name = name;
     this.macs = macs;
+  }
+
+  /** The flow that a bridge without controllers starts with: `priority=0 actions=NORMAL`. */
+  setDefaultFlow(wanted: boolean, nowMs: number): boolean {
+    const { classifier } = this.tables.at(0);
+    const [key, mask] = [new Flow(), new Flow()];
+    const found = classifier.find(key, mask, 0);
+    if (wanted === (found !== undefined)) return false;
+    if (found) classifier.remove(found);
+    else classifier.insert(new Rule(0, 0, NORMAL_FLOW, nowMs), key, mask);
+    return true;
+  }
+
+  /** The packet priority that stands for a queue: class `queue + 1` of the root qdisc, 1:0. */
+  queuePriority(queue: number): number {
+    return 0x1_0000 | ((queue + 1) & 0xffff);
+  }
+
+  /** Number of a meter in datapath actions. */
+  meterId(meter: number): number {
+    return meter;
   }
 }
 
@@ -86,4 +155,5 @@ export interface XlateConfig {
   portOf(odpPort: OdpPort): OfPort | undefined;
   /** How many VLAN tags are looked at (other_config:vlan-limit), 1 or 2. */
   readonly vlanLimit: number;
+  readonly recirc: RecircIds;
 }

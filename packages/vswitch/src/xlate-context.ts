@@ -1,140 +1,206 @@
 import type { OdpAction } from '@heddle/datapath';
-import { Flow, VLAN_CFI } from '@heddle/packet';
-import type { XlateConfig } from './ofproto.ts';
+import type { OfpAct } from '@heddle/openflow';
+import { ETH_P_IP, ETH_P_IPV6, Flow, flowEquals, VLAN_CFI } from '@heddle/packet';
+import type { ControllerAction } from './ofproto/recirc.ts';
+import type { Rule } from './ofproto/rule.ts';
+import type { OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import type { VlanTag } from './vlan.ts';
-import type { MacDependency, TraceLine, XlateEffects, XlateOptions, XlateResult } from './xlate.ts';
+import type { MacDependency, TraceNode, XlateEffects, XlateOptions, XlateResult } from './xlate.ts';
+import { commitActions } from './xlate-commit.ts';
+import type { TableEntry } from './xlate-table.ts';
+import { keyMask, limitTags, setTags, tagsOf } from './xlate-tags.ts';
+
+/** Why a translation came to nothing as a whole; the text of ofproto/trace. */
+export class XlateError extends Error {}
+
+/** The parts of the interpreter that call each other, whatever file they are in. */
+export interface XlateEngine {
+  runBridge(ctx: XlateContext, byPatch: boolean): void;
+  runTable(ctx: XlateContext, entry: TableEntry): void;
+  runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void;
+  runActionSet(ctx: XlateContext): void;
+}
 
 /** The state of one translation. */
 export class XlateContext {
   readonly config: XlateConfig;
-  /** The packet as it came, with no more tags than are looked at. */
-  readonly flow: Flow;
-  /** The bits of `flow` that were looked at. */
+  readonly engine: XlateEngine;
+  readonly options: XlateOptions;
+  /** The packet as it is now; `inPort` is an OpenFlow port of `bridge`. */
+  flow: Flow;
+  /** The packet as the datapath's actions so far have made it. */
+  base: Flow;
+  /** The bits of the packet as it came that were looked at. */
   readonly wildcards = new Flow();
-  readonly effects: XlateEffects = { learn: [], tables: [], patches: [] };
+  effects: XlateEffects = emptyEffects();
   readonly macs: MacDependency[] = [];
-  /** Tags that the packet is to have now, outer first; committed when it is sent. */
-  tags: readonly VlanTag[];
   /** Whether there is a packet to learn from. */
   readonly withPacket: boolean;
+
+  bridge!: Ofproto;
+  /** Where it entered the bridge; undefined for a port that the bridge does not know. */
+  inPort: OfPort | undefined;
+  tableId = 0;
+  cookie = 0n;
+  /** Nested bridges and tables. */
+  depth = 0;
+  resubmits = 0;
+  stack: bigint[] = [];
+  actionSet: OfpAct[] = [];
+  /** `exit`, or a TTL that ran out. */
+  isExiting = false;
+  conntracked = false;
+  wasMpls = false;
+  /** What the datapath cannot do by itself, so that each packet must be seen. */
+  readonly slow = new Set<string>();
+  /** Actions that are left when what is done now is over: what a `ct` or so freezes. */
+  frozen: OfpAct[] | undefined;
+  /** A `controller(pause)` was met: the rest waits for the controller. */
+  paused: ControllerAction | undefined;
+  groupDepth = 0;
+  /** Where tracked copies go on, for people. */
+  readonly forks: { readonly id: number; readonly zone: number }[] = [];
+  /** The flow that the actions are of, for `fin_timeout`. */
+  currentRule: Rule | undefined;
+  odpActions: OdpAction[] = [];
   readonly #key: Flow;
-  readonly #actions: OdpAction[] = [];
-  readonly #lines: TraceLine[] | undefined;
-  /** Tags that it has by the actions so far. */
-  #committed: readonly VlanTag[];
+  readonly #initial: Flow;
+  readonly #roots: TraceNode[] = [];
+  #nodes: TraceNode[] = this.#roots;
   #dropReason: string | undefined;
 
-  constructor(config: XlateConfig, key: Flow, options: XlateOptions) {
+  constructor(engine: XlateEngine, config: XlateConfig, key: Flow, options: XlateOptions) {
+    this.engine = engine;
     this.config = config;
+    this.options = options;
     this.#key = key;
-    this.flow = limitTags(key, config.vlanLimit);
-    this.tags = tagsOf(this.flow);
-    this.#committed = this.tags;
+    this.flow = limitTags(key, config.vlanLimit).clone();
+    this.base = this.flow.clone();
+    this.#initial = this.flow.clone();
     this.withPacket = options.withPacket ?? true;
-    this.#lines = options.trace ? [] : undefined;
   }
 
-  trace(depth: number, kind: TraceLine['kind'], text: string): void {
-    this.#lines?.push({ depth, kind, text });
+  get isTracing(): boolean {
+    return this.options.trace === true;
+  }
+
+  /** The packet as it came, with the port that it entered by; for people. */
+  get initial(): Flow {
+    return this.#initial;
+  }
+
+  /** Where it enters: before anything is done. */
+  enter(bridge: Ofproto, ofport: number): void {
+    this.bridge = bridge;
+    this.inPort = bridge.ports.get(ofport);
+    this.flow.inPort = ofport;
+    this.base.inPort = ofport;
+    this.#initial.inPort = ofport;
+  }
+
+  get tags(): readonly VlanTag[] {
+    return tagsOf(this.flow);
+  }
+
+  set tags(tags: readonly VlanTag[]) {
+    setTags(this.flow, tags);
+  }
+
+  trace(kind: TraceNode['kind'], text: string): void {
+    if (this.isTracing) this.#nodes.push({ kind, text, children: [] });
+  }
+
+  /** Runs `body`, whose lines belong under a heading. */
+  traceUnder(kind: TraceNode['kind'], text: string, body: () => void): void {
+    if (!this.isTracing) {
+      body();
+      return;
+    }
+    const node: TraceNode = { kind, text, children: [] };
+    this.#nodes.push(node);
+    const outer = this.#nodes;
+    this.#nodes = node.children;
+    try {
+      body();
+    } finally {
+      this.#nodes = outer;
+    }
   }
 
   drop(reason: string): void {
     this.#dropReason ??= reason;
   }
 
-  /** Sends the packet, tagged as `tags` says. */
+  /** Makes the datapath's packet what `flow` is by now. */
+  commit(): void {
+    commitActions(this);
+  }
+
+  /** Sends the packet as it is by now. */
   output(odpPort: number): void {
-    this.#commitTags();
-    this.#actions.push({ type: 'output', port: odpPort });
+    this.commit();
+    this.odpActions.push({ type: 'output', port: odpPort });
   }
 
-  /** Pops and pushes the least that turns one stack of tags into the other. */
-  #commitTags(): void {
-    const from = this.#committed;
-    const to = this.tags;
-    let same = 0;
-    while (
-      same < from.length &&
-      same < to.length &&
-      sameTag(from[from.length - 1 - same]!, to[to.length - 1 - same]!)
-    ) {
-      same++;
+  result(error?: XlateError): XlateResult {
+    if (error) {
+      this.trace('error', error.message);
+      this.odpActions = [];
+      this.drop(error.message);
     }
-    for (let i = same; i < from.length; i++) this.#actions.push({ type: 'pop_vlan' });
-    if (same < from.length) {
-      // Where a tag goes, it was compared with what takes its place.
-      this.wildcards.vlanTci0 = 0xffff;
-      if (this.config.vlanLimit >= 2 && this.flow.vlanTci0 !== 0) {
-        this.wildcards.vlanTci1 = 0xffff;
-        this.wildcards.vlanTpid1 = 0xffff;
-      }
-    }
-    for (let i = to.length - 1 - same; i >= 0; i--) {
-      const { tpid, vid, pcp } = to[i]!;
-      this.#actions.push({ type: 'push_vlan', tpid, tci: (pcp << 13) | 0x1000 | vid });
-    }
-    this.#committed = to;
-  }
-
-  result(): XlateResult {
-    const sends = this.#actions.some((a) => a.type === 'output');
+    zeroUnmatchable(this.wildcards, this.#initial);
+    const sends = this.odpActions.some((a) => DOES_SOMETHING.has(a.type));
     const dropReason = sends ? undefined : (this.#dropReason ?? 'no port to send to');
     return {
-      actions: this.#actions,
-      wildcards: keyMask(this.#key, this.flow, this.wildcards),
-      seen: { flow: this.flow, wildcards: this.wildcards },
+      actions: this.odpActions,
+      wildcards: keyMask(this.#key, this.#initial, this.wildcards, this.config.vlanLimit),
+      seen: { flow: this.#initial, wildcards: this.wildcards },
+      final: flowEquals(this.flow, this.#initial) ? undefined : this.flow,
       effects: this.effects,
       macs: this.macs,
+      forks: this.forks,
+      slow: [...this.slow],
       dropReason,
-      trace: this.#lines ?? [],
+      trace: this.#roots,
     };
   }
 }
 
-export function sameTags(a: readonly VlanTag[], b: readonly VlanTag[]): boolean {
-  return a.length === b.length && a.every((tag, i) => sameTag(tag, b[i]!));
+const DOES_SOMETHING: ReadonlySet<OdpAction['type']> = new Set([
+  'output',
+  'userspace',
+  'recirc',
+  'ct',
+  'clone',
+  'sample',
+  'check_pkt_len',
+]);
+
+function emptyEffects(): XlateEffects {
+  return {
+    learn: [],
+    rules: [],
+    tables: [],
+    patches: [],
+    groups: [],
+    flows: [],
+    finTimeouts: [],
+  };
 }
 
-function sameTag(a: VlanTag, b: VlanTag): boolean {
-  return a.tpid === b.tpid && a.vid === b.vid && a.pcp === b.pcp;
+/** Forgets what was looked at but is zero in every packet of this type, which is looked at. */
+function zeroUnmatchable(wildcards: Flow, flow: Flow): void {
+  const { dlType } = flow;
+  if (dlType === ETH_P_IP || dlType === ETH_P_IPV6) return;
+  wildcards.nwTos = 0;
+  wildcards.nwTtl = 0;
+  wildcards.nwFrag = 0;
+  wildcards.tpSrc = 0;
+  wildcards.tpDst = 0;
+  wildcards.tcpFlags = 0;
+  wildcards.ipv6Label = 0;
 }
 
-/** The flow as a switch sees it that takes tags beyond the limit for payload. */
-function limitTags(key: Flow, limit: number): Flow {
-  if (limit >= 2 || (key.vlanTci0 & key.vlanTci1 & VLAN_CFI) === 0) return key;
-  const flow = new Flow();
-  for (const name of ['recircId', 'inPort', 'pktMark', 'dlSrc', 'dlDst'] as const) {
-    flow[name] = key[name];
-  }
-  flow.vlanTpid0 = key.vlanTpid0;
-  flow.vlanTci0 = key.vlanTci0;
-  flow.dlType = key.vlanTpid1;
-  return flow;
-}
-
-/**
- * The mask for the key of the datapath, which always holds two tags. The type after the last tag
- * that is looked at may be that of a further tag: its presence tells the two apart.
- */
-function keyMask(key: Flow, flow: Flow, wildcards: Flow): Flow {
-  if (wildcards.vlanTci1 !== 0 || (key.vlanTci0 & VLAN_CFI) === 0) return wildcards;
-  const mask = wildcards.clone();
-  mask.vlanTci1 = VLAN_CFI;
-  if (flow !== key) {
-    mask.dlType = 0;
-    mask.vlanTpid1 = 0xffff;
-  }
-  return mask;
-}
-
-function tagsOf(flow: Flow): VlanTag[] {
-  const tags: VlanTag[] = [];
-  const { vlanTci0, vlanTci1 } = flow;
-  if (vlanTci0 & VLAN_CFI) tags.push(tag(flow.vlanTpid0, vlanTci0));
-  if (vlanTci0 & vlanTci1 & VLAN_CFI) tags.push(tag(flow.vlanTpid1, vlanTci1));
-  return tags;
-}
-
-function tag(tpid: number, tci: number): VlanTag {
-  return { tpid, vid: tci & 0xfff, pcp: tci >> 13 };
+export function isTagged(flow: Flow): boolean {
+  return (flow.vlanTci0 & VLAN_CFI) !== 0;
 }

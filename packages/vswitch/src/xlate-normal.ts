@@ -19,44 +19,49 @@ import {
   tagsFromStack,
   type VlanTags,
 } from './vlan.ts';
-import { sameTags, type XlateContext } from './xlate-context.ts';
+import type { XlateContext } from './xlate-context.ts';
+import { sameTags } from './xlate-tags.ts';
 
 const ETH_P_ARP = 0x0806;
 const ARP_OP_REQUEST = 1;
 
-export function xlateNormal(
-  ctx: XlateContext,
-  inPort: OfPort,
-  depth: number,
-  send: (port: OfPort) => void,
-): void {
+export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): void {
   const { flow, wildcards } = ctx;
+  const inPort = ctx.bridge.ports.get(flow.inPort);
+  if (!inPort) {
+    wildcards.dlSrc = MAC_BROADCAST;
+    wildcards.dlDst = MAC_BROADCAST;
+    ctx.trace('error', `received packet on unknown port ${flow.inPort}`);
+    ctx.trace('warn', 'no input bundle, dropping');
+    ctx.drop('no such port in the bridge');
+    return;
+  }
   const inBundle = inPort.bundle;
   const { bridge } = inBundle;
   wildcards.dlSrc = MAC_BROADCAST;
   wildcards.dlDst = MAC_BROADCAST;
   lookAtOuterTag(ctx);
   if (ctx.tags.length === 0 && isVlanType(flow.dlType)) {
-    ctx.trace(depth, 'warn', 'partial VLAN tag, dropping');
+    ctx.trace('warn', 'partial VLAN tag, dropping');
     ctx.drop('tag cut short');
     return;
   }
   const cameWith = tagsFromStack(ctx.tags);
   const refusal = inputRefusal(inBundle, cameWith[0].vid);
   if (refusal !== undefined) {
-    ctx.trace(depth, 'error', refusal);
-    ctx.trace(depth, 'warn', 'disallowed VLAN VID for this input port, dropping');
+    ctx.trace('error', refusal);
+    ctx.trace('warn', 'disallowed VLAN VID for this input port, dropping');
     ctx.drop('VLAN not allowed on the input port');
     return;
   }
   if (!bridge.forwardBpdu && isReservedMac(flow.dlDst)) {
-    ctx.trace(depth, 'detail', 'packet has reserved destination MAC, dropping');
+    ctx.trace('detail', 'packet has reserved destination MAC, dropping');
     ctx.drop('reserved destination address');
     return;
   }
   const inside = inputTranslate(inBundle, cameWith);
-  const isLearned = learn(ctx, inBundle, inside, depth);
-  forward(ctx, inBundle, inside, isLearned, depth, send);
+  const isLearned = learn(ctx, inBundle, inside);
+  forward(ctx, inBundle, inside, isLearned, send);
 }
 
 /**
@@ -79,7 +84,7 @@ function saysVlan(tci: number): boolean {
 }
 
 /** Whether the source address is at `bundle` from now on. */
-function learn(ctx: XlateContext, bundle: Bundle, tags: VlanTags, depth: number): boolean {
+function learn(ctx: XlateContext, bundle: Bundle, tags: VlanTags): boolean {
   const { flow, wildcards } = ctx;
   const { bridge } = bundle;
   const vlan = tags[0].vid;
@@ -97,7 +102,7 @@ function learn(ctx: XlateContext, bundle: Bundle, tags: VlanTags, depth: number)
   if (!ctx.withPacket || (known?.isStatic && known.port !== bundle)) return false;
   if (known?.port !== bundle) {
     const where = `port ${bundle.name} in VLAN ${vlan}`;
-    ctx.trace(depth, 'detail', `learned that ${formatMac(flow.dlSrc)} is on ${where}`);
+    ctx.trace('detail', `learned that ${formatMac(flow.dlSrc)} is on ${where}`);
   }
   ctx.effects.learn.push({ bridge, vlan, mac: flow.dlSrc, bundle });
   return true;
@@ -108,7 +113,6 @@ function forward(
   inBundle: Bundle,
   tags: VlanTags,
   isLearned: boolean,
-  depth: number,
   send: (port: OfPort) => void,
 ): void {
   const { flow } = ctx;
@@ -121,20 +125,20 @@ function forward(
     const port = isOwn ? inBundle : bridge.macs.lookup(vlan, flow.dlDst)?.port;
     if (port) {
       if (port === inBundle) {
-        ctx.trace(depth, 'detail', 'learned port is input port, dropping');
+        ctx.trace('detail', 'learned port is input port, dropping');
         ctx.drop('destination is at the input port');
       } else {
-        ctx.trace(depth, 'detail', 'forwarding to learned port');
-        outputNormal(ctx, inBundle, port, tags, depth, send);
+        ctx.trace('detail', 'forwarding to learned port');
+        outputNormal(ctx, inBundle, port, tags, send);
       }
       return;
     }
   }
-  ctx.trace(depth, 'detail', 'no learned MAC for destination, flooding');
+  ctx.trace('detail', 'no learned MAC for destination, flooding');
   for (const bundle of bridge.bundles.values()) {
     if (bundle === inBundle || bundle.ports[0]?.noFlood) continue;
     if (tags[0].vid === bundle.vlan && asksForCustomer(bundle)) lookAtInnerTag(ctx);
-    if (includesVlan(bundle, tags)) outputNormal(ctx, inBundle, bundle, tags, depth, send);
+    if (includesVlan(bundle, tags)) outputNormal(ctx, inBundle, bundle, tags, send);
   }
 }
 
@@ -147,13 +151,12 @@ function outputNormal(
   inBundle: Bundle,
   bundle: Bundle,
   tags: VlanTags,
-  depth: number,
   send: (port: OfPort) => void,
 ): void {
   const port = bundle.ports[0];
   if (!port) return;
   if (inBundle.isProtected && bundle.isProtected) {
-    ctx.trace(depth, 'warn', 'Flow is between protected ports, skipping output.');
+    ctx.trace('warn', 'Flow is between protected ports, skipping output.');
     ctx.drop('both ports are protected');
     return;
   }

@@ -1,13 +1,20 @@
 /**
  * Translation: what to do with a packet, as datapath actions, and which bits of its key the
  * decision looked at. Pure: it reads tables, changes none and sends nothing; what it would change
- * is in `effects`.
+ * is in `effects`. (Recirculation ids are names for states, found or made; they are no change.)
  */
 import type { OdpAction } from '@heddle/datapath';
-import { type Flow, MAC_BROADCAST, VLAN_CFI } from '@heddle/packet';
+import type { FlowMod } from '@heddle/openflow';
+import type { Flow } from '@heddle/packet';
+import type { FlowTable } from './ofproto/flow-table.ts';
+import type { Group } from './ofproto/group.ts';
+import type { Rule } from './ofproto/rule.ts';
 import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
-import { XlateContext } from './xlate-context.ts';
-import { xlateNormal } from './xlate-normal.ts';
+import { runActionSet, runActions } from './xlate-actions.ts';
+import { XlateContext, type XlateEngine, XlateError } from './xlate-context.ts';
+import { finishFreezing } from './xlate-freeze.ts';
+import { xlateTable } from './xlate-table.ts';
+import { thaw } from './xlate-thaw.ts';
 
 /** An address to learn or to keep young. */
 export interface LearnEffect {
@@ -19,10 +26,22 @@ export interface LearnEffect {
 
 export interface XlateEffects {
   readonly learn: LearnEffect[];
-  /** Bridges whose flow table the packet passed. */
-  readonly tables: Ofproto[];
+  /** Flows that matched; their counters grow. */
+  readonly rules: Rule[];
+  readonly tables: { readonly table: FlowTable; readonly matched: boolean }[];
   /** Patch ports that it left (tx) and entered (rx) by. */
   readonly patches: { readonly from: OfPort; readonly to: OfPort }[];
+  readonly groups: { readonly group: Group; readonly bucket: number }[];
+  /** What `learn` actions add, change or delete. */
+  readonly flows: LearnedFlow[];
+  readonly finTimeouts: { readonly rule: Rule; readonly idle: number; readonly hard: number }[];
+}
+
+export interface LearnedFlow {
+  readonly bridge: Ofproto;
+  readonly flowMod: FlowMod;
+  /** Flows that `learn(limit=…)` allows with the same cookie in its table; 0: no limit. */
+  readonly limit: number;
 }
 
 /** An entry of a MAC table that the decision depends on, also when it is not there. */
@@ -38,18 +57,24 @@ export interface XlateResult {
   readonly wildcards: Flow;
   /** The same for people: the flow as it was taken and what was looked at of it. */
   readonly seen: { readonly flow: Flow; readonly wildcards: Flow };
+  /** The flow as it was in the end, when that differs. */
+  readonly final: Flow | undefined;
   readonly effects: XlateEffects;
   readonly macs: readonly MacDependency[];
+  /** Recirculations of `ct`. */
+  readonly forks: readonly { readonly id: number; readonly zone: number }[];
+  /** Not empty: every packet must come up, for these reasons (`dpif/dump-flows`, "slow_path"). */
+  readonly slow: readonly string[];
   /** Why nothing is sent, when that is so. */
   readonly dropReason: string | undefined;
-  /** Trace lines with their depth, when asked for. */
-  readonly trace: readonly TraceLine[];
+  /** What happened, when asked for. */
+  readonly trace: readonly TraceNode[];
 }
 
-export interface TraceLine {
-  readonly depth: number;
-  readonly kind: 'bridge' | 'table' | 'action' | 'detail' | 'error' | 'warn';
+export interface TraceNode {
+  readonly kind: 'bridge' | 'table' | 'bucket' | 'thaw' | 'action' | 'detail' | 'error' | 'warn';
   readonly text: string;
+  readonly children: TraceNode[];
 }
 
 export interface XlateOptions {
@@ -59,9 +84,22 @@ export interface XlateOptions {
   readonly withPacket?: boolean;
   /** Where it enters, when that is not the port that `inPort` of the key tells. */
   readonly entry?: { readonly bridge: Ofproto; readonly ofport: number };
+  /** Bytes of the packet, where one is at hand (`check_pkt_larger` in software). */
+  readonly packetLength?: number;
+  /** TCP flags seen, for `fin_timeout`; the key's otherwise. */
+  readonly tcpFlags?: number;
+  /** Runs these instead of the flow tables (packet-out). */
+  readonly actions?: readonly import('@heddle/openflow').OfpAct[];
+  /** Goes on from a pause (NXT_RESUME) or recirculation that no id stands for. */
+  readonly frozen?: import('./ofproto/recirc.ts').FrozenState;
 }
 
-export const MAX_PATCH_DEPTH = 64;
+const ENGINE: XlateEngine = {
+  runBridge: (ctx, byPatch) => xlateBridge(ctx, byPatch),
+  runTable: xlateTable,
+  runActions,
+  runActionSet,
+};
 
 /** Translates a packet that entered the datapath by `flow.inPort`. */
 export function xlateActions(
@@ -69,71 +107,64 @@ export function xlateActions(
   key: Flow,
   options: XlateOptions = {},
 ): XlateResult {
-  const ctx = new XlateContext(config, key, options);
-  const { flow, wildcards } = ctx;
+  const ctx = new XlateContext(ENGINE, config, key, options);
+  const { wildcards } = ctx;
   wildcards.inPort = 0xffff_ffff;
   wildcards.recircId = 0xffff_ffff;
   // Whether there is a tag is part of what type the packet is of.
   wildcards.dlType = 0xffff;
-  wildcards.vlanTci0 = VLAN_CFI;
-  if (flow.dlType === 0x0800 || flow.dlType === 0x86dd) wildcards.nwFrag = 0xff;
-  const { entry } = options;
-  const port = entry ? entry.bridge.ports.get(entry.ofport) : config.portOf(flow.inPort);
-  if (flow.recircId !== 0) ctx.drop('unknown recirculation');
-  else if (port) xlateTable(ctx, port, 0);
-  else if (entry) xlateUnknownPort(ctx, entry.bridge, entry.ofport);
-  else ctx.drop('no such port in any bridge');
+  wildcards.vlanTci0 = 0x1000;
+  const { dlType } = ctx.flow;
+  if (dlType === 0x0800 || dlType === 0x86dd) wildcards.nwFrag = 0xff;
+  try {
+    start(ctx, key);
+  } catch (error) {
+    if (error instanceof XlateError) return ctx.result(error);
+    throw error;
+  }
   return ctx.result();
 }
 
-/** The flow table of the bridge that the packet is in. */
-export function xlateTable(ctx: XlateContext, inPort: OfPort, depth: number): void {
-  if (!lookUp(ctx, inPort.bundle.bridge, depth)) return;
-  xlateNormal(ctx, inPort, depth, (port) => outputTo(ctx, port, depth));
-}
-
-/** Whether the table's flow, which there is at most one of, says NORMAL. */
-function lookUp(ctx: XlateContext, bridge: Ofproto, depth: number): boolean {
-  ctx.effects.tables.push(bridge);
-  ctx.trace(depth, 'bridge', `bridge("${bridge.name}")`);
-  if (!bridge.hasNormalFlow) {
-    // Open vSwitch shows its hidden table's miss where the packet came by a patch port.
-    ctx.trace(depth, 'table', depth > 0 ? ' 0. reg0=0x2, priority 0' : ' 0. No match.');
-    ctx.trace(depth, 'action', 'drop');
-    ctx.drop('no flow of the bridge matches');
-    return false;
-  }
-  ctx.trace(depth, 'table', ' 0. priority 0');
-  ctx.trace(depth, 'action', 'NORMAL');
-  return true;
-}
-
-function xlateUnknownPort(ctx: XlateContext, bridge: Ofproto, ofport: number): void {
-  if (!lookUp(ctx, bridge, 0)) return;
-  ctx.wildcards.dlSrc = MAC_BROADCAST;
-  ctx.wildcards.dlDst = MAC_BROADCAST;
-  ctx.trace(0, 'error', `received packet on unknown port ${ofport}`);
-  ctx.trace(0, 'warn', 'no input bundle, dropping');
-  ctx.drop('no such port in the bridge');
-}
-
-/** Sends the packet out of a port in its present form, or on into the peer's bridge. */
-function outputTo(ctx: XlateContext, port: OfPort, depth: number): void {
-  if (!port.mayEnable) {
-    ctx.trace(depth, 'detail', `bridge port ${port.name} is down`);
+function start(ctx: XlateContext, key: Flow): void {
+  const { config, options } = ctx;
+  const frozen =
+    options.frozen ?? (key.recircId === 0 ? undefined : config.recirc.get(key.recircId));
+  if (frozen) {
+    ctx.enter(frozen.bridge, frozen.ofport);
+    ctx.traceUnder('bridge', `bridge("${frozen.bridge.name}")`, () => thaw(ctx, frozen));
     return;
   }
-  if (port.peer) {
-    if (depth >= MAX_PATCH_DEPTH) {
-      ctx.trace(depth, 'error', 'over max translation depth 64');
-      ctx.drop('patch ports form a loop');
-      return;
-    }
-    ctx.effects.patches.push({ from: port, to: port.peer });
-    const saved = ctx.tags;
-    xlateTable(ctx, port.peer, depth + 1);
-    ctx.tags = saved;
+  if (key.recircId !== 0) {
+    ctx.drop('unknown recirculation');
     return;
   }
-  if (port.odpPort !== undefined) ctx.output(port.odpPort);
+  const { entry } = options;
+  const port = entry ? entry.bridge.ports.get(entry.ofport) : config.portOf(key.inPort);
+  const bridge = entry?.bridge ?? port?.bundle.bridge;
+  if (!bridge) {
+    ctx.drop('no such port in any bridge');
+    return;
+  }
+  ctx.enter(bridge, entry?.ofport ?? port!.ofport);
+  xlateBridge(ctx, false, options.actions);
+}
+
+/** The pipeline of the bridge that the packet has entered, from its first table on. */
+function xlateBridge(ctx: XlateContext, byPatch: boolean, actions?: XlateOptions['actions']): void {
+  ctx.traceUnder('bridge', `bridge("${ctx.bridge.name}")`, () => {
+    if (actions) runActions(ctx, actions, true);
+    else if (mayReceive(ctx))
+      xlateTable(ctx, { tableId: 0, isLast: true, mayPacketIn: true, byPatch });
+    if (ctx.frozen) finishFreezing(ctx);
+    else runActionSet(ctx);
+  });
+}
+
+/** Whether the port's configuration lets the packet in (ovs-ofctl(8), mod-port). */
+function mayReceive(ctx: XlateContext): boolean {
+  const { inPort } = ctx;
+  if (!inPort?.noReceive) return true;
+  ctx.trace('warn', 'OFPPC_NO_RECV set, skipping input');
+  ctx.drop('the port takes no packets');
+  return false;
 }

@@ -3,6 +3,7 @@
 import type { Random } from '@heddle/datapath/oracle/random-frame';
 import { realClock } from '@heddle/runtime';
 import { MacLearning } from '../mac-learning.ts';
+import { RecircIds } from '../ofproto/recirc.ts';
 import { Bundle, OfPort, Ofproto, type XlateConfig } from '../ofproto.ts';
 import { configureBundle, type PortRow } from '../port-config.ts';
 import type { OraclePort } from './switch-oracle.ts';
@@ -137,7 +138,7 @@ export function buildSwitch(spec: SwitchSpec, numbers: readonly OraclePort[]): B
   for (const { name, floodVlans, forwardBpdu, secure } of spec.bridges) {
     const bridge = new Ofproto(name, new MacLearning<Bundle>(realClock));
     bridge.forwardBpdu = forwardBpdu;
-    bridge.hasNormalFlow = !secure;
+    bridge.setDefaultFlow(!secure, 0);
     bridge.macs.configure({ idleMs: 300_000, max: 8192, floodVlans: new Set(floodVlans) });
     bridges.set(name, bridge);
   }
@@ -162,5 +163,6 @@ export function buildSwitch(spec: SwitchSpec, numbers: readonly OraclePort[]): B
   }
   const byOdp = new Map([...ports.values()].map((p) => [p.odpPort, p]));
   const vlanLimit = spec.vlanLimit === 0 ? 2 : spec.vlanLimit;
-  return { config: { vlanLimit, portOf: (odp) => byOdp.get(odp) }, bridges, ports };
+  const recirc = new RecircIds(() => 0);
+  return { config: { vlanLimit, portOf: (odp) => byOdp.get(odp), recirc }, bridges, ports };
 }

@@ -1,8 +1,9 @@
 /** ofproto/trace: the way of an imaginary packet (ovs-vswitchd(8)). */
 import { formatOdpActions } from '@heddle/datapath';
 import type { Flow } from '@heddle/packet';
+import { formatUserdata } from '../ofproto/userdata.ts';
 import type { XlateConfig } from '../ofproto.ts';
-import { type TraceLine, type XlateOptions, type XlateResult, xlateActions } from '../xlate.ts';
+import { type TraceNode, type XlateOptions, type XlateResult, xlateActions } from '../xlate.ts';
 import { formatMegaflow, formatOpenFlowFlow } from './flow-text.ts';
 
 export interface Trace {
@@ -20,54 +21,37 @@ export function trace(
   const result = xlateActions(config, flow, { withPacket: false, ...options, trace: true });
   const text = [
     `Flow: ${formatOpenFlowFlow(result.seen.flow, ofport)}`,
-    ...sections(result.trace).flatMap((root) => sectionLines(root, 0, false)),
+    ...result.trace.flatMap((root) => nodeLines(root, 0, false)),
     '',
-    'Final flow: unchanged',
+    `Final flow: ${result.final ? formatOpenFlowFlow(result.final, ofport) : 'unchanged'}`,
     `Megaflow: ${formatMegaflow(result.seen.flow, result.seen.wildcards, ofport)}`,
-    `Datapath actions: ${formatOdpActions(result.actions)}\n`,
+    `Datapath actions: ${formatOdpActions(result.actions, { userdata: formatUserdata })}\n`,
   ];
   return { text: text.join('\n'), result };
 }
 
-interface Section {
-  readonly title: string;
-  readonly items: (TraceLine | Section)[];
-}
+/** Headings of bridges and tables, and what stands below them. */
+const SECTIONS: ReadonlySet<TraceNode['kind']> = new Set(['bridge', 'table', 'bucket', 'thaw']);
 
-/** Lines by the bridges that they belong to: a bridge behind a patch port is an item of its own. */
-function sections(lines: readonly TraceLine[]): Section[] {
-  const roots: Section[] = [];
-  const open: Section[] = [];
-  for (const line of lines) {
-    open.length = Math.min(open.length, line.depth + (line.kind === 'bridge' ? 0 : 1));
-    const parent = open.at(-1);
-    if (line.kind !== 'bridge') parent?.items.push(line);
-    else {
-      const section = { title: line.text, items: [] };
-      (parent?.items ?? roots).push(section);
-      open.push(section);
-    }
-  }
-  return roots;
-}
-
-/** A bridge is indented only when more follows after it in the bridge that it was reached from. */
-function sectionLines({ title, items }: Section, level: number, more: boolean): string[] {
+/** A section is indented only when more follows after it in the one that it was reached from. */
+function nodeLines(node: TraceNode, level: number, more: boolean): string[] {
   const indent = ' '.repeat(4 * (more ? level + 1 : level));
   const inner = more ? level + 2 : level;
+  const heading =
+    node.kind === 'bridge'
+      ? ['', indent + node.text, indent + '-'.repeat(node.text.length)]
+      : [indent + node.text];
   return [
-    '',
-    indent + title,
-    indent + '-'.repeat(title.length),
-    ...items.flatMap((item, i) =>
-      'kind' in item
-        ? ' '.repeat(4 * inner) + lineText(item)
-        : sectionLines(item, inner, i < items.length - 1),
+    ...heading,
+    ...node.children.flatMap((child, i) =>
+      SECTIONS.has(child.kind)
+        ? nodeLines(child, inner, i < node.children.length - 1)
+        : ' '.repeat(4 * inner) + lineText(child),
     ),
   ];
 }
 
-function lineText({ kind, text }: TraceLine): string {
+function lineText({ kind, text }: TraceNode): string {
   switch (kind) {
     case 'action':
       return `    ${text}`;

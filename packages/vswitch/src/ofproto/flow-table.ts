@@ -1,0 +1,72 @@
+/** The OpenFlow tables of a bridge (ovs-vswitchd.conf.db(5), "Flow_Table"). */
+
+import type { TableMiss } from '@heddle/openflow';
+import type { Flow } from '@heddle/packet';
+import { Classifier } from '../classifier/classifier.ts';
+import type { Rule } from './rule.ts';
+
+export const N_TABLES = 255;
+/** Holds what happens to packets that no flow matches; not for controllers. */
+export const TBL_INTERNAL = 254;
+
+export class FlowTable {
+  readonly id: number;
+  readonly classifier = new Classifier<Rule>();
+  name = '';
+  miss: TableMiss = 'default';
+  /** Flow limit; undefined: none. */
+  maxFlows: number | undefined;
+  /** Evict when full (Flow_Table's overflow_policy, or OpenFlow's TABLE_MOD). */
+  evictByConfig = false;
+  evictByOpenFlow = false;
+  /** Percent of free space that tell a controller of a full or emptying table. */
+  vacancy: { readonly up: number; readonly down: number } | undefined;
+  isVacancyDown = false;
+  lookups = 0;
+  matches = 0;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  get evicts(): boolean {
+    return this.evictByConfig || this.evictByOpenFlow;
+  }
+
+  get isReadOnly(): boolean {
+    return this.id >= TBL_INTERNAL;
+  }
+}
+
+/** Tables by number; those that were never used take no room. */
+export class FlowTables {
+  readonly #tables: (FlowTable | undefined)[] = [];
+
+  at(id: number): FlowTable {
+    let table = this.#tables[id];
+    if (!table) {
+      table = new FlowTable(id);
+      this.#tables[id] = table;
+    }
+    return table;
+  }
+
+  lookup(id: number, flow: Flow, wildcards?: Flow): Rule | undefined {
+    return this.#tables[id]?.classifier.lookup(flow, wildcards);
+  }
+
+  /** Those with flows or settings, by number. */
+  *used(): IterableIterator<FlowTable> {
+    for (const table of this.#tables) if (table) yield table;
+  }
+
+  *rules(): IterableIterator<Rule> {
+    for (const table of this.used()) yield* table.classifier.rules();
+  }
+
+  get size(): number {
+    let n = 0;
+    for (const table of this.used()) n += table.classifier.size;
+    return n;
+  }
+}

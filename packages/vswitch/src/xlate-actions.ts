@@ -1,0 +1,273 @@
+/** Lists of OpenFlow actions, one after the other, on the packet of a translation. */
+import { OFPP_CONTROLLER, OFPP_IN_PORT, type OfpAct } from '@heddle/openflow';
+import { orderActionSet } from './action-set.ts';
+import type { XlateContext } from './xlate-context.ts';
+import { finishPause, sendToController } from './xlate-controller.ts';
+import { ctAction, ctClear } from './xlate-ct.ts';
+import { finishFreezing } from './xlate-freeze.ts';
+import { groupAction } from './xlate-group.ts';
+import { bundleAction, multipathAction } from './xlate-hash.ts';
+import { learnAction } from './xlate-learn.ts';
+import { outputAction, outputTo } from './xlate-output.ts';
+import { isHeaderAction, xlateHeaderAction } from './xlate-set.ts';
+import { lookAtSubfield, subfieldGet, subfieldSet } from './xlate-subfield.ts';
+import { xlateTable } from './xlate-table.ts';
+import { actionText } from './xlate-text.ts';
+
+const CURRENT_TABLE = 255;
+
+/** `isLast`: nothing follows after the list. */
+export function runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void {
+  if (actions.length === 0) {
+    ctx.trace('action', 'drop');
+    ctx.drop('the flow has no actions');
+    return;
+  }
+  for (const [i, act] of actions.entries()) {
+    if (ctx.isExiting) return;
+    if (ctx.frozen) {
+      ctx.frozen.push(...actions.slice(i));
+      return;
+    }
+    if (ctx.isTracing) ctx.trace('action', actionText(act));
+    runAction(ctx, act, isLast && i === actions.length - 1);
+    const paused = ctx.paused;
+    if (paused) {
+      finishPause(ctx, paused, actions.slice(i + 1));
+      return;
+    }
+  }
+}
+
+function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
+  if (isHeaderAction(act)) {
+    xlateHeaderAction(ctx, act);
+    return;
+  }
+  switch (act.type) {
+    case 'output':
+      outputAction(ctx, act.port, act.maxLen, isLast);
+      return;
+    case 'output_reg':
+      outputReg(ctx, act);
+      return;
+    case 'output_trunc':
+      outputTrunc(ctx, act.port, act.maxLen);
+      return;
+    case 'controller':
+      controller(ctx, act);
+      return;
+    case 'enqueue':
+      enqueue(ctx, act.port, act.queue);
+      return;
+    case 'set_queue':
+      ctx.flow.skbPriority = ctx.bridge.queuePriority(act.queue);
+      ctx.wildcards.skbPriority = 0xffff_ffff;
+      return;
+    case 'pop_queue':
+      ctx.flow.skbPriority = ctx.initial.skbPriority;
+      return;
+    case 'group':
+      groupAction(ctx, act.group, isLast);
+      return;
+    case 'bundle':
+      bundleAction(ctx, act);
+      return;
+    case 'multipath':
+      multipathAction(ctx, act);
+      return;
+    case 'resubmit': {
+      const ofport = act.port === OFPP_IN_PORT ? ctx.flow.inPort : act.port;
+      const tableId = act.table === CURRENT_TABLE ? ctx.tableId : act.table;
+      xlateTable(ctx, {
+        tableId,
+        isLast,
+        mayPacketIn: false,
+        ofport,
+        ...(act.withCt && { withCt: true }),
+      });
+      return;
+    }
+    case 'goto_table':
+      xlateTable(ctx, { tableId: act.table, isLast, mayPacketIn: true });
+      return;
+    case 'write_metadata':
+      ctx.flow.metadata = (ctx.flow.metadata & ~act.mask) | (act.metadata & act.mask);
+      return;
+    case 'write_actions':
+      for (const a of act.actions) ctx.actionSet.push(a);
+      return;
+    case 'clear_actions':
+      ctx.actionSet = [];
+      return;
+    case 'push':
+      lookAtSubfield(ctx, act.subfield);
+      ctx.stack.push(subfieldGet(ctx.flow, act.subfield));
+      return;
+    case 'pop':
+      pop(ctx, act);
+      return;
+    case 'clone':
+      clone(ctx, act.actions, isLast);
+      return;
+    case 'learn':
+      learnAction(ctx, act);
+      return;
+    case 'fin_timeout':
+      finTimeout(ctx, act);
+      return;
+    case 'exit':
+      ctx.isExiting = true;
+      return;
+    case 'ct':
+      ctAction(ctx, act);
+      return;
+    case 'ct_clear':
+      ctClear(ctx);
+      return;
+    case 'meter':
+      ctx.commit();
+      if (ctx.bridge.meters.has(act.meter)) {
+        ctx.odpActions.push({ type: 'meter', id: ctx.bridge.meterId(act.meter) });
+      }
+      return;
+    case 'check_pkt_larger':
+      checkPacketLarger(ctx, act);
+      return;
+    case 'debug_slow':
+      ctx.slow.add('action');
+      return;
+    case 'debug_recirc':
+      ctx.frozen = [];
+      return;
+    case 'nat':
+    case 'note':
+    case 'conjunction':
+    case 'sample':
+      return;
+  }
+}
+
+function outputReg(ctx: XlateContext, act: Extract<OfpAct, { type: 'output_reg' }>): void {
+  const value = subfieldGet(ctx.flow, act.src);
+  lookAtSubfield(ctx, act.src);
+  if (value > 0xffffn) return;
+  ctx.trace('detail', `output port is ${value}`);
+  outputAction(ctx, Number(value), act.maxLen, false);
+}
+
+/** `maxLen` holds for one output; bridges behind patch ports get the packet whole. */
+function outputTrunc(ctx: XlateContext, ofport: number, maxLen: number): void {
+  const port = ofport === OFPP_IN_PORT ? ctx.flow.inPort : ofport;
+  const target = ctx.bridge.ports.get(port);
+  if (target?.peer || (target === undefined && port !== OFPP_CONTROLLER)) {
+    outputTo(ctx, port);
+    return;
+  }
+  ctx.commit();
+  ctx.odpActions.push({ type: 'trunc', maxLen });
+  const before = ctx.odpActions.length;
+  if (port === OFPP_CONTROLLER) outputAction(ctx, port, 0xffff, false);
+  else outputTo(ctx, port);
+  if (ctx.odpActions.length === before) ctx.odpActions.pop();
+}
+
+function controller(ctx: XlateContext, act: Extract<OfpAct, { type: 'controller' }>): void {
+  const { maxLen, controllerId, reason, userdata, pause = false, meter } = act;
+  if (pause) ctx.paused = { reason, maxLen, controllerId, userdata, pause, meter };
+  else sendToController(ctx, { reason, maxLen, controllerId, userdata, pause, meter });
+}
+
+function enqueue(ctx: XlateContext, ofport: number, queue: number): void {
+  const saved = ctx.flow.skbPriority;
+  ctx.wildcards.skbPriority = 0xffff_ffff;
+  ctx.flow.skbPriority = ctx.bridge.queuePriority(queue);
+  outputAction(ctx, ofport, 0xffff, false);
+  ctx.flow.skbPriority = saved;
+}
+
+function pop(ctx: XlateContext, { subfield }: Extract<OfpAct, { type: 'push' | 'pop' }>): void {
+  const value = ctx.stack.pop();
+  if (value === undefined) {
+    ctx.trace('warn', 'stack underflow');
+    return;
+  }
+  lookAtSubfield(ctx, subfield);
+  subfieldSet(ctx.flow, subfield, value);
+}
+
+/** Actions on a copy of the packet; what the datapath cannot take back it does in a `clone`. */
+function clone(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void {
+  const { stack, actionSet, conntracked, wasMpls, odpActions } = ctx;
+  const [flow, base] = [ctx.flow.clone(), ctx.base.clone()];
+  const isInline = isLast || actions.every(isReversible);
+  ctx.stack = stack.slice();
+  ctx.actionSet = actionSet.slice();
+  if (!isInline) {
+    ctx.commit();
+    base.copyFrom(ctx.base);
+    ctx.odpActions = [];
+  }
+  runActions(ctx, actions, isInline && isLast);
+  if (ctx.frozen) finishFreezing(ctx);
+  ctx.isExiting = false;
+  if (!isInline) {
+    const inner = ctx.odpActions;
+    ctx.odpActions = odpActions;
+    if (inner.length > 0) odpActions.push({ type: 'clone', actions: inner });
+    ctx.base.copyFrom(base);
+  }
+  ctx.flow.copyFrom(flow);
+  Object.assign(ctx, { stack, actionSet, conntracked, wasMpls });
+}
+
+const IRREVERSIBLE: ReadonlySet<OfpAct['type']> = new Set([
+  'ct',
+  'meter',
+  'nat',
+  'output_trunc',
+  'encap',
+  'decap',
+  'dec_nsh_ttl',
+  'check_pkt_larger',
+  'debug_recirc',
+  'delete_field',
+]);
+
+function isReversible(act: OfpAct): boolean {
+  if (act.type === 'clone') return act.actions.every(isReversible);
+  return !IRREVERSIBLE.has(act.type);
+}
+
+const FIN_OR_RST = 5;
+
+function finTimeout(ctx: XlateContext, act: Extract<OfpAct, { type: 'fin_timeout' }>): void {
+  const { flow } = ctx;
+  if (flow.nwProto !== 6 || (flow.dlType !== 0x0800 && flow.dlType !== 0x86dd)) return;
+  ctx.wildcards.nwProto = 0xff;
+  const flags = ctx.options.tcpFlags ?? flow.tcpFlags;
+  // Every FIN must be seen: a megaflow without would hide it.
+  ctx.wildcards.tcpFlags |= FIN_OR_RST;
+  if ((flags & FIN_OR_RST) === 0 || !ctx.currentRule) return;
+  ctx.effects.finTimeouts.push({ rule: ctx.currentRule, idle: act.idle, hard: act.hard });
+}
+
+/** The datapath knows the length: both ways are translated, and the rest of the list with them. */
+function checkPacketLarger(
+  ctx: XlateContext,
+  { length, dst }: Extract<OfpAct, { type: 'check_pkt_larger' }>,
+): void {
+  const { packetLength } = ctx.options;
+  ctx.slow.add('action');
+  lookAtSubfield(ctx, dst);
+  subfieldSet(ctx.flow, dst, packetLength !== undefined && packetLength > length ? 1n : 0n);
+}
+
+export function runActionSet(ctx: XlateContext): void {
+  if (ctx.actionSet.length === 0 || ctx.isExiting) return;
+  const ordered = orderActionSet(ctx.actionSet);
+  ctx.actionSet = [];
+  ctx.traceUnder('table', '--. Executing action set:', () => {
+    if (ordered.length > 0) runActions(ctx, ordered, true);
+  });
+}

@@ -1,0 +1,42 @@
+/** Packets to controllers, for good or with the rest of their way waiting. */
+import type { OfpAct } from '@heddle/openflow';
+import type { ControllerAction } from './ofproto/recirc.ts';
+import { encodeUserdata } from './ofproto/userdata.ts';
+import type { XlateContext } from './xlate-context.ts';
+import { freezeState } from './xlate-freeze.ts';
+
+/** Hands the packet, as it is now, to the controllers. */
+export function sendToController(
+  ctx: XlateContext,
+  controller: ControllerAction,
+  rest: readonly OfpAct[] = [],
+): void {
+  ctx.commit();
+  const id = ctx.config.recirc.alloc({
+    ...freezeState(ctx, undefined, rest, controller.pause ? 'controller' : ''),
+    controller,
+  });
+  const userdata = encodeUserdata({
+    kind: 'controller',
+    recircId: id,
+    reason: controller.reason,
+    maxLen: controller.maxLen,
+    controllerId: controller.controllerId,
+    cookie: ctx.cookie,
+    tableId: ctx.tableId,
+    isContinuation: controller.pause,
+    dontSend: !ctx.bridge.hasControllers,
+  });
+  ctx.odpActions.push({ type: 'userspace', userdata });
+}
+
+/** Hands the packet to a controller, that may send it on with NXT_RESUME. */
+export function finishPause(
+  ctx: XlateContext,
+  controller: ControllerAction,
+  rest: readonly OfpAct[],
+): void {
+  ctx.paused = undefined;
+  sendToController(ctx, controller, rest);
+  ctx.isExiting = true;
+}

@@ -1,0 +1,50 @@
+/** Interrupting a translation for the datapath to do something, and going on afterwards. */
+import type { OfpAct } from '@heddle/openflow';
+import { Flow } from '@heddle/packet';
+import type { FrozenState } from './ofproto/recirc.ts';
+import type { XlateContext } from './xlate-context.ts';
+
+/** First word of what only the pipeline knows, and how many words of it there are. */
+export const PIPELINE = 64;
+
+/** What is needed to go on from here in `tableId`, or with `actions`. */
+export function freezeState(
+  ctx: XlateContext,
+  tableId: number | undefined,
+  actions: readonly OfpAct[],
+  pauseReason: string,
+): FrozenState {
+  const metadata = new Flow();
+  metadata.u32.set(ctx.flow.u32.subarray(PIPELINE), PIPELINE);
+  metadata.tunId = ctx.flow.tunId;
+  metadata.tunIpv6Src = ctx.flow.tunIpv6Src;
+  metadata.tunIpv6Dst = ctx.flow.tunIpv6Dst;
+  return {
+    bridge: ctx.bridge,
+    ofport: ctx.flow.inPort,
+    tableId,
+    cookie: ctx.cookie,
+    metadata,
+    stack: ctx.stack.slice(),
+    actionSet: ctx.actionSet.slice(),
+    actions,
+    conntracked: ctx.conntracked,
+    wasMpls: ctx.wasMpls,
+    pauseReason,
+  };
+}
+
+/** Ends the actions so far with a recirculation that goes on in a table, or with what is left. */
+export function recirculate(ctx: XlateContext, state: FrozenState): number {
+  const id = ctx.config.recirc.alloc(state);
+  ctx.odpActions.push({ type: 'recirc', id });
+  return id;
+}
+
+/** What is left when a bridge is through goes on after the packet was looked at anew. */
+export function finishFreezing(ctx: XlateContext): void {
+  const actions = ctx.frozen ?? [];
+  ctx.frozen = undefined;
+  ctx.commit();
+  recirculate(ctx, freezeState(ctx, undefined, actions, ''));
+}

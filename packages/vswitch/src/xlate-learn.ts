@@ -1,0 +1,99 @@
+/** The `learn` action: a flow made of the packet that is being translated (ovs-actions(7)). */
+import {
+  type FlowMod,
+  type LearnSpec,
+  Match,
+  OFP_NO_BUFFER,
+  OFPG_ANY,
+  OFPP_NONE,
+  type OfpAct,
+} from '@heddle/openflow';
+import { fieldGet, fieldSet } from '@heddle/packet';
+import { NO_FLAGS } from './ofproto/rule.ts';
+import type { XlateContext } from './xlate-context.ts';
+import { lookAtSubfield, lowBits, subfieldGet, subfieldSet } from './xlate-subfield.ts';
+import { flowModText } from './xlate-text.ts';
+
+type LearnAct = Extract<OfpAct, { type: 'learn' }>;
+
+export function learnAction(ctx: XlateContext, act: LearnAct): void {
+  const flowMod = learnedFlowMod(ctx, act);
+  if (ctx.isTracing) ctx.trace('detail', flowModText(flowMod));
+  if (!ctx.withPacket) {
+    ctx.trace('warn', 'suppressing side effects, so learn action ignored');
+    return;
+  }
+  ctx.effects.flows.push({ bridge: ctx.bridge, flowMod, limit: act.limit });
+  if (act.flags.writeResult && act.resultDst) {
+    lookAtSubfield(ctx, act.resultDst);
+    subfieldSet(ctx.flow, act.resultDst, isAllowed(ctx, act, flowMod) ? 1n : 0n);
+  }
+}
+
+/** Whether the limit lets the flow be learned, or it is there already. */
+function isAllowed(ctx: XlateContext, act: LearnAct, { match, priority }: FlowMod): boolean {
+  if (act.limit === 0) return true;
+  const { classifier } = ctx.bridge.tables.at(act.table);
+  if (classifier.find(match.key, match.mask, priority)) return true;
+  let n = 0;
+  for (const rule of classifier.rules()) if (rule.state.cookie === act.cookie) n++;
+  return n < act.limit;
+}
+
+function learnedFlowMod(ctx: XlateContext, act: LearnAct): FlowMod {
+  const match = new Match();
+  const actions: OfpAct[] = [];
+  for (const spec of act.specs) applySpec(ctx, spec, match, actions);
+  if (act.finIdleTimeout !== 0 || act.finHardTimeout !== 0) {
+    actions.unshift({ type: 'fin_timeout', idle: act.finIdleTimeout, hard: act.finHardTimeout });
+  }
+  return {
+    command: 'modify_strict',
+    match,
+    priority: act.priority,
+    cookie: 0n,
+    cookieMask: 0n,
+    newCookie: act.cookie,
+    tableId: act.table,
+    idleTimeout: act.idleTimeout,
+    hardTimeout: act.hardTimeout,
+    bufferId: OFP_NO_BUFFER,
+    outPort: OFPP_NONE,
+    outGroup: OFPG_ANY,
+    flags: { ...NO_FLAGS, sendFlowRem: act.flags.sendFlowRem },
+    importance: 0,
+    actions,
+  };
+}
+
+function applySpec(ctx: XlateContext, spec: LearnSpec, match: Match, actions: OfpAct[]): void {
+  const value = 'value' in spec ? spec.value : subfieldGet(ctx.flow, spec.src);
+  if ('src' in spec) lookAtSubfield(ctx, spec.src);
+  if (spec.type === 'output') {
+    actions.push({ type: 'output', port: Number(value & 0xffffn), maxLen: 0 });
+    return;
+  }
+  const { field, ofs, nBits } = spec.dst;
+  if (spec.type === 'match') {
+    subfieldSet(match.key, spec.dst, value);
+    const bits = lowBits(nBits) << BigInt(ofs);
+    fieldSet(match.mask, field, fieldGet(match.mask, field) | bits);
+    addPrerequisites(ctx, match, spec.dst.field.prerequisite);
+    return;
+  }
+  const mask = lowBits(nBits) << BigInt(ofs);
+  const set = { field, value: (value << BigInt(ofs)) & mask, mask };
+  actions.push({ type: 'set_field', set, compat: 'load' });
+}
+
+/** A learned match on a field that is there only with others is told so by the action's text. */
+function addPrerequisites(
+  { flow }: XlateContext,
+  match: Match,
+  prerequisite: string | undefined,
+): void {
+  if (prerequisite === 'VLAN VID' && (match.key.vlanTci0 & 0x1000) === 0 && flow.vlanTci0 !== 0) {
+    match.key.vlanTci0 |= 0x1000;
+    match.mask.vlanTci0 |= 0x1000;
+  }
+}

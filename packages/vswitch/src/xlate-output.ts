@@ -1,0 +1,139 @@
+/** Where packets go: ports, patch ports, controllers. */
+import {
+  OFPP_ALL,
+  OFPP_CONTROLLER,
+  OFPP_FLOOD,
+  OFPP_IN_PORT,
+  OFPP_NONE,
+  OFPP_NORMAL,
+  OFPP_TABLE,
+} from '@heddle/openflow';
+import type { Flow } from '@heddle/packet';
+import type { OfPort } from './ofproto.ts';
+import { clearConntrack } from './xlate-conntrack.ts';
+import { type XlateContext, XlateError } from './xlate-context.ts';
+import { sendToController } from './xlate-controller.ts';
+import { MAX_DEPTH } from './xlate-limits.ts';
+import { xlateNormal } from './xlate-normal.ts';
+
+const OFPR_ACTION = 1;
+
+/** `maxLen` is for the controller; 0: cut to nothing. */
+export function outputAction(
+  ctx: XlateContext,
+  port: number,
+  maxLen: number,
+  isLast: boolean,
+): void {
+  switch (port) {
+    case OFPP_IN_PORT:
+      outputTo(ctx, ctx.flow.inPort);
+      return;
+    case OFPP_TABLE:
+      ctx.engine.runTable(ctx, { tableId: 0, isLast, mayPacketIn: true });
+      return;
+    case OFPP_NORMAL:
+      xlateNormal(ctx, (to) => sendOut(ctx, to));
+      return;
+    case OFPP_FLOOD:
+      flood(ctx, (p) => !p.noFlood);
+      return;
+    case OFPP_ALL:
+      flood(ctx, () => true);
+      return;
+    case OFPP_CONTROLLER:
+      sendToController(ctx, {
+        reason: OFPR_ACTION,
+        maxLen,
+        controllerId: 0,
+        userdata: undefined,
+        pause: false,
+        meter: undefined,
+      });
+      return;
+    case OFPP_NONE:
+      return;
+    default:
+      if (port !== ctx.flow.inPort) outputTo(ctx, port);
+      else {
+        ctx.trace('warn', 'skipping output to input port');
+        ctx.drop('the only output is the input port');
+      }
+  }
+}
+
+function flood(ctx: XlateContext, wanted: (port: OfPort) => boolean): void {
+  const ports = [...ctx.bridge.ports.values()].sort((a, b) => a.ofport - b.ofport);
+  for (const port of ports) {
+    if (port.ofport !== ctx.flow.inPort && wanted(port)) sendOut(ctx, port);
+  }
+}
+
+/** Sends to a port by number, the input port, too. */
+export function outputTo(ctx: XlateContext, ofport: number): void {
+  const port = ctx.bridge.ports.get(ofport);
+  if (port) sendOut(ctx, port);
+  else {
+    ctx.trace('warn', 'Nonexistent output port');
+    ctx.drop('no such port');
+  }
+}
+
+/** Sends the packet out of a port in its present form, or on into the peer's bridge. */
+export function sendOut(ctx: XlateContext, port: OfPort): void {
+  if (port.noForward) {
+    ctx.trace('warn', 'OFPPC_NO_FWD set, skipping output');
+    ctx.drop('the port sends no packets');
+    return;
+  }
+  if (!port.mayEnable) {
+    ctx.trace('detail', `bridge port ${port.name} is down`);
+    return;
+  }
+  if (port.peer) enterPeer(ctx, port, port.peer);
+  else if (port.odpPort !== undefined) ctx.output(port.odpPort);
+}
+
+function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
+  if (ctx.depth >= MAX_DEPTH) {
+    ctx.drop('patch ports form a loop');
+    throw new XlateError(`over max translation depth ${MAX_DEPTH}`);
+  }
+  ctx.effects.patches.push({ from: port, to: peer });
+  const { bridge, inPort, tableId, cookie, stack, actionSet, conntracked, wasMpls, currentRule } =
+    ctx;
+  const flow = ctx.flow.clone();
+  ctx.bridge = peer.bundle.bridge;
+  ctx.inPort = peer;
+  ctx.stack = [];
+  ctx.actionSet = [];
+  ctx.conntracked = false;
+  clearPipeline(ctx.flow);
+  ctx.flow.inPort = peer.ofport;
+  ctx.depth++;
+  ctx.engine.runBridge(ctx, true);
+  ctx.depth--;
+  // What that bridge stops is not stopped here.
+  ctx.isExiting = false;
+  ctx.flow.copyFrom(flow);
+  Object.assign(ctx, {
+    bridge,
+    inPort,
+    tableId,
+    cookie,
+    stack,
+    actionSet,
+    conntracked,
+    wasMpls,
+    currentRule,
+  });
+}
+
+/** A bridge does not see another's registers, metadata and conntrack state. */
+function clearPipeline(flow: Flow): void {
+  flow.u32.fill(0, REGS, REGS + 19);
+  clearConntrack(flow);
+}
+
+/** Word of the first register; 16 of them, metadata and conj_id follow. */
+const REGS = 64;

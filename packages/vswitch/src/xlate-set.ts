@@ -1,0 +1,346 @@
+/** Actions that change the packet's headers and the pipeline's registers. */
+import type { OfpAct } from '@heddle/openflow';
+import { type Field, fieldByName, fieldGet, fieldSet, VLAN_CFI } from '@heddle/packet';
+import { isMpls } from './xlate-commit.ts';
+import { isTagged, type XlateContext } from './xlate-context.ts';
+import { sendToController } from './xlate-controller.ts';
+import { lookAt, lookAtSubfield, subfieldGet, subfieldSet } from './xlate-subfield.ts';
+
+const OFPR_INVALID_TTL = 2;
+const ETH_P_IP = 0x0800;
+const ETH_P_IPV6 = 0x86dd;
+
+const HEADER_TYPES = [
+  'set_field',
+  'set_vlan_vid',
+  'set_vlan_pcp',
+  'strip_vlan',
+  'push_vlan',
+  'mod_dl_src',
+  'mod_dl_dst',
+  'mod_nw_src',
+  'mod_nw_dst',
+  'mod_nw_tos',
+  'mod_nw_ecn',
+  'mod_nw_ttl',
+  'mod_tp_src',
+  'mod_tp_dst',
+  'move',
+  'dec_ttl',
+  'set_mpls_label',
+  'set_mpls_tc',
+  'set_mpls_ttl',
+  'dec_mpls_ttl',
+  'push_mpls',
+  'pop_mpls',
+  'dec_nsh_ttl',
+  'encap',
+  'decap',
+  'delete_field',
+  'set_tunnel',
+] as const;
+
+type HeaderAction = Extract<OfpAct, { type: (typeof HEADER_TYPES)[number] }>;
+
+const HEADERS: ReadonlySet<string> = new Set(HEADER_TYPES);
+
+export function isHeaderAction(act: OfpAct): act is HeaderAction {
+  return HEADERS.has(act.type);
+}
+
+function field(name: string): Field {
+  return fieldByName(name)!;
+}
+
+const FIELD = {
+  ethSrc: field('eth_src'),
+  ethDst: field('eth_dst'),
+  ipSrc: field('ip_src'),
+  ipDst: field('ip_dst'),
+  tos: field('nw_tos'),
+  ecn: field('nw_ecn'),
+  ttl: field('nw_ttl'),
+  tunId: field('tun_id'),
+};
+
+export function xlateHeaderAction(ctx: XlateContext, act: HeaderAction): void {
+  const { flow, wildcards } = ctx;
+  switch (act.type) {
+    case 'set_field':
+      setField(ctx, act.set.field, act.set.value, act.set.mask);
+      return;
+    case 'move': {
+      lookAtSubfield(ctx, act.src);
+      lookAtSubfield(ctx, act.dst);
+      if (has(ctx, act.src.field) && has(ctx, act.dst.field)) {
+        subfieldSet(flow, act.dst, subfieldGet(flow, act.src));
+        afterWrite(ctx, act.dst.field);
+      }
+      return;
+    }
+    case 'mod_dl_src':
+      setField(ctx, FIELD.ethSrc, BigInt(act.mac));
+      return;
+    case 'mod_dl_dst':
+      setField(ctx, FIELD.ethDst, BigInt(act.mac));
+      return;
+    case 'mod_nw_src':
+      if (flow.dlType === ETH_P_IP) setField(ctx, FIELD.ipSrc, BigInt(act.ip));
+      return;
+    case 'mod_nw_dst':
+      if (flow.dlType === ETH_P_IP) setField(ctx, FIELD.ipDst, BigInt(act.ip));
+      return;
+    case 'mod_nw_tos':
+      if (isIp(ctx)) setField(ctx, FIELD.tos, BigInt(act.value));
+      return;
+    case 'mod_nw_ecn':
+      if (isIp(ctx)) setField(ctx, FIELD.ecn, BigInt(act.value));
+      return;
+    case 'mod_nw_ttl':
+      if (isIp(ctx)) setField(ctx, FIELD.ttl, BigInt(act.value));
+      return;
+    case 'mod_tp_src':
+      setPort(ctx, 'tpSrc', act.port);
+      return;
+    case 'mod_tp_dst':
+      setPort(ctx, 'tpDst', act.port);
+      return;
+    case 'dec_ttl':
+      decTtl(ctx, act.ids);
+      return;
+    case 'set_tunnel':
+      setField(ctx, FIELD.tunId, act.id);
+      return;
+    case 'set_vlan_vid':
+      wildcards.vlanTci0 |= 0x1fff;
+      if (isTagged(flow) || act.push !== false) setTci(ctx, 0xfff, act.vid);
+      return;
+    case 'set_vlan_pcp':
+      wildcards.vlanTci0 |= 0xf000;
+      if (isTagged(flow) || act.push !== false) setTci(ctx, 0xe000, act.pcp << 13);
+      return;
+    case 'strip_vlan':
+      wildcards.vlanTci0 = 0xffff;
+      wildcards.vlanTci1 = 0xffff;
+      ctx.tags = ctx.tags.slice(1);
+      return;
+    case 'push_vlan':
+      pushVlan(ctx, act.ethertype);
+      return;
+    default:
+      xlateOther(ctx, act);
+  }
+}
+
+function xlateOther(ctx: XlateContext, act: HeaderAction): void {
+  const { flow } = ctx;
+  switch (act.type) {
+    case 'push_mpls':
+      pushMpls(ctx, act.ethertype);
+      return;
+    case 'pop_mpls':
+      popMpls(ctx, act.ethertype);
+      return;
+    case 'set_mpls_label':
+      setLse(ctx, 0xffff_f000, act.value << 12);
+      return;
+    case 'set_mpls_tc':
+      setLse(ctx, 0xe00, act.value << 9);
+      return;
+    case 'set_mpls_ttl':
+      setLse(ctx, 0xff, act.value);
+      return;
+    case 'dec_mpls_ttl': {
+      if (!isMpls(flow.dlType)) return;
+      ctx.wildcards.mplsLse0 |= 0xff;
+      ctx.slow.add('mpls');
+      const ttl = flow.mplsLse0 & 0xff;
+      if (ttl > 1) setLse(ctx, 0xff, ttl - 1);
+      else invalidTtl(ctx, [0]);
+      return;
+    }
+    case 'delete_field':
+      if (act.field.key !== undefined) fieldSet(flow, act.field, 0n);
+      return;
+    case 'encap':
+    case 'decap':
+    case 'dec_nsh_ttl':
+      ctx.trace('warn', `${act.type} is not supported by the datapath`);
+      ctx.drop('the datapath cannot encapsulate so');
+      ctx.isExiting = true;
+  }
+}
+
+function isIp({ flow }: XlateContext): boolean {
+  return flow.dlType === ETH_P_IP || flow.dlType === ETH_P_IPV6;
+}
+
+/** Whether the packet has the header that a field is in; a write to another is ignored. */
+function has(ctx: XlateContext, { prerequisite, name }: Field): boolean {
+  const { flow } = ctx;
+  const transport = (protocol: number) => isIp(ctx) && flow.nwProto === protocol && isFirst(ctx);
+  switch (prerequisite) {
+    case 'VLAN VID':
+      return isTagged(flow);
+    case 'MPLS':
+      return isMpls(flow.dlType);
+    case 'IPv4':
+      return flow.dlType === ETH_P_IP;
+    case 'IPv6':
+      return flow.dlType === ETH_P_IPV6;
+    case 'IPv4/IPv6':
+      return isIp(ctx);
+    case 'ARP':
+      return flow.dlType === 0x0806 || flow.dlType === 0x8035;
+    case 'TCP':
+      return transport(6);
+    case 'UDP':
+      return transport(17);
+    case 'SCTP':
+      return transport(132);
+    case 'ICMPv4':
+      return flow.dlType === ETH_P_IP && flow.nwProto === 1;
+    case 'ICMPv6':
+      return flow.dlType === ETH_P_IPV6 && flow.nwProto === 58;
+    case 'ND':
+    case 'ND solicit':
+    case 'ND advert':
+      return (
+        flow.dlType === ETH_P_IPV6 && flow.nwProto === 58 && flow.tpSrc >= 135 && flow.tpSrc <= 136
+      );
+    case 'NSH':
+      return flow.dlType === 0x894f;
+    default:
+      return name !== 'vlan_vid' || isTagged(flow);
+  }
+}
+
+function isFirst({ flow }: XlateContext): boolean {
+  return (flow.nwFrag & 2) === 0;
+}
+
+function setField(ctx: XlateContext, of: Field, value: bigint, mask?: bigint): void {
+  const all = (1n << BigInt(of.bits ?? of.width)) - 1n;
+  const bits = mask ?? all;
+  // vlan_vid carries OFPVID_PRESENT beyond its bits.
+  lookAt(ctx, of, of.name === 'vlan_vid' ? bits | 0x1000n : bits);
+  if (!has(ctx, of)) return;
+  let written = (fieldGet(ctx.flow, of) & ~bits) | (value & bits);
+  if (of.name === 'vlan_vid') written |= 0x1000n;
+  fieldSet(ctx.flow, of, written);
+  afterWrite(ctx, of);
+}
+
+/** A tag that is written by its whole TCI comes and goes by its CFI bit. */
+function afterWrite({ flow }: XlateContext, of: Field): void {
+  if (of.name !== 'vlan_tci' && of.name !== 'vlan_vid') return;
+  if ((flow.vlanTci0 & VLAN_CFI) === 0) {
+    flow.vlanTci0 = 0;
+    flow.vlanTpid0 = 0;
+  } else if (flow.vlanTpid0 === 0) flow.vlanTpid0 = 0x8100;
+}
+
+function setPort(ctx: XlateContext, name: 'tpSrc' | 'tpDst', port: number): void {
+  const { flow, wildcards } = ctx;
+  if (!isIp(ctx)) return;
+  wildcards.nwProto = 0xff;
+  const { nwProto } = flow;
+  if ((nwProto !== 6 && nwProto !== 17 && nwProto !== 132) || !isFirst(ctx)) return;
+  wildcards[name] = 0xffff;
+  flow[name] = port;
+}
+
+/** Decrements the TTL; a packet that has none left goes to controllers, and no further. */
+function decTtl(ctx: XlateContext, ids: readonly number[]): void {
+  const { flow, wildcards } = ctx;
+  if (!isIp(ctx)) return;
+  wildcards.nwTtl = 0xff;
+  if (flow.nwTtl > 1) flow.nwTtl--;
+  else invalidTtl(ctx, ids);
+}
+
+function invalidTtl(ctx: XlateContext, ids: readonly number[]): void {
+  for (const controllerId of ids.length > 0 ? ids : [0]) {
+    sendToController(ctx, {
+      reason: OFPR_INVALID_TTL,
+      maxLen: 0xffff,
+      controllerId,
+      userdata: undefined,
+      pause: false,
+      meter: undefined,
+    });
+  }
+  ctx.drop('the TTL has run out');
+  ctx.isExiting = true;
+}
+
+function setTci(ctx: XlateContext, mask: number, value: number): void {
+  const { flow } = ctx;
+  flow.vlanTci0 = (flow.vlanTci0 & ~mask) | (value & mask) | VLAN_CFI;
+  if (flow.vlanTpid0 === 0) flow.vlanTpid0 = 0x8100;
+}
+
+/** The new tag has the VLAN of what was the outer one. */
+function pushVlan(ctx: XlateContext, tpid: number): void {
+  const { wildcards } = ctx;
+  wildcards.vlanTci0 |= 0xffff;
+  wildcards.vlanTci1 |= 0xffff;
+  const { tags } = ctx;
+  const outer = tags[0];
+  ctx.tags = [{ tpid, vid: outer?.vid ?? 0, pcp: outer?.pcp ?? 0 }, ...tags].slice(0, 2);
+}
+
+const BOS = 0x100;
+
+function pushMpls(ctx: XlateContext, ethertype: number): void {
+  const { flow, wildcards } = ctx;
+  const stack = isMpls(flow.dlType);
+  if (stack) ctx.slow.add('mpls');
+  ctx.commit();
+  if (stack) {
+    wildcards.mplsLse0 = 0xffff_ffff;
+    flow.mplsLse2 = flow.mplsLse1;
+    flow.mplsLse1 = flow.mplsLse0;
+    flow.mplsLse0 = (flow.mplsLse0 & ~BOS) >>> 0;
+  } else {
+    let [label, tc, ttl] = [0, 0, 64];
+    if (isIp(ctx)) {
+      if (flow.dlType === ETH_P_IPV6) label = 2;
+      wildcards.nwTos |= 0xfc;
+      wildcards.nwTtl = 0xff;
+      tc = flow.nwTos >> 5;
+      ttl = flow.nwTtl || 64;
+    }
+    flow.mplsLse0 = ((label << 12) | (tc << 9) | BOS | ttl) >>> 0;
+    flow.mplsLse1 = 0;
+    flow.mplsLse2 = 0;
+    // The headers below are out of reach now.
+    flow.u32.fill(0, 22, 32);
+    ctx.base.u32.fill(0, 22, 32);
+  }
+  flow.dlType = ethertype;
+  ctx.slow.add('mpls');
+}
+
+function popMpls(ctx: XlateContext, ethertype: number): void {
+  const { flow, wildcards } = ctx;
+  if (!isMpls(flow.dlType)) return;
+  wildcards.mplsLse0 |= BOS;
+  ctx.slow.add('mpls');
+  const wasLast = (flow.mplsLse0 & BOS) !== 0;
+  flow.mplsLse0 = flow.mplsLse1;
+  flow.mplsLse1 = flow.mplsLse2;
+  flow.mplsLse2 = 0;
+  flow.dlType = ethertype;
+  ctx.wasMpls = wasLast;
+  // What was below is not known before the packet is looked at anew.
+  if (wasLast) ctx.frozen = [];
+}
+
+function setLse(ctx: XlateContext, mask: number, value: number): void {
+  const { flow, wildcards } = ctx;
+  if (!isMpls(flow.dlType)) return;
+  wildcards.mplsLse0 = (wildcards.mplsLse0 | mask) >>> 0;
+  ctx.slow.add('mpls');
+  flow.mplsLse0 = ((flow.mplsLse0 & ~mask) | (value & mask)) >>> 0;
+}

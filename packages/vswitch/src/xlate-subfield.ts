@@ -1,0 +1,52 @@
+/** Ranges of bits of fields, read and written during translation, with what that looks at. */
+import type { Subfield } from '@heddle/openflow';
+import { type Field, type Flow, fieldGet, fieldSet } from '@heddle/packet';
+import type { XlateContext } from './xlate-context.ts';
+
+export function lowBits(n: number): bigint {
+  return (1n << BigInt(n)) - 1n;
+}
+
+export function subfieldGet(flow: Flow, { field, ofs, nBits }: Subfield): bigint {
+  return (fieldGet(flow, field) >> BigInt(ofs)) & lowBits(nBits);
+}
+
+export function subfieldSet(flow: Flow, { field, ofs, nBits }: Subfield, value: bigint): void {
+  const mask = lowBits(nBits) << BigInt(ofs);
+  const shifted = (value << BigInt(ofs)) & mask;
+  fieldSet(flow, field, (fieldGet(flow, field) & ~mask) | shifted);
+}
+
+/** Looks at bits of a field, and at those that say that the packet has it. */
+export function lookAt(ctx: XlateContext, field: Field, mask: bigint): void {
+  lookAtPrerequisites(ctx, field);
+  fieldSet(ctx.wildcards, field, fieldGet(ctx.wildcards, field) | mask);
+  if (field.prerequisite === 'MPLS') ctx.slow.add('mpls');
+  if (field.prerequisite === 'NSH') ctx.slow.add('nsh');
+  if (field.name === 'nd_reserved' || field.name === 'nd_options_type') ctx.slow.add('action');
+}
+
+export function lookAtSubfield(ctx: XlateContext, { field, ofs, nBits }: Subfield): void {
+  lookAt(ctx, field, lowBits(nBits) << BigInt(ofs));
+}
+
+function lookAtPrerequisites({ wildcards }: XlateContext, { prerequisite }: Field): void {
+  switch (prerequisite) {
+    case 'TCP':
+    case 'UDP':
+    case 'SCTP':
+    case 'ICMPv4':
+    case 'ICMPv6':
+      wildcards.nwProto = 0xff;
+      break;
+    case 'ND':
+    case 'ND solicit':
+    case 'ND advert':
+      wildcards.nwProto = 0xff;
+      wildcards.tpSrc = 0xffff;
+      wildcards.tpDst = 0xffff;
+      break;
+    case 'VLAN VID':
+      wildcards.vlanTci0 |= 0x1000;
+  }
+}

@@ -1,0 +1,146 @@
+/** Flow tables: lookups, misses, and the limits of what one packet may set in motion. */
+import { N_TABLES } from './ofproto/flow-table.ts';
+import type { Rule } from './ofproto/rule.ts';
+import { type XlateContext, XlateError } from './xlate-context.ts';
+import { sendToController } from './xlate-controller.ts';
+import { MAX_DEPTH } from './xlate-limits.ts';
+import { matchText } from './xlate-text.ts';
+
+const MAX_RESUBMITS = 4096;
+const MAX_ODP_ACTIONS = 4096;
+const MAX_STACK = 8192;
+
+const OFPR_NO_MATCH = 0;
+const OFPR_IMPLICIT_MISS = 6;
+const FLOW_NW_FRAG_ANY = 1;
+
+export interface TableEntry {
+  readonly tableId: number;
+  /** Nothing follows after it in the list that leads here. */
+  readonly isLast: boolean;
+  /** A miss may tell the controller: not after a resubmit. */
+  readonly mayPacketIn: boolean;
+  /** Look up as if the packet had entered there. */
+  readonly ofport?: number;
+  /** Look up as the packet was before it was tracked (`resubmit(,T,ct)`). */
+  readonly withCt?: boolean;
+  /** Entered by a patch port. */
+  readonly byPatch?: boolean;
+}
+
+export function xlateTable(ctx: XlateContext, entry: TableEntry): void {
+  checkLimits(ctx);
+  const [tableId, cookie] = [ctx.tableId, ctx.cookie];
+  ctx.tableId = entry.tableId;
+  const rule = lookUp(ctx, entry);
+  if (rule) runRule(ctx, rule, entry);
+  else if (entry.tableId < N_TABLES) miss(ctx, entry);
+  ctx.tableId = tableId;
+  ctx.cookie = cookie;
+}
+
+function checkLimits(ctx: XlateContext): void {
+  if (ctx.depth >= MAX_DEPTH) {
+    throw new XlateError(`over max translation depth ${MAX_DEPTH}`);
+  }
+  if (ctx.resubmits >= MAX_RESUBMITS)
+    throw new XlateError(`over ${MAX_RESUBMITS} resubmit actions`);
+  if (ctx.odpActions.length > MAX_ODP_ACTIONS) {
+    throw new XlateError('resubmits yielded over 64 kB of actions');
+  }
+  if (ctx.stack.length > MAX_STACK) throw new XlateError('resubmits yielded over 64 kB of stack');
+}
+
+function lookUp(ctx: XlateContext, entry: TableEntry): Rule | undefined {
+  const { flow, bridge } = ctx;
+  if (entry.tableId >= N_TABLES) return undefined;
+  const saved = { inPort: flow.inPort, tpSrc: flow.tpSrc, tpDst: flow.tpDst };
+  if (entry.ofport !== undefined) flow.inPort = entry.ofport;
+  const isFragment = (flow.nwFrag & FLOW_NW_FRAG_ANY) !== 0;
+  if (isFragment && bridge.fragHandling === 'normal') {
+    // Ports are taken for zero in every fragment, so that all of them are treated alike.
+    flow.tpSrc = 0;
+    flow.tpDst = 0;
+  }
+  if (isFragment && bridge.fragHandling === 'drop') return undefined;
+  const restore = entry.withCt ? swapConntrackTuple(ctx) : undefined;
+  const rule = bridge.tables.lookup(entry.tableId, flow, ctx.wildcards);
+  restore?.();
+  flow.inPort = saved.inPort;
+  flow.tpSrc = saved.tpSrc;
+  flow.tpDst = saved.tpDst;
+  ctx.effects.tables.push({ table: bridge.tables.at(entry.tableId), matched: rule !== undefined });
+  return rule;
+}
+
+/** Puts the connection's original addresses and ports in the packet's place for a lookup. */
+function swapConntrackTuple({ flow }: XlateContext): () => void {
+  const saved = flow.clone();
+  if (flow.dlType === 0x0800) {
+    flow.nwSrc = flow.ctNwSrc;
+    flow.nwDst = flow.ctNwDst;
+  } else {
+    flow.ipv6Src = flow.ctIpv6Src.slice();
+    flow.ipv6Dst = flow.ctIpv6Dst.slice();
+  }
+  flow.nwProto = flow.ctNwProto;
+  flow.tpSrc = flow.ctTpSrc;
+  flow.tpDst = flow.ctTpDst;
+  return () => flow.copyFrom(saved);
+}
+
+function runRule(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
+  ctx.effects.rules.push(rule);
+  ctx.cookie = rule.state.cookie;
+  const text = ctx.isTracing ? `${tableNumber(entry.tableId)}. ${ruleText(rule)}` : '';
+  ctx.traceUnder('table', text, () => {
+    ctx.depth++;
+    if (!entry.mayPacketIn) ctx.resubmits++;
+    ctx.currentRule = rule;
+    ctx.engine.runActions(ctx, rule.state.actions, entry.isLast);
+    ctx.depth--;
+  });
+}
+
+function miss(ctx: XlateContext, entry: TableEntry): void {
+  const { bridge } = ctx;
+  const table = bridge.tables.at(entry.tableId);
+  if (entry.mayPacketIn && table.miss === 'continue' && entry.tableId + 1 < N_TABLES - 1) {
+    xlateTable(ctx, { ...entry, tableId: entry.tableId + 1 });
+    return;
+  }
+  const text = ctx.isTracing ? `${tableNumber(entry.tableId)}. ${missText(entry)}` : '';
+  ctx.traceUnder('table', text, () => {
+    const toController =
+      table.miss === 'controller' || (table.miss === 'default' && bridge.wantsPacketInOnMiss);
+    if (entry.mayPacketIn && toController && !ctx.inPort?.noPacketIn) {
+      ctx.trace('action', 'CONTROLLER:65535');
+      sendToController(ctx, {
+        reason: table.miss === 'controller' ? OFPR_IMPLICIT_MISS : OFPR_NO_MATCH,
+        maxLen: 0xffff,
+        controllerId: 0,
+        userdata: undefined,
+        pause: false,
+        meter: undefined,
+      });
+      return;
+    }
+    ctx.trace('action', 'drop');
+    ctx.drop('no flow of the bridge matches');
+  });
+}
+
+/** Open vSwitch shows its hidden table's flow where the packet came by a patch port. */
+function missText({ byPatch }: TableEntry): string {
+  return byPatch ? 'reg0=0x2, priority 0' : 'No match.';
+}
+
+function tableNumber(id: number): string {
+  return String(id).padStart(2);
+}
+
+function ruleText(rule: Rule): string {
+  const match = matchText(rule.match);
+  const cookie = rule.state.cookie === 0n ? '' : `, cookie 0x${rule.state.cookie.toString(16)}`;
+  return `${match === '' ? '' : `${match}, `}priority ${rule.priority}${cookie}`;
+}
