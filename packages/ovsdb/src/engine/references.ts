@@ -1,7 +1,7 @@
 /** References between rows: counted when strong, known by their sources when weak. */
 import {
-  type Atom,
   compareAtoms,
+  type Datum,
   EMPTY_SET,
   findKey,
   forEachDifference,
@@ -24,7 +24,7 @@ export function forEachReferenceChange(
     const after = now?.data[column.index] ?? EMPTY_SET;
     if (before === after) continue;
     const { key, value } = column.type;
-    const report = (to: string, from: readonly Atom[], next: readonly Atom[]) =>
+    const report = (to: string, from: Datum, next: Datum) =>
       forEachDifference(
         from,
         next,
@@ -32,16 +32,17 @@ export function forEachReferenceChange(
         (atom) => callback(to, atom as string, 1),
       );
     if (key.refTable !== undefined && key.refType === kind) {
-      report(key.refTable, before.keys, after.keys);
+      report(key.refTable, before, after);
     }
     if (value?.refTable !== undefined && value.refType === kind) {
-      report(value.refTable, inOrder(before.values), inOrder(after.values));
+      report(value.refTable, inOrder(before), inOrder(after));
     }
   }
 }
 
-function inOrder(values: readonly Atom[] | undefined): readonly Atom[] {
-  return values ? values.toSorted(compareAtoms) : [];
+/** The values of a map as a set would have them, except that one may be there several times. */
+function inOrder({ values }: Datum): Datum {
+  return values ? { keys: values.toSorted(compareAtoms) } : EMPTY_SET;
 }
 
 /** Keeps the tables' counts and sources when a change becomes real. */

@@ -2,8 +2,15 @@
  * The format of a database file (ovsdb(5)): records `OVSDB JSON LENGTH SHA1\n` + LENGTH bytes of
  * JSON and a newline. Upstream reads what we write and the other way round.
  */
-import { createHash } from 'node:crypto';
-import { type Json, type JsonObject, OvsdbError, parseJson, printJson } from '../notation/index.ts';
+import { hash } from 'node:crypto';
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  OvsdbError,
+  parseJson,
+  printJson,
+} from '../notation/index.ts';
 
 const HEADER = /^OVSDB (JSON|CLUSTER) (\d{1,15}) ([0-9a-f]{40})$/;
 const MAX_HEADER = 128;
@@ -12,20 +19,33 @@ const CLUSTER_MAGIC = 'OVSDB CLUSTER ';
 
 export type LogKind = 'standalone' | 'clustered';
 
-/** What a file holds: the records that are whole, and where they end. */
-export interface LogContents {
-  readonly records: JsonObject[];
+/** Where the records that are whole end. */
+export interface LogEnd {
   /** Bytes of whole records; beyond it lies a torn one. */
   readonly goodBytes: number;
   /** What is wrong with the last record. */
   readonly torn: OvsdbError | undefined;
 }
 
-export function encodeRecord(record: Json, kind: LogKind = 'standalone'): Buffer {
-  const body = Buffer.from(`${printJson(record)}\n`);
-  const sha1 = createHash('sha1').update(body).digest('hex');
-  const magic = kind === 'standalone' ? JSON_MAGIC : CLUSTER_MAGIC;
-  return Buffer.concat([Buffer.from(`${magic}${body.length} ${sha1}\n`), body]);
+/** What a file holds: the records that are whole, and where they end. */
+export interface LogContents extends LogEnd {
+  readonly records: JsonObject[];
+}
+
+/** `padding` is white space that is to follow the JSON text. */
+export function encodeRecord(record: Json, kind: LogKind = 'standalone', padding = ''): Buffer {
+  const body = `${printJson(record)}${padding}\n`;
+  const sha1 = hash('sha1', body);
+  return Buffer.from(headerText(Buffer.byteLength(body), sha1, kind) + body);
+}
+
+/** The header of a record whose body has these bytes and this hash. */
+export function recordHeader(length: number, sha1: string): Buffer {
+  return Buffer.from(headerText(length, sha1, 'standalone'));
+}
+
+function headerText(length: number, sha1: string, kind: LogKind): string {
+  return `${kind === 'standalone' ? JSON_MAGIC : CLUSTER_MAGIC}${length} ${sha1}\n`;
 }
 
 /** Tells which kind of database a file is by how it starts; throws OvsdbError if it is none. */
@@ -42,13 +62,26 @@ export function identifyLog(path: string, bytes: Buffer): LogKind {
  * anywhere else is an error that names its place.
  */
 export function decodeLog(path: string, bytes: Buffer): LogContents {
-  if (identifyLog(path, bytes) === 'clustered') {
-    throw new OvsdbError(
-      'ovsdb error',
-      `${path}: cannot apply this operation to clustered database file`,
-    );
-  }
+  refuseCluster(path, bytes);
   return decodeRecords(path, bytes, JSON_MAGIC);
+}
+
+/** As `decodeLog`, for a reader that does not keep the records. */
+export function readRecords(
+  path: string,
+  bytes: Buffer,
+  callback: (body: Buffer, start: number) => void,
+): LogEnd {
+  refuseCluster(path, bytes);
+  return scanLog(path, bytes, JSON_MAGIC, callback);
+}
+
+function refuseCluster(path: string, bytes: Buffer): void {
+  if (identifyLog(path, bytes) === 'standalone') return;
+  throw new OvsdbError(
+    'ovsdb error',
+    `${path}: cannot apply this operation to clustered database file`,
+  );
 }
 
 /** The records of a clustered database's file, for the tools that report on one. */
@@ -58,17 +91,36 @@ export function decodeClusterLog(path: string, bytes: Buffer): LogContents {
 
 function decodeRecords(path: string, bytes: Buffer, magic: string): LogContents {
   const records: JsonObject[] = [];
+  const end = scanLog(path, bytes, magic, (body, start) => {
+    records.push(decodeBody(path, body, start));
+  });
+  return { records, ...end };
+}
+
+/**
+ * Calls back with the body of each record whose hash is right. What is wrong with the last record,
+ * be it that the callback throws an OvsdbError, is told of in `torn`; of an earlier one it is
+ * thrown.
+ */
+function scanLog(
+  path: string,
+  bytes: Buffer,
+  magic: string,
+  callback: (body: Buffer, start: number) => void,
+): LogEnd {
   let at = 0;
   while (at < bytes.length) {
-    const result = decodeRecord(path, bytes, at);
-    if (result instanceof OvsdbError) {
-      if (records.length === 0 || hasHeader(bytes, at + 1, magic)) throw result;
-      return { records, goodBytes: at, torn: result };
+    try {
+      const body = recordAt(path, bytes, at);
+      callback(body, body.byteOffset - bytes.byteOffset);
+      at = body.byteOffset - bytes.byteOffset + body.length;
+    } catch (error) {
+      if (!(error instanceof OvsdbError)) throw error;
+      if (at === 0 || hasHeader(bytes, at + 1, magic)) throw error;
+      return { goodBytes: at, torn: error };
     }
-    records.push(result.record);
-    at = result.end;
   }
-  return { records, goodBytes: at, torn: undefined };
+  return { goodBytes: at, torn: undefined };
 }
 
 /** Whether a record starts anywhere after: no JSON text holds the newline of a header. */
@@ -80,46 +132,43 @@ function hasHeader(bytes: Buffer, from: number, magic: string): boolean {
   return false;
 }
 
-function decodeRecord(
-  path: string,
-  bytes: Buffer,
-  at: number,
-): { record: JsonObject; end: number } | OvsdbError {
+/** The body of a record; throws what is wrong with it. */
+function recordAt(path: string, bytes: Buffer, at: number): Buffer {
   const newline = bytes.subarray(at, at + MAX_HEADER).indexOf(10);
   const header = bytes.toString('latin1', at, newline < 0 ? at + MAX_HEADER : at + newline);
   const m = newline < 0 ? null : HEADER.exec(header);
   if (!m) {
     const text = header.split('\0', 1)[0];
-    return bad(`${path}: parse error at offset ${at} in header line "${text}"`);
+    throw bad(`${path}: parse error at offset ${at} in header line "${text}"`);
   }
   const start = at + newline + 1;
   const length = Number(m[2]);
   const end = start + length;
   if (end > bytes.length) {
     const what = `${path}: error reading ${length} bytes starting at offset ${start}`;
-    return new OvsdbError('I/O error', what, undefined, 'End of file');
+    throw new OvsdbError('I/O error', what, undefined, 'End of file');
   }
   const body = bytes.subarray(start, end);
-  const sha1 = createHash('sha1').update(body).digest('hex');
+  const sha1 = hash('sha1', body);
   if (sha1 !== m[3]) {
-    return bad(
+    throw bad(
       `${path}: ${length} bytes starting at offset ${start} have SHA-1 hash ${sha1} but should have hash ${m[3]}`,
     );
   }
-  return decodeBody(path, body, start, end);
+  return body;
 }
 
-function decodeBody(path: string, body: Buffer, start: number, end: number) {
+/** Parses the body of a record that starts at an offset of the file. */
+export function decodeBody(path: string, body: Buffer, start: number): JsonObject {
   const where = `${path}: ${body.length} bytes starting at offset ${start}`;
+  let record: Json;
   try {
-    const record = parseJson(body.toString('utf8'));
-    if (typeof record !== 'object' || record === null || Array.isArray(record)) {
-      return bad(`${where} are not valid JSON (not an object)`);
-    }
-    return { record: record as JsonObject, end };
+    record = parseJson(body.toString('utf8'));
   } catch (error) {
-    return bad(`${where} are not valid JSON (${(error as Error).message})`);
+    throw bad(`${where} are not valid JSON (${(error as Error).message})`);
   }
+  if (isObject(record)) return record;
+  throw bad(`${where} are not valid JSON (not an object)`);
 }
 
 function bad(details: string): OvsdbError {

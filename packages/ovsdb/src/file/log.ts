@@ -4,42 +4,53 @@
  */
 import {
   closeSync,
-  fdatasync,
   fsyncSync,
-  ftruncateSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
-  write,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileLocks, vlog } from '@heddle/runtime';
 import { ioError, type Json, type JsonObject } from '../notation/index.ts';
-import { decodeLog, encodeRecord, type LogContents } from './format.ts';
+import { Compaction } from './compaction.ts';
+import { decodeLog, encodeRecord, type LogContents, type LogEnd } from './format.ts';
+import { fileStorage, type LogStorage } from './storage.ts';
 
 const log = vlog.module('ovsdb_file');
+/** A disk that syncs faster than this is waited for: that costs less than to ask a thread. */
+const FAST_SYNC_MS = 1;
+const MIN_COMPACTION_BYTES = 10 * 1024 * 1024;
+
 /** Reads a database file without changing it. */
 export function readLog(path: string): LogContents {
-  let bytes: Buffer;
+  return decodeLog(path, readBytes(path));
+}
+
+function readBytes(path: string): Buffer {
   try {
-    bytes = readFileSync(path);
+    return readFileSync(path);
   } catch (error) {
     throw ioError(path, 'open failed', error);
   }
-  return decodeLog(path, bytes);
 }
 
 /** An open database file that transactions are appended to. */
 export class LogFile {
   readonly path: string;
+  readonly #storage: LogStorage;
   #fd: number;
   #bytes: number;
   #snapshotBytes: number;
+  /** Of the last sync. */
+  #syncMs = 0;
+  /** A write has failed, and what it left behind could not be removed for certain. */
+  #untidy = false;
 
-  private constructor(path: string, fd: number, bytes: number) {
+  private constructor(path: string, fd: number, bytes: number, storage: LogStorage) {
     this.path = path;
+    this.#storage = storage;
     this.#fd = fd;
     this.#bytes = bytes;
     this.#snapshotBytes = bytes;
@@ -47,7 +58,22 @@ export class LogFile {
 
   /** Opens an existing file; a torn last record is cut off with a warning. */
   static open(path: string): { file: LogFile; records: JsonObject[] } {
-    const { records, goodBytes, torn } = readLog(path);
+    const records: JsonObject[] = [];
+    const file = LogFile.load(path, (bytes) => {
+      const contents = decodeLog(path, bytes);
+      records.push(...contents.records);
+      return contents;
+    });
+    return { file, records };
+  }
+
+  /** As `open`, for a reader that makes something else of the bytes than records. */
+  static load(
+    path: string,
+    read: (bytes: Buffer) => LogEnd,
+    storage: LogStorage = fileStorage,
+  ): LogFile {
+    const { goodBytes, torn } = read(readBytes(path));
     let fd: number;
     try {
       fd = openSync(path, 'r+');
@@ -56,10 +82,10 @@ export class LogFile {
     }
     if (torn !== undefined) {
       log.warn(`${torn.message}: the torn last record is cut off at offset ${goodBytes}`);
-      ftruncateSync(fd, goodBytes);
-      fsyncSync(fd);
+      storage.truncate(fd, goodBytes);
+      storage.syncNow(fd);
     }
-    return { file: new LogFile(path, fd, goodBytes), records };
+    return new LogFile(path, fd, goodBytes, storage);
   }
 
   /** Makes a new file from records; fails with EEXIST when there is one. */
@@ -73,24 +99,73 @@ export class LogFile {
 
   /** Whether the file has grown enough beyond its last snapshot to be worth compacting. */
   get wantsCompaction(): boolean {
-    return this.#bytes > 10 * 1024 * 1024 && this.#bytes > 4 * this.#snapshotBytes;
+    return this.#bytes > MIN_COMPACTION_BYTES && this.#bytes > 4 * this.#snapshotBytes;
+  }
+
+  /** Whether a sync is over before a thread could be asked for it. */
+  get isFast(): boolean {
+    return this.#syncMs < FAST_SYNC_MS;
   }
 
   /** Appends and syncs; on failure the file is as before and the error is thrown. */
   async append(records: readonly Buffer[]): Promise<void> {
-    const data = records.length === 1 ? records[0]! : Buffer.concat(records);
+    const data = this.#write(records);
+    const start = performance.now();
     try {
-      await writeAt(this.#fd, data, this.#bytes);
-      await sync(this.#fd);
+      await this.#storage.sync(this.#fd);
     } catch (error) {
-      try {
-        ftruncateSync(this.#fd, this.#bytes);
-      } catch {
-        // The torn record is cut off when the file is next opened.
-      }
+      this.#undo();
       throw error;
     }
+    this.#written(data, start);
+  }
+
+  /** As `append`, while everything else waits. */
+  appendNow(records: readonly Buffer[]): void {
+    const data = this.#write(records);
+    const start = performance.now();
+    try {
+      this.#storage.syncNow(this.#fd);
+    } catch (error) {
+      this.#undo();
+      throw error;
+    }
+    this.#written(data, start);
+  }
+
+  #write(records: readonly Buffer[]): Buffer {
+    if (this.#untidy) this.#tidy();
+    const data = records.length === 1 ? records[0]! : Buffer.concat(records);
+    try {
+      for (let at = 0; at < data.length; ) {
+        at += this.#storage.write(this.#fd, data, at, this.#bytes + at);
+      }
+    } catch (error) {
+      this.#undo();
+      throw error;
+    }
+    return data;
+  }
+
+  #written(data: Buffer, start: number): void {
+    this.#syncMs = performance.now() - start;
     this.#bytes += data.length;
+  }
+
+  /** Nothing of a failed write may come to life after a crash. */
+  #undo(): void {
+    this.#untidy = true;
+    try {
+      this.#tidy();
+    } catch {
+      // The next write tries again before it does anything else.
+    }
+  }
+
+  #tidy(): void {
+    this.#storage.truncate(this.#fd, this.#bytes);
+    this.#storage.syncNow(this.#fd);
+    this.#untidy = false;
   }
 
   /** Replaces the file by a snapshot, atomically. */
@@ -98,13 +173,37 @@ export class LogFile {
     const tmp = `${this.path}.tmp`;
     rmSync(tmp, { force: true });
     const bytes = writeAll(tmp, encodeAll(records), 'wx');
-    renameSync(tmp, this.path);
-    syncDirectory(dirname(this.path));
-    const fd = openSync(this.path, 'r+');
+    this.#replace(tmp, bytes, bytes);
+  }
+
+  /**
+   * Begins a compaction during which records may be appended. The snapshot is what the records up
+   * to now say: a schema, and the text of a record in pieces.
+   */
+  startCompaction(schema: Json, snapshot: Iterator<string>): Compaction {
+    return new Compaction(`${this.path}.compacting`, schema, snapshot, this.#fd, this.#bytes);
+  }
+
+  /** Puts the compacted file in this one's place. No append may be under way. */
+  async finishCompaction(compaction: Compaction): Promise<void> {
+    const { bytes, snapshotBytes } = await compaction.finish(this.#bytes);
+    this.#replace(compaction.path, bytes, snapshotBytes);
+  }
+
+  #replace(path: string, bytes: number, snapshotBytes: number): void {
+    const fd = openSync(path, 'r+');
+    try {
+      renameSync(path, this.path);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
     closeSync(this.#fd);
     this.#fd = fd;
     this.#bytes = bytes;
-    this.#snapshotBytes = bytes;
+    this.#snapshotBytes = snapshotBytes;
+    this.#untidy = false;
+    syncDirectory(dirname(this.path));
   }
 
   close(): void {
@@ -149,22 +248,6 @@ function syncDirectory(path: string): void {
   } catch {
     // Some file systems cannot sync a directory.
   }
-}
-
-function writeAt(fd: number, data: Buffer, position: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const step = (at: number) => {
-      if (at >= data.length) return resolve();
-      write(fd, data, at, data.length - at, position + at, (error, n) =>
-        error ? reject(error) : step(at + n),
-      );
-    };
-    step(0);
-  });
-}
-
-function sync(fd: number): Promise<void> {
-  return new Promise((resolve, reject) => fdatasync(fd, (e) => (e ? reject(e) : resolve())));
 }
 
 /**

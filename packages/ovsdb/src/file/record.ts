@@ -13,6 +13,7 @@ import {
   type Json,
   type JsonObject,
   OvsdbError,
+  printJson,
 } from '../notation/index.ts';
 
 /** undefined when nothing that the file keeps has changed. Rows that were there are differences. */
@@ -75,6 +76,52 @@ export function snapshotRecord(
     out[table.schema.name] = rows;
   }
   return out;
+}
+
+/**
+ * The text of a record of everything that there was before `undone`, in pieces. The rows are those
+ * of now, whenever the pieces are asked for.
+ */
+export function snapshotPieces(
+  tables: Tables,
+  undone: readonly RowChange[],
+  wallMs: number,
+): Iterator<string> {
+  const before = new Map<Table, Map<string, Row | undefined>>();
+  for (const { table, uuid, old } of undone.toReversed()) {
+    let rows = before.get(table);
+    if (!rows) {
+      rows = new Map();
+      before.set(table, rows);
+    }
+    rows.set(uuid, old);
+  }
+  const there = [...tables.byName.values()].map((table) => {
+    const was = before.get(table);
+    const rows = [...table.rows.values()];
+    if (!was) return { table, rows };
+    const unchanged = rows.filter((row) => !was.has(row.uuid));
+    return { table, rows: [...unchanged, ...[...was.values()].filter((row) => row !== undefined)] };
+  });
+  return pieces(there, wallMs);
+}
+
+function* pieces(
+  tables: readonly { table: Table; rows: readonly Row[] }[],
+  wallMs: number,
+): Generator<string, undefined> {
+  yield `{"_date":${wallMs},"_comment":"compacting database online"`;
+  for (const { table, rows } of tables) {
+    if (rows.length === 0) continue;
+    let separator = `,"${table.schema.name}":{`;
+    for (const row of rows) {
+      yield `${separator}"${row.uuid}":${printJson(rowRecord(table, row))}`;
+      separator = ',';
+    }
+    yield '}';
+  }
+  yield '}\n';
+  return undefined;
 }
 
 /** Applies a record read from a file; unknown tables and columns are an error. */

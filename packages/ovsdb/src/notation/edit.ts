@@ -35,7 +35,34 @@ interface Range {
   readonly toEnd: number;
 }
 
+/** Smaller sets are compared as fast as remembered. */
+const MIN_REMEMBERED = 16;
+/**
+ * The differences of pairs seen last: one change of a large set is looked at several times, for
+ * references, the file and monitors.
+ */
+const remembered: { from: Datum; to: Datum; range: Range }[] = [];
+const REMEMBERED = 8;
+let oldest = 0;
+/** More changes of one set than this are not made one by one. */
+const MANY = 500;
+
 function differingRange(from: Datum, to: Datum): Range {
+  if (to.keys.length < MIN_REMEMBERED) return findRange(from, to);
+  const known = remembered.find((r) => r.to === to && r.from === from);
+  if (known) return known.range;
+  const range = findRange(from, to);
+  remember(from, to, range);
+  return range;
+}
+
+function remember(from: Datum, to: Datum, range: Range): void {
+  if (to.keys.length < MIN_REMEMBERED) return;
+  remembered[oldest] = { from, to, range };
+  oldest = (oldest + 1) % REMEMBERED;
+}
+
+function findRange(from: Datum, to: Datum): Range {
   const [a, b, av, bv] = [from.keys, to.keys, from.values, to.values];
   const same = (i: number, j: number) => a[i] === b[j] && (!av || av[i] === bv![j]);
   let start = 0;
@@ -92,20 +119,20 @@ export function applyDiff(type: ColumnType, from: Datum, diff: Datum): Datum {
 
 /** Calls back for each key that only one of two sets (or maps' keys) has. */
 export function forEachDifference(
-  from: readonly Atom[],
-  to: readonly Atom[],
+  from: Datum,
+  to: Datum,
   removed: (key: Atom) => void,
   added: (key: Atom) => void,
 ): void {
-  const [before, after] = [{ keys: from }, { keys: to }];
-  const { start, fromEnd, toEnd } = differingRange(before, after);
+  const { start, fromEnd, toEnd } = differingRange(from, to);
+  const [before, after] = [from.keys, to.keys];
   let [i, j] = [start, start];
   while (i < fromEnd || j < toEnd) {
-    const order = i === fromEnd ? 1 : j === toEnd ? -1 : compareAtoms(from[i]!, to[j]!);
+    const order = i === fromEnd ? 1 : j === toEnd ? -1 : compareAtoms(before[i]!, after[j]!);
     if (order <= 0) i++;
     if (order >= 0) j++;
-    if (order < 0) removed(from[i - 1]!);
-    if (order > 0) added(to[j - 1]!);
+    if (order < 0) removed(before[i - 1]!);
+    if (order > 0) added(after[j - 1]!);
   }
 }
 
@@ -116,33 +143,60 @@ function edit(
   keys: readonly Atom[],
   values: readonly Atom[] | undefined,
 ): Datum {
-  const outKeys: Atom[] = [];
-  const outValues: Atom[] | undefined = values && [];
+  if (gone.length + keys.length > MANY) return rebuild(datum, gone, keys, values);
   const from = datum.keys;
+  // Stretches of the old arrays are copied as such, which is many times faster than atom by atom.
+  const outKeys: (readonly Atom[])[] = [];
+  const outValues: (readonly Atom[])[] | undefined = values && [];
   let at = 0;
   let g = 0;
   const copyTo = (end: number) => {
-    for (; at < end; at++) {
-      if (gone[g] === at) {
-        g++;
-        continue;
-      }
-      outKeys.push(from[at]!);
-      outValues?.push(datum.values![at]!);
+    while (at < end) {
+      const stop = Math.min(gone[g] ?? end, end);
+      outKeys.push(from.slice(at, stop));
+      outValues?.push(datum.values!.slice(at, stop));
+      at = stop;
+      if (gone[g] !== at || at === end) break;
+      g++;
+      at++;
     }
   };
+  let start = gone[0] ?? from.length;
   keys.forEach((key, i) => {
     copyTo(lowerBound(from, key, at));
-    outKeys.push(key);
-    outValues?.push(values![i]!);
+    if (at < start) start = at;
+    outKeys.push([key]);
+    outValues?.push([values![i]!]);
   });
+  const fromEnd = Math.max(at, (gone.at(-1) ?? -1) + 1);
   copyTo(from.length);
-  return outValues ? makeDatum(outKeys, outValues) : asDatum(outKeys);
+  const result = sorted(join(outKeys), outValues && join(outValues));
+  const toEnd = result.keys.length - (from.length - fromEnd);
+  remember(datum, result, { start, fromEnd, toEnd });
+  return result;
 }
 
-/** A set of keys in order: without the walk through them that `makeDatum` does. */
-function asDatum(keys: readonly Atom[]): Datum {
-  return keys.length < 2 ? makeDatum(keys) : { keys };
+/** What `edit` does, at a cost that grows with the set only. */
+function rebuild(
+  datum: Datum,
+  gone: readonly number[],
+  keys: readonly Atom[],
+  values: readonly Atom[] | undefined,
+): Datum {
+  const out = new Set(gone);
+  const kept = datum.keys.filter((_, i) => !out.has(i)).concat(keys);
+  if (!values) return makeDatum(kept);
+  return makeDatum(kept, datum.values!.filter((_, i) => !out.has(i)).concat(values));
+}
+
+function join(parts: readonly (readonly Atom[])[]): readonly Atom[] {
+  return ([] as Atom[]).concat(...parts);
+}
+
+/** A datum of keys in order: without the walk through them that `makeDatum` does. */
+function sorted(keys: readonly Atom[], values: readonly Atom[] | undefined): Datum {
+  if (keys.length < 2) return makeDatum(keys, values);
+  return values ? { keys, values } : { keys };
 }
 
 /** The first position from `from` on whose key is not less. */

@@ -1,14 +1,16 @@
 /** A database that is served: its tables, its file, and what happens around a commit. */
 import { randomUUID } from 'node:crypto';
-import { HeddleError, messageOf, vlog } from '@heddle/runtime';
+import { messageOf, vlog } from '@heddle/runtime';
 import { type ExecuteContext, execute } from '../engine/execute.ts';
 import { Tables } from '../engine/table.ts';
 import { applyChanges, type RowChange } from '../engine/transaction.ts';
 import { encodeRecord } from '../file/format.ts';
+import { loadTables } from '../file/load.ts';
 import { LogFile } from '../file/log.ts';
-import { applyRecord, changesToRecord, checkReferences, snapshotRecord } from '../file/record.ts';
+import { changesToRecord, snapshotPieces } from '../file/record.ts';
+import type { LogStorage } from '../file/storage.ts';
 import { ioError, type Json, OvsdbError } from '../notation/index.ts';
-import { type DatabaseSchema, parseSchema, schemaToJson } from '../schema/schema.ts';
+import { type DatabaseSchema, schemaToJson } from '../schema/schema.ts';
 
 const log = vlog.module('ovsdb_server');
 const HISTORY = 200;
@@ -26,6 +28,11 @@ interface Pending {
   readonly done: (error?: OvsdbError) => void;
 }
 
+interface Compacting {
+  readonly promise: Promise<void>;
+  readonly cancel: () => void;
+}
+
 export class Database {
   readonly tables: Tables;
   readonly file: LogFile | undefined;
@@ -35,27 +42,30 @@ export class Database {
   readonly #retries = new Set<() => void>();
   #lastId = randomUUID();
   #seqno = 0;
+  /** Applied, and not yet durable: first those that are being written, then those that wait. */
+  #writing: Pending[] = [];
   #pending: Pending[] = [];
-  #writing = false;
-  #writer: Promise<void> = Promise.resolve();
+  /** What must happen between two writes. */
+  #betweenWrites: (() => Promise<void>)[] = [];
+  #awake = false;
+  #compacting: Compacting | undefined;
+  #closed = false;
 
-  constructor(schema: DatabaseSchema, file?: LogFile) {
-    this.tables = new Tables(schema);
+  constructor(tables: Tables | DatabaseSchema, file?: LogFile) {
+    this.tables = tables instanceof Tables ? tables : new Tables(tables);
     this.file = file;
   }
 
   /** Opens a database file; throws HeddleError with the reason. */
-  static open(path: string): Database {
-    const { file, records } = LogFile.open(path);
-    try {
-      const db = new Database(parseSchema(records[0]!), file);
-      for (const record of records.slice(1)) applyRecord(db.tables, record);
-      checkReferences(db.tables);
-      return db;
-    } catch (error) {
-      file.close();
-      throw new HeddleError(`${path}: ${messageOf(error)}`);
-    }
+  static open(path: string, storage?: LogStorage): Database {
+    let tables: Tables | undefined;
+    const read = (bytes: Buffer) => {
+      const loaded = loadTables(path, bytes);
+      tables = loaded.tables;
+      return loaded;
+    };
+    const file = LogFile.load(path, read, storage);
+    return new Database(tables!, file);
   }
 
   get name(): string {
@@ -110,28 +120,53 @@ export class Database {
     await this.transact(ops, { ownsLock: () => true });
   }
 
-  /** Compacts the file as soon as no write is under way. */
+  /** Compacts the file, while transactions go on. */
   compact(): Promise<void> {
-    return this.whenQuiet(() => this.#compactNow());
+    if (!this.file || this.#closed) return Promise.resolve();
+    this.#compacting ??= this.#startCompaction(this.file);
+    return this.#compacting.promise;
+  }
+
+  #startCompaction(file: LogFile): Compacting {
+    const undone = [...this.#writing, ...this.#pending].flatMap(({ commit }) => commit.changes);
+    const snapshot = snapshotPieces(this.tables, undone, Date.now());
+    const compaction = file.startCompaction(schemaToJson(this.schema), snapshot);
+    const work = async () => {
+      try {
+        await compaction.write();
+        await compaction.catchUp(file.bytes);
+        await this.#between(() => file.finishCompaction(compaction));
+        log.info(`${file.path}: compacted to ${file.bytes} bytes`);
+      } finally {
+        await compaction.close();
+        this.#compacting = undefined;
+      }
+    };
+    return { promise: work(), cancel: () => compaction.cancel() };
   }
 
   /**
    * Runs `work`, which may replace the file, when it holds every change that the tables do: commits
    * that wait to be written are finished first.
    */
-  async whenQuiet<T>(work: () => T): Promise<T> {
-    while (this.#writing) await this.#writer;
-    return work();
+  whenQuiet<T>(work: () => T): Promise<T> {
+    return this.#between(async () => {
+      this.#compacting?.cancel();
+      this.#writeNow();
+      return work();
+    });
   }
 
-  #compactNow(): void {
-    const { file } = this;
-    if (!file) return;
-    file.compact([schemaToJson(this.schema), snapshotRecord(this.tables, Date.now())]);
-    log.info(`${file.path}: compacted to ${file.bytes} bytes`);
+  #between<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#betweenWrites.push(() => work().then(resolve, reject));
+      this.#wake();
+    });
   }
 
   close(): void {
+    this.#closed = true;
+    this.#compacting?.cancel();
     this.file?.close();
   }
 
@@ -144,37 +179,70 @@ export class Database {
       this.file && changesToRecord(changes, comment === '' ? undefined : comment, Date.now());
     return new Promise((resolve) => {
       this.#pending.push({ commit, record: json && encodeRecord(json), done: resolve });
-      if (!this.#writing) this.#writer = this.#write();
+      this.#wake();
+    });
+  }
+
+  /** All that this turn of the event loop brings is written with one sync. */
+  #wake(): void {
+    if (this.#awake) return;
+    this.#awake = true;
+    setImmediate(() => void this.#write());
+  }
+
+  async #write(): Promise<void> {
+    for (;;) {
+      const work = this.#betweenWrites.shift();
+      if (work) await work();
+      else if (this.#pending.length === 0) break;
+      else if (!this.file || this.file.isFast) this.#writeNow();
+      else await this.#writeGroup(this.file);
+    }
+    this.#awake = false;
+    if (this.file?.wantsCompaction && !this.#compacting) this.#compactUnasked(this.file);
+  }
+
+  #compactUnasked({ path }: LogFile): void {
+    this.compact().catch((error: unknown) => {
+      // The file is as it was.
+      if (!this.#closed) log.rl.warn(`${path}: compacting failed: ${messageOf(error)}`);
     });
   }
 
   /** Group commit: one sync for all that has come in meanwhile. */
-  async #write(): Promise<void> {
-    this.#writing = true;
-    while (this.#pending.length > 0) {
-      const group = this.#pending;
-      this.#pending = [];
-      const records = group.flatMap((p) => (p.record ? [p.record] : []));
-      try {
-        if (records.length > 0) await this.file!.append(records);
-      } catch (error) {
-        this.#revert([...group, ...this.#pending.splice(0)], error);
-        continue;
-      }
-      for (const p of group) this.#durable(p);
-      if (this.#pending.length === 0) this.#compactIfWorthwhile();
+  async #writeGroup(file: LogFile): Promise<void> {
+    const group = this.#takePending();
+    try {
+      const records = recordsOf(group);
+      if (records.length > 0) await file.append(records);
+    } catch (error) {
+      this.#revert([...group, ...this.#takePending()], error);
+      return;
     }
-    this.#writing = false;
+    this.#finish(group);
   }
 
-  /** A compaction that fails leaves the file as it was. */
-  #compactIfWorthwhile(): void {
-    if (!this.file?.wantsCompaction) return;
+  #writeNow(): void {
+    const group = this.#takePending();
     try {
-      this.#compactNow();
+      const records = recordsOf(group);
+      if (records.length > 0) this.file!.appendNow(records);
     } catch (error) {
-      log.rl.warn(`${this.file.path}: compacting failed: ${messageOf(error)}`);
+      this.#revert(group, error);
+      return;
     }
+    this.#finish(group);
+  }
+
+  #takePending(): Pending[] {
+    this.#writing = this.#pending;
+    this.#pending = [];
+    return this.#writing;
+  }
+
+  #finish(group: readonly Pending[]): void {
+    this.#writing = [];
+    for (const p of group) this.#durable(p);
   }
 
   #durable({ commit, done }: Pending): void {
@@ -187,6 +255,7 @@ export class Database {
 
   /** What could not be written did not happen: nor what came after it. */
   #revert(group: readonly Pending[], reason: unknown): void {
+    this.#writing = [];
     const error = ioError(this.file?.path ?? this.name, 'write failed', reason);
     log.rl.err(error.message);
     for (const { commit } of group.toReversed()) {
@@ -219,4 +288,8 @@ export class Database {
       if (signal?.aborted) abort();
     });
   }
+}
+
+function recordsOf(group: readonly Pending[]): Buffer[] {
+  return group.flatMap(({ record }) => record ?? []);
 }

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  type Atom,
+  applyDiff,
+  type ColumnType,
+  type Datum,
+  diffDatum,
+  forEachDifference,
+  insertElements,
+  makeDatum,
+  removeElements,
+} from './index.ts';
+
+const SET: ColumnType = { key: { type: 'integer' }, min: 0, max: Infinity };
+const MAP: ColumnType = { ...SET, value: { type: 'string' } };
+
+type Elements = ReadonlyMap<Atom, Atom>;
+
+/** Small ones, where everything collides, and large ones, which are handled otherwise. */
+const elements: fc.Arbitrary<Elements> = fc
+  .oneof(
+    fc.array(fc.tuple(fc.nat(12), fc.constantFrom('a', 'b')), { maxLength: 12 }),
+    fc.array(fc.tuple(fc.nat(3000), fc.constantFrom('a', 'b')), { minLength: 400, maxLength: 900 }),
+  )
+  .map((pairs) => new Map<Atom, Atom>(pairs));
+
+const map = (e: Elements): Datum => makeDatum([...e.keys()], [...e.values()]);
+const set = (e: Elements): Datum => makeDatum([...e.keys()]);
+const content = ({ keys, values }: Datum) => keys.map((k, i) => [k, values?.[i]]);
+
+test('elements are added, but for those that are there', () => {
+  fc.assert(
+    fc.property(elements, elements, (a, b) => {
+      assert.deepEqual(
+        content(insertElements(map(a), map(b))),
+        content(map(new Map([...b, ...a]))),
+      );
+      assert.deepEqual(
+        content(insertElements(set(a), set(b))),
+        content(set(new Map([...b, ...a]))),
+      );
+    }),
+  );
+});
+
+test('elements are removed: by key, or with their values', () => {
+  const left = (a: Elements, gone: (key: Atom, value: Atom) => boolean) =>
+    new Map([...a].filter(([k, v]) => !gone(k, v)));
+  fc.assert(
+    fc.property(elements, elements, (a, b) => {
+      const byKey = left(a, (k) => b.has(k));
+      const whole = left(a, (k, v) => b.get(k) === v);
+      assert.deepEqual(content(removeElements(map(a), set(b), true)), content(map(byKey)));
+      assert.deepEqual(content(removeElements(map(a), map(b), false)), content(map(whole)));
+      assert.deepEqual(content(removeElements(set(a), set(b), false)), content(set(byKey)));
+    }),
+  );
+});
+
+test('a difference makes one of the other, after edits and from scratch', () => {
+  fc.assert(
+    fc.property(elements, elements, (a, b) => {
+      for (const [type, make] of [
+        [SET, set],
+        [MAP, map],
+      ] as const) {
+        const [from, other] = [make(a), make(b)];
+        for (const to of [other, insertElements(from, other), removeElements(from, other, false)]) {
+          const diff = diffDatum(type, from, to);
+          assert.deepEqual(content(applyDiff(type, from, diff)), content(to));
+          assert.deepEqual(content(applyDiff(type, to, diffDatum(type, to, from))), content(from));
+        }
+      }
+    }),
+  );
+});
+
+test('the keys that only one of two sets has', () => {
+  fc.assert(
+    fc.property(elements, elements, (a, b) => {
+      const [removed, added]: [Atom[], Atom[]] = [[], []];
+      forEachDifference(
+        set(a),
+        set(b),
+        (k) => removed.push(k),
+        (k) => added.push(k),
+      );
+      assert.deepEqual(
+        removed,
+        set(a).keys.filter((k) => !b.has(k)),
+      );
+      assert.deepEqual(
+        added,
+        set(b).keys.filter((k) => !a.has(k)),
+      );
+    }),
+  );
+});
