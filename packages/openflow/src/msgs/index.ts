@@ -1,0 +1,1 @@
+export { decodeMessage, encodeMessage, encodeMultipart, messageName } from './registry.ts';

@@ -1,0 +1,69 @@
+/** A message's bytes with a cursor: each read proves its length, or throws OFPBRC_BAD_LEN. */
+import { OfpError } from '../errors.ts';
+
+export class Reader {
+  readonly u8: Uint8Array;
+  readonly dv: DataView;
+  off: number;
+  end: number;
+
+  constructor(u8: Uint8Array, off = 0, end = u8.length) {
+    this.u8 = u8;
+    this.dv = new DataView(u8.buffer, u8.byteOffset, u8.byteLength);
+    this.off = off;
+    this.end = end;
+  }
+
+  get left(): number {
+    return this.end - this.off;
+  }
+
+  /** Claims `n` bytes; returns where they begin. */
+  take(n: number): number {
+    const at = this.off;
+    if (n > this.end - at) throw new OfpError('OFPBRC_BAD_LEN');
+    this.off = at + n;
+    return at;
+  }
+
+  byte(): number {
+    return this.u8[this.take(1)]!;
+  }
+
+  u16(): number {
+    return this.dv.getUint16(this.take(2));
+  }
+
+  u32(): number {
+    return this.dv.getUint32(this.take(4));
+  }
+
+  u64(): bigint {
+    return this.dv.getBigUint64(this.take(8));
+  }
+
+  /** 48 bits. */
+  mac(): number {
+    const at = this.take(6);
+    return this.dv.getUint16(at) * 2 ** 32 + this.dv.getUint32(at + 2);
+  }
+
+  /** A view, not a copy. */
+  view(n = this.left): Uint8Array {
+    const at = this.take(n);
+    return this.u8.subarray(at, at + n);
+  }
+
+  /** A copy, which outlives the buffer. */
+  bytes(n = this.left): Uint8Array {
+    const at = this.take(n);
+    return this.u8.slice(at, at + n);
+  }
+
+  /** `n` bytes of text, padded with NULs. */
+  string(n: number): string {
+    const view = this.view(n);
+    const nul = view.indexOf(0);
+    return Buffer.from(nul < 0 ? view : view.subarray(0, nul)).toString('latin1');
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * Messages in bytes. Which numbers of which version are which message, the forms say; this file
+ * reads and writes headers and multiparts (OpenFlow 1.0 section 5.1, 1.3.5 sections 7.1 and 7.3.5).
+ */
+import { ByteWriter } from '../actions/byte-writer.ts';
+import type { OfpVersion } from '../constants.ts';
+import { OfpError } from '../errors.ts';
+import type { OfpMessage } from '../messages.ts';
+import { type AnyForm, type Codec, NX_VENDOR_ID, ONF_VENDOR_ID, type Wire } from './form.ts';
+import { FORMS } from './forms.ts';
+import { Reader } from './reader.ts';
+
+const OFPT_VENDOR = 4;
+const OFPST_VENDOR = 0xffff;
+const OFPSF_REPLY_MORE = 1;
+const MAX_LENGTH = 0xffff;
+
+/** By version and numbers; by version and type. */
+const byNumbers = new Map<string | number, AnyForm>();
+const byType = new Map<string, AnyForm[]>();
+
+for (const form of FORMS) {
+  for (let version = form.since; version <= form.until; version++) {
+    const key = wireKey(version, form.wire);
+    const other = byNumbers.get(key);
+    if (other) throw new Error(`${form.name} and ${other.name} look the same`);
+    byNumbers.set(key, form);
+    const list = byType.get(`${version}:${form.type}`);
+    if (list) list.push(form);
+    else byType.set(`${version}:${form.type}`, [form]);
+  }
+}
+
+/** A number for what is frequent. */
+function wireKey(version: number, wire: Wire): string | number {
+  if ('ofpt' in wire) return version * 256 + wire.ofpt;
+  if ('vendor' in wire) return `${version}:${wire.vendor}:${wire.subtype}`;
+  if ('ofpst' in wire) return (wire.reply ? 1 : 2) * 2 ** 20 + wire.ofpst * 8 + version;
+  return `${version}:${wire.reply}:${wire.ofpstVendor}:${wire.subtype}`;
+}
+
+/** What a message is, before its body is looked at. */
+interface Header {
+  readonly version: OfpVersion;
+  readonly wire: Wire;
+  /** Bytes of all headers. */
+  readonly length: number;
+  /** OFPSF_*, 0 when no multipart. */
+  readonly flags: number;
+}
+
+/** Throws OfpError with the error that a switch replies to such a message. */
+export function decodeMessage(bytes: Uint8Array): OfpMessage {
+  const r = new Reader(bytes);
+  const form = pullForm(r);
+  const version = bytes[0] as OfpVersion;
+  const xid = r.dv.getUint32(4);
+  const fields = form.decode(r, { version, xid }, codec);
+  const msg = { ...fields, version, xid, type: form.type };
+  if (isMultipart(form.wire) && hasMore(r.dv)) return { ...msg, more: true } as OfpMessage;
+  return msg as OfpMessage;
+}
+
+/** What `ofp-print` calls the message: `OFPT_HELLO`, `OFPST_FLOW reply`. Throws OfpError. */
+export function messageName(bytes: Uint8Array): string {
+  const { name, wire } = pullForm(new Reader(bytes));
+  if (!isMultipart(wire)) return name;
+  return `${name} ${'reply' in wire && wire.reply ? 'reply' : 'request'}`;
+}
+
+/** Leaves the reader behind the headers. */
+function pullForm(r: Reader): AnyForm {
+  const header = readHeader(r);
+  const form = byNumbers.get(wireKey(header.version, header.wire));
+  if (form === undefined) throw new OfpError(unknownNumber(header.wire));
+  r.off = header.length;
+  const extra = r.left - form.min;
+  if (extra < 0 || (form.step === 0 ? extra !== 0 : extra % form.step !== 0)) {
+    throw new OfpError('OFPBRC_BAD_LEN');
+  }
+  return form;
+}
+
+function isMultipart(wire: Wire): boolean {
+  return 'reply' in wire;
+}
+
+function hasMore(dv: DataView): boolean {
+  return (dv.getUint16(10) & OFPSF_REPLY_MORE) !== 0;
+}
+
+function unknownNumber(wire: Wire): string {
+  if ('ofpt' in wire) return 'OFPBRC_BAD_TYPE';
+  return 'ofpst' in wire ? 'OFPBRC_BAD_STAT' : 'OFPBRC_BAD_SUBTYPE';
+}
+
+function readHeader(r: Reader): Header {
+  const { dv } = r;
+  if (r.left < 8 || dv.getUint16(2) !== r.left) throw new OfpError('OFPBRC_BAD_LEN');
+  const version = r.u8[0]!;
+  if (version < 1 || version > 6) throw new OfpError('OFPBRC_BAD_VERSION');
+  const ofpt = r.u8[1]!;
+  const head = { version: version as OfpVersion, flags: 0 };
+  if (ofpt === OFPT_VENDOR) {
+    if (r.left < 16) throw new OfpError(r.left < 12 ? 'OFPBRC_BAD_LEN' : vendorTooShort(dv, 8));
+    checkVendor(dv.getUint32(8));
+    const wire = { vendor: dv.getUint32(8), subtype: dv.getUint32(12) };
+    return { ...head, wire, length: 16 };
+  }
+  const first = version === 1 ? 16 : 18;
+  if (ofpt !== first && ofpt !== first + 1) return { ...head, wire: { ofpt }, length: 8 };
+  return readMultipart(r, version as OfpVersion, ofpt === first + 1);
+}
+
+function readMultipart(r: Reader, version: OfpVersion, reply: boolean): Header {
+  const { dv } = r;
+  const length = version === 1 ? 12 : 16;
+  if (r.left < length) throw new OfpError('OFPBRC_BAD_LEN');
+  const ofpst = dv.getUint16(8);
+  const flags = dv.getUint16(10);
+  if (ofpst !== OFPST_VENDOR) return { version, flags, wire: { ofpst, reply }, length };
+  if (r.left < length + 4) throw new OfpError('OFPBRC_BAD_LEN');
+  const ofpstVendor = dv.getUint32(length);
+  checkVendor(ofpstVendor);
+  if (r.left < 24) throw new OfpError('OFPBRC_BAD_LEN');
+  const subtype = dv.getUint32(length + 4);
+  return { version, flags, wire: { ofpstVendor, subtype, reply }, length: 24 };
+}
+
+function checkVendor(vendor: number): void {
+  if (vendor !== NX_VENDOR_ID && vendor !== ONF_VENDOR_ID) throw new OfpError('OFPBRC_BAD_VENDOR');
+}
+
+function vendorTooShort(dv: DataView, off: number): string {
+  const vendor = dv.getUint32(off);
+  const known = vendor === NX_VENDOR_ID || vendor === ONF_VENDOR_ID;
+  return known ? 'OFPBRC_BAD_LEN' : 'OFPBRC_BAD_VENDOR';
+}
+
+const codec: Codec = { decodeMessage, encodeMessage };
+
+/** Long-lived: a message costs one copy of its bytes. */
+const writer = new ByteWriter(4096);
+let isWriterBusy = false;
+
+/**
+ * Messages that the version cannot say, or that are too long for one, are refused with an
+ * OfpError: lists too long for one message are `encodeMultipart`'s business.
+ */
+export function encodeMessage(msg: OfpMessage): Uint8Array {
+  const parts = encodeParts(msg, 1);
+  return parts[0]!;
+}
+
+/** As many messages as a list needs, all but the last with OFPSF_REPLY_MORE. */
+export function encodeMultipart(msg: OfpMessage): Uint8Array[] {
+  return encodeParts(msg, Infinity);
+}
+
+function encodeParts(msg: OfpMessage, most: number): Uint8Array[] {
+  // A message within a message (bundles) finds the writer in use.
+  const w = isWriterBusy ? new ByteWriter(1024) : writer;
+  const wasBusy = isWriterBusy;
+  isWriterBusy = true;
+  try {
+    w.length = 0;
+    return putMessage(w, msg, formFor(msg), most);
+  } finally {
+    isWriterBusy = wasBusy;
+  }
+}
+
+function formFor(msg: OfpMessage): AnyForm {
+  const forms = byType.get(`${msg.version}:${msg.type}`);
+  const form = forms?.find((f) => f.fits?.(msg) ?? true);
+  if (form) return form;
+  throw new OfpError('OFPBRC_BAD_TYPE', `OpenFlow version ${msg.version} has no ${msg.type}`);
+}
+
+function putMessage(w: ByteWriter, msg: OfpMessage, form: AnyForm, most: number): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  putHeader(w, msg, form);
+  form.encode(w, msg, codec);
+  const { entries } = form;
+  if (entries) {
+    let inPart = 0;
+    for (const entry of entries.of(msg)) {
+      const before = w.length;
+      entries.put(w, entry, msg);
+      inPart++;
+      if (w.length <= MAX_LENGTH || parts.length + 1 >= most || inPart === 1) continue;
+      w.length = before;
+      parts.push(finish(w, true));
+      w.length = 0;
+      putHeader(w, msg, form);
+      form.encode(w, msg, codec);
+      entries.put(w, entry, msg);
+      inPart = 1;
+    }
+  }
+  parts.push(finish(w, 'more' in msg && msg.more === true));
+  return parts;
+}
+
+function finish(w: ByteWriter, more: boolean): Uint8Array {
+  if (w.length > MAX_LENGTH) throw new OfpError('OFPBRC_BAD_LEN', 'message is too long');
+  w.dv.setUint16(2, w.length);
+  if (more) w.dv.setUint16(10, OFPSF_REPLY_MORE);
+  return w.take();
+}
+
+function putHeader(w: ByteWriter, { version, xid }: OfpMessage, { wire }: AnyForm): void {
+  const at = w.grow(8);
+  w.u8[at] = version;
+  w.dv.setUint32(at + 4, xid);
+  if ('ofpt' in wire) {
+    w.u8[at + 1] = wire.ofpt;
+  } else if ('vendor' in wire) {
+    w.u8[at + 1] = OFPT_VENDOR;
+    w.u32(wire.vendor);
+    w.u32(wire.subtype);
+  } else {
+    w.u8[at + 1] = (version === 1 ? 16 : 18) + (wire.reply ? 1 : 0);
+    w.u16('ofpst' in wire ? wire.ofpst : OFPST_VENDOR);
+    w.grow(version === 1 ? 2 : 6);
+    if ('ofpst' in wire) return;
+    w.u32(wire.ofpstVendor);
+    w.u32(wire.subtype);
+    if (version === 1) w.grow(4);
+  }
+}
