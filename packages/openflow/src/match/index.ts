@@ -1,9 +1,25 @@
-export { setMatchField } from './match-field.ts';
-export { emitOfp10Match, OFP10_MATCH_LENGTH, parseOfp10Match } from './ofp10-match.ts';
+export { COLORS, type Colors } from './colors.ts';
+export { type FieldText, formatFieldText, parseFieldText } from './field-text.ts';
 export {
-  emitOfp11StandardMatch,
-  OFP11_MATCH_LENGTH,
-} from './ofp11-match.ts';
+  CT_STATE,
+  type FlagNames,
+  formatFlags,
+  formatFlagsMasked,
+  TCP_FLAGS,
+} from './flag-text.ts';
+export { setMatchField } from './match-field.ts';
+export { formatMatch, formatPacketType, type MatchFormat } from './match-format.ts';
+export { parseMatchField } from './match-parse.ts';
+export {
+  formatPort,
+  ofp10PortToOfp11,
+  ofp11PortToOfp10,
+  type PortNames,
+  parsePort,
+  quoteName,
+} from './ofp-port.ts';
+export { emitOfp10Match, OFP10_MATCH_LENGTH, parseOfp10Match } from './ofp10-match.ts';
+export { emitOfp11StandardMatch, OFP11_MATCH_LENGTH } from './ofp11-match.ts';
 export { emitNxMatch, emitOxmEntries, emitOxmMatch } from './oxm-emit.ts';
 export {
   codePointByName,
@@ -18,4 +34,6 @@ export {
   parseNxMatch,
   parseOfp11Match,
 } from './oxm-parse.ts';
+export { formatOxm, parseOxmText } from './oxm-text.ts';
 export { fieldPrerequisitesMet, flowHasField } from './prerequisites.ts';
+export * from './protocols.ts';
