@@ -11,6 +11,7 @@ import { changesToRecord, snapshotPieces } from '../file/record.ts';
 import type { LogStorage } from '../file/storage.ts';
 import { ioError, type Json, OvsdbError } from '../notation/index.ts';
 import { type DatabaseSchema, schemaToJson } from '../schema/schema.ts';
+import type { Cancellation } from './cancellation.ts';
 
 const log = vlog.module('ovsdb_server');
 const HISTORY = 200;
@@ -20,6 +21,8 @@ export interface Commit {
   readonly id: string;
   readonly seqno: number;
   readonly changes: readonly RowChange[];
+  /** The updates that monitors have printed, by what they ask for: until all have been told. */
+  readonly printed: Map<string, string | undefined>;
 }
 
 interface Pending {
@@ -96,7 +99,7 @@ export class Database {
   async transact(
     ops: readonly Json[],
     context: Omit<ExecuteContext, 'elapsedMs'>,
-    signal?: AbortSignal,
+    cancellation?: Cancellation,
   ): Promise<Json[]> {
     const start = performance.now();
     for (;;) {
@@ -105,7 +108,7 @@ export class Database {
         elapsedMs: performance.now() - start,
       });
       if ('blocked' in outcome) {
-        await this.#changed(outcome.timeoutMs - (performance.now() - start), signal);
+        await this.#changed(outcome.timeoutMs - (performance.now() - start), cancellation);
         continue;
       }
       const { results, changes, comments } = outcome;
@@ -174,7 +177,7 @@ export class Database {
     applyChanges(this.tables, changes);
     this.#seqno++;
     this.#lastId = randomUUID();
-    const commit = { id: this.#lastId, seqno: this.#seqno, changes };
+    const commit = { id: this.#lastId, seqno: this.#seqno, changes, printed: new Map() };
     const json =
       this.file && changesToRecord(changes, comment === '' ? undefined : comment, Date.now());
     return new Promise((resolve) => {
@@ -249,6 +252,7 @@ export class Database {
     this.history.push(commit);
     if (this.history.length > HISTORY) this.history.shift();
     for (const listener of this.#listeners) listener(commit);
+    commit.printed.clear();
     done();
     for (const retry of this.#retries) retry();
   }
@@ -270,22 +274,22 @@ export class Database {
     for (const { done } of group) done(error);
   }
 
-  #changed(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+  #changed(timeoutMs: number, cancellation: Cancellation | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const finish = () => {
         clearTimeout(timer);
         this.#retries.delete(finish);
-        signal?.removeEventListener('abort', abort);
+        cancellation?.onCancel(undefined);
         resolve();
       };
-      const abort = () => {
+      const cancel = () => {
         reject(new OvsdbError('canceled'));
         finish();
       };
       const timer = setTimeout(finish, Math.min(Math.max(timeoutMs, 0), 2 ** 31 - 1));
       this.#retries.add(finish);
-      signal?.addEventListener('abort', abort);
-      if (signal?.aborted) abort();
+      cancellation?.onCancel(cancel);
+      if (cancellation?.cancelled) cancel();
     });
   }
 }

@@ -24,9 +24,11 @@ import {
   type Json,
   type JsonObject,
   OvsdbError,
+  printJson,
   printSortedJson,
 } from '../notation/index.ts';
 import type { ColumnSchema } from '../schema/schema.ts';
+import type { Commit } from './database.ts';
 
 export type MonitorVersion = 1 | 2 | 3;
 type Select = 'initial' | 'insert' | 'delete' | 'modify';
@@ -58,6 +60,8 @@ export class Monitor {
   /** Commits up to this one are in what the client has. */
   seqno: number;
   readonly #tables = new Map<Table, MonitoredTable>();
+  /** What it asks for: monitors of one database that ask for the same see the same. */
+  #request: string | undefined;
 
   constructor(tables: Tables, requests: Json, version: MonitorVersion, seqno: number) {
     this.version = version;
@@ -71,6 +75,7 @@ export class Monitor {
       if (!table) throw new OvsdbError('syntax error', `no table named ${name}`);
       this.#tables.set(table, this.#parse(table, isArray(request) ? request : [request]));
     }
+    this.#request = `${version} ${printJson(requests)}`;
   }
 
   #parse(table: Table, requests: readonly Json[]): MonitoredTable {
@@ -141,9 +146,20 @@ export class Monitor {
     return any ? out : undefined;
   }
 
+  /** As `updates`, as JSON text: made once for all monitors that ask for the same. */
+  updatesText({ changes, printed }: Commit): string | undefined {
+    const request = this.#request;
+    if (request !== undefined && printed.has(request)) return printed.get(request);
+    const updates = this.updates(changes);
+    const text = updates && printJson(updates as Json);
+    if (request !== undefined) printed.set(request, text);
+    return text;
+  }
+
   /** Replaces conditions (`monitor_cond_change`); returns what they bring in and take out. */
   changeConditions(tables: Tables, requests: Json): TableUpdates {
     const parsed = this.#parseChanges(tables, requests);
+    this.#request = undefined;
     const out: TableUpdates = {};
     for (const [monitored, condition] of parsed) {
       const before = monitored.condition;

@@ -13,8 +13,10 @@ import {
   printSortedJson,
 } from '../notation/index.ts';
 import { parseSchema, schemaToJson } from '../schema/schema.ts';
+import { Cancellation } from './cancellation.ts';
 import type { Commit, Database } from './database.ts';
 import { Monitor, type MonitorVersion } from './monitor.ts';
+import { Outbox } from './outbox.ts';
 import type { OvsdbServer } from './server.ts';
 
 const log = vlog.module('jsonrpc');
@@ -30,6 +32,12 @@ const BARE_ERRORS: ReadonlySet<string> = new Set([
   'unknown monitor',
 ]);
 
+const UPDATE_METHODS: Readonly<Record<MonitorVersion, string>> = {
+  1: 'update',
+  2: 'update2',
+  3: 'update3',
+};
+
 interface ActiveMonitor {
   id: Json;
   readonly db: Database;
@@ -41,15 +49,17 @@ export class Session {
   readonly #server: OvsdbServer;
   readonly #socket: Socket;
   readonly #monitors: ActiveMonitor[] = [];
-  readonly #transactions = new Map<string, { db: Database; abort: AbortController }>();
+  readonly #outbox: Outbox;
+  /** By the request's id: a number, or the JSON of another one. */
+  readonly #transactions = new Map<number | string, { db: Database; cancellation: Cancellation }>();
   #changeAware = false;
-  readonly #ended = new AbortController();
   #probe: NodeJS.Timeout | undefined;
   #probed = false;
 
   constructor(server: OvsdbServer, socket: Socket, readProbeMs: () => number = () => PROBE_MS) {
     this.#server = server;
     this.#socket = socket;
+    this.#outbox = new Outbox(socket);
     const stream = new JsonStream(MAX_MESSAGE_BYTES);
     socket.on('data', (bytes) => {
       this.#alive(readProbeMs());
@@ -97,7 +107,7 @@ export class Session {
 
   #close(): void {
     clearTimeout(this.#probe);
-    this.#ended.abort();
+    for (const { cancellation } of this.#transactions.values()) cancellation.cancel();
     for (const m of this.#monitors.splice(0)) m.stop();
     this.#server.locks.releaseAll(this);
     this.#server.forget(this);
@@ -105,8 +115,12 @@ export class Session {
 
   #send(message: Json): void {
     if (this.#socket.destroyed) return;
-    this.#socket.write(printJson(message));
-    if (this.#socket.writableLength > MAX_BACKLOG_BYTES) {
+    this.#outbox.reply(printJson(message));
+    this.#checkBacklog();
+  }
+
+  #checkBacklog(): void {
+    if (this.#outbox.backlog > MAX_BACKLOG_BYTES) {
       log.rl.warn('client: backlog exceeds its limit, disconnecting');
       this.#socket.destroy();
     }
@@ -131,7 +145,7 @@ export class Session {
 
   #notification(method: string, params: readonly Json[]): void {
     if (method === 'cancel')
-      this.#transactions.get(printSortedJson(params[0] ?? null))?.abort.abort();
+      this.#transactions.get(idKey(params[0] ?? null))?.cancellation.cancel();
   }
 
   async #request(method: string, params: readonly Json[], id: Json): Promise<void> {
@@ -211,9 +225,9 @@ export class Session {
 
   async #transact(params: readonly Json[], id: Json): Promise<Json> {
     const db = this.#database('transact', params, params[0]);
-    const key = printSortedJson(id);
-    const abort = new AbortController();
-    this.#transactions.set(key, { db, abort });
+    const key = idKey(id);
+    const cancellation = new Cancellation();
+    this.#transactions.set(key, { db, cancellation });
     try {
       return await db.transact(
         params.slice(1),
@@ -221,7 +235,7 @@ export class Session {
           ownsLock: (name) => this.#server.locks.owns(this, name),
           readOnly: db.name === '_Server' || this.#server.readOnly,
         },
-        AbortSignal.any([abort.signal, this.#ended.signal]),
+        cancellation,
       );
     } finally {
       this.#transactions.delete(key);
@@ -264,11 +278,13 @@ export class Session {
   #update(active: ActiveMonitor, commit: Commit): void {
     const { monitor, id } = active;
     if (commit.seqno <= monitor.seqno) return;
-    const updates = monitor.updates(commit.changes);
-    if (!updates) return;
-    if (monitor.version === 1) this.notify('update', [id, updates as Json]);
-    else if (monitor.version === 2) this.notify('update2', [id, updates as Json]);
-    else this.notify('update3', [id, commit.id, updates as Json]);
+    const updates = monitor.updatesText(commit);
+    if (updates === undefined || this.#socket.destroyed) return;
+    const method = UPDATE_METHODS[monitor.version];
+    const last = monitor.version === 3 ? `"${commit.id}",` : '';
+    const params = `${printJson(id)},${last}${updates}`;
+    this.#outbox.notify(`{"id":null,"method":"${method}","params":[${params}]}`);
+    this.#checkBacklog();
   }
 
   #monitorChange(params: readonly Json[]): Json {
@@ -353,7 +369,7 @@ export class Session {
       this.notify('monitor_canceled', [active.id]);
     }
     for (const transaction of this.#transactions.values()) {
-      if (transaction.db === db) transaction.abort.abort();
+      if (transaction.db === db) transaction.cancellation.cancel();
     }
   }
 
@@ -365,6 +381,10 @@ export class Session {
     await this.#server.convert(db, parseSchema(params[1] ?? null));
     return {};
   }
+}
+
+function idKey(id: Json): number | string {
+  return typeof id === 'number' ? id : printSortedJson(id);
 }
 
 /** Several commits as one: for each row its first state and its last. */
