@@ -104,16 +104,28 @@ export type OfpAct =
       readonly dst?: Subfield;
     }
   // Header changes
-  | { readonly type: 'set_field'; readonly set: FieldValue; readonly compat?: 'load' }
-  | { readonly type: 'set_vlan_vid'; readonly vid: number; readonly push?: boolean }
-  | { readonly type: 'set_vlan_pcp'; readonly pcp: number; readonly push?: boolean }
+  | { readonly type: 'set_field'; readonly set: FieldValue; readonly compat?: 'load' | 'load2' }
+  /** `push`: a tag is added when there is none; `hasVlan`: the check found that there is one. */
+  | {
+      readonly type: 'set_vlan_vid';
+      readonly vid: number;
+      readonly push?: boolean;
+      readonly hasVlan?: boolean;
+    }
+  | {
+      readonly type: 'set_vlan_pcp';
+      readonly pcp: number;
+      readonly push?: boolean;
+      readonly hasVlan?: boolean;
+    }
   /** `compat` is the OpenFlow 1.1+ spelling, `pop_vlan`. */
   | { readonly type: 'strip_vlan'; readonly compat?: 'pop_vlan' }
   | { readonly type: 'push_vlan'; readonly ethertype: number }
   | { readonly type: 'mod_dl_src' | 'mod_dl_dst'; readonly mac: number }
   | { readonly type: 'mod_nw_src' | 'mod_nw_dst'; readonly ip: number }
   | { readonly type: 'mod_nw_tos' | 'mod_nw_ecn' | 'mod_nw_ttl'; readonly value: number }
-  | { readonly type: 'mod_tp_src' | 'mod_tp_dst'; readonly port: number }
+  /** `proto`: the transport that the check found in the match, for versions that need it. */
+  | { readonly type: 'mod_tp_src' | 'mod_tp_dst'; readonly port: number; readonly proto?: number }
   | { readonly type: 'move'; readonly src: Subfield; readonly dst: Subfield }
   /** `ids`: controllers told when the TTL runs out; `[0]` when none are named. */
   | { readonly type: 'dec_ttl'; readonly ids: readonly number[]; readonly named?: boolean }

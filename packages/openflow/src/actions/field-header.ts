@@ -1,0 +1,91 @@
+/**
+ * Fields as actions name them on the wire: an NXM or OXM header. Nicira's actions prefer the NXM
+ * code point (`NXM`), the standard ones that of their version.
+ */
+import type { Field } from '@heddle/packet';
+import { OfpError } from '../errors.ts';
+import {
+  codePointOf,
+  type OxmVersion,
+  parseFieldHeader,
+  writeHeader,
+} from '../match/oxm-header.ts';
+import type { Subfield } from '../ofp-actions.ts';
+import { type ByteWriter, isZero } from './byte-writer.ts';
+
+export const NXM: OxmVersion = 0;
+
+/** Writes the header alone, its length as of an entry with value and, perhaps, mask. */
+export function putFieldHeader(
+  w: ByteWriter,
+  field: Field,
+  version: OxmVersion,
+  hasMask = false,
+  size = field.width >> 3,
+): void {
+  const point = codePointOf(field, version);
+  if (!point) throw new OfpError('OFPBMC_BAD_FIELD', field.name);
+  const at = w.grow(point.vendor === 0 ? 4 : 8);
+  writeHeader(w.u8, at, point, hasMask, size);
+}
+
+export function headerSize(field: Field, version: OxmVersion): number {
+  return codePointOf(field, version)?.vendor ? 8 : 4;
+}
+
+/** A header that only names its field; `next` is the offset behind it. */
+export function parseFieldName(
+  u8: Uint8Array,
+  o: number,
+  end: number,
+): { readonly field: Field; readonly next: number } {
+  const header = parseFieldHeader(u8, o, end);
+  if (!header.point?.field) throw new OfpError('OFPBMC_BAD_FIELD');
+  if (header.hasMask || !isLengthRight(header.point.field, header.payloadLength)) {
+    throw new OfpError('OFPBMC_BAD_FIELD');
+  }
+  return { field: header.point.field, next: o + header.headerLength };
+}
+
+/** As `parseFieldName` in the 4 bytes of the older actions, which word a failure differently. */
+export function parseField32(u8: Uint8Array, o: number): Field | undefined {
+  if (u8[o] === 0xff && u8[o + 1] === 0xff) return undefined;
+  const header = parseFieldHeader(u8, o, o + 4);
+  const field = header.point?.field;
+  if (!field || header.hasMask || !isLengthRight(field, header.payloadLength)) return undefined;
+  return field;
+}
+
+function isLengthRight(field: Field, length: number): boolean {
+  return length === field.width >> 3 || isVariable(field);
+}
+
+export function isVariable(field: Field): boolean {
+  return field.width === 992;
+}
+
+export function fieldBits(field: Field): number {
+  return field.bits ?? field.width;
+}
+
+export function wholeField(field: Field): Subfield {
+  return { field, ofs: 0, nBits: fieldBits(field) };
+}
+
+/** Bits within the field, else OFPBAC_BAD_SET_LEN. */
+export function checkSubfieldBits(subfield: Subfield): void {
+  const { field, ofs, nBits } = subfield;
+  if (nBits === 0 || ofs + nBits > fieldBits(field)) throw new OfpError('OFPBAC_BAD_SET_LEN');
+}
+
+export function subfieldOfNbits(field: Field, ofsNbits: number): Subfield {
+  return { field, ofs: ofsNbits >>> 6, nBits: (ofsNbits & 0x3f) + 1 };
+}
+
+export function ofsNbits(subfield: Subfield): number {
+  return (subfield.ofs << 6) | (subfield.nBits - 1);
+}
+
+export function expectZero(u8: Uint8Array, from: number, to: number, error: string): void {
+  if (!isZero(u8, from, to)) throw new OfpError(error);
+}

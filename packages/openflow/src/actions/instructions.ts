@@ -1,0 +1,157 @@
+/** Instructions of OpenFlow 1.1 and later (OpenFlow 1.3.5 section 7.2.4). */
+import type { OfpVersion } from '../constants.ts';
+import { OfpError } from '../errors.ts';
+import type { OfpAct } from '../ofp-actions.ts';
+import { ByteWriter, isZero } from './byte-writer.ts';
+import { emitActionList } from './emit-actions.ts';
+import { parseActions } from './parse-actions.ts';
+
+const OFPIT = {
+  gotoTable: 1,
+  writeMetadata: 2,
+  writeActions: 3,
+  applyActions: 4,
+  clearActions: 5,
+  meter: 6,
+} as const;
+
+/** The order in which a flow's instructions run, whatever order they came in. */
+const ORDER = [
+  OFPIT.meter,
+  OFPIT.applyActions,
+  OFPIT.clearActions,
+  OFPIT.writeActions,
+  OFPIT.writeMetadata,
+  OFPIT.gotoTable,
+];
+
+const INSTRUCTIONS = new Set([
+  'meter',
+  'clear_actions',
+  'write_actions',
+  'write_metadata',
+  'goto_table',
+]);
+
+export function isInstruction(act: OfpAct): boolean {
+  return INSTRUCTIONS.has(act.type);
+}
+
+/** OpenFlow 1.0 has actions only. Throws OfpError. */
+export function parseInstructions(bytes: Uint8Array, version: OfpVersion): OfpAct[] {
+  if (version === 1) return parseActions(bytes, version, { allowInstructions: true });
+  const found = splitInstructions(bytes, version);
+  const acts: OfpAct[] = [];
+  for (const type of ORDER) {
+    const body = found.get(type);
+    if (body) acts.push(...parseInstruction(type, body, version));
+  }
+  return acts;
+}
+
+/** Bytes of each instruction, by type. */
+function splitInstructions(bytes: Uint8Array, version: OfpVersion): Map<number, Uint8Array> {
+  if (bytes.length % 8 !== 0) throw new OfpError('OFPBIC_BAD_LEN');
+  const dv = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const found = new Map<number, Uint8Array>();
+  for (let o = 0; o < bytes.length; ) {
+    const type = dv.getUint16(o);
+    const length = dv.getUint16(o + 2);
+    if (length < 8 || length % 8 !== 0 || o + length > bytes.length) {
+      throw new OfpError('OFPBIC_BAD_LEN');
+    }
+    checkInstruction(type, length, version);
+    if (found.has(type))
+      throw new OfpError(version >= 5 ? 'OFPBIC_DUP_INST' : 'OFPBAC_UNSUPPORTED_ORDER');
+    found.set(type, bytes.subarray(o, o + length));
+    o += length;
+  }
+  return found;
+}
+
+function checkInstruction(type: number, length: number, version: OfpVersion): void {
+  if (type === 0xffff) throw new OfpError('OFPBIC_BAD_EXPERIMENTER');
+  const known = type >= 1 && type <= 5;
+  const isMeter = type === OFPIT.meter && version >= 4 && version <= 5;
+  if (!known && !isMeter) throw new OfpError('OFPBIC_UNKNOWN_INST');
+  const actions = type === OFPIT.writeActions || type === OFPIT.applyActions;
+  const exact = type === OFPIT.writeMetadata ? 24 : 8;
+  if (!actions && length !== exact) throw new OfpError('OFPBIC_BAD_LEN');
+}
+
+function parseInstruction(type: number, body: Uint8Array, version: OfpVersion): OfpAct[] {
+  const dv = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  switch (type) {
+    case OFPIT.meter:
+      return [{ type: 'meter', meter: dv.getUint32(4) }];
+    case OFPIT.applyActions:
+      return parseActions(body.subarray(8), version);
+    case OFPIT.clearActions:
+      if (!isZero(body, 4, 8)) throw new OfpError('OFPBIC_BAD_LEN');
+      return [{ type: 'clear_actions' }];
+    case OFPIT.writeActions:
+      return [{ type: 'write_actions', actions: parseActions(body.subarray(8), version) }];
+    case OFPIT.writeMetadata:
+      return [{ type: 'write_metadata', metadata: dv.getBigUint64(8), mask: dv.getBigUint64(16) }];
+    default:
+      return [{ type: 'goto_table', table: body[4]! }];
+  }
+}
+
+export function emitInstructions(acts: readonly OfpAct[], version: OfpVersion): Uint8Array {
+  const w = new ByteWriter();
+  if (version === 1) {
+    emitActionList(w, acts, version);
+    return w.take();
+  }
+  for (let i = 0; i < acts.length; ) {
+    const act = acts[i]!;
+    if (isInstruction(act) && !(act.type === 'meter' && version === 6)) {
+      emitInstruction(w, act, version);
+      i++;
+      continue;
+    }
+    let end = i + 1;
+    while (end < acts.length && !isInstruction(acts[end]!)) end++;
+    emitNested(w, OFPIT.applyActions, acts.slice(i, end), version);
+    i = end;
+  }
+  return w.take();
+}
+
+function emitInstruction(w: ByteWriter, act: OfpAct, version: OfpVersion) {
+  switch (act.type) {
+    case 'meter': {
+      if (version < 4) return;
+      const at = put(w, OFPIT.meter, 8);
+      w.dv.setUint32(at + 4, act.meter);
+      return;
+    }
+    case 'clear_actions':
+      put(w, OFPIT.clearActions, 8);
+      return;
+    case 'write_actions':
+      return emitNested(w, OFPIT.writeActions, act.actions, version);
+    case 'write_metadata': {
+      const at = put(w, OFPIT.writeMetadata, 24);
+      w.dv.setBigUint64(at + 8, act.metadata);
+      w.dv.setBigUint64(at + 16, act.mask);
+      return;
+    }
+    case 'goto_table':
+      w.u8[put(w, OFPIT.gotoTable, 8) + 4] = act.table;
+  }
+}
+
+function put(w: ByteWriter, type: number, length: number): number {
+  const at = w.grow(length);
+  w.dv.setUint16(at, type);
+  w.dv.setUint16(at + 2, length);
+  return at;
+}
+
+function emitNested(w: ByteWriter, type: number, acts: readonly OfpAct[], version: OfpVersion) {
+  const at = put(w, type, 8);
+  emitActionList(w, acts, version);
+  w.dv.setUint16(at + 2, w.length - at);
+}

@@ -1,0 +1,127 @@
+/** NXAST_CT, NXAST_NAT, NXAST_CLONE and NXAST_CONJUNCTION. */
+import { OfpError } from '../errors.ts';
+import type { NatAction, OfpAct } from '../ofp-actions.ts';
+import { readUint } from './byte-writer.ts';
+import { checkSubfieldBits, expectZero, parseField32, subfieldOfNbits } from './field-header.ts';
+import type { RawContext } from './parse-actions.ts';
+
+export const NX_CT_F_COMMIT = 1;
+export const NX_CT_F_FORCE = 2;
+/** The table that stands for none. */
+export const NX_CT_RECIRC_NONE = 0xff;
+
+export const NX_NAT_F = { src: 1, dst: 2, persistent: 4, hash: 8, random: 16 } as const;
+
+/** `range_present` bits, in the order in which the values follow. */
+export const NX_NAT_RANGE = {
+  ipv4Min: 1,
+  ipv4Max: 2,
+  ipv6Min: 4,
+  ipv6Max: 8,
+  protoMin: 16,
+  protoMax: 32,
+} as const;
+
+export function parseCt(c: RawContext): OfpAct {
+  const { u8, dv, o, end } = c;
+  const flags = dv.getUint16(o + 10);
+  if (flags & ~(NX_CT_F_COMMIT | NX_CT_F_FORCE)) throw new OfpError('OFPBAC_BAD_ARGUMENT');
+  const commit = (flags & NX_CT_F_COMMIT) !== 0;
+  const force = (flags & NX_CT_F_FORCE) !== 0;
+  if (force && !commit) throw new OfpError('OFPBAC_BAD_ARGUMENT');
+  const zone = parseZone(c);
+  const table = u8[o + 18]!;
+  expectZero(u8, o + 19, o + 22, 'NXBRC_MUST_BE_ZERO');
+  const alg = dv.getUint16(o + 22);
+  const actions = o + 24 < end ? c.nested(o + 24, end) : [];
+  for (const act of actions) checkCtAction(act);
+  return {
+    type: 'ct',
+    commit,
+    force,
+    zone,
+    ...(table !== NX_CT_RECIRC_NONE && { table }),
+    alg,
+    actions,
+  };
+}
+
+function parseZone({ u8, dv, o }: RawContext) {
+  const bits = dv.getUint16(o + 16);
+  if (dv.getUint32(o + 12) === 0) return bits;
+  const field = parseField32(u8, o + 12);
+  if (!field) throw new OfpError('OFPBAC_BAD_SET_TYPE');
+  const zone = subfieldOfNbits(field, bits);
+  checkSubfieldBits(zone);
+  if (zone.nBits !== 16) throw new OfpError('OFPBAC_BAD_SET_LEN');
+  return zone;
+}
+
+function checkCtAction(act: OfpAct): void {
+  if (act.type === 'nat') return;
+  if (act.type === 'set_field') {
+    if (act.set.field.name === 'ct_mark' || act.set.field.name === 'ct_label') return;
+    throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
+  }
+  throw new OfpError('OFPBAC_BAD_ARGUMENT');
+}
+
+export function parseNat(c: RawContext): OfpAct {
+  const { u8, dv, o, end } = c;
+  expectZero(u8, o + 10, o + 12, 'OFPBAC_BAD_ARGUMENT');
+  const flags = dv.getUint16(o + 12);
+  const present = dv.getUint16(o + 14);
+  let at = o + 16;
+  const take = (bit: number, size: number): bigint | undefined => {
+    if (!(present & bit)) return undefined;
+    if (at + size > end) throw new OfpError('OFPBAC_BAD_LEN');
+    at += size;
+    return readUint(u8, at - size, size);
+  };
+  const { ipv4Min, ipv4Max, ipv6Min, ipv6Max, protoMin, protoMax } = NX_NAT_RANGE;
+  const min4 = take(ipv4Min, 4);
+  const max4 = take(ipv4Max, 4);
+  const min6 = take(ipv6Min, 16);
+  const max6 = take(ipv6Max, 16);
+  const portMin = take(protoMin, 2);
+  const portMax = take(protoMax, 2);
+  const min = min4 ?? min6;
+  const max = max4 ?? max6;
+  const range = min !== undefined && {
+    family: (min4 === undefined ? 6 : 4) as 4 | 6,
+    min,
+    ...(max !== undefined && { max }),
+    ...(portMin !== undefined && { portMin: Number(portMin) }),
+    ...(portMax !== undefined && { portMax: Number(portMax) }),
+  };
+  return { ...natFlags(flags), ...(range && { range }) };
+}
+
+function natFlags(flags: number): NatAction {
+  const { src, dst, persistent, hash, random } = NX_NAT_F;
+  if ((flags & src && flags & dst) || (flags & hash && flags & random)) {
+    throw new OfpError('OFPBAC_BAD_ARGUMENT');
+  }
+  const direction = flags & src ? 'src' : flags & dst ? 'dst' : undefined;
+  return {
+    type: 'nat',
+    ...(direction && { direction: direction as 'src' | 'dst' }),
+    ...(flags & persistent && { persistent: true }),
+    ...(flags & hash && { hash: true }),
+    ...(flags & random && { random: true }),
+  };
+}
+
+export function parseClone(c: RawContext): OfpAct {
+  return { type: 'clone', actions: c.nested(c.o + 16, c.end) };
+}
+
+/** The clause must be one of at least two and at most 64. */
+export function parseConjunction({ u8, dv, o }: RawContext): OfpAct {
+  const clause = u8[o + 10]!;
+  const nClauses = u8[o + 11]!;
+  if (nClauses < 2 || nClauses > 64 || clause >= nClauses) {
+    throw new OfpError('NXBAC_BAD_CONJUNCTION');
+  }
+  return { type: 'conjunction', id: dv.getUint32(o + 12), clause, nClauses };
+}

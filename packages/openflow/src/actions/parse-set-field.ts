@@ -1,0 +1,102 @@
+/** OFPAT_SET_FIELD, NXAST_REG_LOAD and NXAST_REG_LOAD2: one action in three forms. */
+import type { Field } from '@heddle/packet';
+import { OfpError } from '../errors.ts';
+import { ofp11PortToOfp10 } from '../match/ofp-port.ts';
+import { type FieldHeader, parseFieldHeader } from '../match/oxm-header.ts';
+import type { FieldValue, OfpAct } from '../ofp-actions.ts';
+import { readUint } from './byte-writer.ts';
+import {
+  checkSubfieldBits,
+  expectZero,
+  fieldBits,
+  isVariable,
+  parseField32,
+  subfieldOfNbits,
+} from './field-header.ts';
+import type { RawContext } from './parse-actions.ts';
+
+/** The mask of a whole field as a value of its width. */
+export function exactMask(field: Field): bigint {
+  return (1n << BigInt(field.width)) - 1n;
+}
+
+/** An OXM entry at `o`, zeros up to the end of the action. */
+export function parseSetField(c: RawContext, o: number): OfpAct {
+  return { type: 'set_field', set: parseEntry(c, o) };
+}
+
+/** NXAST_REG_LOAD2, which set_field carries where the standard action cannot. */
+export function parseRegLoad2(c: RawContext): OfpAct {
+  return { type: 'set_field', set: parseEntry(c, c.o + 10), compat: 'load2' };
+}
+
+function parseEntry(c: RawContext, o: number): FieldValue {
+  const { u8, end } = c;
+  const header = parseFieldHeader(u8, o, end);
+  const { hasMask } = header;
+  const field = setFieldOf(header, u8[o + 3]!);
+  const length = hasMask ? header.payloadLength / 2 : header.payloadLength;
+  const at = o + header.headerLength;
+  const next = at + header.payloadLength;
+  if (next > end) throw new OfpError('OFPBMC_BAD_LEN');
+  const raw = readUint(u8, at, length);
+  const mask = hasMask ? readUint(u8, at + length, length) : exactMask(field);
+  if (raw & ~mask) throw new OfpError('OFPBMC_BAD_WILDCARDS');
+  if (hasMask && c.version < 6 && c.dv.getUint16(c.o) === OFPAT_SET_FIELD) {
+    throw new OfpError('OFPBAC_BAD_SET_MASK');
+  }
+  expectZero(u8, next, end, 'OFPBAC_BAD_SET_ARGUMENT');
+  const value = setFieldValue(field, raw);
+  if (value === undefined || field.readOnly || field.name === 'in_port_oxm') {
+    throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
+  }
+  return { field, value, mask };
+}
+
+const OFPAT_SET_FIELD = 25;
+
+/** A code point is looked up with its length: a wrong one is no field. */
+function setFieldOf(header: FieldHeader, lengthByte: number): Field {
+  const { hasMask, payloadLength } = header;
+  const field = header.point?.field;
+  const length = hasMask ? payloadLength / 2 : payloadLength;
+  if (field && isVariable(field) && Number.isInteger(length)) {
+    if (length > field.width >> 3) throw new OfpError('OFPBAC_BAD_SET_TYPE');
+    return field;
+  }
+  if (!field || length !== field.width >> 3 || (hasMask && field.masking === 'none')) {
+    throw new OfpError(lengthByte === 0 ? 'OFPBAC_BAD_SET_TYPE' : 'OFPBAC_BAD_SET_LEN');
+  }
+  return field;
+}
+
+/** What the field can hold: undefined for a value of too many bits or a port that has no number. */
+export function setFieldValue(field: Field, value: bigint): bigint | undefined {
+  if (field.format === 'OpenFlow 1.1+ port') {
+    const port = ofp11PortToOfp10(Number(value));
+    return port === undefined ? undefined : BigInt(port);
+  }
+  return (value & ~legalBits(field)) === 0n ? value : undefined;
+}
+
+/** Bits that a value of the field may have; `vlan_vid` carries OFPVID_PRESENT. */
+export function legalBits(field: Field): bigint {
+  if (field.name === 'vlan_vid') return 0x1fffn;
+  if (field.name === 'nw_tos') return 0xfcn;
+  return (1n << BigInt(fieldBits(field))) - 1n;
+}
+
+/** 10: ofs and n_bits, 12: the field, 16: 64 bits of value. */
+export function parseRegLoad(c: RawContext): OfpAct {
+  const { u8, dv, o } = c;
+  const field = parseField32(u8, o + 12);
+  if (!field) throw new OfpError('OFPBAC_BAD_SET_TYPE');
+  const dst = subfieldOfNbits(field, dv.getUint16(o + 10));
+  checkSubfieldBits(dst);
+  if (field.readOnly) throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
+  const value = readUint(u8, o + 16, 8);
+  if (value >> BigInt(dst.nBits) !== 0n) throw new OfpError('OFPBAC_BAD_ARGUMENT');
+  const shift = BigInt(dst.ofs);
+  const mask = ((1n << BigInt(dst.nBits)) - 1n) << shift;
+  return { type: 'set_field', set: { field, value: value << shift, mask }, compat: 'load' };
+}
