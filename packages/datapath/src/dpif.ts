@@ -137,6 +137,7 @@ export interface Dpif extends Disposable {
   /** Removes a port; an internal device is destroyed with it. */
   portDel(port: OdpPort): Promise<void>;
   ports(): Iterable<DpPort>;
+  port(port: OdpPort): DpPort | undefined;
   portStats(port: OdpPort): PortStats;
   /** Called when a port's device vanished, came back, was renamed or changed state. */
   onPortChange(listener: (port: OdpPort) => void): void;

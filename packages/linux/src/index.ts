@@ -15,6 +15,7 @@ export {
 } from './packet-socket.ts';
 export type { Address, Neighbour, Route, RouteRequest } from './rtnetlink/ip.ts';
 export { LINK_STATS, type Link, type LinkStats } from './rtnetlink/link.ts';
+export { LinkTable } from './rtnetlink/link-table.ts';
 export { type LinkEvent, LinkMonitor } from './rtnetlink/monitor.ts';
 export { type LinkChange, type NewLink, Rtnl } from './rtnetlink/rtnl.ts';
 export type { Direction, FilterPlace, Qdisc, TcFilter } from './rtnetlink/tc.ts';

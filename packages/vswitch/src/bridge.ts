@@ -1,6 +1,6 @@
 /** A Bridge row made real. */
 import type { OdpPort, VportType } from '@heddle/datapath';
-import type { Rtnl } from '@heddle/linux';
+import type { LinkTable } from '@heddle/linux';
 import type { Idl } from '@heddle/ovsdb';
 import { type Clock, messageOf, vlog } from '@heddle/runtime';
 import type { Backer } from './backer.ts';
@@ -120,10 +120,10 @@ export class Bridge {
   }
 
   /** Addresses, MTUs and the datapath id, which depend on what devices there are. */
-  configureDevices(rtnl: Rtnl): void {
-    this.#configureMtu(rtnl);
-    this.#configureMacs(rtnl);
-    const local = rtnl.link(this.name);
+  configureDevices(links: LinkTable): void {
+    this.#configureMtu(links);
+    this.#configureMacs(links);
+    const local = links.link(this.name);
     const given = this.row.other_config.get('datapath-id');
     if (given !== undefined && /^(0x)?[0-9a-fA-F]{1,16}$/.test(given)) {
       this.datapathId = given.replace(/^0x/, '').toLowerCase().padStart(16, '0');
@@ -157,47 +157,47 @@ export class Bridge {
   }
 
   /** Internal ports follow the smallest MTU of the others unless told otherwise. */
-  #configureMtu(rtnl: Rtnl): void {
+  #configureMtu(links: LinkTable): void {
     let min = Infinity;
     for (const iface of this.ifaces.values()) {
       if (iface.type === 'internal' || iface.odpPort === undefined) continue;
-      min = Math.min(min, rtnl.link(iface.name)?.mtu ?? Infinity);
+      min = Math.min(min, links.link(iface.name)?.mtu ?? Infinity);
     }
     for (const iface of this.ifaces.values()) {
       if (iface.odpPort === undefined) continue;
       const follow = iface.type === 'internal' && min !== Infinity ? min : undefined;
       const mtu = iface.row.mtu_request ?? follow;
-      const link = mtu === undefined ? undefined : rtnl.link(iface.name);
+      const link = mtu === undefined ? undefined : links.link(iface.name);
       if (!link || mtu === undefined || link.mtu === mtu) continue;
-      this.#set(rtnl, iface.name, { mtu });
+      this.#set(links, iface.name, { mtu });
     }
   }
 
-  #configureMacs(rtnl: Rtnl): void {
+  #configureMacs(links: LinkTable): void {
     for (const iface of this.ifaces.values()) {
-      const mac = iface.name === this.name ? this.#bridgeMac(rtnl) : iface.row.mac;
+      const mac = iface.name === this.name ? this.#bridgeMac(links) : iface.row.mac;
       if (mac === undefined || iface.type !== 'internal' || iface.odpPort === undefined) continue;
-      const link = rtnl.link(iface.name);
-      if (link && link.mac !== mac.toLowerCase()) this.#set(rtnl, iface.name, { mac });
+      const link = links.link(iface.name);
+      if (link && link.mac !== mac.toLowerCase()) this.#set(links, iface.name, { mac });
     }
   }
 
   /** other_config:hwaddr, else the lowest address of the ports that are real devices. */
-  #bridgeMac(rtnl: Rtnl): string | undefined {
+  #bridgeMac(links: LinkTable): string | undefined {
     const given = this.row.other_config.get('hwaddr');
     if (given !== undefined && /^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/.test(given)) return given;
     let lowest: string | undefined;
     for (const iface of this.ifaces.values()) {
       if (iface.type !== 'system' || iface.odpPort === undefined) continue;
-      const mac = rtnl.link(iface.name)?.mac;
+      const mac = links.link(iface.name)?.mac;
       if (mac !== undefined && mac !== '' && (lowest === undefined || mac < lowest)) lowest = mac;
     }
     return lowest;
   }
 
-  #set(rtnl: Rtnl, name: string, change: { mtu?: number; mac?: string }): void {
+  #set(links: LinkTable, name: string, change: { mtu?: number; mac?: string }): void {
     try {
-      rtnl.setLink(name, change);
+      links.setLink(name, change);
     } catch (error) {
       log.rl.warn(`could not set ${Object.keys(change)[0]} of ${name}: ${messageOf(error)}`, name);
     }

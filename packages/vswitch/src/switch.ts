@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Dpif } from '@heddle/datapath';
-import { type Link, LinkMonitor, Rtnl } from '@heddle/linux';
+import { type LinkEvent, LinkTable } from '@heddle/linux';
 import { Idl, vswitchSchema } from '@heddle/ovsdb';
 import { type Clock, coverage, messageOf, OVS_VERSION, realClock, vlog } from '@heddle/runtime';
 import { Backer } from './backer.ts';
@@ -17,6 +17,7 @@ const log = vlog.module('bridge');
 const reconfigured = coverage.counter('bridge_reconfigure');
 const STATS_INTERVAL_MS = 5000;
 const HOUSEKEEPING_MS = 1000;
+const STATUS_DELAY_MS = 50;
 const DATAPATH_TYPES = ['netdev', 'system'];
 
 export interface SwitchOptions {
@@ -31,8 +32,7 @@ export class Switch {
   readonly backers = new Map<string, Backer>();
   readonly #options: SwitchOptions;
   readonly #clock: Clock;
-  readonly #rtnl = new Rtnl();
-  readonly #monitor: LinkMonitor;
+  readonly #links = new LinkTable((events) => this.#linkEvents(events));
   readonly #timers: NodeJS.Timeout[] = [];
   #adopted = new Map<Backer, AdoptedPorts>();
   #running: Promise<void> = Promise.resolve();
@@ -50,10 +50,6 @@ export class Switch {
       this.#firstDone = resolve;
     });
     this.idl = new Idl(vswitchSchema, { remote: options.remote, lock: 'ovs_vswitchd' });
-    this.#monitor = new LinkMonitor((event) =>
-      this.#linkEvent(event.type === 'overrun' ? undefined : event.link),
-    );
-    this.#monitor.keepAlive(false);
   }
 
   start(): void {
@@ -72,7 +68,7 @@ export class Switch {
   async stop(cleanup: boolean): Promise<void> {
     this.#stopped = true;
     for (const timer of this.#timers) clearInterval(timer);
-    this.#monitor.close();
+    this.#links.close();
     await this.#running;
     for (const backer of this.backers.values()) {
       backer.udpif.stop();
@@ -115,7 +111,7 @@ export class Switch {
     }
     changed = this.#connectPatches() || changed;
     await this.#dropLeftovers();
-    for (const bridge of this.bridges.values()) bridge.configureDevices(this.#rtnl);
+    for (const bridge of this.bridges.values()) bridge.configureDevices(this.#links);
     this.#updateAdminState();
     this.#configureBackers(root, changed);
     await this.#writeBack(root, nextCfg);
@@ -216,13 +212,13 @@ export class Switch {
   /** Packets go out only of devices that are up. */
   #updateAdminState(): boolean {
     let changed = false;
-    for (const iface of this.ifaces()) changed = this.#adminState(iface, undefined) || changed;
+    for (const iface of this.ifaces()) changed = this.#adminState(iface) || changed;
     return changed;
   }
 
-  #adminState(iface: Iface, link: Link | undefined): boolean {
+  #adminState(iface: Iface): boolean {
     if (!iface.port || iface.type === 'patch') return false;
-    const device = link ?? this.#rtnl.link(iface.name);
+    const device = this.#links.link(iface.name);
     // A device in another namespace is not ours to judge: its own end says whether it takes packets.
     const up = device === undefined || iface.type === 'internal' || device.up;
     if (iface.port.mayEnable === up) return false;
@@ -246,47 +242,64 @@ export class Switch {
         datapath_id: bridge.datapathId || undefined,
         datapath_version: '<built-in>',
       });
-      this.#bridgeStatus(txn, bridge);
+      for (const iface of bridge.ifaces.values()) this.#writeStatus(txn, iface);
     }
     const result = await txn.commit();
     if (result.status === 'error') log.rl.err(`database: ${result.error}: ${result.details}`);
     else if (result.status === 'try-again') this.reconfigureSoon();
   }
 
-  #bridgeStatus(txn: ReturnType<Idl<Schema>['txn']>, bridge: Bridge): void {
-    for (const iface of bridge.ifaces.values()) {
-      if (!this.idl.get('Interface', iface.row._uuid)) continue;
-      const link = iface.type === 'patch' ? undefined : this.#rtnl.link(iface.name);
-      txn.update('Interface', iface.row._uuid, interfaceStatus(iface, link));
-    }
+  #writeStatus(txn: ReturnType<Idl<Schema>['txn']>, iface: Iface): void {
+    if (!this.idl.get('Interface', iface.row._uuid)) return;
+    const link = iface.type === 'patch' ? undefined : this.#links.link(iface.name);
+    txn.update('Interface', iface.row._uuid, interfaceStatus(iface, link));
   }
 
   #statusTimer: NodeJS.Timeout | undefined;
+  readonly #statusOf = new Set<Iface>();
 
-  /** Writes interfaces' status soon: events come in bursts. */
-  #statusSoon(): void {
+  /** Writes an interface's status soon: events come in bursts. */
+  #statusSoon(iface: Iface): void {
+    this.#statusOf.add(iface);
     this.#statusTimer ??= setTimeout(() => {
       this.#statusTimer = undefined;
+      const ifaces = [...this.#statusOf];
+      this.#statusOf.clear();
       if (this.#stopped || !this.#configured || !this.idl.synced || !this.idl.hasLock) return;
       const txn = this.idl.txn();
-      for (const bridge of this.bridges.values()) this.#bridgeStatus(txn, bridge);
+      for (const i of ifaces) {
+        if (this.bridges.get(i.home.bundle.bridge.name)?.ifaces.get(i.name) === i)
+          this.#writeStatus(txn, i);
+      }
       void txn.commit();
-    }, 50);
+    }, STATUS_DELAY_MS);
   }
 
-  #linkEvent(link: Link | undefined): void {
-    if (!this.#configured) return;
-    if (!link) {
-      this.reconfigureSoon();
-      return;
+  #linkEvents(events: readonly LinkEvent[]): void {
+    if (!this.#configured || this.#stopped) return;
+    const devices = new Map<Bridge, Set<Iface>>();
+    for (const event of events) {
+      if (event.type === 'overrun') this.reconfigureSoon();
+      else this.#collect(event.link.name, devices);
     }
+    for (const [bridge, ifaces] of devices) {
+      const open = [...ifaces].filter((iface) => iface.isOpen);
+      if (open.length < ifaces.size) this.reconfigureSoon();
+      let changed = false;
+      for (const iface of open) changed = this.#adminState(iface) || changed;
+      if (changed) bridge.backer.udpif.configChanged();
+      if (open.length > 0) bridge.configureDevices(this.#links);
+      for (const iface of ifaces) this.#statusSoon(iface);
+    }
+  }
+
+  #collect(device: string, into: Map<Bridge, Set<Iface>>): void {
     for (const bridge of this.bridges.values()) {
-      const iface = bridge.ifaces.get(link.name);
+      const iface = bridge.ifaces.get(device);
       if (!iface) continue;
-      if (!iface.isOpen) this.reconfigureSoon();
-      else if (this.#adminState(iface, undefined)) bridge.backer.udpif.configChanged();
-      if (iface.isOpen) bridge.configureDevices(this.#rtnl);
-      this.#statusSoon();
+      const there = into.get(bridge);
+      if (there) there.add(iface);
+      else into.set(bridge, new Set([iface]));
     }
   }
 
@@ -296,9 +309,9 @@ export class Switch {
     if (!port) return;
     const iface = this.bridges.get(port.bundle.bridge.name)?.ifaces.get(port.name);
     if (!iface) return;
-    const present = [...backer.dpif.ports()].find((p) => p.portNo === odpPort);
+    const present = backer.dpif.port(odpPort);
     if (present?.name === iface.name && present.ifindex !== 0) {
-      this.#statusSoon();
+      this.#statusSoon(iface);
       return;
     }
     log.info(`${iface.name}: device is gone`);

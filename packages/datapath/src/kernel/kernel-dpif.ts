@@ -86,6 +86,10 @@ export class KernelDpif implements Dpif {
     return this.#ports.ports();
   }
 
+  port(port: OdpPort): DpPort | undefined {
+    return this.#ports.get(port);
+  }
+
   portStats(port: OdpPort): PortStats {
     return this.#ports.stats(port);
   }

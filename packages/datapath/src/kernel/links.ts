@@ -1,7 +1,9 @@
 /**
  * Our programs at the ingress of devices, for longer than this process lives. A TCX link (Linux
  * 6.6) is pinned as `links/port_IFINDEX` or `links/inject`; before, a clsact filter stays with the
- * device, and a file of the same name under `links` is a directory that says so.
+ * device, and a file of the same name under `links` is a directory that says so. A TCX link takes
+ * an RCU grace period (10 ms and more) to attach and another to go, with everybody's netlink held
+ * up: where many ports come at once they get filters, which take none.
  */
 import {
   closeSync,
@@ -22,11 +24,16 @@ export type AttachMode = 'auto' | 'tcx' | 'clsact';
 const FILTER_NAME = 'heddle';
 const PRIORITY = 49152;
 const HANDLE = 1;
+/** So many TCX links may be attached at once, and one more in each interval. */
+const TCX_BURST = 16;
+const TCX_INTERVAL_MS = 250;
 
 export class Links {
   readonly #dir: string;
   readonly #rtnl: Rtnl;
   #mode: AttachMode;
+  #tcxAllowance = TCX_BURST;
+  #tcxSince = performance.now();
 
   constructor(dir: string, rtnl: Rtnl, mode: AttachMode = 'auto') {
     this.#dir = join(dir, 'links');
@@ -36,10 +43,21 @@ export class Links {
 
   attach(name: string, program: number, ifindex: number): void {
     this.detach(name, ifindex);
-    if (this.#mode !== 'clsact' && this.#attachTcx(name, program, ifindex)) return;
+    if (this.#mayTcx() && this.#attachTcx(name, program, ifindex)) return;
     this.#rtnl.ensureClsact(ifindex);
     this.#rtnl.setBpfFilter(place(ifindex), { fd: program, name: FILTER_NAME });
     mkdirSync(join(this.#path(name), String(ifindex)), { recursive: true });
+  }
+
+  #mayTcx(): boolean {
+    if (this.#mode !== 'auto') return this.#mode === 'tcx';
+    const now = performance.now();
+    const earned = (now - this.#tcxSince) / TCX_INTERVAL_MS;
+    this.#tcxAllowance = Math.min(TCX_BURST, this.#tcxAllowance + earned);
+    this.#tcxSince = now;
+    if (this.#tcxAllowance < 1) return false;
+    this.#tcxAllowance--;
+    return true;
   }
 
   /** False when the kernel does not know TCX. */

@@ -34,6 +34,8 @@ export class PortTable {
   readonly #links: Links;
   readonly #outs: Uint32Array;
   readonly #ports = new Map<OdpPort, Port>();
+  readonly #byIfindex = new Map<number, Port>();
+  readonly #byName = new Map<string, Port>();
   readonly #slots: SlotAllocator;
   readonly #listeners: ((port: OdpPort) => void)[] = [];
 
@@ -66,7 +68,7 @@ export class PortTable {
   }
 
   add(name: string, type: VportType, requested?: OdpPort): OdpPort {
-    const known = [...this.#ports.values()].find((p) => p.name === name);
+    const known = this.#byName.get(name);
     if (known !== undefined) {
       if (known.ifindex !== 0) throw new SystemError('EBUSY', name);
       this.remove(known.portNo);
@@ -92,6 +94,7 @@ export class PortTable {
     const port = this.#ports.get(portNo);
     if (port === undefined) throw new SystemError('ENODEV', `port ${portNo}`);
     this.#ports.delete(portNo);
+    if (this.#byName.get(port.name) === port) this.#byName.delete(port.name);
     this.#programs.maps['port_notes']!.delete(portNo);
     const { ifindex } = port;
     this.#leave(port);
@@ -118,7 +121,7 @@ export class PortTable {
       const slot = this.#outs[portNo * OUT.words + OUT.slotAndMode]! & 0xffff;
       const port: Port = { portNo, name, type, slot, ifindex };
       used.add(slot);
-      this.#ports.set(portNo, port);
+      this.#index(port);
       const device = devices.get(ifindex);
       if (device !== undefined && this.#links.isAttached(linkName(ifindex), ifindex)) {
         this.#describe(port, device);
@@ -179,8 +182,7 @@ export class PortTable {
     const device = rtnl.link(own);
     if (device === undefined) throw new SystemError('ENODEV', name);
     if (device.master !== undefined) throw new SystemError('EBUSY', name);
-    for (const p of this.#ports.values())
-      if (p.ifindex === device.index) throw new SystemError('EBUSY', name);
+    if (this.#byIfindex.has(device.index)) throw new SystemError('EBUSY', name);
     if (type !== 'internal') rtnl.setLink(device.index, { promisc: true });
     return device;
   }
@@ -202,11 +204,17 @@ export class PortTable {
     entry.writeUInt32LE(port.portNo, 0);
     entry.writeUInt32LE(port.slot, 4);
     this.#programs.maps['ports']!.update(device.index, entry);
-    this.#ports.set(port.portNo, port);
+    this.#index(port);
     this.#writeNote(port);
     this.#describe(port, device);
     const program = this.#programs.programs['port_in']!;
     this.#links.attach(linkName(device.index), program, device.index);
+  }
+
+  #index(port: Port): void {
+    this.#ports.set(port.portNo, port);
+    this.#byName.set(port.name, port);
+    if (port.ifindex !== 0) this.#byIfindex.set(port.ifindex, port);
   }
 
   #writeNote(port: Port): void {
@@ -235,6 +243,7 @@ export class PortTable {
     this.#outs[port.portNo * OUT.words + OUT.ifindex] = 0;
     this.#programs.maps['ports']!.delete(port.ifindex);
     this.#links.detach(linkName(port.ifindex), port.ifindex);
+    this.#byIfindex.delete(port.ifindex);
     port.ifindex = 0;
   }
 
@@ -243,7 +252,7 @@ export class PortTable {
       this.#sweep();
       return;
     }
-    const port = this.#at(ifindex);
+    const port = this.#byIfindex.get(ifindex);
     if (port === undefined) {
       this.#peerCame(device);
       return;
@@ -252,8 +261,7 @@ export class PortTable {
       this.#leave(port);
     } else {
       if (port.type !== 'internal' && device.name !== port.name) {
-        port.name = device.name;
-        this.#writeNote(port);
+        this.#rename(port, device.name);
       }
       this.#describe(port, device);
     }
@@ -263,21 +271,23 @@ export class PortTable {
   /** A veth's end that comes into our namespace is not to be reached by bpf_redirect_peer any more. */
   #peerCame(peer: Link | undefined): void {
     if (peer?.peerIndex === undefined || peer.peerNetnsid !== undefined) return;
-    const port = this.#at(peer.peerIndex);
+    const port = this.#byIfindex.get(peer.peerIndex);
     const device = port && this.#devices.rtnl.link(port.ifindex);
     if (device !== undefined) this.#describe(port!, device);
   }
 
-  #at(ifindex: number): Port | undefined {
-    for (const p of this.#ports.values()) if (p.ifindex === ifindex) return p;
-    return undefined;
+  #rename(port: Port, name: string): void {
+    if (this.#byName.get(port.name) === port) this.#byName.delete(port.name);
+    port.name = name;
+    this.#byName.set(name, port);
+    this.#writeNote(port);
   }
 
   /** Looks for ports whose devices left unnoticed. */
   #sweep(): void {
     const there = new Set(this.#devices.rtnl.links({ stats: false }).map((l) => l.index));
-    for (const p of this.#ports.values())
-      if (p.ifindex !== 0 && !there.has(p.ifindex)) this.#deviceChanged(p.ifindex, undefined);
+    for (const p of [...this.#byIfindex.values()])
+      if (!there.has(p.ifindex)) this.#deviceChanged(p.ifindex, undefined);
   }
 }
 

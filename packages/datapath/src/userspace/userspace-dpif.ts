@@ -138,6 +138,10 @@ export class UserspaceDpif implements Dpif {
     return this.#ports.values();
   }
 
+  port(portNo: OdpPort): DpPort | undefined {
+    return this.#ports.get(portNo);
+  }
+
   portStats(portNo: OdpPort): PortStats {
     const port = this.#ports.get(portNo);
     if (port === undefined) throw new SystemError('ENODEV', `port ${portNo}`);

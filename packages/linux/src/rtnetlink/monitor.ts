@@ -38,6 +38,11 @@ export class LinkMonitor implements Disposable {
     return this;
   }
 
+  /** Takes in what has happened by now. */
+  poll(): void {
+    while (this.#drain());
+  }
+
   close(): void {
     this.#watcher.close();
     this.#socket.close();
@@ -47,13 +52,15 @@ export class LinkMonitor implements Disposable {
     this.close();
   }
 
-  #drain(): void {
+  /** Whether there may be more. */
+  #drain(): boolean {
     for (let i = 0; i < DATAGRAMS_PER_TURN && !this.#socket.fd.closed; i++) {
       const datagram = this.#receive();
       if (datagram === 'overrun') this.#listener({ type: 'overrun' });
       else if (datagram) this.#deliver(datagram);
-      else return;
+      else return false;
     }
+    return !this.#socket.fd.closed;
   }
 
   #receive(): Uint8Array | 'overrun' | undefined {
@@ -68,6 +75,8 @@ export class LinkMonitor implements Disposable {
   #deliver(datagram: Uint8Array): void {
     for (const { type, payload } of parseMessages(datagram)) {
       if (type !== RTM_NEWLINK && type !== RTM_DELLINK) continue;
+      // AF_BRIDGE tells of a bridge's ports, not of devices.
+      if (payload[0] !== 0) continue;
       const kind = type === RTM_NEWLINK ? 'new' : 'deleted';
       this.#listener({ type: kind, link: parseLink(payload) });
     }

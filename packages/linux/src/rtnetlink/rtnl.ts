@@ -178,10 +178,13 @@ export class Rtnl implements Disposable {
     return all.map((m) => tc.parseQdisc(m.payload)).filter((q) => q.ifindex === ifindex);
   }
 
-  /** The clsact qdisc, if it is not there yet. */
+  /** The clsact qdisc, if it is not there yet. Listing comes last: the kernel lists all devices'. */
   ensureClsact(ifindex: number): void {
-    if (this.qdiscs(ifindex).some((q) => q.kind === 'clsact')) return;
-    this.#request('add clsact', tc.RTM_NEWQDISC, CREATE, tc.emitClsact(ifindex));
+    try {
+      this.#request('add clsact', tc.RTM_NEWQDISC, CREATE, tc.emitClsact(ifindex));
+    } catch (error) {
+      if (!this.qdiscs(ifindex).some((q) => q.kind === 'clsact')) throw error;
+    }
   }
 
   /** Takes every filter of both directions with it. */
