@@ -10,6 +10,7 @@ export {
 export { setMatchField } from './match-field.ts';
 export { formatMatch, formatPacketType, type MatchFormat } from './match-format.ts';
 export { parseMatchField } from './match-parse.ts';
+export { normalizeMatch, normalizeMatchLogged } from './normalize.ts';
 export {
   formatPort,
   ofp10PortToOfp11,

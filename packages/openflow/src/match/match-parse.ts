@@ -90,9 +90,18 @@ function setField(match: Match, field: Field, text: string, names?: PortNames): 
 /** A mask of zeros leaves the match as it is. */
 function setMatchText(match: Match, field: Field, { value, mask }: FieldText): Protocols {
   if (mask.every((b) => b === 0)) return OFPUTIL_P_ANY;
+  if (isOtherFamily(match, field)) return fieldProtocols(field, mask);
   const exact = mask.every((b) => b === 0xff);
   setMatchFieldBytes(match, fieldPlan(field), value, 0, exact ? undefined : mask);
   return fieldProtocols(field, mask);
+}
+
+/** IPv4's and IPv6's addresses share their place: those of the wrong family would be lost anyway. */
+function isOtherFamily({ key }: Match, field: Field): boolean {
+  const type = key.dlType;
+  if (field.name === 'ip_src' || field.name === 'ip_dst') return type === ETH_P_IPV6;
+  if (field.name !== 'ipv6_src' && field.name !== 'ipv6_dst') return false;
+  return type !== 0 && type !== ETH_P_IPV6;
 }
 
 /** A VLAN id, or 0xffff for untagged. */

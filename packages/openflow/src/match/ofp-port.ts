@@ -60,10 +60,9 @@ export function quoteName(name: string): string {
     : JSON.stringify(name);
 }
 
-/** Numbers in any base of C, reserved names in any case, names of ports, quoted or not. */
+/** Decimal numbers, reserved names in any case, names of ports, quoted or not. */
 export function parsePort(text: string, names?: PortNames): number | undefined {
-  const number = parseInteger(text);
-  if (number !== undefined) return parsePortNumber(number);
+  if (/^[+-]?\d+$/.test(text)) return parsePortNumber(Number(text));
   const reserved = reservedPorts.get(text.toUpperCase());
   if (reserved !== undefined) return reserved;
   return names?.portOf(unquote(text));
@@ -83,15 +82,4 @@ function unquote(text: string): string {
   } catch {
     return text;
   }
-}
-
-/** As strtol with base 0 reads a whole string. */
-function parseInteger(text: string): number | undefined {
-  const m = /^([+-]?)(0[xX][0-9a-fA-F]+|\d+)$/.exec(text);
-  if (!m) return undefined;
-  const digits = m[2]!;
-  const isOctal = /^0[0-7]+$/.test(digits);
-  if (/^0\d/.test(digits) && !isOctal) return undefined;
-  const value = isOctal ? Number.parseInt(digits, 8) : Number(digits);
-  return m[1] === '-' ? -value : value;
 }

@@ -23,7 +23,7 @@ import {
   type OxmVersion,
   writeHeader,
 } from './oxm-header.ts';
-import { ETH_P_MPLS, ETH_P_MPLSM, ETH_P_NSH, networkType } from './prerequisites.ts';
+import { ETH_P_MPLS, ETH_P_MPLSM, networkType } from './prerequisites.ts';
 
 /** All fields at once, with masks, and all tun_metadata. */
 const MAX_LENGTH = 24 * 1024;
@@ -144,6 +144,7 @@ function putEntries(start: number, match: Match, version: OxmVersion): number {
   o = putGroup(o, match, ETHERNET, version);
   if (mask.vlanTci0 !== 0) o = putVlan(o, match, version);
   o = putNetwork(o, match, version);
+  o = putGroup(o, match, NSH, version);
   o = putTunnel(o, match, version);
   o = putGroup(o, match, version >= 6 ? XREGS : REGS, version);
   o = putGroup(o, match, CT, version);
@@ -169,11 +170,8 @@ function putNetwork(start: number, match: Match, version: OxmVersion): number {
       return putTransport(putIp(o, match, version), match, version, IPPROTO_ICMP);
     }
     case ETH_P_IPV6: {
-      let o = putGroup(start, match, IPV6_ADDRESSES, version);
-      o = putGroup(o, match, version === 0 ? IP_NXM : IP_OXM, version);
-      o = putGroup(o, match, IPV6_LABEL, version);
-      o = putGroup(o, match, NW_PROTO, version);
-      return putTransport(o, match, version, IPPROTO_ICMPV6);
+      const o = putGroup(start, match, IPV6_ADDRESSES, version);
+      return putTransport(putIp(o, match, version), match, version, IPPROTO_ICMPV6);
     }
     case ETH_P_ARP:
     case ETH_P_RARP:
@@ -181,15 +179,14 @@ function putNetwork(start: number, match: Match, version: OxmVersion): number {
     case ETH_P_MPLS:
     case ETH_P_MPLSM:
       return putGroup(start, match, MPLS, version);
-    case ETH_P_NSH:
-      return putGroup(start, match, NSH, version);
     default:
       return start;
   }
 }
 
 function putIp(start: number, match: Match, version: OxmVersion): number {
-  const o = putGroup(start, match, version === 0 ? IP_NXM : IP_OXM, version);
+  let o = putGroup(start, match, version === 0 ? IP_NXM : IP_OXM, version);
+  o = putGroup(o, match, IPV6_LABEL, version);
   return putGroup(o, match, NW_PROTO, version);
 }
 

@@ -21,7 +21,7 @@ import type { Match } from '../match.ts';
 
 export const ETH_P_MPLS = 0x8847;
 export const ETH_P_MPLSM = 0x8848;
-export const ETH_P_NSH = 0x894f;
+const ETH_P_NSH = 0x894f;
 
 const CS_TRACKED = 0x20;
 const CS_INVALID = 0x10;
