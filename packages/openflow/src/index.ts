@@ -1,3 +1,4 @@
+export * from './actions/index.ts';
 export * from './constants.ts';
 export * from './errors.ts';
 export * from './match/index.ts';
@@ -5,3 +6,4 @@ export * from './match.ts';
 export * from './messages.ts';
 export * from './msgs/index.ts';
 export * from './ofp-actions.ts';
+export * from './vconn/index.ts';

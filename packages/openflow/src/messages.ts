@@ -2,6 +2,7 @@
  * Messages, independent of the version that carries them. `decodeMessage` makes them of bytes,
  * `encodeMessage` bytes of them; what a version cannot say is an error of the encoder.
  */
+import type { Field } from '@heddle/packet';
 import type { OfpVersion } from './constants.ts';
 import type { Match } from './match.ts';
 import type { OfpAct } from './ofp-actions.ts';
@@ -285,6 +286,8 @@ export interface GroupProps {
   readonly selectionMethod: string;
   readonly selectionMethodParam: bigint;
   readonly fields: Match | undefined;
+  /** The same by name, which the wire needs: bits of each field that are hashed. */
+  readonly fieldArray?: readonly { readonly field: Field; readonly mask: bigint }[];
 }
 
 export interface GroupMod {
@@ -468,7 +471,7 @@ export type OfpBody =
   | ({ readonly type: 'meter_mod' } & MeterMod)
   | { readonly type: 'role_request' | 'role_reply'; readonly role: ControllerRole; readonly generationId?: bigint; /** OpenFlow 1.5. */ readonly shortId?: number }
   | { readonly type: 'role_status'; readonly role: ControllerRole; readonly reason: number; readonly generationId: bigint }
-  | { readonly type: 'get_async_reply' | 'set_async'; /** As OpenFlow 1.0 to 1.2's NXT_SET_ASYNC_CONFIG2 or 1.3's. */ readonly config: AsyncConfig }
+  | { readonly type: 'get_async_reply' | 'set_async'; readonly config: AsyncConfig; /** Of a message of properties: those that it has, 1 << OFPACPT_*. */ readonly given?: number }
   | { readonly type: 'table_status'; readonly reason: number; readonly table: TableMod }
   | { readonly type: 'request_forward'; readonly request: OfpMessage }
   | { readonly type: 'set_flow_format'; readonly format: FlowFormat }
@@ -485,7 +488,7 @@ export type OfpBody =
   | { readonly type: 'ct_flush_zone'; readonly zone: number }
   | { readonly type: 'ct_flush'; readonly zone?: number; readonly original: CtTuple; readonly reply: CtTuple }
   | { readonly type: 'queue_get_config_request'; readonly portNo: number; readonly queueId?: number }
-  | { readonly type: 'queue_get_config_reply'; readonly queues: readonly QueueConfig[]; readonly portNo?: number }
+  | { readonly type: 'queue_get_config_reply'; readonly queues: readonly QueueConfig[]; readonly portNo?: number; readonly more?: boolean }
   // Multipart
   | { readonly type: 'desc_request' | 'table_request' | 'group_features_request' | 'meter_features_request' | 'ipfix_bridge_request' | 'ipfix_flow_request' }
   | ({ readonly type: 'desc_reply' } & SwitchDesc)
@@ -515,3 +518,8 @@ export type OfpBody =
   | { readonly type: 'ipfix_bridge_reply' | 'ipfix_flow_reply'; readonly stats: readonly IpfixStats[] };
 
 export type OfpMessageType = OfpBody['type'];
+
+type Distribute<M, T> = M extends { readonly type: infer U } ? (T extends U ? M : never) : never;
+
+/** The message of one type. */
+export type MessageOf<T extends OfpMessageType> = Distribute<OfpMessage, T>;

@@ -5,16 +5,21 @@
 import {
   type DpExecute,
   type Dpif,
+  type DpPacket,
   flowUfid,
   type InstalledFlow,
   type OdpAction,
   type Upcall,
 } from '@heddle/datapath';
-import { type Flow, flowAnd, isSubset } from '@heddle/packet';
+import { extractMpls, type Flow, flowAnd, isSubset } from '@heddle/packet';
 import { coverage, messageOf, vlog } from '@heddle/runtime';
+import { type ControllerUserdata, decodeUserdata, encodeUserdata } from './ofproto/userdata.ts';
 import type { Ofproto, XlateConfig } from './ofproto.ts';
+import { flatten, plainActions, type SlowPathEnv } from './slow-path.ts';
 import { Masks, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
+import { isMpls } from './xlate-commit.ts';
+import { applyEffects, NO_EFFECTS } from './xlate-effects.ts';
 
 const log = vlog.module('ofproto_dpif_upcall');
 const REVALIDATE_SLICE = 500;
@@ -46,6 +51,12 @@ export class Udpif {
   #dump = 0;
   #scheduled = false;
   #paused = false;
+  /** A packet for controllers. */
+  onController: ((upcall: Upcall, data: ControllerUserdata) => void) | undefined;
+  slowPath: SlowPathEnv = {
+    meterAdmits: () => true,
+    random: () => Math.floor(Math.random() * 2 ** 32),
+  };
   #timer: NodeJS.Timeout | undefined;
   #waiters: (() => void)[] = [];
 
@@ -105,18 +116,60 @@ export class Udpif {
   handle(batch: readonly Upcall[]): void {
     const executes: DpExecute[] = [];
     for (const upcall of batch) {
-      const { flow, packet } = upcall;
-      const result = this.#xlate(flow);
-      const bytes = packet.data.length;
-      this.#apply(result.effects, 1, bytes);
-      const actions = actionsOf(result);
-      this.#install(flow, result, actions);
-      if (actions[0]?.type !== 'drop') executes.push({ flow, packet, actions });
+      if (upcall.type === 'action') this.#handleAction(upcall, executes);
+      else this.#handleMiss(upcall, executes);
     }
     if (executes.length > 0) {
       counters.execute.add(executes.length);
       this.dpif.execute(executes);
     }
+  }
+
+  #handleMiss({ flow, packet }: Upcall, executes: DpExecute[]): void {
+    const result = this.#xlate(flow, packet);
+    this.#apply(result.effects, 1, packet.data.length);
+    const actions = actionsOf(result);
+    this.#install(flow, result, actions);
+    this.#send(result, actions, { flow, packet }, executes);
+  }
+
+  /** A packet that a megaflow sent up: for controllers, or to be treated here. */
+  #handleAction(upcall: Upcall, executes: DpExecute[]): void {
+    const data = upcall.userdata && decodeUserdata(upcall.userdata);
+    if (data?.kind === 'controller') this.onController?.(upcall, data);
+    else if (data?.kind === 'slow_path') {
+      const { flow, packet } = upcall;
+      const result = this.#xlate(flow, packet);
+      // Its megaflow has counted it; what it teaches is learned now.
+      this.#apply({ ...result.effects, rules: [], tables: [], groups: [], patches: [] }, 1, 0);
+      this.#send(result, actionsOf(result), { flow, packet }, executes);
+    }
+  }
+
+  /** Does what a translation says to one packet. */
+  #send(
+    result: XlateResult,
+    actions: readonly OdpAction[],
+    what: Pick<DpExecute, 'flow' | 'packet'>,
+    executes: DpExecute[],
+  ): void {
+    if (actions[0]?.type === 'drop') return;
+    if (actions !== slowActions(result)) {
+      executes.push({ ...what, actions });
+      return;
+    }
+    const { lists, unsupported } = flatten(result.actions, what.packet.data.length, this.slowPath);
+    if (unsupported !== undefined) log.rl.warn(`the datapath cannot do ${unsupported}`);
+    for (const list of lists) executes.push({ ...what, actions: list });
+  }
+
+  /** Runs a packet through a translation that is nobody's megaflow. */
+  execute(result: XlateResult, what: Pick<DpExecute, 'flow' | 'packet'>): void {
+    this.#apply(result.effects, 1, what.packet.data.length);
+    const executes: DpExecute[] = [];
+    const { lists } = flatten(result.actions, what.packet.data.length, this.slowPath);
+    for (const list of lists) executes.push({ ...what, actions: list });
+    if (executes.length > 0) this.dpif.execute(executes);
   }
 
   /** Reads counters, credits what they grew by, and drops what is idle. */
@@ -139,9 +192,12 @@ export class Udpif {
     this.dumpDurationMs = performance.now() - start;
   }
 
-  #xlate(flow: Flow): XlateResult {
+  /** `packet`, when there is one, tells what the key does not hold. */
+  #xlate(flow: Flow, packet?: DpPacket): XlateResult {
     counters.xlate.add();
-    return xlateActions(this.#config, flow);
+    if (!packet) return xlateActions(this.#config, flow);
+    const key = beyondKey(flow, packet.data);
+    return xlateActions(this.#config, key, { packetLength: packet.data.length });
   }
 
   #install(flow: Flow, result: XlateResult, actions: readonly OdpAction[]): void {
@@ -171,25 +227,8 @@ export class Udpif {
     }
   }
 
-  /** Learns, and counts for the tables and patch ports that the packets passed. */
   #apply(effects: XlateEffects, packets: number, bytes: number): void {
-    for (const { bridge, vlan, mac, bundle } of effects.learn) bridge.macs.learn(vlan, mac, bundle);
-    const now = this.dpif.nowMs();
-    for (const rule of effects.rules) {
-      rule.packets += packets;
-      rule.bytes += bytes;
-      rule.usedMs = now;
-    }
-    for (const { table, matched } of effects.tables) {
-      table.lookups += packets;
-      if (matched) table.matches += packets;
-    }
-    for (const { from, to } of effects.patches) {
-      from.stats.txPackets += packets;
-      from.stats.txBytes += bytes;
-      to.stats.rxPackets += packets;
-      to.stats.rxBytes += bytes;
-    }
+    applyEffects(effects, packets, bytes, this.dpif.nowMs());
   }
 
   #credit(ukey: Ukey, { stats }: InstalledFlow): void {
@@ -295,18 +334,29 @@ export class Udpif {
   }
 }
 
-const NO_EFFECTS: XlateEffects = {
-  learn: [],
-  rules: [],
-  tables: [],
-  patches: [],
-  groups: [],
-  flows: [],
-  finTimeouts: [],
-};
-
-/** Actions of a translation; what sends nothing says why. */
+/** Actions for the datapath; what sends nothing says why, what it cannot do comes up. */
 export function actionsOf(result: XlateResult): readonly OdpAction[] {
-  if (result.dropReason === undefined) return result.actions;
-  return [{ type: 'drop', reason: result.dropReason }];
+  if (result.dropReason !== undefined) return [{ type: 'drop', reason: result.dropReason }];
+  const plain = result.slow.length > 0 ? undefined : plainActions(result.actions);
+  return plain ?? slowActions(result);
+}
+
+const SLOW = new WeakMap<XlateResult, readonly OdpAction[]>();
+
+function slowActions(result: XlateResult): readonly OdpAction[] {
+  let actions = SLOW.get(result);
+  if (!actions) {
+    const reasons = result.slow.length > 0 ? result.slow : ['action'];
+    actions = [{ type: 'userspace', userdata: encodeUserdata({ kind: 'slow_path', reasons }) }];
+    SLOW.set(result, actions);
+  }
+  return actions;
+}
+
+/** The flow with the headers that only OpenFlow knows of, read from the packet itself. */
+function beyondKey(flow: Flow, frame: Uint8Array): Flow {
+  if (!isMpls(flow.dlType)) return flow;
+  const key = flow.clone();
+  extractMpls(frame, key);
+  return key;
 }

@@ -3,7 +3,7 @@
  * Reconfiguration builds these; translation only reads them.
  */
 import type { OdpPort } from '@heddle/datapath';
-import { OFPP_NORMAL } from '@heddle/openflow';
+import { type FlowMod, OFPP_NORMAL } from '@heddle/openflow';
 import { Flow } from '@heddle/packet';
 import type { MacLearning } from './mac-learning.ts';
 import { FlowTables } from './ofproto/flow-table.ts';
@@ -121,6 +121,8 @@ export class Ofproto {
   /** A controller of OpenFlow 1.0 to 1.2 wants what no flow matches. */
   wantsPacketInOnMiss = false;
   hasControllers = false;
+  /** Puts a flow into the tables that `learn` has made; set by who has the tables in hand. */
+  learnFlow: (flowMod: FlowMod, limit: number) => void = () => {};
 
   constructor(name: string, macs: MacLearning<Bundle>) {
     this.name = name;

@@ -135,8 +135,16 @@ function sameAction(a: OdpAction, b: OdpAction): boolean {
       return a.tpid === (b as typeof a).tpid && a.tci === (b as typeof a).tci;
     case 'drop':
       return a.reason === (b as typeof a).reason;
+    case 'recirc':
+      return a.id === (b as typeof a).id;
+    case 'trunc':
+      return a.maxLen === (b as typeof a).maxLen;
     case 'pop_vlan':
       return true;
+    case 'set':
+      return flowEquals(a.key, (b as typeof a).key) && flowEquals(a.mask, (b as typeof a).mask);
+    case 'userspace':
+      return Buffer.compare(a.userdata, (b as typeof a).userdata) === 0;
     default:
       return false;
   }

@@ -151,7 +151,7 @@ function iterate(hash: number, nLinks: number, modulo: number): number {
 export function bundleAction(ctx: XlateContext, act: Extract<OfpAct, { type: 'bundle' }>): void {
   const isUp = (i: number): boolean => {
     const port = ctx.bridge.ports.get(act.members[i]!);
-    return port?.mayEnable && port.isLinkUp;
+    return port?.mayEnable === true && port.isLinkUp;
   };
   let index: number;
   if (act.algorithm === 'active_backup') index = act.members.findIndex((_, i) => isUp(i));

@@ -33,6 +33,7 @@ export class Rule extends ClsRule {
   bytes = 0;
   /** Not in its table any more. */
   isRemoved = false;
+  #match: Match | undefined;
 
   constructor(tableId: number, priority: number, state: RuleState, nowMs: number, match?: Match) {
     super(priority, conjunctionsOf(state.actions));
@@ -46,9 +47,31 @@ export class Rule extends ClsRule {
 
   /** What it matches, put together from its table of the classifier. */
   get match(): Match {
+    if (this.#match) return this.#match;
     const { subtable } = this;
     if (!subtable) throw new Error('the rule is in no table');
     return new Match(subtable.keyOf(this), subtable.mask.clone(), this.tunMetadata);
+  }
+
+  /** A connection's end: timeouts become what `fin_timeout` says where they were longer or none. */
+  shorten(idle: number, hard: number): void {
+    const less = (now: number, limit: number) =>
+      limit !== 0 && (now === 0 || limit < now) ? limit : now;
+    const { state } = this;
+    this.state = {
+      ...state,
+      idleTimeout: less(state.idleTimeout, idle),
+      hardTimeout: less(state.hardTimeout, hard),
+    };
+  }
+
+  /** Keeps its match while it is in no table. */
+  remember(): void {
+    this.#match = this.match;
+  }
+
+  forget(): void {
+    this.#match = undefined;
   }
 
   /** Neither listed nor changed by OpenFlow: priorities above 65535. */

@@ -1,16 +1,18 @@
 /** What the switch writes into a datapath's `userspace` action to know its packets again. */
+export interface ControllerUserdata {
+  readonly kind: 'controller';
+  readonly recircId: number;
+  readonly reason: number;
+  readonly maxLen: number;
+  readonly controllerId: number;
+  readonly cookie: bigint;
+  readonly tableId: number;
+  readonly isContinuation: boolean;
+  readonly dontSend: boolean;
+}
+
 export type Userdata =
-  | {
-      readonly kind: 'controller';
-      readonly recircId: number;
-      readonly reason: number;
-      readonly maxLen: number;
-      readonly controllerId: number;
-      readonly cookie: bigint;
-      readonly tableId: number;
-      readonly isContinuation: boolean;
-      readonly dontSend: boolean;
-    }
+  | ControllerUserdata
   | { readonly kind: 'slow_path'; readonly reasons: readonly string[] };
 
 const CONTROLLER = 3;

@@ -1,0 +1,2 @@
+export { Framer } from './framer.ts';
+export { OFP_PORT, parseVersions, Vconn, type VconnEvents, type VconnOptions } from './vconn.ts';

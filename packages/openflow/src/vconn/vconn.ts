@@ -1,0 +1,222 @@
+/** An OpenFlow connection: frames, and the version that both ends speak (OpenFlow 1.3.5 section 6.3.1). */
+import type { Socket } from 'node:net';
+import { connectRemote, HeddleError, type TlsFiles, vlog } from '@heddle/runtime';
+import type { OfpVersion } from '../constants.ts';
+import { OfpError } from '../errors.ts';
+import type { OfpMessage } from '../messages.ts';
+import { decodeMessage, encodeMultipart } from '../msgs/index.ts';
+import { Framer } from './framer.ts';
+
+const log = vlog.module('vconn');
+
+export const OFP_PORT = 6653;
+const VERSION_NAMES = ['', '1.0', '1.1', '1.2', '1.3', '1.4', '1.5'];
+const OFPET_HELLO_FAILED = 0;
+const OFPHFC_INCOMPATIBLE = 0;
+
+export interface VconnEvents {
+  /** The peer speaks a version that we do. */
+  open(version: OfpVersion): void;
+  message(msg: OfpMessage, raw: Uint8Array): void;
+  /** A message that makes no sense; the connection goes on. */
+  bad(error: OfpError, raw: Uint8Array): void;
+  /** Once, at the end; `why` is undefined when the peer closed in good order. */
+  close(why: string | undefined): void;
+}
+
+export interface VconnOptions {
+  /** Bit v: version v may be spoken. */
+  readonly versions: number;
+  readonly name: string;
+  /** Sees every message in both directions (`snoop`). */
+  readonly tap?: (raw: Uint8Array, isSent: boolean) => void;
+}
+
+/** `OpenFlow13` and so on as a bitmap; undefined when a word is no version. */
+export function parseVersions(text: string): number | undefined {
+  let bits = 0;
+  for (const word of text.split(/[\s,]+/).filter(Boolean)) {
+    const n = VERSION_NAMES.findIndex(
+      (v) => v !== '' && `openflow${v.replace('.', '')}` === word.toLowerCase(),
+    );
+    if (n < 1) return undefined;
+    bits |= 1 << n;
+  }
+  return bits;
+}
+
+export class Vconn {
+  readonly name: string;
+  readonly #socket: Socket;
+  readonly #events: VconnEvents;
+  readonly #options: VconnOptions;
+  readonly #framer = new Framer();
+  #version: OfpVersion | undefined;
+  #closed = false;
+
+  constructor(socket: Socket, options: VconnOptions, events: VconnEvents) {
+    this.name = options.name;
+    this.#socket = socket;
+    this.#options = options;
+    this.#events = events;
+    socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
+    socket.on('error', (error) => this.#end(reason(error)));
+    socket.on('close', () => this.#end(undefined));
+    if (socket.connecting) socket.once('connect', () => this.#hello());
+    else this.#hello();
+  }
+
+  /** Connects `tcp:HOST[:PORT]`, `ssl:…` or `unix:FILE`. */
+  static connect(
+    remote: string,
+    options: VconnOptions,
+    events: VconnEvents,
+    tls?: TlsFiles,
+  ): Vconn {
+    return new Vconn(connectRemote(remote, tls, OFP_PORT), options, events);
+  }
+
+  /** Throws before `open`. */
+  get version(): OfpVersion {
+    if (this.#version === undefined) throw new HeddleError(`${this.name}: not connected yet`);
+    return this.#version;
+  }
+
+  get isOpen(): boolean {
+    return this.#version !== undefined && !this.#closed;
+  }
+
+  /** Bytes that the peer has not taken yet. */
+  get backlog(): number {
+    return this.#socket.writableLength;
+  }
+
+  send(msg: OfpMessage): void {
+    for (const bytes of encodeMultipart(msg)) this.sendRaw(bytes);
+  }
+
+  sendRaw(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    this.#options.tap?.(bytes, true);
+    this.#socket.write(bytes);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.end();
+    this.#socket.destroySoon();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  #hello(): void {
+    const { versions } = this.#options;
+    const highest = (31 - Math.clz32(versions)) as OfpVersion;
+    this.sendRaw(encodeMultipart({ type: 'hello', version: highest, xid: 1, versions })[0]!);
+  }
+
+  #end(why: string | undefined): void {
+    if (this.#closed) {
+      this.#socket.destroy();
+      return;
+    }
+    this.#closed = true;
+    this.#socket.destroy();
+    this.#events.close(why);
+  }
+
+  #receive(chunk: Uint8Array): void {
+    try {
+      for (const raw of this.#framer.push(chunk)) {
+        if (this.#closed) return;
+        this.#options.tap?.(raw, false);
+        if (this.#version === undefined) this.#negotiate(raw);
+        else this.#message(raw);
+      }
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      log.rl.err(`${this.name}: ${error.message}`);
+      this.#end('Protocol error');
+    }
+  }
+
+  #negotiate(raw: Uint8Array): void {
+    const hello = tryDecode(raw);
+    if (hello instanceof OfpError || hello.type !== 'hello') {
+      const type = hello instanceof OfpError ? `message of type ${raw[1]}` : hello.type;
+      log.rl.warn(`${this.name}: received message while expecting hello: ${type}`);
+      this.#end('Protocol error');
+      return;
+    }
+    const { versions } = this.#options;
+    const highest = 31 - Math.clz32(versions);
+    let common = versions & hello.versions;
+    // A peer newer than any that we know speaks what we know, too, unless it says otherwise.
+    if (common === 0 && hello.version > highest && raw.length === 8) common = 1 << highest;
+    if (common === 0) {
+      this.#refuse(hello.versions, hello.xid);
+      return;
+    }
+    this.#version = (31 - Math.clz32(common)) as OfpVersion;
+    this.#events.open(this.#version);
+  }
+
+  #refuse(theirs: number, xid: number): void {
+    const why = `We support ${versionsText(this.#options.versions)}, you support ${versionsText(theirs)}, no common versions.`;
+    log.rl.warn(
+      `${this.name}: version negotiation failed (we support ${versionsText(this.#options.versions)}, peer supports ${versionsText(theirs)})`,
+    );
+    const version = Math.max(1, Math.min(6, 31 - Math.clz32(theirs))) as OfpVersion;
+    this.sendRaw(
+      encodeMultipart({
+        type: 'error',
+        version,
+        xid,
+        errorType: OFPET_HELLO_FAILED,
+        code: OFPHFC_INCOMPATIBLE,
+        data: Buffer.from(why),
+      })[0]!,
+    );
+    const { close } = this.#events;
+    this.close();
+    close('Protocol error');
+  }
+
+  #message(raw: Uint8Array): void {
+    const msg = raw[0] === this.#version ? tryDecode(raw) : undefined;
+    if (msg === undefined) {
+      const isEchoOrHello = raw[1] === 0;
+      if (isEchoOrHello) return;
+      this.#events.bad(new OfpError('OFPBRC_BAD_VERSION'), raw);
+    } else if (msg instanceof OfpError) this.#events.bad(msg, raw);
+    else this.#events.message(msg, raw);
+  }
+}
+
+function tryDecode(raw: Uint8Array): OfpMessage | OfpError {
+  try {
+    return decodeMessage(raw);
+  } catch (error) {
+    if (error instanceof OfpError) return error;
+    throw error;
+  }
+}
+
+function versionsText(bits: number): string {
+  const words: string[] = [];
+  for (let v = 1; v < 32; v++) if ((bits & (1 << v)) !== 0) words.push(`0x0${v.toString(16)}`);
+  if (words.length === 1) return `version ${words[0]}`;
+  if (words.length === 2) return `versions ${words.join(' and ')}`;
+  return `versions ${words.slice(0, -1).join(', ')}, and ${words.at(-1)}`;
+}
+
+function reason(error: NodeJS.ErrnoException): string {
+  return error.code ?? error.message;
+}

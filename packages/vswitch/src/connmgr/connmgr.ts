@@ -1,0 +1,184 @@
+/**
+ * The OpenFlow connections of one bridge: takes their messages, and tells each what it wants to
+ * hear of flows, ports and packets (OpenFlow 1.5, 6.3).
+ */
+import {
+  type OfpBody,
+  OfpError,
+  type OfpMessage,
+  type PacketIn,
+  type PhyPort,
+} from '@heddle/openflow';
+import { coverage, messageOf, vlog } from '@heddle/runtime';
+import type { FlowChange, FlowChanges } from '../ofproto/flow-changes.ts';
+import type { Rule } from '../ofproto/rule.ts';
+import type { OfprotoEnv } from './env.ts';
+import { updatesOf } from './flow-monitor.ts';
+import { handleMessage } from './handle.ts';
+import { spaceLeft, tableDesc } from './handle-flows.ts';
+import { OfConn, type OfConnKind, type OfpChannel } from './ofconn.ts';
+
+const log = vlog.module('connmgr');
+const received = coverage.counter('ofproto_recv_openflow');
+
+/** A peer that lets this much pile up is told no more until it reads. */
+const MONITOR_BACKLOG = 128 * 1024;
+const EVENT_BACKLOG = 8 * 1024 * 1024;
+
+/** OFPTR_VACANCY_DOWN, _UP */
+const VACANCY_DOWN = 3;
+const VACANCY_UP = 4;
+
+export class Connmgr {
+  readonly env: OfprotoEnv;
+  readonly conns = new Set<OfConn>();
+  /** The highest that a primary has shown (role requests of old primaries are refused). */
+  generationId: bigint | undefined;
+
+  constructor(env: OfprotoEnv) {
+    this.env = env;
+  }
+
+  add(channel: OfpChannel, kind: OfConnKind): OfConn {
+    const conn = new OfConn(channel, kind);
+    this.conns.add(conn);
+    this.#connsChanged();
+    return conn;
+  }
+
+  remove(conn: OfConn): void {
+    this.conns.delete(conn);
+    conn.bundles.clear();
+    this.#connsChanged();
+  }
+
+  #connsChanged(): void {
+    const { ofproto } = this.env;
+    const primaries = [...this.conns].filter((c) => c.kind === 'primary');
+    const wantsMisses = primaries.some((c) => c.version <= 3);
+    const changed = wantsMisses !== ofproto.wantsPacketInOnMiss;
+    ofproto.wantsPacketInOnMiss = wantsMisses;
+    ofproto.hasControllers = primaries.length > 0;
+    if (changed) this.env.tablesChanged();
+  }
+
+  /** A message from a peer; what is wrong with it is replied. */
+  receive(conn: OfConn, msg: OfpMessage, raw: Uint8Array): void {
+    received.add();
+    try {
+      handleMessage(this, conn, msg);
+    } catch (error) {
+      if (!(error instanceof OfpError)) {
+        log.rl.err(`${conn.channel.name}: ${messageOf(error)}\n${(error as Error).stack ?? ''}`);
+      }
+      const code = error instanceof OfpError ? error.ofpErr : 'OFPBRC_EPERM';
+      log.rl.info(`${this.env.ofproto.name}<->${conn.channel.name}: sending ${code} error reply`);
+      this.sendError(conn, msg.xid, code, raw);
+    }
+  }
+
+  sendError(conn: OfConn, xid: number, ofpErr: string, raw: Uint8Array): void {
+    const data = raw.subarray(0, 64);
+    conn.channel.send({ version: conn.version, xid, type: 'error', name: ofpErr, data } as never);
+  }
+
+  /** Makes a change known: it stands. */
+  commit(changes: FlowChanges, by: OfConn | undefined, xid: number): void {
+    if (changes.list.length === 0) return;
+    this.env.tablesChanged();
+    for (const change of changes.list) this.#removed(change);
+    this.#tellMonitors(changes, by, xid);
+    this.#tellVacancy();
+  }
+
+  #removed(change: FlowChange): void {
+    if (change.type !== 'delete') return;
+    if (change.rule.state.flags.sendFlowRem) this.sendFlowRemoved(change.rule, change.reason);
+  }
+
+  sendFlowRemoved(rule: Rule, reason: number): void {
+    const ageMs = Math.max(this.env.nowMs() - rule.createdMs, 0);
+    const { state } = rule;
+    const body: OfpBody = {
+      type: 'flow_removed',
+      match: rule.match,
+      priority: rule.priority,
+      cookie: state.cookie,
+      reason,
+      tableId: rule.tableId,
+      durationSec: Math.floor(ageMs / 1000),
+      durationNsec: Math.floor(ageMs % 1000) * 1_000_000,
+      idleTimeout: state.idleTimeout,
+      hardTimeout: state.hardTimeout,
+      packetCount: BigInt(rule.packets),
+      byteCount: BigInt(rule.bytes),
+    };
+    for (const conn of this.conns) {
+      if (!conn.wants('flowRemoved', reason) || !hasRoom(conn)) continue;
+      conn.send(0, { ...body, nxm: conn.flowFormat === 'NXM' } as OfpBody);
+    }
+  }
+
+  sendPortStatus(reason: number, port: PhyPort): void {
+    for (const conn of this.conns) {
+      if (conn.wants('portStatus', reason) && hasRoom(conn)) {
+        conn.send(0, { type: 'port_status', reason, port });
+      }
+    }
+  }
+
+  /** A packet for controllers of this id (0: those that were given none). */
+  sendPacketIn(controllerId: number, packetIn: Omit<PacketIn, 'format'>, maxLen: number): void {
+    for (const conn of this.conns) {
+      if (conn.controllerId !== controllerId || !hasRoom(conn)) continue;
+      const { reason } = packetIn;
+      if (!conn.wants('packetIn', reason)) continue;
+      if (conn.kind === 'service' && conn.missSendLen === 0) continue;
+      // Whole where the flow says so; packets that nothing matched are cut to what is asked for.
+      const limit = reason === 0 ? conn.missSendLen : maxLen;
+      const packet = packetIn.packet.subarray(0, limit);
+      conn.send(0, { type: 'packet_in', ...packetIn, packet, format: conn.packetInFormat });
+    }
+  }
+
+  #tellMonitors(changes: FlowChanges, by: OfConn | undefined, xid: number): void {
+    for (const conn of this.conns) {
+      if (conn.monitors.size === 0) continue;
+      if (conn.monitorPaused || conn.channel.backlog > MONITOR_BACKLOG) {
+        if (!conn.monitorPaused) conn.send(0, { type: 'flow_monitor_paused' });
+        conn.monitorPaused = true;
+        continue;
+      }
+      const updates = updatesOf(conn, changes, conn === by, xid);
+      if (updates.length > 0) conn.send(0, { type: 'flow_monitor_reply', updates });
+    }
+  }
+
+  #tellVacancy(): void {
+    for (const table of this.env.ofproto.tables.used()) {
+      if (!table.vacancy) continue;
+      const left = spaceLeft(table);
+      const isDown = table.isVacancyDown ? left < table.vacancy.up : left <= table.vacancy.down;
+      if (isDown === table.isVacancyDown) continue;
+      table.isVacancyDown = isDown;
+      const reason = isDown ? VACANCY_DOWN : VACANCY_UP;
+      for (const conn of this.conns) {
+        if (conn.version >= 5 && conn.wants('tableStatus', reason)) {
+          conn.send(0, { type: 'table_status', reason, table: tableDesc(table) });
+        }
+      }
+    }
+  }
+
+  /** Tells others of a group or meter mod that one has sent. */
+  forwardRequest(by: OfConn, request: OfpMessage, reason: number): void {
+    for (const conn of this.conns) {
+      if (conn === by || conn.version < 5 || !conn.wants('requestForward', reason)) continue;
+      conn.send(0, { type: 'request_forward', request: { ...request, version: conn.version } });
+    }
+  }
+}
+
+function hasRoom({ channel }: OfConn): boolean {
+  return channel.backlog < EVENT_BACKLOG;
+}

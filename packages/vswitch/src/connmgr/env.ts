@@ -1,0 +1,42 @@
+/** What OpenFlow connections need of the bridge that they control. */
+import type { PortStats } from '@heddle/datapath';
+import type { OfpAct, PhyPort } from '@heddle/openflow';
+import type { Flow } from '@heddle/packet';
+import type { FlowChanges } from '../ofproto/flow-changes.ts';
+import type { FrozenState } from '../ofproto/recirc.ts';
+import type { OfPort, Ofproto } from '../ofproto.ts';
+
+export interface SwitchDescription {
+  readonly mfr: string;
+  readonly hw: string;
+  readonly sw: string;
+  readonly serial: string;
+  readonly dp: string;
+}
+
+export interface OfprotoEnv {
+  readonly ofproto: Ofproto;
+  readonly datapathId: bigint;
+  readonly description: SwitchDescription;
+  nowMs(): number;
+  phyPort(port: OfPort): PhyPort;
+  portStats(port: OfPort): PortStats;
+  /** When it was opened. */
+  portSinceMs(port: OfPort): number;
+  /** Credits flows with what the datapath has counted so far. */
+  syncStats(): void;
+  /** Tables, groups or meters are different now. */
+  tablesChanged(): void;
+  /** OFPPC_* bits of a port have changed. */
+  portConfigChanged(port: OfPort, before: number): void;
+  /** Sends a packet through actions, as if it had come in by `flow.inPort`. */
+  packetOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): void;
+  /** Goes on with a packet that waited for its controller. */
+  resume(state: FrozenState, flow: Flow, packet: Uint8Array): void;
+  flushConntrackZone(zone: number): void;
+}
+
+/** What connections are to be told of. */
+export interface FlowChangeListener {
+  flowsChanged(changes: FlowChanges, by: object | undefined): void;
+}

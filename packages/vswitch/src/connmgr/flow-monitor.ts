@@ -1,0 +1,135 @@
+/** Flow monitors: updates of the flows that a controller watches (ovs-ofctl(8), "monitor"). */
+import {
+  type FlowMonitorRequest,
+  type FlowUpdate,
+  OFPG_ANY,
+  OFPP_NONE,
+  OFPTT_ALL,
+  OfpError,
+  type OfpMessage,
+} from '@heddle/openflow';
+import type { FlowChange, FlowChanges } from '../ofproto/flow-changes.ts';
+import { selectRules } from '../ofproto/flow-mod.ts';
+import type { Rule } from '../ofproto/rule.ts';
+import type { Connmgr } from './connmgr.ts';
+import type { OfConn } from './ofconn.ts';
+
+const NXFMF_INITIAL = 1 << 0;
+const NXFMF_ADD = 1 << 1;
+const NXFMF_DELETE = 1 << 2;
+const NXFMF_MODIFY = 1 << 3;
+const NXFMF_ACTIONS = 1 << 4;
+const NXFMF_OWN = 1 << 5;
+
+export function handleFlowMonitor(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: Extract<OfpMessage, { type: 'flow_monitor_request' }>,
+): void {
+  const updates: FlowUpdate[] = [];
+  for (const monitor of msg.monitors) {
+    setMonitor(conn, monitor);
+    if (monitor.command !== 'delete' && (monitor.flags & NXFMF_INITIAL) !== 0) {
+      updates.push(...initial(mgr, monitor));
+    }
+  }
+  conn.send(msg.xid, { type: 'flow_monitor_reply', updates });
+}
+
+function setMonitor(conn: OfConn, monitor: FlowMonitorRequest): void {
+  const { id, command } = monitor;
+  if (command === 'add' && conn.monitors.has(id)) throw new OfpError('OFPMOFC_MONITOR_EXISTS');
+  if (command !== 'add' && !conn.monitors.has(id)) throw new OfpError('OFPMOFC_UNKNOWN_MONITOR');
+  if (command === 'delete') conn.monitors.delete(id);
+  else conn.monitors.set(id, monitor);
+}
+
+export function cancelMonitor(conn: OfConn, id: number): void {
+  if (!conn.monitors.delete(id)) throw new OfpError('OFPMOFC_UNKNOWN_MONITOR');
+}
+
+function initial(mgr: Connmgr, monitor: FlowMonitorRequest): FlowUpdate[] {
+  const { match, tableId, outPort, outGroup } = monitor;
+  const selector = { match, tableId, outPort, outGroup, cookie: 0n, cookieMask: 0n };
+  const rules = [...selectRules(mgr.env.ofproto, selector)];
+  return rules.map((rule) => update('initial', rule, 0, monitor));
+}
+
+/** What one connection hears of a change. */
+export function updatesOf(
+  conn: OfConn,
+  changes: FlowChanges,
+  isOwn: boolean,
+  xid: number,
+): FlowUpdate[] {
+  const out: FlowUpdate[] = [];
+  for (const change of changes.list) {
+    const heard = heardOf(conn, change, isOwn);
+    if (heard === 'abbreviated') {
+      const last = out.at(-1);
+      if (last?.event !== 'abbrev') out.push({ event: 'abbrev', xid });
+    } else if (heard) out.push(heard);
+  }
+  return out;
+}
+
+const EVENTS = {
+  add: ['added', NXFMF_ADD],
+  modify: ['modified', NXFMF_MODIFY],
+  delete: ['removed', NXFMF_DELETE],
+} as const;
+
+function heardOf(
+  conn: OfConn,
+  change: FlowChange,
+  isOwn: boolean,
+): FlowUpdate | 'abbreviated' | undefined {
+  if (change.type === 'group' || change.rule.isHidden) return undefined;
+  const [event, flag] = EVENTS[change.type];
+  const watching = [...conn.monitors.values()].filter(
+    (m) => (m.flags & flag) !== 0 && isWatched(m, change.rule),
+  );
+  if (watching.length === 0) return undefined;
+  // One's own changes are only told of in short, unless a monitor asks for them.
+  const full = watching.filter((m) => !isOwn || (m.flags & NXFMF_OWN) !== 0);
+  if (full.length === 0) return 'abbreviated';
+  const withActions = full.find((m) => (m.flags & NXFMF_ACTIONS) !== 0) ?? full[0]!;
+  const reason = change.type === 'delete' ? change.reason : 0;
+  return update(event, change.rule, reason, withActions);
+}
+
+function isWatched(monitor: FlowMonitorRequest, rule: Rule): boolean {
+  if (monitor.tableId !== OFPTT_ALL && monitor.tableId !== rule.tableId) return false;
+  const { key, mask } = rule.match;
+  for (let i = 0; i < mask.u32.length; i++) {
+    const wanted = monitor.match.mask.u32[i]!;
+    if ((wanted & ~mask.u32[i]!) !== 0) return false;
+    if (((key.u32[i]! ^ monitor.match.key.u32[i]!) & wanted) !== 0) return false;
+  }
+  const { actions } = rule.state;
+  const { outPort, outGroup } = monitor;
+  if (outPort !== OFPP_NONE && !actions.some((a) => a.type === 'output' && a.port === outPort)) {
+    return false;
+  }
+  return outGroup === OFPG_ANY || actions.some((a) => a.type === 'group' && a.group === outGroup);
+}
+
+function update(
+  event: 'initial' | 'added' | 'modified' | 'removed',
+  rule: Rule,
+  reason: number,
+  { flags }: FlowMonitorRequest,
+): FlowUpdate {
+  const { state } = rule;
+  return {
+    event,
+    reason,
+    idleTimeout: state.idleTimeout,
+    hardTimeout: state.hardTimeout,
+    priority: rule.priority,
+    tableId: rule.tableId,
+    cookie: state.cookie,
+    match: rule.match,
+    actions: (flags & NXFMF_ACTIONS) !== 0 ? state.actions : undefined,
+  };
+}

@@ -1,0 +1,129 @@
+/** Bundles: opening, filling, committing and dropping them. */
+import { type MessageOf, OfpError, type OfpMessage } from '@heddle/openflow';
+import { FlowChanges } from '../ofproto/flow-changes.ts';
+import { applyFlowMod } from '../ofproto/flow-mod.ts';
+import { applyGroupMod } from '../ofproto/group-mod.ts';
+import { type Bundle, MAX_BUNDLES } from './bundle.ts';
+import type { Connmgr } from './connmgr.ts';
+import { handlePacketOut } from './handle-packets.ts';
+import { handlePortMod } from './handle-ports.ts';
+import type { OfConn } from './ofconn.ts';
+
+const OFPBF_ATOMIC = 1;
+
+export function handleBundleControl(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: MessageOf<'bundle_control'>,
+): void {
+  const { bundleId: id, flags } = msg;
+  const bundle = conn.bundles.get(id);
+  const reply = (control: typeof msg.control): void =>
+    conn.send(msg.xid, { type: 'bundle_control', bundleId: id, control, flags });
+  switch (msg.control) {
+    case 'open_request':
+      if (bundle) {
+        conn.bundles.delete(id);
+        throw new OfpError('OFPBFC_BAD_ID');
+      }
+      openBundle(conn, id, flags);
+      reply('open_reply');
+      return;
+    case 'close_request':
+      closeBundle(conn, bundle, flags);
+      reply('close_reply');
+      return;
+    case 'commit_request':
+      commitBundle(mgr, conn, bundle, msg);
+      reply('commit_reply');
+      return;
+    case 'discard_request':
+      if (!bundle) throw new OfpError('OFPBFC_BAD_ID');
+      conn.bundles.delete(id);
+      reply('discard_reply');
+      return;
+    default:
+      throw new OfpError('OFPBFC_BAD_TYPE');
+  }
+}
+
+function openBundle(conn: OfConn, id: number, flags: number): Bundle {
+  if (conn.bundles.size >= MAX_BUNDLES) throw new OfpError('OFPBFC_OUT_OF_BUNDLES');
+  const bundle: Bundle = { id, flags, isClosed: false, messages: [] };
+  conn.bundles.set(id, bundle);
+  return bundle;
+}
+
+function closeBundle(conn: OfConn, bundle: Bundle | undefined, flags: number): void {
+  if (!bundle) throw new OfpError('OFPBFC_BAD_ID');
+  if (bundle.isClosed) {
+    conn.bundles.delete(bundle.id);
+    throw new OfpError('OFPBFC_BUNDLE_CLOSED');
+  }
+  if (bundle.flags !== flags) {
+    conn.bundles.delete(bundle.id);
+    throw new OfpError('OFPBFC_BAD_FLAGS');
+  }
+  bundle.isClosed = true;
+}
+
+const BUNDLED: ReadonlySet<OfpMessage['type']> = new Set([
+  'flow_mod',
+  'group_mod',
+  'port_mod',
+  'packet_out',
+]);
+
+export function handleBundleAdd(conn: OfConn, msg: MessageOf<'bundle_add_message'>): void {
+  const { bundleId: id, flags, message } = msg;
+  if (!BUNDLED.has(message.type)) throw new OfpError('OFPBFC_MSG_UNSUP');
+  if (message.xid !== msg.xid) throw new OfpError('OFPBFC_MSG_BAD_XID');
+  // The first message opens a bundle that nobody has opened.
+  const bundle = conn.bundles.get(id) ?? openBundle(conn, id, flags);
+  if (bundle.isClosed) {
+    conn.bundles.delete(id);
+    throw new OfpError('OFPBFC_BUNDLE_CLOSED');
+  }
+  if (bundle.flags !== flags) {
+    conn.bundles.delete(id);
+    throw new OfpError('OFPBFC_BAD_FLAGS');
+  }
+  bundle.messages.push(message);
+}
+
+/** All of it or nothing; the error of a message carries that message's xid. */
+function commitBundle(
+  mgr: Connmgr,
+  conn: OfConn,
+  bundle: Bundle | undefined,
+  msg: MessageOf<'bundle_control'>,
+): void {
+  if (!bundle) throw new OfpError('OFPBFC_BAD_ID');
+  conn.bundles.delete(bundle.id);
+  if (bundle.flags !== msg.flags) throw new OfpError('OFPBFC_BAD_FLAGS');
+  if ((bundle.flags & OFPBF_ATOMIC) !== 0 && bundle.messages.some((m) => m.type === 'port_mod')) {
+    throw new OfpError('OFPBFC_MSG_FAILED');
+  }
+  const changes = new FlowChanges(mgr.env.ofproto);
+  for (const message of bundle.messages) {
+    try {
+      apply(mgr, changes, message);
+    } catch (error) {
+      changes.revert();
+      if (!(error instanceof OfpError)) throw error;
+      mgr.sendError(conn, message.xid, error.ofpErr, new Uint8Array(0));
+      throw new OfpError('OFPBFC_MSG_FAILED');
+    }
+  }
+  mgr.commit(changes, conn, msg.xid);
+  for (const message of bundle.messages) {
+    if (message.type === 'packet_out') handlePacketOut(mgr, message);
+    else if (message.type === 'port_mod') handlePortMod(mgr, message);
+  }
+}
+
+function apply(mgr: Connmgr, changes: FlowChanges, message: OfpMessage): void {
+  const now = mgr.env.nowMs();
+  if (message.type === 'flow_mod') applyFlowMod(changes, message, now);
+  else if (message.type === 'group_mod') applyGroupMod(changes, message, now);
+}

@@ -1,0 +1,186 @@
+/** Flow mods, and what is asked of flows and tables. */
+import {
+  type FlowMod,
+  type FlowStats,
+  type FlowStatsRequest,
+  type MessageOf,
+  OfpError,
+  type TableMod,
+  type TableStats,
+} from '@heddle/openflow';
+import { FlowChanges } from '../ofproto/flow-changes.ts';
+import { applyFlowMod, selectRules } from '../ofproto/flow-mod.ts';
+import { type FlowTable, N_TABLES, TBL_INTERNAL } from '../ofproto/flow-table.ts';
+import type { Rule } from '../ofproto/rule.ts';
+import type { Connmgr } from './connmgr.ts';
+import type { OfConn } from './ofconn.ts';
+import { tableFeatures } from './table-features.ts';
+
+/** Entries of one reply; a message holds 64 kB. */
+const FLOWS_PER_REPLY = 500;
+
+export function handleFlowMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'flow_mod'>): void {
+  const changes = new FlowChanges(mgr.env.ofproto);
+  try {
+    applyFlowMod(changes, msg, mgr.env.nowMs());
+  } catch (error) {
+    changes.revert();
+    throw error;
+  }
+  mgr.commit(changes, conn, msg.xid);
+}
+
+/** Flow mods of the switch itself, of `learn` for one. */
+export function applyOwnFlowMod(mgr: Connmgr, mod: FlowMod): void {
+  const changes = new FlowChanges(mgr.env.ofproto);
+  try {
+    applyFlowMod(changes, mod, mgr.env.nowMs());
+  } catch (error) {
+    changes.revert();
+    throw error;
+  }
+  mgr.commit(changes, undefined, 0);
+}
+
+function selected(mgr: Connmgr, request: FlowStatsRequest): Rule[] {
+  mgr.env.syncStats();
+  return [...selectRules(mgr.env.ofproto, request)];
+}
+
+export function handleFlowRequest(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: MessageOf<'flow_request'>,
+): void {
+  const now = mgr.env.nowMs();
+  const rules = selected(mgr, msg);
+  const nxm = msg.nxm === true;
+  for (let i = 0; i === 0 || i < rules.length; i += FLOWS_PER_REPLY) {
+    const flows = rules.slice(i, i + FLOWS_PER_REPLY).map((rule) => flowStats(rule, now));
+    const more = i + FLOWS_PER_REPLY < rules.length;
+    conn.send(msg.xid, { type: 'flow_reply', nxm, flows, more });
+  }
+}
+
+function flowStats(rule: Rule, nowMs: number): FlowStats {
+  const { state } = rule;
+  const ageMs = Math.max(nowMs - rule.createdMs, 0);
+  return {
+    match: rule.match,
+    tableId: rule.tableId,
+    priority: rule.priority,
+    cookie: state.cookie,
+    durationSec: Math.floor(ageMs / 1000),
+    durationNsec: Math.floor(ageMs % 1000) * 1_000_000,
+    idleTimeout: state.idleTimeout,
+    hardTimeout: state.hardTimeout,
+    idleAge: Math.floor((nowMs - rule.usedMs) / 1000),
+    hardAge: Math.floor((nowMs - rule.modifiedMs) / 1000),
+    packetCount: BigInt(rule.packets),
+    byteCount: BigInt(rule.bytes),
+    flags: state.flags,
+    importance: state.importance,
+    actions: state.actions,
+  };
+}
+
+export function handleAggregateRequest(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: MessageOf<'aggregate_request'>,
+): void {
+  let [packets, bytes, flowCount] = [0, 0, 0];
+  for (const rule of selected(mgr, msg)) {
+    packets += rule.packets;
+    bytes += rule.bytes;
+    flowCount++;
+  }
+  conn.send(msg.xid, {
+    type: 'aggregate_reply',
+    nxm: msg.nxm === true,
+    packetCount: BigInt(packets),
+    byteCount: BigInt(bytes),
+    flowCount,
+  });
+}
+
+/** Tables that controllers see: all but the internal one. */
+function* visibleTables(mgr: Connmgr): IterableIterator<FlowTable> {
+  for (let id = 0; id < N_TABLES - 1; id++) yield mgr.env.ofproto.tables.at(id);
+}
+
+const TABLES_PER_REPLY = 64;
+
+export function handleTableRequest(mgr: Connmgr, conn: OfConn, xid: number): void {
+  const stats: TableStats[] = [];
+  for (const table of visibleTables(mgr)) {
+    stats.push({
+      tableId: table.id,
+      activeCount: table.classifier.size,
+      lookupCount: BigInt(table.lookups),
+      matchedCount: BigInt(table.matches),
+      name: table.name === '' ? `table${table.id}` : table.name,
+      features: tableFeatures(table),
+    });
+  }
+  conn.send(xid, { type: 'table_reply', tables: stats });
+}
+
+export function handleTableFeatures(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: MessageOf<'table_features_request'>,
+): void {
+  if (msg.tables.length > 0) throw new OfpError('OFPTFFC_EPERM');
+  const all = [...visibleTables(mgr)].map(tableFeatures);
+  for (let i = 0; i < all.length; i += TABLES_PER_REPLY) {
+    const tables = all.slice(i, i + TABLES_PER_REPLY);
+    const more = i + TABLES_PER_REPLY < all.length;
+    conn.send(msg.xid, { type: 'table_features_reply', tables, more });
+  }
+}
+
+export function handleTableDesc(mgr: Connmgr, conn: OfConn, xid: number): void {
+  const tables = [...visibleTables(mgr)].map(tableDesc);
+  conn.send(xid, { type: 'table_desc_reply', tables });
+}
+
+/** OFPTMPEF14_OTHER | IMPORTANCE | LIFETIME. */
+const EVICTION_FLAGS = 7;
+
+export function tableDesc(table: FlowTable): TableMod {
+  const { vacancy } = table;
+  return {
+    tableId: table.id,
+    miss: table.miss,
+    eviction: table.evictByOpenFlow,
+    evictionFlags: EVICTION_FLAGS,
+    isVacancyOn: vacancy !== undefined,
+    ...(vacancy && { vacancy: { ...vacancy, current: spaceLeft(table) } }),
+  };
+}
+
+/** Percent. */
+export function spaceLeft({ classifier, maxFlows }: FlowTable): number {
+  if (maxFlows === undefined) return 100;
+  return Math.max(0, Math.floor(((maxFlows - classifier.size) * 100) / maxFlows));
+}
+
+export function handleTableMod(mgr: Connmgr, msg: MessageOf<'table_mod'>): void {
+  if (msg.tableId === 0xff) {
+    for (const table of visibleTables(mgr)) setTable(table, msg);
+  } else if (msg.tableId >= N_TABLES) throw new OfpError('OFPTMFC_BAD_TABLE');
+  else if (msg.tableId >= TBL_INTERNAL) throw new OfpError('OFPTMFC_EPERM');
+  else setTable(mgr.env.ofproto.tables.at(msg.tableId), msg);
+  mgr.env.tablesChanged();
+}
+
+function setTable(table: FlowTable, mod: TableMod): void {
+  if (mod.miss !== undefined) table.miss = mod.miss;
+  if (mod.eviction !== undefined) table.evictByOpenFlow = mod.eviction;
+  if (mod.isVacancyOn === false) table.vacancy = undefined;
+  else if (mod.vacancy) {
+    table.vacancy = { up: mod.vacancy.up, down: mod.vacancy.down };
+    table.isVacancyDown = false;
+  }
+}

@@ -1,0 +1,228 @@
+/** Groups and meters. */
+import {
+  type MessageOf,
+  OFPG_ALL,
+  OFPM13_ALL,
+  OFPM13_CONTROLLER,
+  OFPM13_MAX,
+  OFPM13_SLOWPATH,
+  OfpError,
+} from '@heddle/openflow';
+import { FlowChanges, OFPRR_METER_DELETE } from '../ofproto/flow-changes.ts';
+import { usesGroup, usesMeter } from '../ofproto/flow-mod.ts';
+import type { Group } from '../ofproto/group.ts';
+import { applyGroupMod } from '../ofproto/group-mod.ts';
+import { Meter } from '../ofproto/meter.ts';
+import type { Connmgr } from './connmgr.ts';
+import type { OfConn } from './ofconn.ts';
+
+/** OFPRFR_* */
+const FORWARD_GROUP_MOD = 0;
+const FORWARD_METER_MOD = 1;
+
+export function handleGroupMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'group_mod'>): void {
+  const changes = new FlowChanges(mgr.env.ofproto);
+  try {
+    applyGroupMod(changes, msg, mgr.env.nowMs());
+  } catch (error) {
+    changes.revert();
+    throw error;
+  }
+  mgr.commit(changes, conn, msg.xid);
+  mgr.forwardRequest(conn, msg, FORWARD_GROUP_MOD);
+}
+
+function groupsOf(mgr: Connmgr, id: number): Group[] {
+  const { groups } = mgr.env.ofproto;
+  const all =
+    id === OFPG_ALL ? [...groups.values()] : [groups.get(id)].filter((g) => g !== undefined);
+  return all.sort((a, b) => a.id - b.id);
+}
+
+const GROUPS_PER_REPLY = 100;
+
+function inReplies<T>(all: readonly T[], send: (part: readonly T[], more: boolean) => void): void {
+  for (let i = 0; i === 0 || i < all.length; i += GROUPS_PER_REPLY) {
+    send(all.slice(i, i + GROUPS_PER_REPLY), i + GROUPS_PER_REPLY < all.length);
+  }
+}
+
+export function handleGroupDesc(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: MessageOf<'group_desc_request'>,
+): void {
+  const all = groupsOf(mgr, msg.groupId).map((g) => g.desc);
+  inReplies(all, (groups, more) => conn.send(msg.xid, { type: 'group_desc_reply', groups, more }));
+}
+
+export function handleGroupStats(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: MessageOf<'group_request'>,
+): void {
+  mgr.env.syncStats();
+  const now = mgr.env.nowMs();
+  const all = groupsOf(mgr, msg.groupId).map((group) => {
+    const ageMs = Math.max(now - group.createdMs, 0);
+    let refCount = 0;
+    for (const rule of mgr.env.ofproto.tables.rules()) {
+      if (usesGroup(rule.state.actions, group.id)) refCount++;
+    }
+    return {
+      groupId: group.id,
+      refCount,
+      packetCount: BigInt(group.stats.packets),
+      byteCount: BigInt(group.stats.bytes),
+      durationSec: Math.floor(ageMs / 1000),
+      durationNsec: Math.floor(ageMs % 1000) * 1_000_000,
+      buckets: group.bucketStats.map(({ packets, bytes }) => ({
+        packetCount: BigInt(packets),
+        byteCount: BigInt(bytes),
+      })),
+    };
+  });
+  inReplies(all, (groups, more) => conn.send(msg.xid, { type: 'group_reply', groups, more }));
+}
+
+const ALL_TYPES = 0xf;
+/** select_weight, select_liveness, chaining. */
+const GROUP_CAPABILITIES = 7;
+const MAX_GROUPS = 0xffff_ff00;
+/** Bits by OpenFlow 1.1's action numbers: output … set_field. */
+const GROUP_ACTIONS =
+  (1 << 0) |
+  (1 << 15) |
+  (1 << 16) |
+  (1 << 17) |
+  (1 << 18) |
+  (1 << 19) |
+  (1 << 20) |
+  (1 << 21) |
+  (1 << 22) |
+  (1 << 23) |
+  (1 << 24) |
+  (1 << 25);
+
+export function handleGroupFeatures(conn: OfConn, xid: number): void {
+  conn.send(xid, {
+    type: 'group_features_reply',
+    types: ALL_TYPES,
+    capabilities: GROUP_CAPABILITIES,
+    maxGroups: [MAX_GROUPS, MAX_GROUPS, MAX_GROUPS, MAX_GROUPS],
+    actions: [GROUP_ACTIONS, GROUP_ACTIONS, GROUP_ACTIONS, GROUP_ACTIONS],
+  });
+}
+
+const MAX_METERS = 262_144;
+const MAX_BANDS = 8;
+/** OFPMBT13_DROP */
+const BAND_TYPES = 1 << 1;
+/** kbps, pktps, burst, stats. */
+const METER_CAPABILITIES = 0xf;
+const KBPS_OR_PKTPS = 3;
+
+export function handleMeterMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'meter_mod'>): void {
+  const { meters } = mgr.env.ofproto;
+  const id = msg.meterId;
+  if (msg.command === 'delete') deleteMeters(mgr, conn, msg);
+  else {
+    checkMeter(msg);
+    if (msg.command === 'add' && meters.has(id)) throw new OfpError('OFPMMFC_METER_EXISTS');
+    if (msg.command === 'modify' && !meters.has(id)) throw new OfpError('OFPMMFC_UNKNOWN_METER');
+    const { meterId, flags, bands } = msg;
+    meters.set(id, new Meter({ meterId, flags, bands }, mgr.env.nowMs()));
+    mgr.env.tablesChanged();
+  }
+  mgr.forwardRequest(conn, msg, FORWARD_METER_MOD);
+}
+
+function checkMeter({ meterId, flags, bands }: MessageOf<'meter_mod'>): void {
+  const isSpecial = meterId === OFPM13_SLOWPATH || meterId === OFPM13_CONTROLLER;
+  if (meterId === 0 || (meterId > MAX_METERS && !isSpecial)) {
+    throw new OfpError('OFPMMFC_INVALID_METER');
+  }
+  if ((flags & KBPS_OR_PKTPS) === KBPS_OR_PKTPS) throw new OfpError('OFPMMFC_BAD_FLAGS');
+  if (bands.length > MAX_BANDS) throw new OfpError('OFPMMFC_OUT_OF_BANDS');
+  for (const band of bands) {
+    if (band.type !== 'drop') throw new OfpError('OFPMMFC_BAD_BAND');
+    if (band.rate === 0) throw new OfpError('OFPMMFC_BAD_RATE');
+  }
+}
+
+function deleteMeters(mgr: Connmgr, conn: OfConn, msg: MessageOf<'meter_mod'>): void {
+  const { ofproto } = mgr.env;
+  const ids = msg.meterId === OFPM13_ALL ? [...ofproto.meters.keys()] : [msg.meterId];
+  if (msg.meterId === 0 || (msg.meterId > OFPM13_MAX && msg.meterId < OFPM13_SLOWPATH)) {
+    throw new OfpError('OFPMMFC_INVALID_METER');
+  }
+  const changes = new FlowChanges(ofproto);
+  for (const id of ids) {
+    if (!ofproto.meters.delete(id)) continue;
+    for (const rule of [...ofproto.tables.rules()]) {
+      if (usesMeter(rule.state.actions, id)) changes.delete(rule, OFPRR_METER_DELETE);
+    }
+  }
+  mgr.commit(changes, conn, msg.xid);
+  mgr.env.tablesChanged();
+}
+
+function metersOf(mgr: Connmgr, id: number): Meter[] {
+  const { meters } = mgr.env.ofproto;
+  if (id !== OFPM13_ALL) {
+    const meter = meters.get(id);
+    if (!meter) throw new OfpError('OFPMMFC_UNKNOWN_METER');
+    return [meter];
+  }
+  return [...meters.values()].sort((a, b) => a.config.meterId - b.config.meterId);
+}
+
+export function handleMeterConfig(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: MessageOf<'meter_config_request'>,
+): void {
+  const all = metersOf(mgr, msg.meterId).map((m) => m.config);
+  inReplies(all, (meters, more) =>
+    conn.send(msg.xid, { type: 'meter_config_reply', meters, more }),
+  );
+}
+
+export function handleMeterStats(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: MessageOf<'meter_request'>,
+): void {
+  const now = mgr.env.nowMs();
+  const all = metersOf(mgr, msg.meterId).map((meter) => {
+    const ageMs = Math.max(now - meter.createdMs, 0);
+    let flowCount = 0;
+    for (const rule of mgr.env.ofproto.tables.rules()) {
+      if (usesMeter(rule.state.actions, meter.config.meterId)) flowCount++;
+    }
+    return {
+      meterId: meter.config.meterId,
+      flowCount,
+      packetInCount: BigInt(meter.packets),
+      byteInCount: BigInt(meter.bytes),
+      durationSec: Math.floor(ageMs / 1000),
+      durationNsec: Math.floor(ageMs % 1000) * 1_000_000,
+      bands: meter.bands.map(({ packets, bytes }) => ({
+        packetCount: BigInt(packets),
+        byteCount: BigInt(bytes),
+      })),
+    };
+  });
+  inReplies(all, (meters, more) => conn.send(msg.xid, { type: 'meter_reply', meters, more }));
+}
+
+export function handleMeterFeatures(conn: OfConn, xid: number): void {
+  conn.send(xid, {
+    type: 'meter_features_reply',
+    maxMeters: MAX_METERS,
+    bandTypes: BAND_TYPES,
+    capabilities: METER_CAPABILITIES,
+    maxBands: MAX_BANDS,
+    maxColor: 0,
+  });
+}

@@ -1,0 +1,52 @@
+/** Packets from controllers. */
+import {
+  type MessageOf,
+  OFP_NO_BUFFER,
+  OFPP_CONTROLLER,
+  OFPP_LOCAL,
+  OFPP_MAX,
+  OFPP_NONE,
+  OfpError,
+} from '@heddle/openflow';
+import { extractFlow } from '@heddle/packet';
+import { checkReferences } from '../ofproto/check.ts';
+import type { FrozenState } from '../ofproto/recirc.ts';
+import type { Connmgr } from './connmgr.ts';
+
+const ETH_HEADER_BYTES = 14;
+
+export function handlePacketOut(mgr: Connmgr, msg: MessageOf<'packet_out'>): void {
+  if (msg.bufferId !== OFP_NO_BUFFER) throw new OfpError('OFPBRC_BUFFER_UNKNOWN');
+  const { inPort } = msg.metadata.key;
+  const isPort = inPort < OFPP_MAX || inPort === OFPP_LOCAL;
+  if (!isPort && inPort !== OFPP_CONTROLLER && inPort !== OFPP_NONE) {
+    throw new OfpError('OFPBRC_BAD_PORT');
+  }
+  if (msg.packet.length < ETH_HEADER_BYTES) throw new OfpError('OFPBRC_BAD_PACKET');
+  checkReferences(mgr.env.ofproto, msg.actions);
+  const flow = extractFlow(msg.packet, { inPort });
+  flow.pktMark = msg.metadata.key.pktMark;
+  flow.u32.set(msg.metadata.key.u32.subarray(64), 64);
+  mgr.env.packetOut(flow, msg.packet, msg.actions);
+}
+
+export function handleResume(mgr: Connmgr, msg: MessageOf<'resume'>): void {
+  const { continuation, metadata } = msg;
+  if (!continuation) throw new OfpError('NXR_NOT_SUPPORTED');
+  const { ofproto } = mgr.env;
+  const flow = extractFlow(msg.packet, { inPort: metadata.key.inPort });
+  const state: FrozenState = {
+    bridge: ofproto,
+    ofport: metadata.key.inPort,
+    tableId: undefined,
+    cookie: continuation.cookie,
+    metadata: metadata.key,
+    stack: continuation.stack,
+    actionSet: continuation.actionSet,
+    actions: continuation.actions,
+    conntracked: continuation.conntracked,
+    wasMpls: false,
+    pauseReason: 'controller',
+  };
+  mgr.env.resume(state, flow, msg.packet);
+}

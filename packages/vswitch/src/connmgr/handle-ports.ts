@@ -1,0 +1,123 @@
+/** Ports and queues. */
+import {
+  type MessageOf,
+  OFPP_ALL,
+  OFPP_NONE,
+  OfpError,
+  type PhyPort,
+  type PortStats,
+  UNKNOWN_COUNT,
+} from '@heddle/openflow';
+import type { OfPort } from '../ofproto.ts';
+import type { Connmgr } from './connmgr.ts';
+import type { OfConn } from './ofconn.ts';
+
+const PORTS_PER_REPLY = 400;
+const OFPPC_PORT_DOWN = 1 << 0;
+/** What a controller may set: port_down, no_recv, no_flood, no_fwd, no_packet_in and STP's. */
+const SETTABLE = 0x7f;
+
+export function phyPorts(mgr: Connmgr): PhyPort[] {
+  return [...mgr.env.ofproto.ports.values()].map((port) => mgr.env.phyPort(port));
+}
+
+function portsOf(mgr: Connmgr, portNo: number): OfPort[] {
+  const { ports } = mgr.env.ofproto;
+  if (portNo === OFPP_NONE || portNo === OFPP_ALL) return [...ports.values()];
+  const port = ports.get(portNo);
+  return port ? [port] : [];
+}
+
+export function handlePortDesc(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: MessageOf<'port_desc_request'>,
+): void {
+  const all = portsOf(mgr, msg.portNo ?? OFPP_NONE).map((port) => mgr.env.phyPort(port));
+  inReplies(all, (ports, more) => conn.send(msg.xid, { type: 'port_desc_reply', ports, more }));
+}
+
+export function handlePortStats(mgr: Connmgr, conn: OfConn, msg: MessageOf<'port_request'>): void {
+  const all = portsOf(mgr, msg.portNo).map((port) => portStats(mgr, port));
+  inReplies(all, (ports, more) => conn.send(msg.xid, { type: 'port_reply', ports, more }));
+}
+
+function inReplies<T>(all: readonly T[], send: (part: readonly T[], more: boolean) => void): void {
+  for (let i = 0; i === 0 || i < all.length; i += PORTS_PER_REPLY) {
+    send(all.slice(i, i + PORTS_PER_REPLY), i + PORTS_PER_REPLY < all.length);
+  }
+}
+
+function portStats(mgr: Connmgr, port: OfPort): PortStats {
+  const s = mgr.env.portStats(port);
+  const ageMs = Math.max(mgr.env.nowMs() - mgr.env.portSinceMs(port), 0);
+  return {
+    portNo: port.ofport,
+    rxPackets: count(s.rxPackets),
+    txPackets: count(s.txPackets),
+    rxBytes: count(s.rxBytes),
+    txBytes: count(s.txBytes),
+    rxDropped: count(s.rxDropped),
+    txDropped: count(s.txDropped),
+    rxErrors: count(s.rxErrors),
+    txErrors: count(s.txErrors),
+    rxFrameErr: count(s.rxFrameErrors),
+    rxOverErr: count(s.rxOverErrors),
+    rxCrcErr: count(s.rxCrcErrors),
+    collisions: count(s.collisions),
+    durationSec: Math.floor(ageMs / 1000),
+    durationNsec: Math.floor(ageMs % 1000) * 1_000_000,
+  };
+}
+
+function count(n: number): bigint {
+  return n < 0 ? UNKNOWN_COUNT : BigInt(n);
+}
+
+export function handlePortMod(mgr: Connmgr, msg: MessageOf<'port_mod'>): void {
+  const port = mgr.env.ofproto.ports.get(msg.portNo);
+  if (!port) throw new OfpError('OFPPMFC_BAD_PORT');
+  if (msg.hwAddr !== mgr.env.phyPort(port).hwAddr) throw new OfpError('OFPPMFC_BAD_HW_ADDR');
+  const before = port.config;
+  const mask = msg.mask & SETTABLE;
+  port.config = (before & ~mask) | (msg.config & mask);
+  if (port.config === before) return;
+  if (((port.config ^ before) & OFPPC_PORT_DOWN) !== 0) port.mayEnable = (port.config & 1) === 0;
+  mgr.env.portConfigChanged(port, before);
+  mgr.sendPortStatus(2, mgr.env.phyPort(port));
+}
+
+const OFPQ_ALL = 0xffff_ffff;
+
+/** Every port has its default queue; others come with QoS. */
+export function handleQueueStats(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: MessageOf<'queue_request'>,
+): void {
+  const ports = portsOf(mgr, msg.portNo);
+  if (ports.length === 0) throw new OfpError('OFPQOFC_BAD_PORT');
+  if (msg.queueId !== 0 && msg.queueId !== OFPQ_ALL) throw new OfpError('OFPQOFC_BAD_QUEUE');
+  const queues = ports.map((port) => ({
+    portNo: port.ofport,
+    queueId: 0,
+    txBytes: UNKNOWN_COUNT,
+    txPackets: UNKNOWN_COUNT,
+    txErrors: UNKNOWN_COUNT,
+    durationSec: 0xffff_ffff,
+    durationNsec: 0xffff_ffff,
+  }));
+  inReplies(queues, (part, more) =>
+    conn.send(msg.xid, { type: 'queue_reply', queues: part, more }),
+  );
+}
+
+export function handleQueueConfig(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: MessageOf<'queue_get_config_request'>,
+): void {
+  const ports = portsOf(mgr, msg.portNo);
+  if (ports.length === 0) throw new OfpError('OFPQOFC_BAD_PORT');
+  conn.send(msg.xid, { type: 'queue_get_config_reply', queues: [], portNo: msg.portNo });
+}

@@ -1,0 +1,96 @@
+/** One OpenFlow connection: its protocol, its role, and what it wants to hear. */
+import type {
+  AsyncConfig,
+  ControllerRole,
+  FlowFormat,
+  FlowMonitorRequest,
+  OfpBody,
+  OfpMessage,
+  OfpVersion,
+  PacketInFormat,
+} from '@heddle/openflow';
+import type { Bundle } from './bundle.ts';
+
+/** The wire below: version negotiated, messages whole. */
+export interface OfpChannel {
+  readonly version: OfpVersion;
+  /** `unix#3`, `tcp:10.0.0.1:6653`. */
+  readonly name: string;
+  /** Bytes that the peer has not taken yet. */
+  readonly backlog: number;
+  send(message: OfpMessage): void;
+  close(): void;
+}
+
+/** A controller decides about the switch; a service connection is an operator's. */
+export type OfConnKind = 'primary' | 'service';
+
+const NO_MATCH = 1 << 0;
+const ACTION = 1 << 1;
+const INVALID_TTL = 1 << 2;
+const ACTION_SET = 1 << 3;
+const GROUP = 1 << 4;
+const PACKET_OUT = 1 << 5;
+const EXPLICIT_MISS = 1 << 6;
+const IMPLICIT_MISS = 1 << 7;
+const PACKET_INS =
+  NO_MATCH | ACTION | ACTION_SET | GROUP | PACKET_OUT | EXPLICIT_MISS | IMPLICIT_MISS;
+const PORT_STATUS = 7;
+const FLOW_REMOVED = 0xf;
+const FLOW_REMOVED_ALL = 0x3f;
+
+/** What a controller hears until it says otherwise (OpenFlow 1.5, 6.3.6). */
+export function defaultAsync(version: OfpVersion): AsyncConfig {
+  const removed = version >= 5 ? FLOW_REMOVED_ALL : FLOW_REMOVED;
+  return {
+    packetIn: [PACKET_INS, 0],
+    portStatus: [PORT_STATUS, PORT_STATUS],
+    flowRemoved: [removed, 0],
+    roleStatus: [0, 0],
+    tableStatus: [0, 0],
+    requestForward: [0, 0],
+  };
+}
+
+export { INVALID_TTL };
+
+export class OfConn {
+  readonly channel: OfpChannel;
+  readonly kind: OfConnKind;
+  role: ControllerRole = 'equal';
+  async: AsyncConfig;
+  packetInFormat: PacketInFormat = 'standard';
+  flowFormat: FlowFormat = 'OpenFlow10';
+  hasTableId = false;
+  controllerId = 0;
+  missSendLen: number;
+  invalidTtlToController = false;
+  readonly bundles = new Map<number, Bundle>();
+  readonly monitors = new Map<number, FlowMonitorRequest>();
+  /** Updates wait for a peer that does not read. */
+  monitorPaused = false;
+
+  constructor(channel: OfpChannel, kind: OfConnKind) {
+    this.channel = channel;
+    this.kind = kind;
+    this.async = defaultAsync(channel.version);
+    // A service connection gets no packets before it asks for them.
+    this.missSendLen = kind === 'primary' ? 128 : 0;
+  }
+
+  get version(): OfpVersion {
+    return this.channel.version;
+  }
+
+  send(xid: number, body: OfpBody): void {
+    this.channel.send({ version: this.version, xid, ...body });
+  }
+
+  /** Whether it is to hear of an event, by its role and its configuration. */
+  wants(kind: keyof AsyncConfig, reason: number): boolean {
+    if (this.kind === 'service' && kind !== 'packetIn' && this.missSendLen === 0) return false;
+    const [primary, secondary] = this.async[kind];
+    const bits = this.role === 'secondary' ? secondary : primary;
+    return (bits & (1 << reason)) !== 0;
+  }
+}

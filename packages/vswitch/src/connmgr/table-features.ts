@@ -1,0 +1,61 @@
+/** What every table can match and do (OpenFlow 1.5, 7.3.5.18). */
+import type { TableActionFeatures, TableFeatures } from '@heddle/openflow';
+import { FIELDS, type Field } from '@heddle/packet';
+import { type FlowTable, TBL_INTERNAL } from '../ofproto/flow-table.ts';
+
+const ACTIONS = [
+  'output',
+  'group',
+  'set_field',
+  'strip_vlan',
+  'push_vlan',
+  'mod_nw_ttl',
+  'dec_ttl',
+  'set_mpls_ttl',
+  'dec_mpls_ttl',
+  'push_mpls',
+  'pop_mpls',
+  'set_queue',
+];
+const INSTRUCTIONS = ['apply_actions', 'clear_actions', 'write_actions', 'write_metadata'];
+const DEFAULT_MAX_FLOWS = 1_000_000;
+const ALL_METADATA = 0xffff_ffff_ffff_ffffn;
+
+/** On the wire in no version, though the switch has it. */
+function isPrivate({ name }: Field): boolean {
+  return name === 'skb_priority';
+}
+
+const FIELD_NAMES = FIELDS.filter((f) => !isPrivate(f));
+const SETTABLE = FIELD_NAMES.filter((f) => !f.readOnly).map((f) => f.name);
+const MASKABLE = [
+  'dp_hash',
+  ...FIELD_NAMES.filter((f) => f.masking === 'bitwise').map((f) => f.name),
+];
+const EXACT = ['recirc_id', ...FIELD_NAMES.filter((f) => f.masking === 'none').map((f) => f.name)];
+
+export function tableFeatures(table: FlowTable): TableFeatures {
+  const last = TBL_INTERNAL - 1;
+  const next = Array.from({ length: Math.max(last - table.id, 0) }, (_, i) => table.id + 1 + i);
+  const actions: TableActionFeatures = {
+    next,
+    instructions: next.length > 0 ? [...INSTRUCTIONS, 'goto_table'] : INSTRUCTIONS,
+    write: { actions: ACTIONS, setFields: SETTABLE },
+    apply: { actions: ACTIONS, setFields: SETTABLE },
+  };
+  return {
+    tableId: table.id,
+    name: table.name === '' ? `table${table.id}` : table.name,
+    metadataMatch: ALL_METADATA,
+    metadataWrite: ALL_METADATA,
+    maxEntries: table.maxFlows ?? DEFAULT_MAX_FLOWS,
+    miss: table.miss,
+    supportsEviction: table.evictByOpenFlow,
+    supportsVacancyEvents: table.vacancy !== undefined,
+    nonmiss: actions,
+    onMiss: actions,
+    match: [...MASKABLE, ...EXACT],
+    wildcard: [...MASKABLE, ...EXACT],
+    mask: MASKABLE,
+  };
+}

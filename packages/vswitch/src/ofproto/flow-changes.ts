@@ -1,0 +1,111 @@
+/**
+ * What a flow mod, or a bundle of them, does to the tables: every step can be taken back, and
+ * what others are to hear of it is told when all of it stands.
+ */
+import type { Ofproto } from '../ofproto.ts';
+import type { Group } from './group.ts';
+import type { Rule, RuleState } from './rule.ts';
+
+/** OFPRR_* */
+export const OFPRR_IDLE_TIMEOUT = 0;
+export const OFPRR_HARD_TIMEOUT = 1;
+export const OFPRR_DELETE = 2;
+export const OFPRR_GROUP_DELETE = 3;
+export const OFPRR_METER_DELETE = 4;
+export const OFPRR_EVICTION = 5;
+
+export type FlowChange =
+  | { readonly type: 'add'; readonly rule: Rule; readonly replaced: Rule | undefined }
+  | {
+      readonly type: 'modify';
+      readonly rule: Rule;
+      readonly before: RuleState;
+      readonly modifiedMs: number;
+      readonly counters: { readonly packets: number; readonly bytes: number } | undefined;
+    }
+  | { readonly type: 'delete'; readonly rule: Rule; readonly reason: number }
+  | { readonly type: 'group'; readonly id: number; readonly before: Group | undefined };
+
+export class FlowChanges {
+  readonly ofproto: Ofproto;
+  readonly list: FlowChange[] = [];
+
+  constructor(ofproto: Ofproto) {
+    this.ofproto = ofproto;
+  }
+
+  /** Puts a rule into its table, in the place of one of the same match and priority. */
+  add(rule: Rule, key: Rule['match']): void {
+    const { classifier } = this.ofproto.tables.at(rule.tableId);
+    const replaced = classifier.find(key.key, key.mask, rule.priority);
+    if (replaced) this.#take(replaced);
+    classifier.insert(rule, key.key, key.mask);
+    this.list.push({ type: 'add', rule, replaced });
+  }
+
+  modify(rule: Rule, state: RuleState, nowMs: number, resetCounts: boolean): void {
+    const { state: before, modifiedMs, packets, bytes } = rule;
+    const counters = resetCounts ? { packets, bytes } : undefined;
+    this.list.push({ type: 'modify', rule, before, modifiedMs, counters });
+    rule.state = state;
+    rule.modifiedMs = nowMs;
+    if (!resetCounts) return;
+    rule.packets = 0;
+    rule.bytes = 0;
+  }
+
+  delete(rule: Rule, reason: number): void {
+    this.#take(rule);
+    this.list.push({ type: 'delete', rule, reason });
+  }
+
+  setGroup(id: number, group: Group | undefined): void {
+    const { groups } = this.ofproto;
+    this.list.push({ type: 'group', id, before: groups.get(id) });
+    if (group) groups.set(id, group);
+    else groups.delete(id);
+  }
+
+  /** Takes back everything since the list had `length` steps. */
+  revert(length = 0): void {
+    while (this.list.length > length) this.#undo(this.list.pop()!);
+  }
+
+  #undo(change: FlowChange): void {
+    switch (change.type) {
+      case 'add': {
+        const { rule, replaced } = change;
+        this.#take(rule);
+        if (replaced) this.#putBack(replaced);
+        return;
+      }
+      case 'modify': {
+        const { rule, before, modifiedMs, counters } = change;
+        rule.state = before;
+        rule.modifiedMs = modifiedMs;
+        if (counters) Object.assign(rule, counters);
+        return;
+      }
+      case 'delete':
+        this.#putBack(change.rule);
+        return;
+      case 'group':
+        if (change.before) this.ofproto.groups.set(change.id, change.before);
+        else this.ofproto.groups.delete(change.id);
+    }
+  }
+
+  /** Its table of the classifier stays known to it, so that its match can still be told. */
+  #take(rule: Rule): void {
+    rule.remember();
+    this.ofproto.tables.at(rule.tableId).classifier.remove(rule);
+    rule.isRemoved = true;
+  }
+
+  #putBack(rule: Rule): void {
+    const { key, mask } = rule.match;
+    this.ofproto.tables.at(rule.tableId).classifier.insert(rule, key, mask);
+    rule.isRemoved = false;
+    rule.forget();
+  }
+}

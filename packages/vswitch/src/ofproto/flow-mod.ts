@@ -1,0 +1,194 @@
+/** Flow mods (OpenFlow 1.5, 6.4; ovs-ofctl(8)). */
+import {
+  type FlowMod,
+  OFPG_ANY,
+  OFPP_NONE,
+  OFPTT_ALL,
+  type OfpAct,
+  OfpError,
+} from '@heddle/openflow';
+import type { Ofproto } from '../ofproto.ts';
+import { checkRule } from './check.ts';
+import { evictOne } from './eviction.ts';
+import { type FlowChanges, OFPRR_DELETE, OFPRR_EVICTION } from './flow-changes.ts';
+import { type FlowTable, N_TABLES, TBL_INTERNAL } from './flow-table.ts';
+import { Rule, type RuleState } from './rule.ts';
+
+/** Which flows a request means. */
+export interface FlowSelector {
+  readonly match: FlowMod['match'];
+  readonly tableId: number;
+  readonly cookie: bigint;
+  readonly cookieMask: bigint;
+  readonly outPort: number;
+  readonly outGroup: number;
+}
+
+/** Throws `OfpError` and leaves `changes` half made: the caller reverts. */
+export function applyFlowMod(changes: FlowChanges, mod: FlowMod, nowMs: number): void {
+  const { ofproto } = changes;
+  switch (mod.command) {
+    case 'add':
+      addFlow(changes, mod, nowMs);
+      return;
+    case 'modify':
+    case 'modify_strict':
+      modifyFlows(changes, mod, nowMs);
+      return;
+    case 'delete':
+      for (const rule of [...selectRules(ofproto, mod)]) changes.delete(rule, OFPRR_DELETE);
+      return;
+    case 'delete_strict':
+      for (const rule of strictRules(ofproto, mod)) changes.delete(rule, OFPRR_DELETE);
+  }
+}
+
+function tableFor(ofproto: Ofproto, tableId: number): FlowTable {
+  const id = tableId === OFPTT_ALL ? 0 : tableId;
+  if (id >= N_TABLES) throw new OfpError('OFPBRC_BAD_TABLE_ID');
+  const table = ofproto.tables.at(id);
+  if (table.isReadOnly) throw new OfpError('OFPBRC_EPERM');
+  return table;
+}
+
+function addFlow(changes: FlowChanges, mod: FlowMod, nowMs: number): void {
+  const { ofproto } = changes;
+  const { match, priority } = mod;
+  const table = tableFor(ofproto, mod.tableId);
+  checkRule(ofproto, match, table.id, mod.actions);
+  const { classifier } = table;
+  const old = classifier.find(match.key, match.mask, priority);
+  if (mod.flags.checkOverlap && classifier.overlaps(match.key, match.mask, priority)) {
+    throw new OfpError('OFPFMFC_OVERLAP');
+  }
+  const state = stateOf(mod, mod.newCookie ?? 0n);
+  if (old) {
+    replaceFlow(changes, old, mod, state, nowMs);
+    return;
+  }
+  makeRoom(changes, table);
+  const rule = new Rule(table.id, priority, state, nowMs, match);
+  changes.add(rule, match);
+}
+
+/** A rule keeps its place in the classifier unless its part in conjunctions changes. */
+function isSameConjunctive(rule: Rule, actions: readonly OfpAct[]): boolean {
+  const isPart = (list: readonly OfpAct[]) => list.some((a) => a.type === 'conjunction');
+  return !isPart(rule.state.actions) && !isPart(actions);
+}
+
+/** The new flow counts and ages from now on; when packets last passed is still known. */
+function replaceFlow(
+  changes: FlowChanges,
+  old: Rule,
+  mod: FlowMod,
+  state: RuleState,
+  nowMs: number,
+): void {
+  const rule = new Rule(old.tableId, old.priority, state, nowMs, mod.match);
+  rule.usedMs = old.usedMs;
+  changes.add(rule, mod.match);
+}
+
+function makeRoom(changes: FlowChanges, table: FlowTable): void {
+  if (table.maxFlows === undefined || table.classifier.size < table.maxFlows) return;
+  const victim = table.evicts ? evictOne(table) : undefined;
+  if (!victim) throw new OfpError('OFPFMFC_TABLE_FULL');
+  changes.delete(victim, OFPRR_EVICTION);
+}
+
+function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number): void {
+  const { ofproto } = changes;
+  const rules =
+    mod.command === 'modify' ? [...selectRules(ofproto, mod)] : strictRules(ofproto, mod);
+  if (rules.length === 0) {
+    // Where there is nothing to change and no cookie to look for, it is added.
+    if (mod.cookieMask === 0n && mod.newCookie !== undefined) addFlow(changes, mod, nowMs);
+    return;
+  }
+  checkRule(ofproto, mod.match, mod.tableId === OFPTT_ALL ? 0 : mod.tableId, mod.actions);
+  for (const rule of rules) {
+    checkRule(ofproto, rule.match, rule.tableId, mod.actions);
+    modifyRule(changes, rule, mod, nowMs);
+  }
+}
+
+function modifyRule(changes: FlowChanges, rule: Rule, mod: FlowMod, nowMs: number): void {
+  const state: RuleState = {
+    ...rule.state,
+    cookie: mod.newCookie ?? rule.state.cookie,
+    actions: mod.actions,
+  };
+  if (isSameConjunctive(rule, mod.actions)) {
+    changes.modify(rule, state, nowMs, mod.flags.resetCounts);
+    return;
+  }
+  const next = new Rule(rule.tableId, rule.priority, state, rule.createdMs, rule.match);
+  next.modifiedMs = nowMs;
+  next.packets = mod.flags.resetCounts ? 0 : rule.packets;
+  next.bytes = mod.flags.resetCounts ? 0 : rule.bytes;
+  changes.add(next, rule.match);
+}
+
+function stateOf(mod: FlowMod, cookie: bigint): RuleState {
+  const { actions, idleTimeout, hardTimeout, importance, flags } = mod;
+  return { cookie, actions, idleTimeout, hardTimeout, importance, flags };
+}
+
+/** Flows whose match is the selector's or narrower, in one table or all. */
+export function* selectRules(ofproto: Ofproto, selector: FlowSelector): IterableIterator<Rule> {
+  const { match, tableId } = selector;
+  if (tableId !== OFPTT_ALL && tableId >= N_TABLES) throw new OfpError('OFPBRC_BAD_TABLE_ID');
+  for (const table of ofproto.tables.used()) {
+    if (tableId === OFPTT_ALL ? table.id >= TBL_INTERNAL : table.id !== tableId) continue;
+    for (const rule of table.classifier.within(match.key, match.mask)) {
+      if (!rule.isHidden && isSelected(rule, selector)) yield rule;
+    }
+  }
+}
+
+function strictRules(ofproto: Ofproto, mod: FlowMod): Rule[] {
+  const { match, tableId, priority } = mod;
+  if (tableId !== OFPTT_ALL && tableId >= N_TABLES) throw new OfpError('OFPBRC_BAD_TABLE_ID');
+  const out: Rule[] = [];
+  for (const table of ofproto.tables.used()) {
+    if (tableId === OFPTT_ALL ? table.id >= TBL_INTERNAL : table.id !== tableId) continue;
+    const rule = table.classifier.find(match.key, match.mask, priority);
+    if (rule && isSelected(rule, mod)) out.push(rule);
+  }
+  return out;
+}
+
+function isSelected(rule: Rule, selector: FlowSelector): boolean {
+  const { cookie, cookieMask, outPort, outGroup } = selector;
+  if (((rule.state.cookie ^ cookie) & cookieMask) !== 0n) return false;
+  if (outPort !== OFPP_NONE && !rule.state.actions.some((a) => sendsTo(a, outPort))) return false;
+  return outGroup === OFPG_ANY || usesGroup(rule.state.actions, outGroup);
+}
+
+function sendsTo(act: OfpAct, port: number): boolean {
+  switch (act.type) {
+    case 'output':
+    case 'output_trunc':
+    case 'enqueue':
+      return act.port === port;
+    case 'controller':
+      return port === 0xfffd;
+    case 'write_actions':
+    case 'clone':
+      return act.actions.some((a) => sendsTo(a, port));
+    default:
+      return false;
+  }
+}
+
+export function usesGroup(actions: readonly OfpAct[], group: number): boolean {
+  return actions.some((a) => {
+    if (a.type === 'group') return a.group === group;
+    return (a.type === 'write_actions' || a.type === 'clone') && usesGroup(a.actions, group);
+  });
+}
+
+export function usesMeter(actions: readonly OfpAct[], meter: number): boolean {
+  return actions.some((a) => a.type === 'meter' && a.meter === meter);
+}

@@ -1,0 +1,46 @@
+/** What packets that a translation stands for do to tables, counters and addresses. */
+import type { XlateEffects } from './xlate.ts';
+
+export const NO_EFFECTS: XlateEffects = {
+  learn: [],
+  rules: [],
+  tables: [],
+  patches: [],
+  groups: [],
+  flows: [],
+  finTimeouts: [],
+};
+
+/** Learns, and counts for the flows, groups and patch ports that the packets passed. */
+export function applyEffects(
+  effects: XlateEffects,
+  packets: number,
+  bytes: number,
+  nowMs: number,
+): void {
+  for (const { bridge, vlan, mac, bundle } of effects.learn) bridge.macs.learn(vlan, mac, bundle);
+  for (const rule of effects.rules) {
+    const { flags } = rule.state;
+    if (!flags.noPktCounts) rule.packets += packets;
+    if (!flags.noByteCounts) rule.bytes += bytes;
+    rule.usedMs = nowMs;
+  }
+  for (const { table, matched } of effects.tables) {
+    table.lookups += packets;
+    if (matched) table.matches += packets;
+  }
+  for (const { from, to } of effects.patches) {
+    from.stats.txPackets += packets;
+    from.stats.txBytes += bytes;
+    to.stats.rxPackets += packets;
+    to.stats.rxBytes += bytes;
+  }
+  for (const { group, bucket } of effects.groups) {
+    for (const stats of [group.stats, group.bucketStats[bucket]!]) {
+      stats.packets += packets;
+      stats.bytes += bytes;
+    }
+  }
+  for (const { bridge, flowMod, limit } of effects.flows) bridge.learnFlow(flowMod, limit);
+  for (const { rule, idle, hard } of effects.finTimeouts) rule.shorten(idle, hard);
+}
