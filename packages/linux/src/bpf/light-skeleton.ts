@@ -4,6 +4,7 @@
  * context's layout is libbpf's tools/lib/bpf/skel_internal.h.
  */
 import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { check, syscall } from '../native.ts';
 import { SYS } from '../syscalls.ts';
 import {
@@ -44,6 +45,8 @@ const CTX_BYTES = 24;
 const MAP_DESC_BYTES = 16;
 const PROG_DESC_BYTES = 4;
 const LOG_BYTES = 16 << 20;
+const EAGAIN_TRIES = 10;
+const NOTHING: LoadedSkeleton = { maps: {}, programs: {} };
 const SIG_SETMASK = 2;
 const SIGSET_BYTES = 8;
 const LOG_TAIL_LINES = 12;
@@ -53,7 +56,7 @@ export function loadLightSkeleton(s: LightSkeleton, options: LoadOptions = {}): 
   return withoutSignals(() => load(s, options));
 }
 
-/** The verifier gives up on a pending signal, such as that of a child that ended. */
+/** The verifier gives up on a pending signal, such as that of a child that ended or a profiler's. */
 function withoutSignals<T>(f: () => T): T {
   const all = Buffer.alloc(SIGSET_BYTES, 0xff);
   const before = Buffer.alloc(SIGSET_BYTES);
@@ -67,6 +70,9 @@ function withoutSignals<T>(f: () => T): T {
 
 function load(s: LightSkeleton, options: LoadOptions): LoadedSkeleton {
   let attempt = runLoader(s, options, undefined);
+  // The kernel has more ways of interrupting a thread than signals.
+  for (let i = 0; i < EAGAIN_TRIES && attempt.error === constants.errno.EAGAIN; i++)
+    attempt = runLoader(s, options, undefined);
   if (attempt.error !== undefined) {
     const log = Buffer.alloc(LOG_BYTES);
     attempt = runLoader(s, options, log);
@@ -96,6 +102,8 @@ function runLoader(s: LightSkeleton, options: LoadOptions, log: Buffer | undefin
   let prog = -1;
   try {
     prog = loaderProgram(Buffer.from(s.insns, 'base64'), map);
+    if (prog === -constants.errno.EAGAIN) return { error: -prog, loaded: NOTHING };
+    checked('BPF_PROG_LOAD', prog);
     const attr = Buffer.alloc(80);
     attr.writeUInt32LE(prog, 0);
     attr.writeUInt32LE(size, 40);
@@ -169,6 +177,7 @@ function loaderMap(data: Buffer): number {
   return fd;
 }
 
+/** A descriptor or a negative errno. */
 function loaderProgram(insns: Buffer, map: number): number {
   const license = Buffer.from('Dual BSD/GPL\0');
   const fds = Buffer.alloc(8);
@@ -181,5 +190,5 @@ function loaderProgram(insns: Buffer, map: number): number {
   attr.writeUInt32LE(BPF_F_SLEEPABLE, 44);
   attr.write('__loader.prog', 48);
   attr.writeBigUInt64LE(pointer(fds), 120);
-  return checked('BPF_PROG_LOAD', bpf(BPF_PROG_LOAD, attr));
+  return bpf(BPF_PROG_LOAD, attr);
 }

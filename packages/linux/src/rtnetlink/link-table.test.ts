@@ -43,7 +43,7 @@ test('the listener hears of all changes, after the call that found them', async 
   using links = new LinkTable((events) => heard.push(...events));
   rtnl.createBridge({ name: 'one' });
   links.link('one');
-  assert.deepEqual(heard, []);
+  assert.equal(heard.length, 0);
   const deadline = Date.now() + 5000;
   while (heard.length === 0 && Date.now() < deadline) await new Promise(setImmediate);
   assert.ok(heard.some((e) => e.type === 'new' && e.link.name === 'one'));

@@ -131,12 +131,22 @@ export interface BuiltSwitch {
   readonly ports: ReadonlyMap<string, OfPort>;
 }
 
-/** The same switch in our terms, with the numbers that `numbers` gives its ports. */
-export function buildSwitch(spec: SwitchSpec, numbers: readonly OraclePort[]): BuiltSwitch {
+/**
+ * The same switch in our terms, with the numbers that `numbers` gives its ports. `learned` hears of
+ * addresses that are somewhere else now.
+ */
+export function buildSwitch(
+  spec: SwitchSpec,
+  numbers: readonly OraclePort[],
+  learned: (bridge: Ofproto, vlan: number, mac: number) => void = () => {},
+): BuiltSwitch {
   const bridges = new Map<string, Ofproto>();
   const ports = new Map<string, OfPort>();
   for (const { name, floodVlans, forwardBpdu, secure } of spec.bridges) {
-    const bridge = new Ofproto(name, new MacLearning<Bundle>(realClock));
+    const bridge: Ofproto = new Ofproto(
+      name,
+      new MacLearning<Bundle>(realClock, (vlan, mac) => learned(bridge, vlan, mac)),
+    );
     bridge.forwardBpdu = forwardBpdu;
     bridge.setDefaultFlow(!secure, 0);
     bridge.macs.configure({ idleMs: 300_000, max: 8192, floodVlans: new Set(floodVlans) });
