@@ -109,7 +109,7 @@ function planOf(field: Field): FieldPlan {
     valueIsMask: VALUE_IS_MASK.has(field.name),
     tunnelIpv4: field.name === 'tun_src' || field.name === 'tun_dst',
     size: field.width / 8,
-    impliesEthernet: field.prerequisite !== undefined && field.prerequisite !== 'CT',
+    impliesEthernet: field.prerequisite !== undefined,
   };
 }
 

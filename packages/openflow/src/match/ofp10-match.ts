@@ -1,5 +1,5 @@
 /** `struct ofp10_match` (OpenFlow 1.0 section 5.2.3), 40 bytes. */
-import { VLAN_CFI, VLAN_VID_MASK } from '@heddle/packet';
+import { ETH_P_IPV6, VLAN_CFI, VLAN_VID_MASK } from '@heddle/packet';
 import { Match } from '../match.ts';
 import { implyEthernet } from './match-field.ts';
 
@@ -53,10 +53,13 @@ export function parseOfp10Match(bytes: Uint8Array, off = 0): Match {
     key.nwProto = b(25);
     mask.nwProto = 0xff;
   }
-  mask.nwSrc = prefixMask(wild >>> OFPFW10_NW_SRC_SHIFT);
-  mask.nwDst = prefixMask(wild >>> OFPFW10_NW_DST_SHIFT);
-  key.nwSrc = (be32(28) & mask.nwSrc) >>> 0;
-  key.nwDst = (be32(32) & mask.nwDst) >>> 0;
+  // Their place is IPv6's there, whose addresses OpenFlow 1.0 cannot say.
+  if (key.dlType !== ETH_P_IPV6) {
+    mask.nwSrc = prefixMask(wild >>> OFPFW10_NW_SRC_SHIFT);
+    mask.nwDst = prefixMask(wild >>> OFPFW10_NW_DST_SHIFT);
+    key.nwSrc = (be32(28) & mask.nwSrc) >>> 0;
+    key.nwDst = (be32(32) & mask.nwDst) >>> 0;
+  }
   if ((wild & OFPFW10_TP_SRC) === 0) {
     key.tpSrc = be16(36);
     mask.tpSrc = 0xffff;

@@ -27,6 +27,8 @@ import { ETH_P_MPLS, ETH_P_MPLSM, networkType } from './prerequisites.ts';
 
 /** All fields at once, with masks, and all tun_metadata. */
 const MAX_LENGTH = 24 * 1024;
+/** A header and 4 bytes. */
+const PACKET_TYPE_LENGTH = 8;
 const scratch = new Uint8Array(MAX_LENGTH);
 
 /** Entries alone, unpadded; OpenFlow 1.0's NXM has the cookie among them. */
@@ -108,8 +110,8 @@ const TUN_MORE = group('tun_erspan_idx', 'tun_erspan_ver', 'tun_erspan_dir', 'tu
 const REGS = group(...numbered('reg', 16));
 const XREGS = group(...numbered('xreg', 8));
 const CT = group('pkt_mark', 'ct_state', 'ct_zone', 'ct_mark', 'ct_label');
-const CT_IPV4 = group('ct_nw_src', 'ct_nw_dst');
-const CT_IPV6 = group('ct_ipv6_src', 'ct_ipv6_dst');
+const CT_SRC = group('ct_nw_src', 'ct_ipv6_src');
+const CT_DST = group('ct_nw_dst', 'ct_ipv6_dst');
 const CT_PROTO = group('ct_nw_proto');
 const CT_PORTS = group('ct_tp_src', 'ct_tp_dst');
 const METADATA = group('metadata');
@@ -133,33 +135,38 @@ function pointOf(plan: FieldPlan, version: OxmVersion): OxmCodePoint {
   return point;
 }
 
+/** Set when a field is written that only Ethernet packets have, or others by their packet type. */
+let saysPacketType = false;
+
 /** Returns the offset behind the entries. */
 function putEntries(start: number, match: Match, version: OxmVersion): number {
+  saysPacketType = false;
+  const o = putFields(start, match, version);
+  if (match.mask.packetType === 0 || (match.key.packetType === 0 && saysPacketType)) return o;
+  scratch.copyWithin(start + PACKET_TYPE_LENGTH, start, o);
+  putGroup(start, match, PACKET_TYPE, version);
+  return o + PACKET_TYPE_LENGTH;
+}
+
+function putFields(start: number, match: Match, version: OxmVersion): number {
   const { mask } = match;
-  let o = start;
-  if (needsPacketType(match, version)) o = putGroup(o, match, PACKET_TYPE, version);
-  o = putGroup(o, match, IDS, version);
+  let o = putGroup(start, match, IDS, version);
   o = putGroup(o, match, version === 0 ? IN_PORT : IN_PORT_OXM, version);
   o = putGroup(o, match, ACTSET_OUTPUT, version);
   o = putGroup(o, match, ETHERNET, version);
   if (mask.vlanTci0 !== 0) o = putVlan(o, match, version);
   o = putNetwork(o, match, version);
-  o = putGroup(o, match, NSH, version);
   o = putTunnel(o, match, version);
+  o = putGroup(o, match, NSH, version);
   o = putGroup(o, match, version >= 6 ? XREGS : REGS, version);
   o = putGroup(o, match, CT, version);
-  o = putGroup(o, match, CT_IPV4, version);
-  o = putGroup(o, match, CT_IPV6, version);
-  o = putGroup(o, match, CT_PROTO, version);
-  if (mask.ctNwProto !== 0) o = putGroup(o, match, CT_PORTS, version);
+  o = putGroup(o, match, CT_SRC, version);
+  o = putGroup(o, match, CT_DST, version);
+  if (match.key.ctNwProto !== 0) {
+    o = putGroup(o, match, CT_PROTO, version);
+    o = putGroup(o, match, CT_PORTS, version);
+  }
   return putGroup(o, match, METADATA, version);
-}
-
-/** Ethernet goes without saying where an Ethernet field says it. */
-function needsPacketType({ key, mask }: Match, version: OxmVersion): boolean {
-  if (key.packetType !== 0) return true;
-  const vlan = mask.vlanTci0 & (version === 0 ? 0xffff : 0x1fff);
-  return mask.dlType === 0 && vlan === 0 && mask.dlSrc === 0 && mask.dlDst === 0;
 }
 
 function putNetwork(start: number, match: Match, version: OxmVersion): number {
@@ -260,7 +267,7 @@ function putVlan(start: number, match: Match, version: OxmVersion): number {
   let o = start;
   if ((mask & 0x1fff) === 0) return o;
   o = putVlanPart(o, VLAN_VID, tci & 0x1fff, mask & 0x1fff, 0x1fff, version);
-  if ((mask & 0xe000) === 0 || (mask === 0xffff && tci === 0)) return o;
+  if ((mask & 0xe000) === 0 || (tci & 0x1fff) === 0) return o;
   return putVlanPart(o, VLAN_PCP, tci >>> 13, 7, 7, version);
 }
 
@@ -273,6 +280,7 @@ function putVlanPart(
   version: OxmVersion,
 ): number {
   const hasMask = mask !== all;
+  saysPacketType = true;
   let o = writeHeader(scratch, start, pointOf(plan, version), hasMask, plan.size);
   for (const v of hasMask ? [value, mask] : [value]) {
     if (plan.size === 2) scratch[o++] = v >>> 8;
@@ -300,6 +308,7 @@ function putField(start: number, match: Match, plan: FieldPlan, version: OxmVers
   if (isFieldWild(match, plan)) return start;
   const point = pointOf(plan, version);
   const hasMask = point.maskable && !isExact(match, plan);
+  if (plan.impliesEthernet) saysPacketType = true;
   let o = writeHeader(scratch, start, point, hasMask, plan.size);
   readFieldBytes(match.key, plan, scratch, o);
   o += plan.size;

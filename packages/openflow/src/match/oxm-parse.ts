@@ -110,6 +110,9 @@ function parseEntry(
   }
   if (hasMask && !point.maskable) throw new OfpError('OFPBMC_BAD_MASK');
   if (hasMask) checkWildcards(bytes, at, size);
+  if (plan.mode !== 'none' && !isFieldValueValid(plan, bytes, at)) {
+    throw new OfpError('OFPBMC_BAD_VALUE');
+  }
   if (!options.loose && !fieldPrerequisitesMet(field, state.match)) {
     throw new OfpError('OFPBMC_BAD_PREREQ');
   }
@@ -120,7 +123,6 @@ function parseEntry(
     state.tun.push({ index: tunMetadataIndex(field), value, mask });
     return;
   }
-  if (!isFieldValueValid(plan, bytes, at)) throw new OfpError('OFPBMC_BAD_VALUE');
   setMatchFieldBytes(state.match, plan, bytes, at, hasMask ? bytes : undefined, at + size);
 }
 

@@ -21,7 +21,7 @@ import type { Match } from '../match.ts';
 
 export const ETH_P_MPLS = 0x8847;
 export const ETH_P_MPLSM = 0x8848;
-const ETH_P_NSH = 0x894f;
+export const ETH_P_NSH = 0x894f;
 
 const CS_TRACKED = 0x20;
 const CS_INVALID = 0x10;
@@ -51,16 +51,18 @@ function saysValidConnection({ key, mask }: Match): boolean {
   );
 }
 
-/** The Ethertype, or the packet type in its name space 1. */
+/** The Ethertype, or the packet type in its name space 1; 0 for other packets. */
 export function networkType(flow: Flow): number {
   const type = flow.packetType;
-  return type >>> 16 === 1 ? type & 0xffff : flow.dlType;
+  if (type === 0) return flow.dlType;
+  return type >>> 16 === 1 ? type & 0xffff : 0;
 }
 
 function isIp(type: number): boolean {
   return type === ETH_P_IP || type === ETH_P_IPV6;
 }
 
+/** Later fragments have no ports. */
 function isTransport(flow: Flow, proto: number): boolean {
   return (
     isIp(networkType(flow)) && flow.nwProto === proto && (flow.nwFrag & FLOW_NW_FRAG_LATER) === 0
@@ -68,7 +70,7 @@ function isTransport(flow: Flow, proto: number): boolean {
 }
 
 function isIcmp(flow: Flow, type: number, proto: number): boolean {
-  return networkType(flow) === type && isTransport(flow, proto);
+  return networkType(flow) === type && flow.nwProto === proto;
 }
 
 function isNd(flow: Flow, ...types: readonly number[]): boolean {

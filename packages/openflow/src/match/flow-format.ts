@@ -1,0 +1,133 @@
+/** A packet's flow as ofproto/trace prints it: every field that the packet has. */
+import {
+  ETH_P_ARP,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  ETH_P_RARP,
+  Flow,
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_IGMP,
+  IPPROTO_SCTP,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  ND_NEIGHBOR_ADVERT,
+  ND_NEIGHBOR_SOLICIT,
+} from '@heddle/packet';
+import { Match } from '../match.ts';
+import { type FieldPlan, fieldPlan } from './field-plan.ts';
+import { named } from './match-field.ts';
+import { formatMatch } from './match-format.ts';
+import type { PortNames } from './ofp-port.ts';
+import { ETH_P_MPLS, ETH_P_MPLSM, ETH_P_NSH, networkType } from './prerequisites.ts';
+
+const plans = (...names: string[]): FieldPlan[] => names.map((name) => fieldPlan(named(name)));
+const numbered = (name: string, n: number) => Array.from({ length: n }, (_, i) => `${name}${i}`);
+/** Shown where they are not zero. */
+const METADATA = plans(
+  ...['pkt_mark', 'recirc_id', 'dp_hash', 'conj_id', 'skb_priority', 'metadata', 'tun_id'],
+  ...['tun_ipv6_src', 'tun_ipv6_dst', 'tun_gbp_id', 'tun_gbp_flags', 'tun_flags', 'tun_erspan_ver'],
+  ...['tun_erspan_idx', 'tun_erspan_dir', 'tun_erspan_hwid', 'tun_gtpu_flags', 'tun_gtpu_msgtype'],
+  ...['ct_state', 'ct_zone', 'ct_mark', 'ct_label', 'ct_nw_proto', 'ct_nw_src', 'ct_nw_dst'],
+  ...['ct_ipv6_src', 'ct_ipv6_dst', 'ct_tp_src', 'ct_tp_dst'],
+  ...numbered('reg', 16),
+);
+const ALWAYS = plans('in_port', 'packet_type');
+const ETHERNET = plans('eth_src', 'eth_dst', 'eth_type', 'vlan_tci');
+const IP = plans('nw_proto', 'nw_tos', 'nw_ttl', 'ip_frag');
+const IPV4 = plans('ip_src', 'ip_dst');
+const IPV6 = plans('ipv6_src', 'ipv6_dst', 'ipv6_label');
+const ARP = plans('nw_proto', 'arp_spa', 'arp_tpa', 'arp_sha', 'arp_tha');
+const PORTS = plans('tcp_src', 'tcp_dst');
+const TCP_FLAGS = plans('tcp_flags');
+const ND = plans('nd_target', 'nd_sll', 'nd_tll');
+const MPLS = plans('mpls_label');
+const NSH = plans(
+  ...['nsh_flags', 'nsh_ttl', 'nsh_mdtype', 'nsh_np', 'nsh_spi'],
+  ...['nsh_c1', 'nsh_c2', 'nsh_c3', 'nsh_c4'],
+);
+
+/** The line `Flow: ...` without its head; `inPort` is an OpenFlow port. */
+export function formatFlow(flow: Flow, names?: PortNames): string {
+  const key = flow.clone();
+  const mask = new Flow();
+  const all = (list: readonly FieldPlan[]) => {
+    for (const plan of list) mask.u8.fill(0xff, plan.offset, plan.offset + plan.slotSize);
+  };
+  all(METADATA.filter((plan) => !isZero(key, plan)));
+  fillTunnelMask(key, mask);
+  all(ALWAYS);
+  if (key.packetType === 0) all(ETHERNET);
+  if (key.vlanTci0 !== 0) mask.vlanTci1 = 0xffff;
+  if (key.ctNwProto !== 0) showTuple(key, mask);
+  network(key, all);
+  return formatMatch(new Match(key, mask), { names });
+}
+
+function isZero(flow: Flow, { offset, slotSize }: FieldPlan): boolean {
+  for (let i = offset; i < offset + slotSize; i++) if (flow.u8[i] !== 0) return false;
+  return true;
+}
+
+/** Addresses come in pairs. */
+function fillTunnelMask(key: Flow, mask: Flow): void {
+  if (mask.tunSrc === 0 && mask.tunDst === 0) return;
+  mask.tunIpv6Src.fill(0xff);
+  mask.tunIpv6Dst.fill(0xff);
+  if (key.tunTos !== 0 || key.tunTtl !== 0) {
+    mask.tunTos = 0xff;
+    mask.tunTtl = 0xff;
+  }
+}
+
+function showTuple(key: Flow, mask: Flow): void {
+  mask.ctTpSrc = 0xffff;
+  mask.ctTpDst = 0xffff;
+  if (networkType(key) === ETH_P_IPV6) return;
+  mask.ctNwSrc = 0xffff_ffff;
+  mask.ctNwDst = 0xffff_ffff;
+}
+
+function network(key: Flow, all: (list: readonly FieldPlan[]) => void): void {
+  const type = networkType(key);
+  switch (type) {
+    case ETH_P_IP:
+    case ETH_P_IPV6:
+      all(type === ETH_P_IP ? IPV4 : IPV6);
+      all(IP);
+      if ((key.nwFrag & 3) !== 3) transport(key, type === ETH_P_IPV6, all);
+      return;
+    case ETH_P_ARP:
+    case ETH_P_RARP:
+      all(ARP);
+      return;
+    case ETH_P_MPLS:
+    case ETH_P_MPLSM:
+      all(MPLS);
+      return;
+    case ETH_P_NSH:
+      all(NSH);
+  }
+}
+
+function transport(key: Flow, v6: boolean, all: (list: readonly FieldPlan[]) => void): void {
+  switch (key.nwProto) {
+    case IPPROTO_TCP:
+      all(TCP_FLAGS);
+      all(PORTS);
+      return;
+    case IPPROTO_UDP:
+    case IPPROTO_SCTP:
+      all(PORTS);
+      return;
+    case IPPROTO_ICMP:
+    case IPPROTO_IGMP:
+      if (!v6) all(PORTS);
+      return;
+    case IPPROTO_ICMPV6:
+      if (!v6) return;
+      all(PORTS);
+      if (key.tpDst !== 0) return;
+      if (key.tpSrc === ND_NEIGHBOR_SOLICIT || key.tpSrc === ND_NEIGHBOR_ADVERT) all(ND);
+  }
+}
