@@ -27,6 +27,8 @@ export interface RowChange {
 export class Transaction {
   readonly tables: Tables;
   readonly #overlay = new Map<Table, Map<string, Row | undefined>>();
+  /** What `#changes` has found, until something else changes. */
+  #found: RowChange[] | undefined;
 
   constructor(tables: Tables) {
     this.tables = tables;
@@ -63,10 +65,12 @@ export class Transaction {
   }
 
   put(table: Table, row: Row): void {
+    this.#found = undefined;
     this.#of(table).set(row.uuid, row);
   }
 
   remove(table: Table, uuid: string): void {
+    this.#found = undefined;
     if (table.rows.has(uuid)) this.#of(table).set(uuid, undefined);
     else this.#of(table).delete(uuid);
   }
@@ -108,6 +112,11 @@ export class Transaction {
   }
 
   #changes(): RowChange[] {
+    this.#found ??= this.#findChanges();
+    return this.#found;
+  }
+
+  #findChanges(): RowChange[] {
     const out: RowChange[] = [];
     for (const [table, changed] of this.#overlay) {
       for (const [uuid, now] of changed) {

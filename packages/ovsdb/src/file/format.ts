@@ -34,7 +34,12 @@ export interface LogContents extends LogEnd {
 
 /** `padding` is white space that is to follow the JSON text. */
 export function encodeRecord(record: Json, kind: LogKind = 'standalone', padding = ''): Buffer {
-  const body = `${printJson(record)}${padding}\n`;
+  return encodeText(`${printJson(record)}${padding}`, kind);
+}
+
+/** A record whose JSON text is made already. */
+export function encodeText(text: string, kind: LogKind = 'standalone'): Buffer {
+  const body = `${text}\n`;
   const sha1 = hash('sha1', body);
   return Buffer.from(headerText(Buffer.byteLength(body), sha1, kind) + body);
 }

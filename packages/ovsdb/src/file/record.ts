@@ -13,29 +13,44 @@ import {
   type Json,
   type JsonObject,
   OvsdbError,
+  parseJson,
   printJson,
 } from '../notation/index.ts';
 
-/** undefined when nothing that the file keeps has changed. Rows that were there are differences. */
+/**
+ * The text of a record; undefined when nothing that the file keeps has changed. Rows that were
+ * there before are differences.
+ */
+export function changesToText(
+  changes: readonly RowChange[],
+  comment: string | undefined,
+  wallMs: number,
+): string | undefined {
+  // Put together as text: an object with a member for each uuid would cost several times as much.
+  const tables = new Map<Table, string>();
+  for (const { table, uuid, old, now } of changes) {
+    const row = !now ? null : old ? rowDifference(table, old, now) : rowRecord(table, now);
+    if (row === undefined) continue;
+    const member = `"${uuid}":${printJson(row)}`;
+    const others = tables.get(table);
+    tables.set(table, others === undefined ? member : `${others},${member}`);
+  }
+  if (tables.size === 0) return undefined;
+  let text = `{"_date":${wallMs}`;
+  if (comment !== undefined) text += `,"_comment":${printJson(comment)}`;
+  text += ',"_is_diff":true';
+  for (const [table, rows] of tables) text += `,"${table.schema.name}":{${rows}}`;
+  return `${text}}`;
+}
+
+/** As `changesToText`, as an object. */
 export function changesToRecord(
   changes: readonly RowChange[],
   comment: string | undefined,
   wallMs: number,
 ): JsonObject | undefined {
-  const tables: Record<string, Record<string, Json>> = {};
-  for (const { table, uuid, old, now } of changes) {
-    const row = !now ? null : old ? rowDifference(table, old, now) : rowRecord(table, now);
-    if (row === undefined) continue;
-    let rows = tables[table.schema.name];
-    if (!rows) {
-      rows = {};
-      tables[table.schema.name] = rows;
-    }
-    rows[uuid] = row;
-  }
-  if (Object.keys(tables).length === 0) return undefined;
-  const head = { _date: wallMs, ...(comment === undefined ? {} : { _comment: comment }) };
-  return { ...head, _is_diff: true, ...tables };
+  const text = changesToText(changes, comment, wallMs);
+  return text === undefined ? undefined : (parseJson(text) as JsonObject);
 }
 
 /** What of a row differs from its defaults. */

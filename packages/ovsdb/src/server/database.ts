@@ -4,10 +4,10 @@ import { messageOf, vlog } from '@heddle/runtime';
 import { type ExecuteContext, execute } from '../engine/execute.ts';
 import { Tables } from '../engine/table.ts';
 import { applyChanges, type RowChange } from '../engine/transaction.ts';
-import { encodeRecord } from '../file/format.ts';
+import { encodeText } from '../file/format.ts';
 import { loadTables } from '../file/load.ts';
 import { LogFile } from '../file/log.ts';
-import { changesToRecord, snapshotPieces } from '../file/record.ts';
+import { changesToText, snapshotPieces } from '../file/record.ts';
 import type { LogStorage } from '../file/storage.ts';
 import { ioError, type Json, OvsdbError } from '../notation/index.ts';
 import { type DatabaseSchema, schemaToJson } from '../schema/schema.ts';
@@ -178,10 +178,14 @@ export class Database {
     this.#seqno++;
     this.#lastId = randomUUID();
     const commit = { id: this.#lastId, seqno: this.#seqno, changes, printed: new Map() };
-    const json =
-      this.file && changesToRecord(changes, comment === '' ? undefined : comment, Date.now());
+    const text =
+      this.file && changesToText(changes, comment === '' ? undefined : comment, Date.now());
     return new Promise((resolve) => {
-      this.#pending.push({ commit, record: json && encodeRecord(json), done: resolve });
+      this.#pending.push({
+        commit,
+        record: text === undefined ? undefined : encodeText(text),
+        done: resolve,
+      });
       this.#wake();
     });
   }

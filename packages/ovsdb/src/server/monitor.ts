@@ -150,10 +150,20 @@ export class Monitor {
   updatesText({ changes, printed }: Commit): string | undefined {
     const request = this.#request;
     if (request !== undefined && printed.has(request)) return printed.get(request);
-    const updates = this.updates(changes);
-    const text = updates && printJson(updates as Json);
+    const text = this.#print(changes);
     if (request !== undefined) printed.set(request, text);
     return text;
+  }
+
+  /** Put together as text: an object with a member for each uuid would cost several times as much. */
+  #print(changes: readonly RowChange[]): string | undefined {
+    const tables = new Map<Table, string>();
+    for (const change of changes) {
+      const monitored = this.#tables.get(change.table);
+      const update = monitored && this.#rowUpdate(monitored, change);
+      if (update !== undefined) printMember(tables, change.table, change.uuid, update);
+    }
+    return tables.size === 0 ? undefined : printTables(tables);
   }
 
   /** Replaces conditions (`monitor_cond_change`); returns what they bring in and take out. */
@@ -247,6 +257,17 @@ function watchedChange(m: MonitoredTable, old: Row, now: Row): boolean {
     if (c.index >= 0 && !datumEquals(columnValue(old, c), columnValue(now, c))) return true;
   }
   return false;
+}
+
+function printMember(tables: Map<Table, string>, table: Table, uuid: string, update: Json): void {
+  const member = `"${uuid}":${printJson(update)}`;
+  const others = tables.get(table);
+  tables.set(table, others === undefined ? member : `${others},${member}`);
+}
+
+function printTables(tables: ReadonlyMap<Table, string>): string {
+  const members = [...tables].map(([table, rows]) => `"${table.schema.name}":{${rows}}`);
+  return `{${members.join(',')}}`;
 }
 
 function put(out: TableUpdates, table: Table, uuid: string, update: Json): void {
