@@ -1,10 +1,13 @@
 import { HeddleError } from './errors.ts';
 
+/** How deep upstream's parser goes. */
+const MAX_DEPTH = 1000;
+
 /**
  * Splits a stream of bytes into JSON texts (objects or arrays, one after another, with or without
  * white space between): the framing of OVSDB and of unixctl. It looks at brackets and strings only;
- * the texts are for a parser to judge. A text over the cap, or anything but white space between
- * texts, is an error after which the stream is unusable.
+ * the texts are for a parser to judge. A text over the cap or nested too deeply, or anything but
+ * white space between texts, is an error after which the stream is unusable.
  */
 export class JsonStream {
   readonly #cap: number;
@@ -43,6 +46,7 @@ export class JsonStream {
       } else if (b === 0x22) this.#inString = true;
       else if (b === 0x7b || b === 0x5b) {
         if (this.#depth++ === 0) start = i;
+        if (this.#depth > MAX_DEPTH) throw new HeddleError('input exceeds maximum nesting depth');
       } else if ((b === 0x7d || b === 0x5d) && --this.#depth === 0) {
         texts.push(this.#finish(bytes.subarray(start, i + 1)));
         start = i + 1;

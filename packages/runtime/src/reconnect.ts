@@ -37,7 +37,7 @@ export class Reconnect {
   readonly #actions: ReconnectActions;
   readonly #clock: Clock;
   readonly #minBackoffMs: number;
-  readonly #maxBackoffMs: number;
+  #maxBackoffMs: number;
   #probeMs: number;
   #backoffMs = 0;
   #state: State = 'stopped';
@@ -61,6 +61,11 @@ export class Reconnect {
   set probeMs(ms: number) {
     this.#probeMs = ms;
     if (this.#state === 'active') this.#watch();
+  }
+
+  set maxBackoffMs(ms: number) {
+    this.#maxBackoffMs = Math.max(ms, this.#minBackoffMs);
+    this.#backoffMs = Math.min(this.#backoffMs, this.#maxBackoffMs);
   }
 
   start(): void {

@@ -1,16 +1,13 @@
 /** Remotes as every Open vSwitch tool names them (ovsdb(7), "Connection Methods"). */
-import { lstatSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { absoluteIn, dirs } from './dirs.ts';
-import { HeddleError } from './errors.ts';
+import { HeddleError, SystemError } from './errors.ts';
+import { bootstrapCa, bootstraps, TlsAcceptor, type TlsFiles, tlsOptions } from './tls.ts';
 
-export interface TlsFiles {
-  privateKey: string | undefined;
-  certificate: string | undefined;
-  caCert: string | undefined;
-}
+export type { TlsFiles } from './tls.ts';
 
 export type Remote =
   | { readonly kind: 'unix' | 'punix'; readonly path: string }
@@ -42,12 +39,15 @@ export function connectRemote(text: string, tls?: TlsFiles, defaultPort?: number
   if (remote?.kind === 'unix') return connect(remote.path);
   if (remote?.kind === 'tcp') return connect(remote.port, remote.host).setNoDelay(true);
   if (remote?.kind === 'ssl') {
-    return connectTls({
+    const first = bootstraps(tls);
+    const socket = connectTls({
       host: remote.host,
       port: remote.port,
       ...tlsOptions(tls),
       checkServerIdentity: () => undefined,
     });
+    if (first) socket.prependOnceListener('secureConnect', () => keepCa(tls!.caCert!, socket));
+    return socket;
   }
   throw new HeddleError(`${text}: not an active connection method`);
 }
@@ -66,10 +66,10 @@ export async function listenRemote(
     return server;
   }
   if (remote?.kind === 'ptcp' || remote?.kind === 'pssl') {
-    const server =
-      remote.kind === 'ptcp'
-        ? createServer({ noDelay: true }, onConnection)
-        : createTlsServer({ ...tlsOptions(tls), requestCert: true }, onConnection);
+    const tlsAcceptor = remote.kind === 'pssl' ? new TlsAcceptor(tls, onConnection) : undefined;
+    const server = createServer({ noDelay: true }, (socket) =>
+      tlsAcceptor ? tlsAcceptor.accept(socket) : onConnection(socket),
+    );
     await listening(server, () => server.listen(remote.port, remote.host ?? '0.0.0.0'));
     return server;
   }
@@ -97,16 +97,12 @@ function listening(server: Server, start: () => void): Promise<void> {
   });
 }
 
-function tlsOptions(tls: TlsFiles | undefined) {
-  const read = (path: string | undefined) => (path === undefined ? {} : readFileSync(path));
-  if (tls?.privateKey === undefined || tls.certificate === undefined) {
-    throw new HeddleError('Private key and certificate must be configured to use SSL');
+/** The connection that the CA came over is not trusted itself. */
+function keepCa(caCert: string, socket: TLSSocket): void {
+  try {
+    bootstrapCa(caCert, socket);
+    socket.destroy(new SystemError('EPROTO', ''));
+  } catch (error) {
+    socket.destroy(error as Error);
   }
-  return {
-    key: read(tls.privateKey) as Buffer,
-    cert: read(tls.certificate) as Buffer,
-    ...(tls.caCert === undefined ? {} : { ca: read(tls.caCert) as Buffer }),
-    minVersion: 'TLSv1.2' as const,
-    rejectUnauthorized: tls.caCert !== undefined,
-  };
 }

@@ -29,12 +29,23 @@ import { mutate, parseMutation } from './mutation.ts';
 import { Row, type Table, type Tables } from './table.ts';
 import { type RowChange, Transaction } from './transaction.ts';
 
+/** Each refuses by throwing an OvsdbError, when the operation has been parsed. */
+export interface Guard {
+  /** Any operation that writes, and `commit`. */
+  write(op: string): void;
+  insert(table: Table, row: Row): void;
+  /** `op` is `update` or `mutate`. */
+  modify(op: string, table: Table, rows: readonly Row[], columns: Iterable<ColumnSchema>): void;
+  remove(table: Table, rows: readonly Row[]): void;
+}
+
 export interface ExecuteContext {
   /** Whether this client holds the lock; for `assert`. */
   readonly ownsLock: (name: string) => boolean;
   /** Milliseconds since the transaction was asked for; for `wait`. */
   readonly elapsedMs: number;
-  readonly readOnly?: boolean;
+  /** What this client may change; without one, everything. */
+  readonly guard?: Guard | undefined;
   /** Nobody else can make a `wait` come true: it is an error. */
   readonly noWait?: boolean;
 }
@@ -121,12 +132,14 @@ class Execution {
   durable = false;
   readonly #tables: Tables;
   readonly #context: ExecuteContext;
+  readonly #guard: Guard | undefined;
   /** named-uuid → uuid, and whether an insert has claimed it. */
   readonly #names = new Map<string, { uuid: string; inserted: boolean }>();
 
   constructor(tables: Tables, context: ExecuteContext) {
     this.#tables = tables;
     this.#context = context;
+    this.#guard = context.guard;
     this.txn = new Transaction(tables);
   }
 
@@ -156,6 +169,7 @@ class Execution {
       case 'wait':
         return this.#wait(o);
       case 'commit':
+        this.#guard?.write('commit');
         this.durable ||= o['durable'] === true;
         return {};
       case 'abort':
@@ -210,7 +224,6 @@ class Execution {
   }
 
   #insert(json: JsonObject): Json {
-    this.#writable();
     const table = this.#table(json);
     const uuid = this.#newUuid(table, json);
     const values = this.#row(table, json['row'] ?? {});
@@ -220,7 +233,10 @@ class Execution {
       if (datum) data[column.index] = table.share(column, datum);
       else checkDatum(column.type, data[column.index]!);
     }
-    this.txn.put(table, new Row(uuid, data));
+    const row = new Row(uuid, data);
+    this.#guard?.write('insert');
+    this.#guard?.insert(table, row);
+    this.txn.put(table, row);
     return { uuid: ['uuid', uuid] };
   }
 
@@ -319,7 +335,6 @@ class Execution {
   }
 
   #update(json: JsonObject): Json {
-    this.#writable();
     const table = this.#table(json);
     const values = this.#row(table, json['row']!);
     for (const column of values.keys()) {
@@ -332,17 +347,25 @@ class Execution {
       }
     }
     const rows = this.#where(table, json);
+    this.#guard?.write('update');
+    this.#guard?.modify('update', table, rows, values.keys());
     for (const row of rows) this.txn.modify(table, row, values);
     return { count: rows.length };
   }
 
   #mutate(json: JsonObject): Json {
-    this.#writable();
     const table = this.#table(json);
     const mutations = (json['mutations'] as readonly Json[]).map((m) =>
       parseMutation(table.schema, m, this.#resolve),
     );
     const rows = this.#where(table, json);
+    this.#guard?.write('mutate');
+    this.#guard?.modify(
+      'mutate',
+      table,
+      rows,
+      mutations.map((m) => m.column),
+    );
     for (const row of rows) {
       const changes = new Map<ColumnSchema, Datum>();
       for (const m of mutations) {
@@ -354,9 +377,10 @@ class Execution {
   }
 
   #delete(json: JsonObject): Json {
-    this.#writable();
     const table = this.#table(json);
     const rows = this.#where(table, json);
+    this.#guard?.write('delete');
+    this.#guard?.remove(table, rows);
     for (const row of rows) this.txn.remove(table, row.uuid);
     return { count: rows.length };
   }
@@ -382,15 +406,6 @@ class Execution {
       'timed out',
       limit === 0 ? '"where" clause test failed' : `"wait" timed out after ${limit} ms`,
     );
-  }
-
-  #writable(): void {
-    if (this.#context.readOnly) {
-      throw new OvsdbError(
-        'not allowed',
-        `insert operation not allowed when database server is in read only mode`,
-      );
-    }
   }
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { messageOf, vlog } from '@heddle/runtime';
 import { type ExecuteContext, execute } from '../engine/execute.ts';
 import { Tables } from '../engine/table.ts';
-import { applyChanges, type RowChange } from '../engine/transaction.ts';
+import { applyChanges, type RowChange, Transaction } from '../engine/transaction.ts';
 import { encodeText } from '../file/format.ts';
 import { loadTables } from '../file/load.ts';
 import { LogFile } from '../file/log.ts';
@@ -121,6 +121,18 @@ export class Database {
   /** Applies changes that this server makes itself (the _Server database). */
   async change(ops: readonly Json[]): Promise<void> {
     await this.transact(ops, { ownsLock: () => true });
+  }
+
+  /** Makes changes that another server has made; throws OvsdbError where they break the schema. */
+  async apply(changes: readonly RowChange[]): Promise<void> {
+    const txn = new Transaction(this.tables);
+    for (const { table, uuid, now } of changes) {
+      if (now) txn.put(table, now);
+      else txn.remove(table, uuid);
+    }
+    const prepared = txn.prepare();
+    const error = prepared.length > 0 ? await this.#commit(prepared, '') : undefined;
+    if (error) throw error;
   }
 
   /** Compacts the file, while transactions go on. */

@@ -6,6 +6,7 @@ import type { Session } from './session.ts';
  */
 export class Locks {
   readonly #queues = new Map<string, Session[]>();
+  readonly #thieves = new Map<string, Set<Session>>();
 
   owns(session: Session, name: string): boolean {
     return this.#queues.get(name)?.[0] === session;
@@ -16,6 +17,18 @@ export class Locks {
     return this.#queues.get(name)?.includes(session) ?? false;
   }
 
+  /** The names of locks that the session owns, that it waits for, and that it stole and lost. */
+  of(session: Session): { held: string[]; waiting: string[]; lost: string[] } {
+    const out = { held: [] as string[], waiting: [] as string[], lost: [] as string[] };
+    for (const [name, queue] of this.#queues) {
+      const at = queue.indexOf(session);
+      if (at < 0) continue;
+      const stole = this.#thieves.get(name)?.has(session);
+      (at === 0 ? out.held : stole ? out.lost : out.waiting).push(name);
+    }
+    return out;
+  }
+
   /** Whether the lock is the session's at once; else it is told when it is. */
   acquire(session: Session, name: string, steal: boolean): boolean {
     let queue = this.#queues.get(name);
@@ -24,6 +37,7 @@ export class Locks {
       this.#queues.set(name, queue);
     }
     if (steal) {
+      this.#thieves.set(name, (this.#thieves.get(name) ?? new Set()).add(session));
       queue[0]?.notify('stolen', [name]);
       queue.unshift(session);
     } else queue.push(session);
@@ -35,7 +49,11 @@ export class Locks {
     const at = queue?.indexOf(session) ?? -1;
     if (!queue || at < 0) return;
     queue.splice(at, 1);
-    if (queue.length === 0) this.#queues.delete(name);
+    this.#thieves.get(name)?.delete(session);
+    if (queue.length === 0) {
+      this.#queues.delete(name);
+      this.#thieves.delete(name);
+    }
     // As upstream, which tells the owner again when another stops waiting.
     else queue[0]!.notify('locked', [name]);
   }

@@ -23,6 +23,11 @@ export class Outbox {
     return this.#socket.writableLength + this.#text.length;
   }
 
+  /** The client does not keep up. */
+  get isFull(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
   reply(text: string): void {
     this.#text += text;
     this.#flushSoon();
@@ -56,6 +61,6 @@ export class Outbox {
   #flush(): void {
     const text = this.#text;
     this.#text = '';
-    if (text !== '' && !this.#socket.destroyed) this.#socket.write(text);
+    if (text !== '' && this.#socket.writable) this.#socket.write(text);
   }
 }

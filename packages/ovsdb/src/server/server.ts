@@ -1,41 +1,18 @@
-/** The server: databases by name, the remotes it listens on, and the _Server database. */
+/** The server: databases by name, the remotes it serves, and the _Server database. */
 import { randomUUID } from 'node:crypto';
-import type { Server, Socket } from 'node:net';
-import {
-  connectRemote,
-  HeddleError,
-  listenRemote,
-  messageOf,
-  parseRemote,
-  type TlsFiles,
-  vlog,
-} from '@heddle/runtime';
+import { type TlsFiles, vlog } from '@heddle/runtime';
 import { type Json, OvsdbError, printSortedJson } from '../notation/index.ts';
 import { type DatabaseSchema, parseSchema, schemaToJson } from '../schema/schema.ts';
 import { serverSchema } from '../schemas/server.ts';
 import { convertDatabase } from './convert.ts';
 import { Database } from './database.ts';
 import { Locks } from './locks.ts';
-import { Session } from './session.ts';
+import { openRemote, type Remote, type RemoteOptions, type RemoteStatus } from './remote.ts';
+import type { Session } from './session.ts';
 
 const log = vlog.module('ovsdb_jsonrpc_server');
-
-/** A listener, or a connection that this server keeps making. */
-interface Remote {
-  close(): void;
-  /** Whether the server makes the connection itself. */
-  readonly active: boolean;
-  boundPort?: number | undefined;
-  readonly sessions: Set<Session>;
-  connectedMs?: number;
-  disconnectedMs?: number;
-}
-
-/** What the `is_connected` and `status` columns of a Manager row say of its target. */
-export interface RemoteStatus {
-  readonly isConnected: boolean;
-  readonly status: ReadonlyMap<string, string>;
-}
+/** What all clients together may have sent of messages that have not come to their end. */
+const MAX_RECEIVING_BYTES = 512 * 1024 * 1024;
 
 export class OvsdbServer {
   readonly serverId = randomUUID();
@@ -43,14 +20,19 @@ export class OvsdbServer {
   readonly locks = new Locks();
   readonly #sessions = new Set<Session>();
   readonly #remotes = new Map<string, Remote>();
+  readonly #opening = new Map<string, Promise<Remote>>();
   readonly #meta: Database;
   readonly #dbListeners = new Set<() => void>();
   tls: TlsFiles | undefined;
+  /** A backup: only the active server changes its databases. */
   readOnly = false;
+  /** Clients are to fall back to `monitor`. */
+  monitorCondDisabled = false;
 
   constructor() {
     this.#meta = new Database(parseSchema(serverSchema as unknown as Json));
     this.databases.set('_Server', this.#meta);
+    void this.#meta.change([{ op: 'insert', table: 'Database', row: metaRow(this.#meta) }]);
   }
 
   get sessionCount(): number {
@@ -67,26 +49,26 @@ export class OvsdbServer {
     return [...this.#remotes.keys()].sort();
   }
 
+  /** Names of databases, those that clients come for first. */
+  databaseNames(): string[] {
+    const names = [...this.databases.keys()].filter((name) => name !== '_Server');
+    return [...names.sort(), '_Server'];
+  }
+
+  isBackup(db: Database): boolean {
+    return this.readOnly && db !== this.#meta;
+  }
+
   onDatabasesChanged(listener: () => void): void {
     this.#dbListeners.add(listener);
   }
 
   async addDatabase(db: Database): Promise<void> {
-    if (this.databases.has(db.name)) throw new HeddleError(`${db.name}: duplicate database name`);
+    if (this.databases.has(db.name)) {
+      throw new OvsdbError('ovsdb error', `${db.name}: duplicate database name`);
+    }
     this.databases.set(db.name, db);
-    await this.#meta.change([
-      {
-        op: 'insert',
-        table: 'Database',
-        row: {
-          name: db.name,
-          model: 'standalone',
-          connected: true,
-          leader: true,
-          schema: printSortedJson(schemaToJson(db.schema)),
-        },
-      },
-    ]);
+    await this.#meta.change([{ op: 'insert', table: 'Database', row: metaRow(db) }]);
     for (const listener of this.#dbListeners) listener();
   }
 
@@ -94,72 +76,75 @@ export class OvsdbServer {
     const db = this.databases.get(name);
     if (!db || db === this.#meta) return undefined;
     this.databases.delete(name);
-    await this.#meta.change([{ op: 'delete', table: 'Database', where: [['name', '==', name]] }]);
-    for (const session of this.#sessions) session.databaseGone(db);
+    const gone = this.#meta.change([
+      { op: 'delete', table: 'Database', where: [['name', '==', name]] },
+    ]);
+    for (const session of this.#sessions) {
+      session.databaseGone(db, `removing ${name} database due to server termination or removal`);
+    }
     for (const listener of this.#dbListeners) listener();
+    await gone;
     return db;
   }
 
   async convert(db: Database, schema: DatabaseSchema): Promise<void> {
-    if (schema.name !== db.name) {
-      throw new OvsdbError(
-        'syntax error',
-        `cannot convert database ${db.name} to schema of ${schema.name}`,
-      );
+    if (db === this.#meta) {
+      throw new OvsdbError('not allowed', 'convert operation not allowed on database _Server');
     }
-    const next = await db.whenQuiet(() => convertDatabase(db, schema));
-    await this.removeDatabase(db.name);
-    await this.addDatabase(next);
+    if (schema.name !== db.name) {
+      const what = `new schema name (${schema.name}) does not match database name (${db.name})`;
+      throw new OvsdbError('invalid parameters', what);
+    }
+    const next = await db.whenQuiet(() => {
+      const converted = convertDatabase(db, schema);
+      this.databases.set(db.name, converted);
+      return converted;
+    });
+    await this.#meta.change([
+      {
+        op: 'update',
+        table: 'Database',
+        where: [['name', '==', db.name]],
+        row: { schema: printSortedJson(schemaToJson(next.schema)) },
+      },
+    ]);
+    for (const session of this.#sessions) {
+      session.databaseGone(db, `committed ${db.name} database schema conversion`);
+    }
+    for (const listener of this.#dbListeners) listener();
   }
 
-  /** Starts to listen (`punix:` and so on) or to connect (`unix:` and so on). */
-  async addRemote(remote: string): Promise<void> {
-    if (this.#remotes.has(remote)) return;
-    const parsed = parseRemote(remote);
-    if (!parsed) throw new HeddleError(`"${remote}" is not a valid remote`);
-    if (parsed.kind === 'punix' || parsed.kind === 'ptcp' || parsed.kind === 'pssl') {
-      const sessions = new Set<Session>();
-      const entry: Remote = { close: () => server.close(), active: false, sessions };
-      const server: Server = await listenRemote(
-        remote,
-        (socket) => this.#accept(socket, entry),
-        this.tls,
-      );
-      const address = server.address();
-      if (address && typeof address === 'object') entry.boundPort = address.port;
-      this.#remotes.set(remote, entry);
-    } else this.#remotes.set(remote, this.#keepConnecting(remote));
+  /**
+   * Starts to listen (`punix:` and so on) or to connect (`unix:` and so on). What does not go is
+   * tried again and again.
+   */
+  async addRemote(target: string, options: RemoteOptions = {}): Promise<void> {
+    const remote = this.#remotes.get(target);
+    if (remote) {
+      remote.options = options;
+      return;
+    }
+    if (this.#opening.has(target)) return void (await this.#opening.get(target));
+    const opening = openRemote(this, target, options);
+    this.#opening.set(target, opening);
+    const opened = await opening;
+    // It may have been removed meanwhile.
+    if (this.#opening.get(target) === opening) {
+      this.#opening.delete(target);
+      this.#remotes.set(target, opened);
+    } else opened.close();
   }
 
   /** How a remote fares, as ovs-vswitchd.conf.db(5) has it for managers. */
-  remoteStatus(remote: string): RemoteStatus {
-    const entry = this.#remotes.get(remote);
-    const status = new Map<string, string>();
-    if (!entry) return { isConnected: false, status };
-    const n = entry.sessions.size;
-    const since = (ms: number) => String(Math.floor((performance.now() - ms) / 1000));
-    if (entry.boundPort !== undefined) status.set('bound_port', String(entry.boundPort));
-    if (n > 1) status.set('n_connections', String(n));
-    // Upstream, too, counts no seconds for a listener.
-    if (!entry.active) {
-      status.set('sec_since_connect', '0').set('sec_since_disconnect', '0');
-      return { isConnected: n > 0, status };
-    }
-    if (entry.connectedMs !== undefined) {
-      status.set('sec_since_connect', since(entry.connectedMs));
-    }
-    if (entry.disconnectedMs !== undefined) {
-      status.set('sec_since_disconnect', since(entry.disconnectedMs));
-    }
-    status.set('state', n > 0 ? 'ACTIVE' : 'BACKOFF');
-    return { isConnected: n > 0, status };
+  remoteStatus(target: string): RemoteStatus {
+    return this.#remotes.get(target)?.status() ?? { isConnected: false, status: new Map() };
   }
 
-  removeRemote(remote: string): boolean {
-    const r = this.#remotes.get(remote);
-    r?.close();
-    for (const session of r?.sessions ?? []) session.destroy();
-    return this.#remotes.delete(remote);
+  removeRemote(target: string): boolean {
+    const remote = this.#remotes.get(target);
+    remote?.close();
+    if (remote) log.info(`${target}: remote deconfigured`);
+    return this.#opening.delete(target) || this.#remotes.delete(target);
   }
 
   /** Cuts every client off (`ovsdb-server/reconnect`); they come back. */
@@ -167,63 +152,43 @@ export class OvsdbServer {
     for (const session of this.#sessions) session.destroy();
   }
 
+  admit(session: Session): void {
+    this.#sessions.add(session);
+  }
+
   forget(session: Session): void {
     this.#sessions.delete(session);
+  }
+
+  /** Clients that never end their messages do not take all memory: the greediest one goes. */
+  checkReceiving(session: Session): void {
+    if (session.receiving < MAX_RECEIVING_BYTES / 64) return;
+    let sum = 0;
+    let greediest = session;
+    for (const s of this.#sessions) {
+      sum += s.receiving;
+      if (s.receiving > greediest.receiving) greediest = s;
+    }
+    if (sum <= MAX_RECEIVING_BYTES) return;
+    log.rl.warn(`${greediest.terms.name}: too much unfinished input of all clients, disconnecting`);
+    greediest.destroy();
   }
 
   close(): void {
     for (const remote of this.#remotes.values()) remote.close();
     this.#remotes.clear();
+    this.#opening.clear();
     for (const session of this.#sessions) session.destroy();
     for (const db of this.databases.values()) db.close();
   }
+}
 
-  #accept(socket: Socket, remote: Remote): void {
-    const session = new Session(this, socket);
-    this.#sessions.add(session);
-    remote.sessions.add(session);
-    remote.connectedMs = performance.now();
-    socket.once('close', () => {
-      remote.sessions.delete(session);
-      remote.disconnectedMs = performance.now();
-    });
-  }
-
-  #keepConnecting(remote: string): Remote {
-    let backoffMs = 1000;
-    let closed = false;
-    let socket: Socket | undefined;
-    let timer: NodeJS.Timeout | undefined;
-    const again = () => {
-      if (closed) return;
-      timer = setTimeout(attempt, backoffMs);
-      backoffMs = Math.min(backoffMs * 2, 8000);
-    };
-    const attempt = () => {
-      try {
-        socket = connectRemote(remote, this.tls);
-      } catch (error) {
-        log.rl.warn(`${remote}: ${messageOf(error)}`);
-        again();
-        return;
-      }
-      socket.once('connect', () => {
-        backoffMs = 1000;
-        this.#accept(socket!, entry);
-      });
-      socket.on('error', (error) => log.rl.info(`${remote}: ${error.message}`));
-      socket.once('close', again);
-    };
-    const entry: Remote = {
-      active: true,
-      sessions: new Set(),
-      close() {
-        closed = true;
-        clearTimeout(timer);
-        socket?.destroy();
-      },
-    };
-    attempt();
-    return entry;
-  }
+function metaRow(db: Database): Json {
+  return {
+    name: db.name,
+    model: 'standalone',
+    connected: true,
+    leader: true,
+    schema: printSortedJson(schemaToJson(db.schema)),
+  };
 }

@@ -1,29 +1,21 @@
-/** One client of the server: JSON-RPC 1.0 requests, its monitors and its locks. */
+/** One client of the server: JSON-RPC 1.0 requests, its transactions and its locks. */
 import type { Socket } from 'node:net';
 import { HeddleError, JsonStream, messageOf, vlog } from '@heddle/runtime';
-import {
-  isArray,
-  isObject,
-  isUuid,
-  type Json,
-  jsonEquals,
-  OvsdbError,
-  parseJson,
-  printJson,
-  printSortedJson,
-} from '../notation/index.ts';
+import { type Json, OvsdbError, printJson, printSortedJson } from '../notation/index.ts';
 import { parseSchema, schemaToJson } from '../schema/schema.ts';
 import { Cancellation } from './cancellation.ts';
-import type { Commit, Database } from './database.ts';
-import { Monitor, type MonitorVersion } from './monitor.ts';
+import type { Database } from './database.ts';
+import { type Message, parseMessage } from './message.ts';
 import { Outbox } from './outbox.ts';
+import { convertRefused, guardFor, type Identity, type ReadOnly } from './rbac.ts';
 import type { OvsdbServer } from './server.ts';
+import { SessionMonitors } from './session-monitors.ts';
 
 const log = vlog.module('jsonrpc');
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
-/** A client that leaves this much unread is cut off: it can come back and resume. */
-const MAX_BACKLOG_BYTES = 512 * 1024 * 1024;
-const PROBE_MS = 5000;
+/** A client with so many transactions under way is not read from until some are done. */
+const MAX_TRANSACTIONS = 1000;
+const READ_ONLY = 'when database server is in read only mode';
 /** Errors that a reply gives as a string. */
 const BARE_ERRORS: ReadonlySet<string> = new Set([
   'canceled',
@@ -32,47 +24,57 @@ const BARE_ERRORS: ReadonlySet<string> = new Set([
   'unknown monitor',
 ]);
 
-const UPDATE_METHODS: Readonly<Record<MonitorVersion, string>> = {
-  1: 'update',
-  2: 'update2',
-  3: 'update3',
-};
-
-interface ActiveMonitor {
-  id: Json;
-  readonly db: Database;
-  readonly monitor: Monitor;
-  readonly stop: () => void;
+/** The client's side of the connection: what its remote says of it, at any time. */
+export interface SessionTerms {
+  /** What the log calls the client. */
+  readonly name: string;
+  readonly client: Identity;
+  readonly readOnly: boolean;
+  /** Silence after which to ask for an echo; 0: never. */
+  readonly probeMs: number;
+  /** Anything has come from the client. */
+  heard?(): void;
 }
 
 export class Session {
+  readonly terms: SessionTerms;
   readonly #server: OvsdbServer;
   readonly #socket: Socket;
-  readonly #monitors: ActiveMonitor[] = [];
+  readonly #monitors: SessionMonitors;
   readonly #outbox: Outbox;
+  readonly #stream = new JsonStream(MAX_MESSAGE_BYTES);
+  /** Messages that have come and wait for the client to take what it is sent. */
+  #inbox: string[] = [];
   /** By the request's id: a number, or the JSON of another one. */
   readonly #transactions = new Map<number | string, { db: Database; cancellation: Cancellation }>();
   #changeAware = false;
   #probe: NodeJS.Timeout | undefined;
   #probed = false;
+  #taken = 0;
 
-  constructor(server: OvsdbServer, socket: Socket, readProbeMs: () => number = () => PROBE_MS) {
+  constructor(server: OvsdbServer, socket: Socket, terms: SessionTerms) {
     this.#server = server;
     this.#socket = socket;
+    this.terms = terms;
     this.#outbox = new Outbox(socket);
-    const stream = new JsonStream(MAX_MESSAGE_BYTES);
-    socket.on('data', (bytes) => {
-      this.#alive(readProbeMs());
-      try {
-        for (const text of stream.push(bytes)) this.#message(text);
-      } catch (error) {
-        log.rl.warn(`client: ${messageOf(error)}, dropping connection`);
-        socket.destroy();
-      }
+    this.#monitors = new SessionMonitors(this.#outbox);
+    socket.on('data', (bytes) => this.#receive(bytes));
+    socket.on('drain', () => {
+      this.#monitors.catchUp();
+      this.#process();
     });
-    socket.on('error', (error) => log.rl.dbg(`client: ${error.message}`));
+    socket.on('error', (error) => log.rl.dbg(`${terms.name}: ${error.message}`));
     socket.on('close', () => this.#close());
-    this.#alive(readProbeMs());
+    this.watch();
+  }
+
+  get monitorCount(): number {
+    return this.#monitors.count;
+  }
+
+  /** Bytes of a message that has not come to its end. */
+  get receiving(): number {
+    return this.#stream.pending;
   }
 
   notify(method: string, params: Json): void {
@@ -83,114 +85,144 @@ export class Session {
     this.#socket.destroy();
   }
 
-  get monitorCount(): number {
-    return this.#monitors.length;
+  /** Sends something that the client answers. */
+  probe(): void {
+    this.#send({ id: 'echo', method: 'echo', params: [] });
   }
 
   /** An idle client is asked for an echo; one that stays silent is cut off. */
-  #alive(probeMs: number): void {
+  watch(): void {
     this.#probed = false;
     clearTimeout(this.#probe);
-    if (probeMs <= 0) return;
-    const probe = () => {
-      if (this.#probed) {
-        log.rl.warn('client: no response to inactivity probe, disconnecting');
-        this.#socket.destroy();
-        return;
-      }
+    const { probeMs } = this.terms;
+    if (probeMs > 0) this.#probe = setTimeout(() => this.#silent(probeMs), probeMs).unref();
+  }
+
+  #silent(probeMs: number): void {
+    // Who still takes what it was sent is alive, though it may not get to answering for long.
+    const taken = this.#socket.bytesWritten - this.#socket.writableLength;
+    if (taken !== this.#taken && this.#outbox.backlog > 0) this.#probed = false;
+    this.#taken = taken;
+    if (this.#probed) {
+      const why = `no response to inactivity probe after ${probeMs / 1000} seconds, disconnecting`;
+      vlog.module('reconnect').rl.err(`${this.terms.name}: ${why}`);
+      this.#socket.destroy();
+      return;
+    }
+    if (this.#outbox.backlog === 0) {
       this.#probed = true;
-      this.#send({ id: 'echo', method: 'echo', params: [] });
-      this.#probe = setTimeout(probe, probeMs).unref();
-    };
-    this.#probe = setTimeout(probe, probeMs).unref();
+      this.probe();
+    }
+    this.#probe = setTimeout(() => this.#silent(probeMs), probeMs).unref();
   }
 
   #close(): void {
     clearTimeout(this.#probe);
+    this.#inbox = [];
     for (const { cancellation } of this.#transactions.values()) cancellation.cancel();
-    for (const m of this.#monitors.splice(0)) m.stop();
+    this.#monitors.stop();
     this.#server.locks.releaseAll(this);
     this.#server.forget(this);
   }
 
-  #send(message: Json): void {
-    if (this.#socket.destroyed) return;
-    this.#outbox.reply(printJson(message));
-    this.#checkBacklog();
-  }
-
-  #checkBacklog(): void {
-    if (this.#outbox.backlog > MAX_BACKLOG_BYTES) {
-      log.rl.warn('client: backlog exceeds its limit, disconnecting');
-      this.#socket.destroy();
-    }
-  }
-
-  #message(text: string): void {
-    let message: Json;
+  #receive(bytes: Uint8Array): void {
+    this.watch();
+    this.terms.heard?.();
     try {
-      message = parseJson(text);
+      const texts = this.#stream.push(bytes);
+      if (texts.length > 0) this.#inbox.push(...texts);
+      if (this.#stream.pending > 0) this.#server.checkReceiving(this);
     } catch (error) {
-      throw new HeddleError(`invalid JSON: ${messageOf(error)}`);
+      this.#broken(error);
+      return;
     }
-    if (!isObject(message)) throw new HeddleError('message is not a JSON object');
-    const { method, params, id } = message;
-    if (method === undefined) return;
-    if (typeof method !== 'string' || !isArray(params) || id === undefined) {
-      throw new HeddleError('message is not valid JSON-RPC');
-    }
-    if (id === null) this.#notification(method, params);
-    else void this.#request(method, params, id);
+    this.#process();
   }
 
-  #notification(method: string, params: readonly Json[]): void {
-    if (method === 'cancel')
-      this.#transactions.get(idKey(params[0] ?? null))?.cancellation.cancel();
-  }
-
-  async #request(method: string, params: readonly Json[], id: Json): Promise<void> {
+  /** Who does not take its replies is not read from: it cannot make the server hold ever more. */
+  #process(): void {
+    const held = () =>
+      this.#socket.writableNeedDrain || this.#transactions.size >= MAX_TRANSACTIONS;
+    let done = 0;
     try {
-      const result = await this.#call(method, params, id);
-      this.#send({ id, result, error: null });
-    } catch (error) {
-      if (error instanceof OvsdbError) {
-        const json = BARE_ERRORS.has(error.error) ? error.error : error.toJson();
-        this.#send({ id, result: null, error: json });
-        return;
+      while (done < this.#inbox.length && !held() && !this.#socket.destroyed) {
+        this.#message(parseMessage(this.#inbox[done++]!));
       }
-      log.err(`${method}: ${String((error as Error).stack ?? error)}`);
-      this.#send({
-        id,
-        result: null,
-        error: { error: 'internal error', details: messageOf(error) },
-      });
+    } catch (error) {
+      this.#broken(error);
+      return;
     }
+    this.#inbox.splice(0, done);
+    if (this.#inbox.length > 0 || held()) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  #broken(error: unknown): void {
+    if (!(error instanceof HeddleError)) throw error;
+    log.rl.warn(`${this.terms.name}: ${error.message}`);
+    vlog.module('reconnect').rl.warn(`${this.terms.name}: connection dropped (Protocol error)`);
+    this.#socket.destroy();
+  }
+
+  #send(message: Json): void {
+    if (!this.#socket.destroyed) this.#outbox.reply(printJson(message));
+  }
+
+  #message(message: Message): void {
+    if (message.type === 'request') this.#request(message.method, message.params, message.id);
+    else if (message.type === 'notification') {
+      if (message.method === 'cancel') this.#cancel(message.params[0] ?? null);
+    } else if (message.id !== 'echo') {
+      // Only our probe is answered.
+      throw new HeddleError(`received unexpected ${message.type} message`);
+    }
+  }
+
+  #cancel(id: Json): void {
+    this.#transactions.get(idKey(id))?.cancellation.cancel();
+  }
+
+  /** Replies go out in the order of the requests, but for those that take time. */
+  #request(method: string, params: readonly Json[], id: Json): void {
+    try {
+      const result = this.#call(method, params, id);
+      if (result instanceof Promise) {
+        result.then(
+          (json: Json) => this.#send({ id, result: json, error: null }),
+          (error: unknown) => this.#refuse(method, id, error),
+        );
+      } else this.#send({ id, result: result as Json, error: null });
+    } catch (error) {
+      this.#refuse(method, id, error);
+    }
+  }
+
+  #refuse(method: string, id: Json, error: unknown): void {
+    this.#send({ id, result: null, error: errorJson(method, error) });
   }
 
   #call(method: string, params: readonly Json[], id: Json): Json | Promise<Json> {
     switch (method) {
       case 'echo':
-        return params as Json;
+        return params;
       case 'list_dbs':
-        return [...this.#server.databases.keys()].sort((a, b) =>
-          a === '_Server' ? 1 : b === '_Server' ? -1 : a < b ? -1 : 1,
-        );
+        return this.#server.databaseNames();
       case 'get_schema':
-        return schemaToJson(this.#database('get_schema', params, params[0]).schema);
+        return schemaToJson(this.#database('get_schema', params).schema);
       case 'get_server_id':
         return this.#server.serverId;
       case 'transact':
         return this.#transact(params, id);
       case 'monitor':
-        return this.#monitor(params, 1);
+        return this.#monitors.open(this.#database(method, params), params, 1);
       case 'monitor_cond':
-        return this.#monitor(params, 2);
+        return this.#monitorCond(method, params, 2);
       case 'monitor_cond_since':
-        return this.#monitor(params, 3);
+        return this.#monitorCond(method, params, 3);
       case 'monitor_cond_change':
-        return this.#monitorChange(params);
+        return this.#monitors.change(params);
       case 'monitor_cancel':
-        return this.#monitorCancel(params);
+        return this.#monitors.cancel(params);
       case 'lock':
       case 'steal':
       case 'unlock':
@@ -204,27 +236,25 @@ export class Session {
     }
   }
 
-  #database(method: string, params: readonly Json[], name: Json | undefined): Database {
+  #database(method: string, params: readonly Json[]): Database {
+    const [name] = params;
     if (typeof name !== 'string') {
-      throw new OvsdbError(
-        'syntax error',
-        `${method} request params must begin with <db-name>`,
-        printSortedJson(params as Json),
-      );
+      const what = `${method} request params must begin with <db-name>`;
+      throw new OvsdbError('syntax error', what, printSortedJson(params));
     }
     const db = this.#server.databases.get(name);
-    if (!db) {
-      throw new OvsdbError(
-        'unknown database',
-        `${method} request specifies unknown database ${name}`,
-        printSortedJson(params as Json),
-      );
-    }
-    return db;
+    if (db) return db;
+    const what = `${method} request specifies unknown database ${name}`;
+    throw new OvsdbError('unknown database', what, printSortedJson(params));
+  }
+
+  #monitorCond(method: string, params: readonly Json[], version: 2 | 3): Json {
+    if (this.#server.monitorCondDisabled) throw new OvsdbError('unknown method');
+    return this.#monitors.open(this.#database(method, params), params, version);
   }
 
   async #transact(params: readonly Json[], id: Json): Promise<Json> {
-    const db = this.#database('transact', params, params[0]);
+    const db = this.#database('transact', params);
     const key = idKey(id);
     const cancellation = new Cancellation();
     this.#transactions.set(key, { db, cancellation });
@@ -233,102 +263,31 @@ export class Session {
         params.slice(1),
         {
           ownsLock: (name) => this.#server.locks.owns(this, name),
-          readOnly: db.name === '_Server' || this.#server.readOnly,
+          guard: guardFor(db.tables, this.terms.client, this.#readOnly(db)),
         },
         cancellation,
       );
     } finally {
       this.#transactions.delete(key);
+      // The client hears of its own changes before it hears that they are made.
+      this.#monitors.catchUp();
+      if (this.#inbox.length > 0 || this.#socket.isPaused()) setImmediate(() => this.#process());
     }
   }
 
-  #monitor(params: readonly Json[], version: MonitorVersion): Json {
-    const method =
-      version === 1 ? 'monitor' : version === 2 ? 'monitor_cond' : 'monitor_cond_since';
-    const db = this.#database(method, params, params[0]);
-    if (params.length !== (version === 3 ? 4 : 3)) {
-      throw new OvsdbError('syntax error', 'invalid parameters', printSortedJson(params as Json));
-    }
-    const last = params[3];
-    if (version === 3 && !(typeof last === 'string' && isUuid(last))) {
-      const what = 'last-txn-id must be UUID format.';
-      throw new OvsdbError('syntax error', what, printSortedJson(last!));
-    }
-    const id = params[1] ?? null;
-    if (this.#find(id))
-      throw new OvsdbError('syntax error', 'duplicate monitor ID', printSortedJson(id));
-    const monitor = new Monitor(db.tables, params[2] ?? null, version, db.seqno);
-    const stop = db.onCommit((commit) => this.#update(active, commit));
-    const active: ActiveMonitor = { id, db, monitor, stop };
-    this.#monitors.push(active);
-    if (version < 3) return monitor.initial() as Json;
-    return this.#since(db, monitor, params[3] ?? null);
-  }
-
-  /** [found, last id, updates]: what the client missed, or everything when that is not known. */
-  #since(db: Database, monitor: Monitor, last: Json): Json {
-    const at = db.history.findIndex((c) => c.id === last);
-    if (last === db.lastId) return [true, db.lastId, {}];
-    if (at < 0 || db.history.at(-1)?.id !== db.lastId)
-      return [false, db.lastId, monitor.initial() as Json];
-    const missed = mergeChanges(db.history.slice(at + 1));
-    return [true, db.lastId, (monitor.updates(missed) ?? {}) as Json];
-  }
-
-  #update(active: ActiveMonitor, commit: Commit): void {
-    const { monitor, id } = active;
-    if (commit.seqno <= monitor.seqno) return;
-    const updates = monitor.updatesText(commit);
-    if (updates === undefined || this.#socket.destroyed) return;
-    const method = UPDATE_METHODS[monitor.version];
-    const last = monitor.version === 3 ? `"${commit.id}",` : '';
-    const params = `${printJson(id)},${last}${updates}`;
-    this.#outbox.notify(`{"id":null,"method":"${method}","params":[${params}]}`);
-    this.#checkBacklog();
-  }
-
-  #monitorChange(params: readonly Json[]): Json {
-    const active = this.#find(params[0] ?? null);
-    if (params.length !== 3) {
-      throw new OvsdbError('syntax error', 'invalid parameters', printSortedJson(params as Json));
-    }
-    if (!active) {
-      const syntax = printSortedJson(params[0]!);
-      throw new OvsdbError('syntax error', 'unknown monitor session', syntax);
-    }
-    // Conditions are of later versions: upstream takes the request and does nothing.
-    if (active.monitor.version === 1) return {};
-    const updates = active.monitor.changeConditions(active.db.tables, params[2] ?? null);
-    const previous = active.id;
-    active.id = params[1] ?? previous;
-    if (Object.keys(updates).length > 0) {
-      if (active.monitor.version === 2) this.notify('update2', [active.id, updates as Json]);
-      else this.notify('update3', [active.id, active.db.lastId, updates as Json]);
-    }
-    return {};
-  }
-
-  #monitorCancel(params: readonly Json[]): Json {
-    if (params.length !== 1) throw new OvsdbError('invalid parameters');
-    const active = this.#find(params[0] ?? null);
-    if (!active) throw new OvsdbError('unknown monitor');
-    active.stop();
-    this.#monitors.splice(this.#monitors.indexOf(active), 1);
-    return {};
-  }
-
-  #find(id: Json): ActiveMonitor | undefined {
-    return this.#monitors.find((m) => jsonEquals(m.id, id));
+  #readOnly(db: Database): ReadOnly | undefined {
+    if (db.name === '_Server') return 'on table in reserved database _Server';
+    return this.terms.readOnly || this.#server.isBackup(db) ? READ_ONLY : undefined;
   }
 
   #lock(method: 'lock' | 'steal' | 'unlock', params: readonly Json[]): Json {
+    if (this.terms.readOnly || this.#server.readOnly) {
+      throw new Refusal('lock and unlock methods not allowed, DB server is read only.');
+    }
     const name = params[0];
     if (params.length !== 1 || typeof name !== 'string' || !/^[a-zA-Z_][\w]*$/.test(name)) {
-      throw new OvsdbError(
-        'syntax error',
-        `${method} request params must be <id>`,
-        printSortedJson(params as Json),
-      );
+      const what = `${method} request params must be <id>`;
+      throw new OvsdbError('syntax error', what, printSortedJson(params));
     }
     const { locks } = this.#server;
     const has = locks.has(this, name);
@@ -336,7 +295,7 @@ export class Session {
       const what = has
         ? `must issue "unlock" before new "${method}"`
         : 'unlock: "unlock" without "lock" or "steal"';
-      throw new OvsdbError('syntax error', what, printSortedJson(params as Json));
+      throw new OvsdbError('syntax error', what, printSortedJson(params));
     }
     if (method === 'unlock') {
       locks.release(this, name);
@@ -348,7 +307,7 @@ export class Session {
   #setChangeAware(params: readonly Json[]): Json {
     if (params.length !== 1 || typeof params[0] !== 'boolean') {
       const what = 'set_db_change_aware: true or false parameter expected';
-      throw new OvsdbError('syntax error', what, printSortedJson(params as Json));
+      throw new OvsdbError('syntax error', what, printSortedJson(params));
     }
     this.#changeAware = params[0];
     return {};
@@ -356,45 +315,48 @@ export class Session {
 
   /**
    * A database is going or changing its schema: a client that is aware of such changes loses its
-   * monitors and transactions of it, another one is cut off.
+   * monitors and transactions of it, another one is cut off after its replies.
    */
-  databaseGone(db: Database): void {
-    if (!this.#changeAware) {
-      this.#socket.destroy();
-      return;
-    }
-    for (const active of this.#monitors.filter((m) => m.db === db)) {
-      active.stop();
-      this.#monitors.splice(this.#monitors.indexOf(active), 1);
-      this.notify('monitor_canceled', [active.id]);
-    }
+  databaseGone(db: Database, why: string): void {
     for (const transaction of this.#transactions.values()) {
       if (transaction.db === db) transaction.cancellation.cancel();
     }
+    if (this.#changeAware) {
+      for (const id of this.#monitors.drop(db)) this.notify('monitor_canceled', [id]);
+      return;
+    }
+    vlog.module('ovsdb_jsonrpc_server').info(`${this.terms.name}: disconnecting (${why})`);
+    setImmediate(() => this.#socket.destroySoon());
   }
 
   async #convert(params: readonly Json[]): Promise<Json> {
-    const db = this.#database('convert', params, params[0]);
+    const db = this.#database('convert', params);
     if (params.length !== 2) {
-      throw new OvsdbError('syntax error', 'array expected', printSortedJson(params as Json));
+      throw new OvsdbError('syntax error', 'array expected', printSortedJson(params));
     }
-    await this.#server.convert(db, parseSchema(params[1] ?? null));
+    const schema = parseSchema(params[1] ?? null);
+    const { client, readOnly } = this.terms;
+    if (client.role !== '') throw convertRefused(client, db.name);
+    if (readOnly) throw new OvsdbError('not allowed', `convert operation not allowed ${READ_ONLY}`);
+    await this.#server.convert(db, schema);
     return {};
   }
 }
 
-function idKey(id: Json): number | string {
-  return typeof id === 'number' ? id : printSortedJson(id);
+/** An error that its reply gives as a plain string. */
+class Refusal extends HeddleError {
+  override name = 'Refusal';
 }
 
-/** Several commits as one: for each row its first state and its last. */
-function mergeChanges(commits: readonly Commit[]): Commit['changes'] {
-  const byRow = new Map<string, Commit['changes'][number]>();
-  for (const { changes } of commits) {
-    for (const change of changes) {
-      const first = byRow.get(change.uuid);
-      byRow.set(change.uuid, first ? { ...change, old: first.old } : change);
-    }
+function errorJson(method: string, error: unknown): Json {
+  if (error instanceof Refusal) return error.message;
+  if (error instanceof OvsdbError) {
+    return BARE_ERRORS.has(error.error) && !error.details ? error.error : error.toJson();
   }
-  return [...byRow.values()].filter((c) => c.old || c.now);
+  log.err(`${method}: ${String((error as Error).stack ?? error)}`);
+  return { error: 'internal error', details: messageOf(error) };
+}
+
+function idKey(id: Json): number | string {
+  return typeof id === 'number' ? id : printSortedJson(id);
 }

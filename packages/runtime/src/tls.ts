@@ -1,0 +1,156 @@
+/** TLS as the options of every Open vSwitch program configure it ("Public Key Infrastructure Options"). */
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import {
+  createSecureContext,
+  createServer,
+  type SecureContextOptions,
+  type SecureVersion,
+  type Server,
+  type TLSSocket,
+} from 'node:tls';
+import { HeddleError, messageOf } from './errors.ts';
+import { vlog } from './vlog.ts';
+
+const log = vlog.module('stream_ssl');
+/** A client that does not finish its handshake is given up. */
+const HANDSHAKE_MS = 10_000;
+
+export interface TlsFiles {
+  privateKey: string | undefined;
+  certificate: string | undefined;
+  /** `none` trusts every peer. */
+  caCert: string | undefined;
+  /** Where `caCert` does not exist yet, the first peer's CA is trusted and written there. */
+  bootstrap?: boolean;
+  /** More certificates to send to peers. */
+  peerCaCert?: string | undefined;
+  /** `--ssl-protocols`, `--ssl-ciphers`. */
+  protocols?: string | undefined;
+  ciphers?: string | undefined;
+}
+
+const PROTOCOLS: readonly SecureVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'];
+
+type Options = SecureContextOptions & { rejectUnauthorized: boolean };
+
+/** What node:tls wants to know; reads the files. Throws HeddleError. */
+export function tlsOptions(files: TlsFiles | undefined): Options {
+  const { privateKey, certificate, caCert } = files ?? {};
+  if (privateKey === undefined) throw unconfigured('Private key');
+  if (certificate === undefined) throw unconfigured('Certificate');
+  if (caCert === undefined) throw unconfigured('CA certificate');
+  const verify = caCert !== 'none' && !bootstraps(files);
+  const peerCa = files?.peerCaCert === undefined ? [] : [readFileSync(files.peerCaCert)];
+  return {
+    key: readFileSync(privateKey),
+    cert: Buffer.concat([readFileSync(certificate), ...peerCa]),
+    ...(verify ? { ca: readFileSync(caCert) } : {}),
+    rejectUnauthorized: verify,
+    ...protocolRange(files?.protocols),
+    ...ciphers(files?.ciphers),
+  };
+}
+
+function unconfigured(what: string): HeddleError {
+  return new HeddleError(`${what} must be configured to use SSL`);
+}
+
+function protocolRange(list: string | undefined): SecureContextOptions {
+  const fallback = { minVersion: 'TLSv1.2' as const };
+  if (list === undefined) return fallback;
+  const words = list.split(/[\s,]+/).filter((w) => w !== '');
+  const unknown = words.find((w) => !PROTOCOLS.includes(w as SecureVersion));
+  if (unknown !== undefined || words.length === 0) {
+    log.rl.err(
+      unknown === undefined
+        ? 'SSL protocol settings invalid'
+        : `${unknown}: SSL protocol not recognized`,
+    );
+    return fallback;
+  }
+  const order = words.map((w) => PROTOCOLS.indexOf(w as SecureVersion)).sort();
+  return { minVersion: PROTOCOLS[order[0]!]!, maxVersion: PROTOCOLS[order.at(-1)!]! };
+}
+
+function ciphers(list: string | undefined): SecureContextOptions {
+  if (list === undefined) return {};
+  try {
+    createSecureContext({ ciphers: list });
+    return { ciphers: list };
+  } catch (error) {
+    log.rl.err(`SSL_CTX_set_cipher_list: ${messageOf(error)}`);
+    return {};
+  }
+}
+
+/** Whether the next peer's CA is to be trusted and kept. */
+export function bootstraps(files: TlsFiles | undefined): boolean {
+  return files?.bootstrap === true && files.caCert !== undefined && !existsSync(files.caCert);
+}
+
+/** Keeps the self-signed certificate at the end of the peer's chain; throws if there is none. */
+export function bootstrapCa(caCert: string, socket: TLSSocket): void {
+  let x509 = socket.getPeerX509Certificate();
+  while (x509?.issuerCertificate && x509.issuerCertificate !== x509) x509 = x509.issuerCertificate;
+  if (!x509 || x509.subject !== x509.issuer || !x509.verify(x509.publicKey)) {
+    throw new HeddleError('could not bootstrap CA cert: no self-signed certificate in peer chain');
+  }
+  writeFileSync(caCert, x509.toString(), { flag: 'wx', mode: 0o644 });
+  log.info(`successfully bootstrapped CA cert to ${caCert}`);
+}
+
+/**
+ * Takes TCP connections over, with the files as they are when each comes: they may be replaced, and
+ * `files` may change, while the server listens.
+ */
+export class TlsAcceptor {
+  readonly #files: TlsFiles | undefined;
+  readonly #onConnection: (socket: TLSSocket) => void;
+  #server: Server | undefined;
+  #key = '';
+
+  constructor(files: TlsFiles | undefined, onConnection: (socket: TLSSocket) => void) {
+    this.#files = files;
+    this.#onConnection = onConnection;
+  }
+
+  accept(socket: Socket): void {
+    try {
+      this.#current().emit('connection', socket);
+    } catch (error) {
+      log.rl.err(messageOf(error));
+      socket.destroy();
+    }
+  }
+
+  #current(): Server {
+    const files = this.#files;
+    const paths = [files?.privateKey, files?.certificate, files?.caCert, files?.peerCaCert];
+    const key = JSON.stringify([files, paths.map(modified)]);
+    if (!this.#server || key !== this.#key) {
+      const options = { ...tlsOptions(files), requestCert: true, handshakeTimeout: HANDSHAKE_MS };
+      this.#server = createServer(options, (socket) => this.#secured(socket));
+      this.#server.on('tlsClientError', (error) => log.rl.warn(`SSL_accept: ${error.message}`));
+      this.#key = key;
+    }
+    return this.#server;
+  }
+
+  #secured(socket: TLSSocket): void {
+    if (!bootstraps(this.#files)) {
+      this.#onConnection(socket);
+      return;
+    }
+    try {
+      bootstrapCa(this.#files!.caCert!, socket);
+    } catch (error) {
+      log.rl.err(messageOf(error));
+    }
+    socket.destroy();
+  }
+}
+
+function modified(path: string | undefined): number {
+  return (path !== undefined && statSync(path, { throwIfNoEntry: false })?.mtimeMs) || 0;
+}
