@@ -4,6 +4,8 @@ import { HeddleError } from '@heddle/runtime';
 /** A name of the error table (ofp-errors: `OFPBMC_BAD_FIELD` …), independent of the version. */
 export class OfpError extends HeddleError {
   readonly ofpErr: string;
+  /** What of a message had been read before: a list's first entries. */
+  partial?: object;
 
   constructor(ofpErr: string, detail?: string) {
     super(detail === undefined ? ofpErr : `${ofpErr} (${detail})`);

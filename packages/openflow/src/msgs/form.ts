@@ -7,9 +7,17 @@ import type { OfpVersion } from '../constants.ts';
 import type { OfpBody, OfpHeader, OfpMessage, OfpMessageType } from '../messages.ts';
 import type { Reader } from './reader.ts';
 
+/** What the reader of a message must know besides its bytes. */
+export interface DecodeContext {
+  /** Whether NXT_FLOW_MOD_TABLE_ID is on; as in `ofp-print`, it is if nothing is said. */
+  readonly hasTableId?: boolean;
+  /** Unknown properties are skipped rather than refused: for whom only looks at messages. */
+  readonly loose?: boolean;
+}
+
 /** For messages within messages: the forms do not know the registry. */
 export interface Codec {
-  decodeMessage(bytes: Uint8Array): OfpMessage;
+  decodeMessage(bytes: Uint8Array, context?: DecodeContext): OfpMessage;
   encodeMessage(msg: OfpMessage): Uint8Array;
 }
 
@@ -44,7 +52,7 @@ export interface Form<T extends OfpMessageType> {
   /** Of several forms that a version has, the encoder takes the first that fits. */
   fits?(msg: OfpHeader & BodyOf<T>): boolean;
   /** `r` is behind the header and ends with the message. */
-  decode(r: Reader, h: OfpHeader, codec: Codec): FieldsOf<T>;
+  decode(r: Reader, h: OfpHeader, context: DecodeContext, codec: Codec): FieldsOf<T>;
   /** Appends what follows the header. */
   encode(w: ByteWriter, msg: OfpHeader & BodyOf<T>, codec: Codec): void;
   /**
@@ -68,7 +76,7 @@ export interface AnyForm {
   readonly min: number;
   readonly step: number;
   fits?(msg: OfpMessage): boolean;
-  decode(r: Reader, h: OfpHeader, codec: Codec): object;
+  decode(r: Reader, h: OfpHeader, context: DecodeContext, codec: Codec): object;
   encode(w: ByteWriter, msg: OfpMessage, codec: Codec): void;
   readonly entries?: {
     of(msg: OfpMessage): readonly unknown[];

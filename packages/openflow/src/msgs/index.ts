@@ -1,1 +1,10 @@
+export {
+  errorName,
+  errorNumbers,
+  errorReply,
+  errorToWire,
+  isErrorName,
+  type WireError,
+} from './error.ts';
+export type { DecodeContext } from './form.ts';
 export { decodeMessage, encodeMessage, encodeMultipart, messageName } from './registry.ts';

@@ -21,7 +21,7 @@ export class Reader {
   /** Claims `n` bytes; returns where they begin. */
   take(n: number): number {
     const at = this.off;
-    if (n > this.end - at) throw new OfpError('OFPBRC_BAD_LEN');
+    if (n < 0 || n > this.end - at) throw new OfpError('OFPBRC_BAD_LEN');
     this.off = at + n;
     return at;
   }
@@ -60,10 +60,20 @@ export class Reader {
     return this.u8.slice(at, at + n);
   }
 
+  /**
+   * What an entry has from here on, if it began at `start` and says that it is `length` bytes long.
+   * The cursor goes behind the entry.
+   */
+  restOf(start: number, length: number): Reader {
+    const rest = new Reader(this.u8, this.off, start + length);
+    this.take(start + length - this.off);
+    return rest;
+  }
+
   /** `n` bytes of text, padded with NULs. */
   string(n: number): string {
     const view = this.view(n);
     const nul = view.indexOf(0);
-    return Buffer.from(nul < 0 ? view : view.subarray(0, nul)).toString('latin1');
+    return Buffer.from(nul < 0 ? view : view.subarray(0, nul)).toString();
   }
 }

@@ -6,7 +6,14 @@ import { ByteWriter } from '../actions/byte-writer.ts';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { OfpMessage } from '../messages.ts';
-import { type AnyForm, type Codec, NX_VENDOR_ID, ONF_VENDOR_ID, type Wire } from './form.ts';
+import {
+  type AnyForm,
+  type Codec,
+  type DecodeContext,
+  NX_VENDOR_ID,
+  ONF_VENDOR_ID,
+  type Wire,
+} from './form.ts';
 import { FORMS } from './forms.ts';
 import { Reader } from './reader.ts';
 
@@ -50,15 +57,20 @@ interface Header {
 }
 
 /** Throws OfpError with the error that a switch replies to such a message. */
-export function decodeMessage(bytes: Uint8Array): OfpMessage {
+export function decodeMessage(bytes: Uint8Array, context: DecodeContext = {}): OfpMessage {
   const r = new Reader(bytes);
   const form = pullForm(r);
   const version = bytes[0] as OfpVersion;
   const xid = r.dv.getUint32(4);
-  const fields = form.decode(r, { version, xid }, codec);
-  const msg = { ...fields, version, xid, type: form.type };
-  if (isMultipart(form.wire) && hasMore(r.dv)) return { ...msg, more: true } as OfpMessage;
-  return msg as OfpMessage;
+  const { type } = form;
+  const more = isMultipart(form.wire) && hasMore(r.dv);
+  const head = more ? { version, xid, type, more } : { version, xid, type };
+  try {
+    return { ...form.decode(r, head, context, codec), ...head } as OfpMessage;
+  } catch (e) {
+    if (e instanceof OfpError && e.partial) e.partial = { ...e.partial, ...head };
+    throw e;
+  }
 }
 
 /** What `ofp-print` calls the message: `OFPT_HELLO`, `OFPST_FLOW reply`. Throws OfpError. */

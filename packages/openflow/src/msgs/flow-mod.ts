@@ -1,0 +1,226 @@
+/** Flow mods: OpenFlow 1.0's, Nicira's with NXM, and that of 1.1 and later. */
+import type { ByteWriter } from '../actions/byte-writer.ts';
+import { emitInstructions, parseInstructions } from '../actions/index.ts';
+import { OFPG_ANY, OFPTT_ALL, type OfpVersion } from '../constants.ts';
+import { OfpError } from '../errors.ts';
+import {
+  emitNxMatch,
+  emitOfp10Match,
+  normalizeMatchLogged,
+  OFP10_MATCH_LENGTH,
+  parseOfp10Match,
+} from '../match/index.ts';
+import type { FlowMod, FlowModCommand, FlowModFlags } from '../messages.ts';
+import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
+import { type AnyForm, type DecodeContext, form, NX_VENDOR_ID } from './form.ts';
+import { pullMatch11, pullNxMatch, putMatch11, putPadded } from './match-bytes.ts';
+import { pullPort11, putPort11 } from './port-number.ts';
+import type { Reader } from './reader.ts';
+
+const COMMANDS: readonly FlowModCommand[] = [
+  'add',
+  'modify',
+  'modify_strict',
+  'delete',
+  'delete_strict',
+];
+const KEEP_COOKIE = 0xffff_ffff_ffff_ffffn;
+const OFPFW10_ALL = 0x3f_ffff;
+/** OpenFlow 1.0: what matches one flow only is of the highest priority. */
+const EXACT_PRIORITY = 0xffff;
+
+const flowMod10 = form<'flow_mod'>({
+  type: 'flow_mod',
+  name: 'OFPT_FLOW_MOD',
+  since: 1,
+  until: 1,
+  wire: { ofpt: 14 },
+  min: 64,
+  step: 8,
+  decode: (r, _, context) => {
+    const at = r.take(64);
+    const { dv, u8 } = r;
+    const match = parseOfp10Match(u8, at);
+    normalizeMatchLogged(match);
+    const isExact = (dv.getUint32(at) & OFPFW10_ALL) === 0;
+    const base = pullCommand10(r, at + OFP10_MATCH_LENGTH, context);
+    const flags = flowFlagsFromWire(dv.getUint16(at + 62), 1);
+    checkEmerg(flags, base.idleTimeout, base.hardTimeout);
+    return {
+      ...base,
+      format: 'OpenFlow10',
+      match,
+      cookie: 0n,
+      cookieMask: 0n,
+      priority: isExact ? EXACT_PRIORITY : base.priority,
+      flags,
+      actions: parseInstructions(r.view(), 1),
+    };
+  },
+  encode: (w, msg) => {
+    w.bytes(emitOfp10Match(msg.match));
+    putCommand10(w, msg);
+    w.u16(flowFlagsToWire(msg.flags, 1));
+    putInstructions(w, msg);
+  },
+});
+
+const flowModNx = form<'flow_mod'>({
+  type: 'flow_mod',
+  name: 'NXT_FLOW_MOD',
+  since: 1,
+  until: 6,
+  wire: { vendor: NX_VENDOR_ID, subtype: 13 },
+  min: 32,
+  step: 8,
+  fits: (msg) => msg.format === 'NXM',
+  decode: (r, { version }, context) => {
+    const at = r.take(32);
+    const { dv } = r;
+    const base = pullCommand10(r, at, context);
+    const flags = flowFlagsFromWire(dv.getUint16(at + 22), version);
+    const parsed = pullNxMatch(r, dv.getUint16(at + 24), { cookie: true });
+    if (base.command === 'add' && parsed.cookieMask !== 0n) {
+      throw new OfpError('NXBRC_NXM_INVALID');
+    }
+    checkEmerg(flags, base.idleTimeout, base.hardTimeout);
+    return {
+      ...base,
+      format: 'NXM',
+      match: parsed.match,
+      cookie: parsed.cookie,
+      cookieMask: parsed.cookieMask,
+      flags,
+      actions: parseInstructions(r.view(), version),
+    };
+  },
+  encode: (w, msg) => {
+    putCommand10(w, msg);
+    w.u16(flowFlagsToWire(msg.flags, msg.version));
+    const match = emitNxMatch(msg.match, msg.cookie, msg.cookieMask);
+    w.u16(match.length);
+    w.grow(6);
+    putPadded(w, match);
+    putInstructions(w, msg);
+  },
+});
+
+/** Cookie, command, timeouts, priority, buffer and port: 22 bytes, as OpenFlow 1.0 and NXM have them. */
+function pullCommand10({ dv }: Reader, at: number, { hasTableId = true }: DecodeContext) {
+  const word = dv.getUint16(at + 8);
+  const command = COMMANDS[hasTableId ? word & 0xff : word];
+  if (command === undefined) throw new OfpError('OFPFMFC_BAD_COMMAND');
+  const cookie = dv.getBigUint64(at);
+  return {
+    command,
+    hasTableId,
+    tableId: hasTableId ? word >>> 8 : OFPTT_ALL,
+    newCookie: cookie === KEEP_COOKIE && command !== 'add' ? undefined : cookie,
+    idleTimeout: dv.getUint16(at + 10),
+    hardTimeout: dv.getUint16(at + 12),
+    priority: dv.getUint16(at + 14),
+    bufferId: dv.getUint32(at + 16),
+    outPort: dv.getUint16(at + 20),
+    outGroup: OFPG_ANY,
+    importance: 0,
+  };
+}
+
+function putCommand10(w: ByteWriter, msg: FlowMod & { readonly hasTableId?: boolean }): void {
+  const at = w.grow(22);
+  const { dv } = w;
+  const table = msg.hasTableId ? msg.tableId << 8 : 0;
+  dv.setBigUint64(at, msg.newCookie ?? KEEP_COOKIE);
+  dv.setUint16(at + 8, table | COMMANDS.indexOf(msg.command));
+  dv.setUint16(at + 10, msg.idleTimeout);
+  dv.setUint16(at + 12, msg.hardTimeout);
+  dv.setUint16(at + 14, msg.priority);
+  dv.setUint32(at + 16, msg.bufferId);
+  dv.setUint16(at + 20, msg.outPort);
+}
+
+/** The switch has no emergency flow cache (OpenFlow 1.0 section 4.3). */
+function checkEmerg(flags: FlowModFlags, idle: number, hard: number): void {
+  if (!flags.emerg) return;
+  throw new OfpError(idle || hard ? 'OFPFMFC_BAD_EMERG_TIMEOUT' : 'OFPFMFC_TABLE_FULL');
+}
+
+const flowMod11 = form<'flow_mod'>({
+  type: 'flow_mod',
+  name: 'OFPT_FLOW_MOD',
+  since: 2,
+  until: 6,
+  wire: { ofpt: 14 },
+  min: 40,
+  step: 8,
+  decode: (r, { version }) => {
+    const fixed = pullFlowMod11(r, version);
+    const format = version === 2 ? 'OpenFlow11' : 'OXM';
+    const match = pullMatch11(r);
+    return { ...fixed, format, match, actions: parseInstructions(r.view(), version) };
+  },
+  encode: (w, msg) => {
+    putFlowMod11(w, msg, msg.version);
+    putMatch11(w, msg.match, msg.version);
+    putInstructions(w, msg);
+  },
+});
+
+function pullFlowMod11(r: Reader, version: OfpVersion) {
+  const at = r.take(28);
+  const { dv, u8 } = r;
+  const cookie = dv.getBigUint64(at);
+  const outPort = pullPort11(r);
+  const outGroup = r.u32();
+  const bits = r.u16();
+  const importance = r.u16();
+  const tableId = u8[at + 16]!;
+  const command = COMMANDS[u8[at + 17]!];
+  if (command === undefined) throw new OfpError('OFPFMFC_BAD_COMMAND');
+  const isAdd = command === 'add';
+  if (tableId === OFPTT_ALL && !command.startsWith('delete')) {
+    throw new OfpError('OFPFMFC_BAD_TABLE_ID');
+  }
+  return {
+    command,
+    cookie: isAdd ? 0n : cookie,
+    cookieMask: isAdd ? 0n : dv.getBigUint64(at + 8),
+    newCookie: isAdd ? cookie : undefined,
+    tableId,
+    idleTimeout: dv.getUint16(at + 18),
+    hardTimeout: dv.getUint16(at + 20),
+    priority: dv.getUint16(at + 22),
+    bufferId: dv.getUint32(at + 24),
+    outPort,
+    outGroup,
+    flags: flowFlagsFromWire(bits, version),
+    importance: isAdd && version >= 5 ? importance : 0,
+  };
+}
+
+function putFlowMod11(w: ByteWriter, msg: FlowMod, version: OfpVersion): void {
+  const at = w.grow(28);
+  const { dv } = w;
+  const isAdd = msg.command === 'add';
+  // A modification that asks for no cookie may set one: what the peer makes of it is its own.
+  const setsCookie =
+    isAdd || (msg.cookieMask === 0n && msg.command.startsWith('modify') && msg.newCookie);
+  dv.setBigUint64(at, setsCookie ? (msg.newCookie ?? 0n) : msg.cookie & msg.cookieMask);
+  dv.setBigUint64(at + 8, msg.cookieMask);
+  dv.setUint8(at + 16, msg.tableId);
+  dv.setUint8(at + 17, COMMANDS.indexOf(msg.command));
+  dv.setUint16(at + 18, msg.idleTimeout);
+  dv.setUint16(at + 20, msg.hardTimeout);
+  dv.setUint16(at + 22, msg.priority);
+  dv.setUint32(at + 24, msg.bufferId);
+  putPort11(w, msg.outPort);
+  w.u32(msg.outGroup);
+  w.u16(flowFlagsToWire(msg.flags, version));
+  w.u16(version >= 5 ? msg.importance : 0);
+}
+
+function putInstructions(w: ByteWriter, msg: FlowMod & { readonly version: OfpVersion }): void {
+  w.bytes(emitInstructions(msg.actions, msg.version));
+}
+
+export const FLOW_MOD_FORMS: readonly AnyForm[] = [flowModNx, flowMod10, flowMod11];

@@ -1,0 +1,328 @@
+/** Flow and aggregate statistics of OpenFlow 1.0 to 1.4 and of Nicira's extension with NXM. */
+import type { ByteWriter } from '../actions/byte-writer.ts';
+import { emitInstructions, parseInstructions } from '../actions/index.ts';
+import { OFPG_ANY, type OfpVersion } from '../constants.ts';
+import { OfpError } from '../errors.ts';
+import {
+  emitNxMatch,
+  emitOfp10Match,
+  normalizeMatchLogged,
+  parseOfp10Match,
+} from '../match/index.ts';
+import type { FlowModFlags, FlowStats, FlowStatsRequest } from '../messages.ts';
+import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
+import { type AnyForm, form, NX_VENDOR_ID, type Wire, writeNothing } from './form.ts';
+import { pullList } from './list.ts';
+import { pullMatch11, pullNxMatch, putMatch11, putPadded } from './match-bytes.ts';
+import { pullPort11, putPort11 } from './port-number.ts';
+import type { Reader } from './reader.ts';
+
+type FlowRequest = 'flow_request' | 'aggregate_request';
+
+const NO_FLAGS: FlowModFlags = {
+  sendFlowRem: false,
+  checkOverlap: false,
+  resetCounts: false,
+  noPktCounts: false,
+  noByteCounts: false,
+  emerg: false,
+};
+
+function request10(type: FlowRequest, name: string, ofpst: number): AnyForm {
+  return form<FlowRequest>({
+    type,
+    name,
+    since: 1,
+    until: 1,
+    wire: { ofpst, reply: false },
+    min: 44,
+    step: 0,
+    decode: (r) => {
+      const match = parseOfp10Match(r.u8, r.take(40));
+      const tableId = r.byte();
+      r.take(1);
+      const outPort = r.u16();
+      normalizeMatchLogged(match);
+      return { match, tableId, outPort, outGroup: OFPG_ANY, cookie: 0n, cookieMask: 0n };
+    },
+    encode: (w, msg) => {
+      w.bytes(emitOfp10Match(msg.match));
+      w.byte(msg.tableId);
+      w.grow(1);
+      w.u16(msg.outPort);
+    },
+  });
+}
+
+function requestNx(type: FlowRequest, name: string, subtype: number): AnyForm {
+  return form<FlowRequest>({
+    type,
+    name,
+    since: 1,
+    until: 6,
+    wire: { ofpstVendor: NX_VENDOR_ID, subtype, reply: false },
+    min: 8,
+    step: 8,
+    fits: (msg) => msg.nxm === true,
+    decode: (r) => {
+      const outPort = r.u16();
+      const matchLength = r.u16();
+      const tableId = r.byte();
+      r.take(3);
+      const { match, cookie, cookieMask } = pullNxMatch(r, matchLength, { cookie: true });
+      if (r.left > 0) throw new OfpError('OFPBRC_BAD_LEN');
+      return { match, tableId, outPort, outGroup: OFPG_ANY, cookie, cookieMask, nxm: true };
+    },
+    encode: (w, msg) => {
+      const match = emitNxMatch(msg.match, msg.cookie, msg.cookieMask);
+      w.u16(msg.outPort);
+      w.u16(match.length);
+      w.byte(msg.tableId);
+      w.grow(3);
+      putPadded(w, match);
+    },
+  });
+}
+
+function request11(type: FlowRequest, name: string, ofpst: number): AnyForm {
+  return form<FlowRequest>({
+    type,
+    name,
+    since: 2,
+    until: 6,
+    wire: { ofpst, reply: false },
+    min: 32,
+    step: 8,
+    decode: (r) => {
+      const tableId = r.byte();
+      r.take(3);
+      const outPort = pullPort11(r);
+      const outGroup = r.u32();
+      r.take(4);
+      const cookie = r.u64();
+      const cookieMask = r.u64();
+      return { tableId, outPort, outGroup, cookie, cookieMask, match: pullMatch11(r) };
+    },
+    encode: (w, msg) => {
+      putRequest11(w, msg);
+      putMatch11(w, msg.match, msg.version);
+    },
+  });
+}
+
+function putRequest11(w: ByteWriter, msg: FlowStatsRequest): void {
+  w.byte(msg.tableId);
+  w.grow(3);
+  putPort11(w, msg.outPort);
+  w.u32(msg.outGroup);
+  w.grow(4);
+  w.u64(msg.cookie);
+  w.u64(msg.cookieMask);
+}
+
+function flowReply(
+  name: string,
+  since: OfpVersion,
+  until: OfpVersion,
+  wire: Wire,
+  pull: (r: Reader, version: OfpVersion) => FlowStats,
+  put: (w: ByteWriter, flow: FlowStats, version: OfpVersion) => void,
+): AnyForm {
+  const nxm = name === 'NXST_FLOW';
+  return form<'flow_reply'>({
+    type: 'flow_reply',
+    name,
+    since,
+    until,
+    wire,
+    min: 0,
+    step: nxm ? 8 : 1,
+    fits: (msg) => !nxm || msg.nxm === true,
+    decode: (r, { version }) =>
+      pullList(
+        r,
+        (rest) => pull(rest, version),
+        (flows) => (nxm ? { flows, nxm } : { flows }),
+      ),
+    encode: writeNothing,
+    entries: { of: (msg) => msg.flows, put: (w, flow, { version }) => put(w, flow, version) },
+  });
+}
+
+function pullFlow10(r: Reader): FlowStats {
+  const start = r.take(88);
+  const { dv, u8 } = r;
+  const rest = r.restOf(start, dv.getUint16(start));
+  const match = parseOfp10Match(u8, start + 4);
+  normalizeMatchLogged(match);
+  return {
+    match,
+    tableId: u8[start + 2]!,
+    durationSec: dv.getUint32(start + 44),
+    durationNsec: dv.getUint32(start + 48),
+    priority: dv.getUint16(start + 52),
+    idleTimeout: dv.getUint16(start + 54),
+    hardTimeout: dv.getUint16(start + 56),
+    idleAge: -1,
+    hardAge: -1,
+    cookie: dv.getBigUint64(start + 64),
+    packetCount: dv.getBigUint64(start + 72),
+    byteCount: dv.getBigUint64(start + 80),
+    flags: NO_FLAGS,
+    importance: 0,
+    actions: parseInstructions(rest.view(), 1),
+  };
+}
+
+function putFlow10(w: ByteWriter, flow: FlowStats): void {
+  const start = w.grow(88);
+  const { dv } = w;
+  w.u8[start + 2] = flow.tableId;
+  w.u8.set(emitOfp10Match(flow.match), start + 4);
+  dv.setUint32(start + 44, flow.durationSec);
+  dv.setUint32(start + 48, flow.durationNsec);
+  dv.setUint16(start + 52, flow.priority);
+  dv.setUint16(start + 54, flow.idleTimeout);
+  dv.setUint16(start + 56, flow.hardTimeout);
+  dv.setBigUint64(start + 64, flow.cookie);
+  dv.setBigUint64(start + 72, flow.packetCount);
+  dv.setBigUint64(start + 80, flow.byteCount);
+  putInstructions(w, flow, 1, start);
+}
+
+/** What the entries of OpenFlow 1.1 to 1.4 and of NXM begin with: 48 bytes. */
+function pullFixed(r: Reader, start: number) {
+  const { dv, u8 } = r;
+  return {
+    tableId: u8[start + 2]!,
+    durationSec: dv.getUint32(start + 4),
+    durationNsec: dv.getUint32(start + 8),
+    priority: dv.getUint16(start + 12),
+    idleTimeout: dv.getUint16(start + 14),
+    hardTimeout: dv.getUint16(start + 16),
+    cookie: dv.getBigUint64(start + 24),
+    packetCount: dv.getBigUint64(start + 32),
+    byteCount: dv.getBigUint64(start + 40),
+  };
+}
+
+function putFixed(w: ByteWriter, flow: FlowStats): number {
+  const start = w.grow(48);
+  const { dv } = w;
+  w.u8[start + 2] = flow.tableId;
+  dv.setUint32(start + 4, flow.durationSec);
+  dv.setUint32(start + 8, flow.durationNsec);
+  dv.setUint16(start + 12, flow.priority);
+  dv.setUint16(start + 14, flow.idleTimeout);
+  dv.setUint16(start + 16, flow.hardTimeout);
+  dv.setBigUint64(start + 24, flow.cookie);
+  dv.setBigUint64(start + 32, flow.packetCount);
+  dv.setBigUint64(start + 40, flow.byteCount);
+  return start;
+}
+
+function pullFlow11(r: Reader, version: OfpVersion): FlowStats {
+  const start = r.take(48);
+  const { dv } = r;
+  const rest = r.restOf(start, dv.getUint16(start));
+  const flags = version >= 4 ? flowFlagsFromWire(dv.getUint16(start + 18), version) : NO_FLAGS;
+  const match = pullMatch11(rest);
+  return {
+    match,
+    ...pullFixed(r, start),
+    idleAge: -1,
+    hardAge: -1,
+    flags,
+    importance: version >= 5 ? dv.getUint16(start + 20) : 0,
+    actions: parseInstructions(rest.view(), version),
+  };
+}
+
+function putFlow11(w: ByteWriter, flow: FlowStats, version: OfpVersion): void {
+  const start = putFixed(w, flow);
+  if (version >= 4) w.dv.setUint16(start + 18, flowFlagsToWire(flow.flags, version));
+  if (version >= 5) w.dv.setUint16(start + 20, flow.importance);
+  putMatch11(w, flow.match, version);
+  putInstructions(w, flow, version, start);
+}
+
+function pullFlowNx(r: Reader, version: OfpVersion): FlowStats {
+  const start = r.take(48);
+  const { dv } = r;
+  const rest = r.restOf(start, dv.getUint16(start));
+  const { match } = pullNxMatch(rest, dv.getUint16(start + 18));
+  return {
+    match,
+    ...pullFixed(r, start),
+    // On the wire 0 is "unknown" and all else one more than it is.
+    idleAge: dv.getUint16(start + 20) - 1,
+    hardAge: dv.getUint16(start + 22) - 1,
+    flags: NO_FLAGS,
+    importance: 0,
+    actions: parseInstructions(rest.view(), version),
+  };
+}
+
+function putFlowNx(w: ByteWriter, flow: FlowStats, version: OfpVersion): void {
+  const start = putFixed(w, flow);
+  const match = emitNxMatch(flow.match);
+  w.dv.setUint16(start + 18, match.length);
+  w.dv.setUint16(start + 20, wireAge(flow.idleAge));
+  w.dv.setUint16(start + 22, wireAge(flow.hardAge));
+  putPadded(w, match);
+  putInstructions(w, flow, version, start);
+}
+
+function wireAge(age: number): number {
+  return age < 0 ? 0 : Math.min(age + 1, 0xffff);
+}
+
+/** Also writes the entry's length at its start. */
+function putInstructions(w: ByteWriter, flow: FlowStats, version: OfpVersion, start: number): void {
+  w.bytes(emitInstructions(flow.actions, version));
+  w.dv.setUint16(start, w.length - start);
+}
+
+function aggregateReply(name: string, until: OfpVersion, wire: Wire): AnyForm {
+  const nxm = name === 'NXST_AGGREGATE';
+  return form<'aggregate_reply'>({
+    type: 'aggregate_reply',
+    name,
+    since: 1,
+    until,
+    wire,
+    min: 24,
+    step: 0,
+    fits: (msg) => !nxm || msg.nxm === true,
+    decode: (r) => {
+      const counts = { packetCount: r.u64(), byteCount: r.u64(), flowCount: r.u32() };
+      return nxm ? { ...counts, nxm } : counts;
+    },
+    encode: (w, msg) => {
+      w.u64(msg.packetCount);
+      w.u64(msg.byteCount);
+      w.u32(msg.flowCount);
+      w.grow(4);
+    },
+  });
+}
+
+const nx = (subtype: number, reply: boolean) => ({
+  ofpstVendor: NX_VENDOR_ID,
+  subtype,
+  reply,
+});
+
+export const FLOW_STATS_FORMS: readonly AnyForm[] = [
+  requestNx('flow_request', 'NXST_FLOW', 0),
+  requestNx('aggregate_request', 'NXST_AGGREGATE', 1),
+  request10('flow_request', 'OFPST_FLOW', 1),
+  request10('aggregate_request', 'OFPST_AGGREGATE', 2),
+  request11('flow_request', 'OFPST_FLOW', 1),
+  request11('aggregate_request', 'OFPST_AGGREGATE', 2),
+  flowReply('NXST_FLOW', 1, 6, nx(0, true), pullFlowNx, putFlowNx),
+  flowReply('OFPST_FLOW', 1, 1, { ofpst: 1, reply: true }, pullFlow10, putFlow10),
+  flowReply('OFPST_FLOW', 2, 5, { ofpst: 1, reply: true }, pullFlow11, putFlow11),
+  aggregateReply('NXST_AGGREGATE', 6, nx(1, true)),
+  aggregateReply('OFPST_AGGREGATE', 5, { ofpst: 2, reply: true }),
+];

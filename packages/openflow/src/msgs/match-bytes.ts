@@ -1,0 +1,39 @@
+/** Matches within messages. */
+import type { ByteWriter } from '../actions/byte-writer.ts';
+import type { OfpVersion } from '../constants.ts';
+import { OfpError } from '../errors.ts';
+import {
+  emitOfp11StandardMatch,
+  emitOxmMatch,
+  type OxmParseOptions,
+  type ParsedOxm,
+  parseNxMatch,
+  parseOfp11Match,
+} from '../match/index.ts';
+import type { Match } from '../match.ts';
+import type { Reader } from './reader.ts';
+
+/** `struct ofp11_match`, OXM or standard. */
+export function pullMatch11(r: Reader, options?: OxmParseOptions): Match {
+  const { match, length } = parseOfp11Match(r.u8, r.off, options, r.end);
+  r.take(length);
+  return match;
+}
+
+/** OpenFlow 1.1 has a structure of fixed size, later versions OXM. */
+export function putMatch11(w: ByteWriter, match: Match, version: OfpVersion): void {
+  w.bytes(version === 2 ? emitOfp11StandardMatch(match) : emitOxmMatch(match, version));
+}
+
+/** Entries of `length` bytes, then the padding to a multiple of 8. */
+export function pullNxMatch(r: Reader, length: number, options?: OxmParseOptions): ParsedOxm {
+  const padded = (length + 7) & ~7;
+  if (padded > r.left) throw new OfpError('OFPBMC_BAD_LEN');
+  const at = r.take(padded);
+  return parseNxMatch(r.u8.subarray(at, at + length), options);
+}
+
+export function putPadded(w: ByteWriter, bytes: Uint8Array): void {
+  const at = w.grow((bytes.length + 7) & ~7);
+  w.u8.set(bytes, at);
+}

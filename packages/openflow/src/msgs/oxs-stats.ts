@@ -1,0 +1,166 @@
+/**
+ * Statistics of OpenFlow 1.5: OXS entries (OpenFlow 1.5.1 section 7.2.4), in flow and aggregate
+ * replies.
+ */
+import type { ByteWriter } from '../actions/byte-writer.ts';
+import { emitInstructions, parseInstructions } from '../actions/index.ts';
+import { OfpError } from '../errors.ts';
+import { type FlowStats, UNKNOWN_COUNT } from '../messages.ts';
+import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
+import { type AnyForm, form, writeNothing } from './form.ts';
+import { pullList } from './list.ts';
+import { pullMatch11, putMatch11 } from './match-bytes.ts';
+import type { Reader } from './reader.ts';
+
+const OXS_CLASS = 0x8002;
+const OXS = { duration: 0, idleTime: 1, flowCount: 3, packetCount: 4, byteCount: 5 } as const;
+const UNKNOWN_32 = 0xffff_ffff;
+
+interface Counters {
+  durationSec: number;
+  durationNsec: number;
+  idleAge: number;
+  flowCount: number;
+  packetCount: bigint;
+  byteCount: bigint;
+}
+
+/** Entries behind a header of 4 bytes, all padded to a multiple of 8. Others are skipped. */
+function pullOxs(r: Reader): Counters {
+  const start = r.off;
+  r.take(2);
+  const length = r.u16();
+  if (length < 4) throw new OfpError('OFPBRC_BAD_LEN');
+  const entries = r.restOf(start, (length + 7) & ~7);
+  entries.end = start + length;
+  const counters = {
+    ...{ durationSec: UNKNOWN_32, durationNsec: UNKNOWN_32, idleAge: -1, flowCount: UNKNOWN_32 },
+    ...{ packetCount: UNKNOWN_COUNT, byteCount: UNKNOWN_COUNT },
+  };
+  while (entries.left > 0) {
+    const header = entries.u32();
+    const size = header & 0xff;
+    const at = entries.take(size);
+    if (header >>> 16 === OXS_CLASS) setCounter(counters, entries, (header >>> 9) & 0x7f, size, at);
+  }
+  return counters;
+}
+
+function setCounter(c: Counters, { dv }: Reader, field: number, size: number, at: number): void {
+  if (size !== (field === OXS.flowCount ? 4 : 8)) return;
+  switch (field) {
+    case OXS.duration:
+      c.durationSec = dv.getUint32(at);
+      c.durationNsec = dv.getUint32(at + 4);
+      break;
+    case OXS.idleTime:
+      c.idleAge = dv.getUint32(at);
+      break;
+    case OXS.flowCount:
+      c.flowCount = dv.getUint32(at);
+      break;
+    case OXS.packetCount:
+      c.packetCount = dv.getBigUint64(at);
+      break;
+    case OXS.byteCount:
+      c.byteCount = dv.getBigUint64(at);
+  }
+}
+
+function putEntry(w: ByteWriter, field: number, size = 8): number {
+  const at = w.grow(4 + size);
+  w.dv.setUint32(at, ((OXS_CLASS << 16) | (field << 9) | size) >>> 0);
+  return at + 4;
+}
+
+function putCounts(w: ByteWriter, packetCount: bigint, byteCount: bigint): void {
+  if (packetCount !== UNKNOWN_COUNT) {
+    w.dv.setBigUint64(putEntry(w, OXS.packetCount), packetCount);
+  }
+  if (byteCount !== UNKNOWN_COUNT) w.dv.setBigUint64(putEntry(w, OXS.byteCount), byteCount);
+}
+
+function finishOxs(w: ByteWriter, start: number): void {
+  w.dv.setUint16(start + 2, w.length - start);
+  w.align8(start);
+}
+
+function pullFlow(r: Reader): FlowStats {
+  const start = r.take(24);
+  const { dv, u8 } = r;
+  const rest = r.restOf(start, dv.getUint16(start));
+  const match = pullMatch11(rest);
+  const { flowCount: _, ...counters } = pullOxs(rest);
+  return {
+    match,
+    tableId: u8[start + 4]!,
+    priority: dv.getUint16(start + 6),
+    idleTimeout: dv.getUint16(start + 8),
+    hardTimeout: dv.getUint16(start + 10),
+    cookie: dv.getBigUint64(start + 16),
+    ...counters,
+    hardAge: -1,
+    flags: flowFlagsFromWire(dv.getUint16(start + 12), 6),
+    importance: dv.getUint16(start + 14),
+    actions: parseInstructions(rest.view(), 6),
+  };
+}
+
+function putFlow(w: ByteWriter, flow: FlowStats): void {
+  const start = w.grow(24);
+  const { dv } = w;
+  w.u8[start + 4] = flow.tableId;
+  dv.setUint16(start + 6, flow.priority);
+  dv.setUint16(start + 8, flow.idleTimeout);
+  dv.setUint16(start + 10, flow.hardTimeout);
+  dv.setUint16(start + 12, flowFlagsToWire(flow.flags, 6));
+  dv.setUint16(start + 14, flow.importance);
+  dv.setBigUint64(start + 16, flow.cookie);
+  putMatch11(w, flow.match, 6);
+  const oxs = w.grow(4);
+  if (flow.durationSec !== UNKNOWN_32) {
+    const at = putEntry(w, OXS.duration);
+    w.dv.setUint32(at, flow.durationSec);
+    w.dv.setUint32(at + 4, flow.durationNsec);
+  }
+  if (flow.idleAge >= 0) w.dv.setUint32(putEntry(w, OXS.idleTime), flow.idleAge);
+  putCounts(w, flow.packetCount, flow.byteCount);
+  finishOxs(w, oxs);
+  w.bytes(emitInstructions(flow.actions, 6));
+  w.dv.setUint16(start, w.length - start);
+}
+
+const flowReply = form<'flow_reply'>({
+  type: 'flow_reply',
+  name: 'OFPST_FLOW',
+  since: 6,
+  until: 6,
+  wire: { ofpst: 1, reply: true },
+  min: 0,
+  step: 1,
+  decode: (r) => pullList(r, pullFlow, (flows) => ({ flows })),
+  encode: writeNothing,
+  entries: { of: (msg) => msg.flows, put: putFlow },
+});
+
+const aggregateReply = form<'aggregate_reply'>({
+  type: 'aggregate_reply',
+  name: 'OFPST_AGGREGATE',
+  since: 6,
+  until: 6,
+  wire: { ofpst: 2, reply: true },
+  min: 0,
+  step: 8,
+  decode: (r) => {
+    const { packetCount, byteCount, flowCount } = pullOxs(r);
+    return { packetCount, byteCount, flowCount };
+  },
+  encode: (w, { packetCount, byteCount, flowCount }) => {
+    const start = w.grow(4);
+    putCounts(w, packetCount, byteCount);
+    w.dv.setUint32(putEntry(w, OXS.flowCount, 4), flowCount);
+    finishOxs(w, start);
+  },
+});
+
+export const OXS_STATS_FORMS: readonly AnyForm[] = [flowReply, aggregateReply];
