@@ -1,13 +1,15 @@
 /** A datapath that bridges of one type share: `ovs-system` or `ovs-netdev`. */
 import type { Dpif, OdpPort } from '@heddle/datapath';
 import { RecircIds } from './ofproto/recirc.ts';
-import type { OfPort, XlateConfig } from './ofproto.ts';
+import type { OfPort, Ofproto, XlateConfig } from './ofproto.ts';
+import type { OfprotoDpif } from './ofproto-dpif.ts';
 import { Udpif } from './ofproto-dpif-upcall.ts';
 
 export class Backer {
   readonly dpif: Dpif;
   readonly udpif: Udpif;
   readonly ports = new Map<OdpPort, OfPort>();
+  readonly bridges = new Map<Ofproto, OfprotoDpif>();
   readonly #xlate: { vlanLimit: number } & XlateConfig;
 
   constructor(dpif: Dpif) {
@@ -18,6 +20,10 @@ export class Backer {
       recirc: new RecircIds(() => dpif.nowMs()),
     };
     this.udpif = new Udpif(dpif, this.#xlate);
+    this.udpif.onController = (upcall, data) => {
+      const state = this.#xlate.recirc.get(data.recircId);
+      if (state) this.bridges.get(state.bridge)?.packetIn(upcall, data, state);
+    };
   }
 
   get xlateConfig(): XlateConfig {

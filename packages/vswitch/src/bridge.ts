@@ -1,13 +1,17 @@
 /** A Bridge row made real. */
 import type { OdpPort, VportType } from '@heddle/datapath';
-import type { LinkTable } from '@heddle/linux';
+import type { Link, LinkTable } from '@heddle/linux';
+import { parseVersions } from '@heddle/openflow';
 import type { Idl } from '@heddle/ovsdb';
-import { type Clock, messageOf, vlog } from '@heddle/runtime';
+import { type Clock, messageOf, type TlsFiles, vlog } from '@heddle/runtime';
 import type { Backer } from './backer.ts';
+import { ALL_VERSIONS, Connections, type ControllerConfig } from './connmgr/connections.ts';
+import type { SwitchDescription } from './connmgr/env.ts';
 import { Iface } from './iface.ts';
 import { MAC_DEFAULT_MAX, MacLearning } from './mac-learning.ts';
 import { OfportMap } from './ofport-map.ts';
 import { Bundle, Ofproto } from './ofproto.ts';
+import { OfprotoDpif } from './ofproto-dpif.ts';
 import {
   type BridgeRow,
   configureBundle,
@@ -30,13 +34,21 @@ export class Bridge {
   readonly name: string;
   readonly backer: Backer;
   readonly ofproto: Ofproto;
+  readonly dpif: OfprotoDpif;
+  readonly connections: Connections;
+  /** Whether the tables are as controllers or as nobody wants them; they start anew when it changes. */
+  #tablesFor: string | undefined;
   readonly ifaces = new Map<string, Iface>();
   readonly #ofports = new OfportMap();
-  readonly #clock: Clock;
   row: BridgeRow;
   datapathId = '';
 
-  constructor(row: BridgeRow, backer: Backer, clock: Clock) {
+  constructor(
+    row: BridgeRow,
+    backer: Backer,
+    clock: Clock,
+    link: (name: string) => Link | undefined,
+  ) {
     this.name = row.name;
     this.row = row;
     this.backer = backer;
@@ -44,7 +56,14 @@ export class Bridge {
       backer.udpif.macChanged(this.ofproto, vlan, mac),
     );
     this.ofproto = new Ofproto(row.name, macs);
-    this.#clock = clock;
+    this.dpif = new OfprotoDpif(this.ofproto, {
+      backer,
+      clock,
+      link,
+      description: () => this.#description(),
+    });
+    backer.bridges.set(this.ofproto, this.dpif);
+    this.connections = new Connections(this.dpif.connmgr);
   }
 
   /** What the database asks for, by name; a row's later namesake loses. */
@@ -117,6 +136,34 @@ export class Bridge {
     for (const iface of this.ifaces.values()) await iface.close();
     this.ifaces.clear();
     this.ofproto.bundles.clear();
+    this.connections.close();
+    this.backer.bridges.delete(this.ofproto);
+    this.backer.xlateConfig.recirc.dropBridge(this.ofproto);
+  }
+
+  /** Who controls it (ovs-vswitchd.conf.db(5), "OpenFlow Configuration"). */
+  configureControllers(
+    controllers: readonly ControllerConfig[],
+    tls: () => TlsFiles | undefined,
+  ): void {
+    const versions = this.row.protocols.reduce((bits, p) => bits | (parseVersions(p) ?? 0), 0);
+    this.connections.configure(controllers, versions === 0 ? ALL_VERSIONS : versions, tls);
+    const hasControllers = controllers.length > 0;
+    const isSecure = this.row.fail_mode === 'secure';
+    const tablesFor = `${hasControllers}/${isSecure}`;
+    if (tablesFor === this.#tablesFor) return;
+    // A bridge that only changes how it fails keeps what its controllers have set up.
+    if (!hasControllers || !this.#tablesFor?.startsWith('true')) {
+      this.dpif.flush(!hasControllers && !isSecure);
+    }
+    this.#tablesFor = tablesFor;
+  }
+
+  #description(): Partial<SwitchDescription> {
+    const { other_config: config } = this.row;
+    const dp = config.get('dp-desc');
+    const serial = config.get('dp-sn');
+    return { ...(dp !== undefined && { dp }), ...(serial !== undefined && { serial }) };
   }
 
   /** Addresses, MTUs and the datapath id, which depend on what devices there are. */
@@ -128,6 +175,7 @@ export class Bridge {
     if (given !== undefined && /^(0x)?[0-9a-fA-F]{1,16}$/.test(given)) {
       this.datapathId = given.replace(/^0x/, '').toLowerCase().padStart(16, '0');
     } else if (local) this.datapathId = local.mac.replaceAll(':', '').padStart(16, '0');
+    this.dpif.datapathId = BigInt(`0x${this.datapathId || '0'}`);
   }
 
   #configureSwitch(): boolean {
@@ -138,13 +186,12 @@ export class Bridge {
     };
     const before = ofproto.forwardBpdu;
     ofproto.forwardBpdu = row.other_config.get('forward-bpdu') === 'true';
-    const table = ofproto.setDefaultFlow(row.fail_mode !== 'secure', this.#clock.nowMs());
     const flooding = ofproto.macs.configure({
       idleMs: Math.min(Math.max(integer('mac-aging-time', 300, 1), 15), 3600) * 1000,
       max: Math.max(integer('mac-table-size', MAC_DEFAULT_MAX, 1), 10),
       floodVlans: new Set(row.flood_vlans),
     });
-    return flooding || table || before !== ofproto.forwardBpdu;
+    return flooding || before !== ofproto.forwardBpdu;
   }
 
   #bundle(name: string): Bundle {

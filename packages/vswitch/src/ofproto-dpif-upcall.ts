@@ -24,6 +24,8 @@ import { applyEffects, NO_EFFECTS } from './xlate-effects.ts';
 const log = vlog.module('ofproto_dpif_upcall');
 const REVALIDATE_SLICE = 500;
 const STATS_INTERVAL_MS = 1000;
+/** What asks for fresh counters more often gets those of the last look. */
+const MIN_POLL_MS = 50;
 
 const counters = {
   xlate: coverage.counter('xlate_actions'),
@@ -44,6 +46,7 @@ export class Udpif {
   readonly ukeys = new UkeyTable();
   readonly options: UdpifOptions = { maxIdleMs: 10_000, flowLimit: 200_000 };
   maxFlows = 0;
+  #polledMs = 0;
   dumpDurationMs = 0;
   readonly #config: XlateConfig;
   readonly #dirty = new Set<Ukey>();
@@ -172,10 +175,16 @@ export class Udpif {
     if (executes.length > 0) this.dpif.execute(executes);
   }
 
+  /** `poll`, unless that was a moment ago. */
+  pollSoon(): void {
+    if (performance.now() - this.#polledMs > MIN_POLL_MS) this.poll();
+  }
+
   /** Reads counters, credits what they grew by, and drops what is idle. */
   poll(): void {
     if (this.#paused) return;
     const start = performance.now();
+    this.#polledMs = start;
     const now = this.dpif.nowMs();
     this.#dump++;
     for (const flow of this.dpif.flows()) {

@@ -60,6 +60,8 @@ export class OfPort {
   /** Administratively up: packets may go out. */
   mayEnable = true;
   isLinkUp = true;
+  /** 48 bits; of a port without a device. */
+  hwAddr = 0;
   /** OFPPC_* bits that a controller has set (ovs-ofctl(8), mod-port). */
   config = 0;
   readonly stats = { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0 };

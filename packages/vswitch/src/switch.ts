@@ -6,9 +6,18 @@ import { readFileSync } from 'node:fs';
 import type { Dpif } from '@heddle/datapath';
 import { type LinkEvent, LinkTable } from '@heddle/linux';
 import { Idl, vswitchSchema } from '@heddle/ovsdb';
-import { type Clock, coverage, messageOf, OVS_VERSION, realClock, vlog } from '@heddle/runtime';
+import {
+  type Clock,
+  coverage,
+  messageOf,
+  OVS_VERSION,
+  realClock,
+  type TlsFiles,
+  vlog,
+} from '@heddle/runtime';
 import { Backer } from './backer.ts';
 import { type AdoptedPorts, Bridge } from './bridge.ts';
+import { controllerStatus, controllersOf } from './controller-rows.ts';
 import { IFACE_TYPES, type Iface } from './iface.ts';
 import { interfaceStatus, statisticsMap } from './iface-status.ts';
 import type { OpenVSwitchRow, Schema } from './port-config.ts';
@@ -70,6 +79,7 @@ export class Switch {
     for (const timer of this.#timers) clearInterval(timer);
     this.#links.close();
     await this.#running;
+    for (const bridge of this.bridges.values()) bridge.connections.close();
     for (const backer of this.backers.values()) {
       backer.udpif.stop();
       if (cleanup) await backer.dpif.destroy();
@@ -111,7 +121,10 @@ export class Switch {
     }
     changed = this.#connectPatches() || changed;
     await this.#dropLeftovers();
-    for (const bridge of this.bridges.values()) bridge.configureDevices(this.#links);
+    for (const bridge of this.bridges.values()) {
+      bridge.configureDevices(this.#links);
+      bridge.configureControllers(controllersOf(this.idl, bridge.row), () => this.#tls());
+    }
     this.#updateAdminState();
     this.#configureBackers(root, changed);
     await this.#writeBack(root, nextCfg);
@@ -144,7 +157,7 @@ export class Switch {
       if (this.bridges.has(name)) continue;
       try {
         const backer = await this.#backer(normalizeType(row.datapath_type));
-        this.bridges.set(name, new Bridge(row, backer, this.#clock));
+        this.bridges.set(name, new Bridge(row, backer, this.#clock, (n) => this.#links.link(n)));
         changed = true;
       } catch (error) {
         log.rl.err(`failed to create bridge ${name}: ${messageOf(error)}`, name);
@@ -244,6 +257,7 @@ export class Switch {
       });
       for (const iface of bridge.ifaces.values()) this.#writeStatus(txn, iface);
     }
+    controllerStatus(txn, this.idl, this.bridges.values());
     const result = await txn.commit();
     if (result.status === 'error') log.rl.err(`database: ${result.error}: ${result.details}`);
     else if (result.status === 'try-again') this.reconfigureSoon();
@@ -329,7 +343,16 @@ export class Switch {
         txn.update('Interface', iface.row._uuid, { statistics: this.#statisticsOf(iface) });
       }
     }
+    controllerStatus(txn, this.idl, this.bridges.values());
     void txn.commit();
+  }
+
+  #tls(): TlsFiles | undefined {
+    const root = this.idl.rows('Open_vSwitch')[0];
+    const ssl = root?.ssl === undefined ? undefined : this.idl.get('SSL', root.ssl);
+    return (
+      ssl && { privateKey: ssl.private_key, certificate: ssl.certificate, caCert: ssl.ca_cert }
+    );
   }
 
   #statisticsOf(iface: Iface): ReadonlyMap<string, number> {
@@ -345,7 +368,10 @@ export class Switch {
   }
 
   #housekeeping(): void {
-    for (const bridge of this.bridges.values()) bridge.ofproto.macs.expire();
+    for (const bridge of this.bridges.values()) {
+      bridge.ofproto.macs.expire();
+      bridge.dpif.expire();
+    }
   }
 }
 
@@ -378,6 +404,8 @@ const OWN_COLUMNS = new Set([
   'link_resets',
   'status',
   'statistics',
+  'is_connected',
+  'role',
 ]);
 
 /** Whether only columns changed that the switch itself writes. */
@@ -388,7 +416,7 @@ function isOwnWriteBack(event: {
 }): boolean {
   const { old, now } = event;
   if (!old || !now) return false;
-  if (!['Open_vSwitch', 'Bridge', 'Interface'].includes(event.table)) return false;
+  if (!['Open_vSwitch', 'Bridge', 'Interface', 'Controller'].includes(event.table)) return false;
   return Object.keys(now).every(
     (column) => OWN_COLUMNS.has(column) || sameValue(old[column], now[column]),
   );

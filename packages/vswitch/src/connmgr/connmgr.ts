@@ -3,6 +3,7 @@
  * hear of flows, ports and packets (OpenFlow 1.5, 6.3).
  */
 import {
+  errorReply,
   type OfpBody,
   OfpError,
   type OfpMessage,
@@ -73,13 +74,13 @@ export class Connmgr {
       }
       const code = error instanceof OfpError ? error.ofpErr : 'OFPBRC_EPERM';
       log.rl.info(`${this.env.ofproto.name}<->${conn.channel.name}: sending ${code} error reply`);
-      this.sendError(conn, msg.xid, code, raw);
+      this.sendError(conn, code, raw);
     }
   }
 
-  sendError(conn: OfConn, xid: number, ofpErr: string, raw: Uint8Array): void {
-    const data = raw.subarray(0, 64);
-    conn.channel.send({ version: conn.version, xid, type: 'error', name: ofpErr, data } as never);
+  /** `raw` is the message that is refused. */
+  sendError(conn: OfConn, ofpErr: string, raw: Uint8Array): void {
+    conn.channel.send(errorReply(ofpErr, conn.version, raw));
   }
 
   /** Makes a change known: it stands. */

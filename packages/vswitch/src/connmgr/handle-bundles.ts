@@ -1,5 +1,5 @@
 /** Bundles: opening, filling, committing and dropping them. */
-import { type MessageOf, OfpError, type OfpMessage } from '@heddle/openflow';
+import { encodeMessage, type MessageOf, OfpError, type OfpMessage } from '@heddle/openflow';
 import { FlowChanges } from '../ofproto/flow-changes.ts';
 import { applyFlowMod } from '../ofproto/flow-mod.ts';
 import { applyGroupMod } from '../ofproto/group-mod.ts';
@@ -111,7 +111,7 @@ function commitBundle(
     } catch (error) {
       changes.revert();
       if (!(error instanceof OfpError)) throw error;
-      mgr.sendError(conn, message.xid, error.ofpErr, new Uint8Array(0));
+      mgr.sendError(conn, error.ofpErr, encodeMessage(message));
       throw new OfpError('OFPBFC_MSG_FAILED');
     }
   }

@@ -1,20 +1,6 @@
 /** Whether a flow makes sense in its bridge, beyond what its bytes say. */
-import { checkActions, type Match, type OfpAct, OfpError } from '@heddle/openflow';
+import { type OfpAct, OfpError } from '@heddle/openflow';
 import type { Ofproto } from '../ofproto.ts';
-import { N_TABLES } from './flow-table.ts';
-
-const MAX_PORTS = 0xff00;
-
-/** Throws `OfpError` with the code that Open vSwitch replies. */
-export function checkRule(
-  ofproto: Ofproto,
-  match: Match,
-  tableId: number,
-  actions: readonly OfpAct[],
-): void {
-  checkActions(actions, { match, tableId, nTables: N_TABLES, maxPorts: MAX_PORTS });
-  checkReferences(ofproto, actions);
-}
 
 /** Groups and meters must be there. */
 export function checkReferences(ofproto: Ofproto, actions: readonly OfpAct[]): void {

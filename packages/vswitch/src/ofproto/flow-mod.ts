@@ -8,7 +8,7 @@ import {
   OfpError,
 } from '@heddle/openflow';
 import type { Ofproto } from '../ofproto.ts';
-import { checkRule } from './check.ts';
+import { checkReferences } from './check.ts';
 import { evictOne } from './eviction.ts';
 import { type FlowChanges, OFPRR_DELETE, OFPRR_EVICTION } from './flow-changes.ts';
 import { type FlowTable, N_TABLES, TBL_INTERNAL } from './flow-table.ts';
@@ -55,7 +55,7 @@ function addFlow(changes: FlowChanges, mod: FlowMod, nowMs: number): void {
   const { ofproto } = changes;
   const { match, priority } = mod;
   const table = tableFor(ofproto, mod.tableId);
-  checkRule(ofproto, match, table.id, mod.actions);
+  checkReferences(ofproto, mod.actions);
   const { classifier } = table;
   const old = classifier.find(match.key, match.mask, priority);
   if (mod.flags.checkOverlap && classifier.overlaps(match.key, match.mask, priority)) {
@@ -106,9 +106,8 @@ function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number): void {
     if (mod.cookieMask === 0n && mod.newCookie !== undefined) addFlow(changes, mod, nowMs);
     return;
   }
-  checkRule(ofproto, mod.match, mod.tableId === OFPTT_ALL ? 0 : mod.tableId, mod.actions);
+  checkReferences(ofproto, mod.actions);
   for (const rule of rules) {
-    checkRule(ofproto, rule.match, rule.tableId, mod.actions);
     modifyRule(changes, rule, mod, nowMs);
   }
 }

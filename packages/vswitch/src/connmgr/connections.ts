@@ -1,0 +1,337 @@
+/**
+ * Who may connect to a bridge and whom it connects to: the management socket, controllers of the
+ * database, passive ones (ovs-vswitchd.conf.db(5), "Controller").
+ */
+import type { Server, Socket } from 'node:net';
+import { join } from 'node:path';
+import { type OfpError, type OfpMessage, Vconn } from '@heddle/openflow';
+import {
+  connectRemote,
+  dirs,
+  listenRemote,
+  messageOf,
+  Reconnect,
+  type TlsFiles,
+  vlog,
+} from '@heddle/runtime';
+import type { Connmgr } from './connmgr.ts';
+import type { OfConn, OfConnKind, OfpChannel } from './ofconn.ts';
+
+const log = vlog.module('rconn');
+
+/** OpenFlow 1.0 to 1.5. */
+export const ALL_VERSIONS = 0x7e;
+const OFP_PORT = 6653;
+/** A service connection that lets this much pile up is not read from. */
+const READ_LIMIT = 16 * 1024 * 1024;
+
+export interface ControllerConfig {
+  readonly target: string;
+  readonly kind: OfConnKind;
+  readonly maxBackoffMs: number;
+  /** 0: never ask whether it lives. */
+  readonly probeMs: number;
+}
+
+export interface ControllerStatus {
+  readonly isConnected: boolean;
+  readonly role: 'primary' | 'secondary' | 'other';
+  readonly state: string;
+  readonly lastError: string | undefined;
+  readonly secSinceConnect: number | undefined;
+  readonly secSinceDisconnect: number | undefined;
+}
+
+export class Connections {
+  readonly #mgr: Connmgr;
+  readonly #servers = new Map<string, Promise<Server>>();
+  readonly #controllers = new Map<string, ActiveController>();
+  readonly #snoops = new Set<Vconn>();
+  #versions = ALL_VERSIONS;
+  #count = 0;
+  #tls: () => TlsFiles | undefined = () => undefined;
+
+  constructor(mgr: Connmgr) {
+    this.#mgr = mgr;
+    const { name } = mgr.env.ofproto;
+    this.#listen(`punix:${join(dirs.rundir, `${name}.mgmt`)}`, 'service');
+    this.#listenSnoop(`punix:${join(dirs.rundir, `${name}.snoop`)}`);
+  }
+
+  configure(
+    controllers: readonly ControllerConfig[],
+    versions: number,
+    tls: () => TlsFiles | undefined,
+  ): void {
+    this.#versions = versions;
+    this.#tls = tls;
+    const wanted = new Map(controllers.map((c) => [c.target, c]));
+    for (const [target, controller] of this.#controllers) {
+      if (wanted.has(target)) continue;
+      controller.close();
+      this.#controllers.delete(target);
+    }
+    for (const [target, server] of this.#servers) {
+      if (isBuiltIn(target) || wanted.has(target)) continue;
+      this.#servers.delete(target);
+      void server.then((s) => s.close()).catch(() => {});
+    }
+    for (const config of controllers) {
+      if (/^p(unix|tcp|ssl):/.test(config.target)) this.#listen(config.target, config.kind);
+      else this.#connect(config);
+    }
+  }
+
+  status(target: string): ControllerStatus | undefined {
+    return this.#controllers.get(target)?.status();
+  }
+
+  /** Whether any controller that decides is there; since when not. */
+  get primaryIsConnected(): boolean {
+    return [...this.#controllers.values()].some((c) => c.isConnected && c.kind === 'primary');
+  }
+
+  reconnect(): void {
+    for (const controller of this.#controllers.values()) controller.reconnect();
+  }
+
+  close(): void {
+    for (const server of this.#servers.values()) void server.then((s) => s.close()).catch(() => {});
+    this.#servers.clear();
+    for (const controller of this.#controllers.values()) controller.close();
+    this.#controllers.clear();
+    for (const conn of [...this.#mgr.conns]) conn.channel.close();
+    for (const snoop of this.#snoops) snoop.close();
+  }
+
+  #connect(config: ControllerConfig): void {
+    const known = this.#controllers.get(config.target);
+    if (known) {
+      known.configure(config, this.#versions);
+      return;
+    }
+    const tap = (raw: Uint8Array): void => this.#tap(raw);
+    this.#controllers.set(
+      config.target,
+      new ActiveController(this.#mgr, config, this.#versions, () => this.#tls(), tap),
+    );
+  }
+
+  #listen(target: string, kind: OfConnKind): void {
+    if (this.#servers.has(target)) return;
+    const accept = (socket: Socket): void => {
+      const name = `${this.#mgr.env.ofproto.name}<->unix#${this.#count++}`;
+      attach(this.#mgr, socket, { name, kind, versions: this.#versions });
+    };
+    const server = listenRemote(target, accept, this.#tls(), OFP_PORT);
+    this.#servers.set(target, server);
+    server.catch((error: unknown) => {
+      log.rl.err(`failed to listen on ${target}: ${messageOf(error)}`, target);
+      this.#servers.delete(target);
+    });
+  }
+
+  /** Whoever connects there hears what is said with controllers. */
+  #listenSnoop(target: string): void {
+    const server = listenRemote(target, (socket) => {
+      const snoop: Vconn = new Vconn(
+        socket,
+        { name: 'snoop', versions: this.#versions },
+        {
+          open: () => this.#snoops.add(snoop),
+          message: () => {},
+          bad: () => {},
+          close: () => this.#snoops.delete(snoop),
+        },
+      );
+    });
+    this.#servers.set(target, server);
+    server.catch((error: unknown) => log.rl.err(`${target}: ${messageOf(error)}`, target));
+  }
+
+  #tap(raw: Uint8Array): void {
+    for (const snoop of this.#snoops) if (snoop.isOpen) snoop.sendRaw(raw);
+  }
+}
+
+function isBuiltIn(target: string): boolean {
+  return /\.(mgmt|snoop)$/.test(target);
+}
+
+interface AttachOptions {
+  readonly name: string;
+  readonly kind: OfConnKind;
+  readonly versions: number;
+  readonly tap?: (raw: Uint8Array) => void;
+  readonly onOpen?: (conn: OfConn) => void;
+  readonly onHeard?: () => void;
+  readonly onClose?: (why: string | undefined) => void;
+}
+
+/** Makes a socket a connection of the bridge. */
+function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
+  let conn: OfConn | undefined;
+  const vconn: Vconn = new Vconn(
+    socket,
+    { name: options.name, versions: options.versions, ...(options.tap && { tap: options.tap }) },
+    {
+      open: () => {
+        conn = mgr.add(channelOf(vconn), options.kind);
+        options.onOpen?.(conn);
+      },
+      message: (msg: OfpMessage, raw: Uint8Array) => {
+        options.onHeard?.();
+        if (!conn) return;
+        mgr.receive(conn, msg, raw);
+        // Who asks faster than it reads waits until it has.
+        if (vconn.backlog > READ_LIMIT) {
+          vconn.pause();
+          socket.once('drain', () => vconn.resume());
+        }
+      },
+      bad: (error: OfpError, raw: Uint8Array) => {
+        if (conn) mgr.sendError(conn, error.ofpErr, raw);
+      },
+      close: (why) => {
+        if (conn) mgr.remove(conn);
+        options.onClose?.(why);
+      },
+    },
+  );
+  return vconn;
+}
+
+function channelOf(vconn: Vconn): OfpChannel {
+  return {
+    version: vconn.version,
+    name: vconn.name,
+    get backlog() {
+      return vconn.backlog;
+    },
+    send: (message) => vconn.send(message),
+    close: () => vconn.close(),
+  };
+}
+
+/** A controller that the switch connects to, again and again. */
+class ActiveController {
+  readonly #mgr: Connmgr;
+  readonly #reconnect: Reconnect;
+  readonly #tls: () => TlsFiles | undefined;
+  readonly #tap: (raw: Uint8Array) => void;
+  #config: ControllerConfig;
+  #versions: number;
+  #vconn: Vconn | undefined;
+  #conn: OfConn | undefined;
+  #lastError: string | undefined;
+  #connectedMs: number | undefined;
+  #disconnectedMs: number | undefined;
+
+  constructor(
+    mgr: Connmgr,
+    config: ControllerConfig,
+    versions: number,
+    tls: () => TlsFiles | undefined,
+    tap: (raw: Uint8Array) => void,
+  ) {
+    this.#mgr = mgr;
+    this.#config = config;
+    this.#versions = versions;
+    this.#tls = tls;
+    this.#tap = tap;
+    const name = `${mgr.env.ofproto.name}<->${config.target}`;
+    this.#reconnect = new Reconnect(
+      name,
+      {
+        connect: () => this.#connect(name),
+        probe: () => this.#conn?.send(0, { type: 'echo_request', data: new Uint8Array(0) }),
+        disconnect: () => this.#vconn?.close(),
+      },
+      { maxBackoffMs: config.maxBackoffMs, probeMs: config.probeMs },
+    );
+    this.#reconnect.start();
+  }
+
+  get kind(): OfConnKind {
+    return this.#config.kind;
+  }
+
+  get isConnected(): boolean {
+    return this.#conn !== undefined;
+  }
+
+  configure(config: ControllerConfig, versions: number): void {
+    const versionsChanged = versions !== this.#versions;
+    this.#versions = versions;
+    this.#config = config;
+    this.#reconnect.probeMs = config.probeMs;
+    if (versionsChanged) this.reconnect();
+  }
+
+  reconnect(): void {
+    this.#vconn?.close();
+    this.#closed(undefined);
+  }
+
+  close(): void {
+    this.#reconnect.stop();
+    this.#vconn?.close();
+    if (this.#conn) this.#mgr.remove(this.#conn);
+  }
+
+  status(): ControllerStatus {
+    const since = (ms: number | undefined) =>
+      ms === undefined ? undefined : Math.floor((performance.now() - ms) / 1000);
+    const role = this.#conn?.role;
+    return {
+      isConnected: this.isConnected,
+      role: role === 'primary' || role === 'secondary' ? role : 'other',
+      state: STATES[this.#reconnect.state],
+      lastError: this.#lastError,
+      secSinceConnect: since(this.#connectedMs),
+      secSinceDisconnect: since(this.#disconnectedMs),
+    };
+  }
+
+  #connect(name: string): void {
+    let socket: Socket;
+    try {
+      socket = connectRemote(this.#config.target, this.#tls(), OFP_PORT);
+    } catch (error) {
+      this.#closed(messageOf(error));
+      return;
+    }
+    this.#vconn = attach(this.#mgr, socket, {
+      name,
+      kind: this.#config.kind,
+      versions: this.#versions,
+      tap: this.#tap,
+      onOpen: (conn) => {
+        this.#conn = conn;
+        this.#connectedMs = performance.now();
+        this.#reconnect.connected();
+      },
+      onHeard: () => this.#reconnect.heard(),
+      onClose: (why) => this.#closed(why),
+    });
+  }
+
+  #closed(why: string | undefined): void {
+    if (this.#conn) {
+      this.#mgr.remove(this.#conn);
+      this.#conn = undefined;
+      this.#disconnectedMs = performance.now();
+    }
+    this.#vconn = undefined;
+    this.#lastError = why ?? 'End of file';
+    this.#reconnect.failed(why);
+  }
+}
+
+const STATES = {
+  stopped: 'VOID',
+  waiting: 'BACKOFF',
+  connecting: 'CONNECTING',
+  active: 'ACTIVE',
+  idle: 'IDLE',
+} as const;

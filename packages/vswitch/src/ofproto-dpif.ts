@@ -1,0 +1,314 @@
+/** A bridge as its controllers have it in hand: flow tables on top of a datapath. */
+import type { PortStats, Upcall } from '@heddle/datapath';
+import type { Link } from '@heddle/linux';
+import {
+  type Continuation,
+  type FlowMod,
+  Match,
+  OFP_NO_BUFFER,
+  type OfpAct,
+  OfpError,
+  type PhyPort,
+} from '@heddle/openflow';
+import { Flow, parseMac } from '@heddle/packet';
+import { type Clock, OVS_VERSION, vlog } from '@heddle/runtime';
+import type { Backer } from './backer.ts';
+import { Connmgr } from './connmgr/connmgr.ts';
+import type { OfprotoEnv, SwitchDescription } from './connmgr/env.ts';
+import { applyOwnFlowMod } from './connmgr/handle-flows.ts';
+import { expiryMs } from './ofproto/eviction.ts';
+import {
+  FlowChanges,
+  OFPRR_DELETE,
+  OFPRR_HARD_TIMEOUT,
+  OFPRR_IDLE_TIMEOUT,
+} from './ofproto/flow-changes.ts';
+import type { FrozenState } from './ofproto/recirc.ts';
+import type { Rule } from './ofproto/rule.ts';
+import type { ControllerUserdata } from './ofproto/userdata.ts';
+import type { OfPort, Ofproto } from './ofproto.ts';
+import { xlateActions } from './xlate.ts';
+
+const log = vlog.module('ofproto_dpif');
+
+const OFPPS_LINK_DOWN = 1 << 0;
+const OFPPS_LIVE = 1 << 2;
+const NO_ODP_PORT = 0xffff;
+
+export interface OfprotoDpifOptions {
+  readonly backer: Backer;
+  readonly clock: Clock;
+  /** The device of a port, where there is one. */
+  readonly link: (name: string) => Link | undefined;
+  readonly description: () => Partial<SwitchDescription>;
+}
+
+export class OfprotoDpif implements OfprotoEnv {
+  readonly ofproto: Ofproto;
+  readonly connmgr: Connmgr;
+  datapathId = 0n;
+  readonly #options: OfprotoDpifOptions;
+  readonly #sinceMs = new WeakMap<OfPort, number>();
+
+  constructor(ofproto: Ofproto, options: OfprotoDpifOptions) {
+    this.ofproto = ofproto;
+    this.#options = options;
+    this.connmgr = new Connmgr(this);
+    ofproto.learnFlow = (flowMod, limit) => this.#learn(flowMod, limit);
+  }
+
+  get description(): SwitchDescription {
+    return {
+      mfr: 'Nicira, Inc.',
+      hw: 'Open vSwitch',
+      sw: OVS_VERSION,
+      serial: 'None',
+      dp: 'None',
+      ...this.#options.description(),
+    };
+  }
+
+  nowMs(): number {
+    return this.#options.clock.nowMs();
+  }
+
+  phyPort(port: OfPort): PhyPort {
+    const link = this.#options.link(port.name);
+    const isUp = port.peer !== undefined || link === undefined || link.carrier;
+    return {
+      portNo: port.ofport,
+      hwAddr: link ? (parseMac(link.mac) ?? 0) : port.hwAddr,
+      name: port.name,
+      config: port.config | (link && !link.up ? 1 : 0),
+      state: isUp ? OFPPS_LIVE : OFPPS_LINK_DOWN,
+      curr: link?.kind === 'veth' && link.carrier ? TEN_GB_COPPER : 0,
+      advertised: 0,
+      supported: 0,
+      peer: 0,
+      currSpeed: link?.kind === 'veth' && link.carrier ? 10_000_000 : 0,
+      maxSpeed: 0,
+    };
+  }
+
+  portStats(port: OfPort): PortStats {
+    if (port.odpPort !== undefined) return this.#options.backer.dpif.portStats(port.odpPort);
+    return { ...UNKNOWN_STATS, ...port.stats };
+  }
+
+  portSinceMs(port: OfPort): number {
+    let since = this.#sinceMs.get(port);
+    if (since === undefined) {
+      since = this.nowMs();
+      this.#sinceMs.set(port, since);
+    }
+    return since;
+  }
+
+  syncStats(): void {
+    this.#options.backer.udpif.pollSoon();
+  }
+
+  tablesChanged(): void {
+    this.#options.backer.udpif.configChanged();
+  }
+
+  portConfigChanged(): void {
+    this.tablesChanged();
+  }
+
+  packetOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): void {
+    const { backer } = this.#options;
+    const ofport = flow.inPort;
+    const key = this.#datapathKey(flow, ofport);
+    const result = xlateActions(backer.xlateConfig, key, {
+      entry: { bridge: this.ofproto, ofport },
+      actions,
+      packetLength: packet.length,
+    });
+    backer.udpif.execute(result, { flow: key, packet: { data: packet } });
+  }
+
+  resume(state: FrozenState, flow: Flow, packet: Uint8Array): void {
+    const { backer } = this.#options;
+    const key = this.#datapathKey(flow, state.ofport);
+    const result = xlateActions(backer.xlateConfig, key, {
+      frozen: state,
+      packetLength: packet.length,
+    });
+    backer.udpif.execute(result, { flow: key, packet: { data: packet } });
+  }
+
+  #datapathKey(flow: Flow, ofport: number): Flow {
+    const key = flow.clone();
+    key.inPort = this.ofproto.ports.get(ofport)?.odpPort ?? NO_ODP_PORT;
+    return key;
+  }
+
+  flushConntrackZone(_zone: number): void {
+    // There is no tracker that could have anything to forget.
+  }
+
+  /** A packet that a flow sends to controllers. */
+  packetIn({ flow, packet }: Upcall, data: ControllerUserdata, state: FrozenState): void {
+    const { controller } = state;
+    if (!controller) return;
+    const { meter: meterId } = controller;
+    if (meterId !== undefined) {
+      const meter = this.ofproto.meters.get(meterId);
+      if (meter && !meter.admits(packet.data.length, this.nowMs())) return;
+    }
+    this.connmgr.sendPacketIn(
+      data.controllerId,
+      {
+        packet: packet.data,
+        totalLen: packet.data.length,
+        bufferId: OFP_NO_BUFFER,
+        reason: data.reason,
+        tableId: data.tableId,
+        cookie: data.cookie,
+        metadata: metadataOf(flow, state),
+        ...(controller.userdata && { userdata: controller.userdata }),
+        ...(controller.pause && { continuation: continuationOf(this.ofproto, state, data) }),
+      },
+      data.maxLen,
+    );
+  }
+
+  #learn(flowMod: FlowMod, limit: number): void {
+    const { classifier } = this.ofproto.tables.at(flowMod.tableId);
+    const known = classifier.find(flowMod.match.key, flowMod.match.mask, flowMod.priority);
+    if (known && isSameFlow(known, flowMod)) {
+      known.modifiedMs = this.nowMs();
+      known.usedMs = this.nowMs();
+      return;
+    }
+    if (!known && limit !== 0) {
+      let n = 0;
+      for (const rule of classifier.rules()) if (rule.state.cookie === flowMod.newCookie) n++;
+      if (n >= limit) return;
+    }
+    try {
+      applyOwnFlowMod(this.connmgr, flowMod);
+    } catch (error) {
+      if (!(error instanceof OfpError)) throw error;
+      log.rl.warn(`${this.ofproto.name}: learn action failed: ${error.message}`);
+    }
+  }
+
+  /** Takes out what has timed out. */
+  expire(): void {
+    const now = this.nowMs();
+    const due: Rule[] = [];
+    for (const rule of this.ofproto.tables.rules()) if (expiryMs(rule) <= now) due.push(rule);
+    if (due.length === 0) return;
+    // What the datapath has counted since may have kept a flow alive.
+    this.syncStats();
+    const changes = new FlowChanges(this.ofproto);
+    for (const rule of due) {
+      const { hardTimeout } = rule.state;
+      const isHard = hardTimeout !== 0 && rule.modifiedMs + hardTimeout * 1000 <= now;
+      if (isHard) changes.delete(rule, OFPRR_HARD_TIMEOUT);
+      else if (expiryMs(rule) <= now) changes.delete(rule, OFPRR_IDLE_TIMEOUT);
+    }
+    this.connmgr.commit(changes, undefined, 0);
+  }
+
+  /** Every flow and group goes; without controllers a standalone bridge forwards as a switch does. */
+  flush(withDefaultFlow: boolean): void {
+    const changes = new FlowChanges(this.ofproto);
+    for (const rule of [...this.ofproto.tables.rules()]) changes.delete(rule, OFPRR_DELETE);
+    for (const id of [...this.ofproto.groups.keys()]) changes.setGroup(id, undefined);
+    this.ofproto.setDefaultFlow(withDefaultFlow, this.nowMs());
+    this.connmgr.commit(changes, undefined, 0);
+    this.tablesChanged();
+  }
+}
+
+/** OFPPF_10GB_FD | OFPPF_COPPER: what veth says of itself. */
+const TEN_GB_COPPER = (1 << 6) | (1 << 11);
+
+const UNKNOWN_STATS: PortStats = {
+  rxPackets: 0,
+  rxBytes: 0,
+  rxErrors: -1,
+  rxDropped: -1,
+  rxOverErrors: -1,
+  rxFrameErrors: -1,
+  rxCrcErrors: -1,
+  txPackets: 0,
+  txBytes: 0,
+  txErrors: -1,
+  txDropped: -1,
+  collisions: -1,
+};
+
+function isSameFlow({ state }: Rule, mod: FlowMod): boolean {
+  return (
+    state.cookie === mod.newCookie &&
+    state.idleTimeout === mod.idleTimeout &&
+    state.hardTimeout === mod.hardTimeout &&
+    JSON.stringify(state.actions, plain) === JSON.stringify(mod.actions, plain)
+  );
+}
+
+function plain(key: string, value: unknown): unknown {
+  if (key === 'field') return (value as { name: string }).name;
+  return typeof value === 'bigint' ? `${value}n` : value;
+}
+
+/** What OpenFlow calls pipeline fields, where they are not zero. */
+function metadataOf(flow: Flow, { ofport, metadata, zone }: FrozenState): Match {
+  const [key, mask] = [new Flow(), new Flow()];
+  key.inPort = ofport;
+  mask.inPort = 0xffff;
+  const set = (from: Flow, first: number, end: number): void => {
+    for (let i = first; i < end; i++) {
+      if (from.u32[i] === 0) continue;
+      key.u32[i] = from.u32[i]!;
+      mask.u32[i] = 0xffff_ffff;
+    }
+  };
+  set(metadata, REGISTERS, REGISTERS + 18);
+  if (metadata.tunId !== 0n || flow.tunId !== 0n) {
+    key.tunId = metadata.tunId === 0n ? flow.tunId : metadata.tunId;
+    mask.tunId = 0xffff_ffff_ffff_ffffn;
+  }
+  if (flow.pktMark !== 0) {
+    key.pktMark = flow.pktMark;
+    mask.pktMark = 0xffff_ffff;
+  }
+  if (flow.ctState !== 0) {
+    key.ctState = flow.ctState;
+    mask.ctState = 0xffff;
+    key.ctZone = zone ?? flow.ctZone;
+    mask.ctZone = 0xffff;
+    key.ctMark = flow.ctMark;
+    mask.ctMark = flow.ctMark === 0 ? 0 : 0xffff_ffff;
+    key.ctLabel = flow.ctLabel;
+    mask.ctLabel = flow.ctLabel === 0n ? 0n : (1n << 128n) - 1n;
+  }
+  return new Match(key, mask);
+}
+
+/** Word of the first register; metadata follows the sixteen of them. */
+const REGISTERS = 64;
+
+function continuationOf(
+  ofproto: Ofproto,
+  state: FrozenState,
+  data: ControllerUserdata,
+): Continuation {
+  const bridge = Buffer.alloc(16);
+  bridge.writeUInt32BE(ofproto.serial, 12);
+  return {
+    bridge,
+    stack: state.stack,
+    mirrors: 0,
+    conntracked: state.conntracked,
+    tableId: data.tableId,
+    cookie: data.cookie,
+    actions: state.actions,
+    actionSet: state.actionSet,
+    odpPort: ofproto.ports.get(state.ofport)?.odpPort ?? NO_ODP_PORT,
+  };
+}
