@@ -95,7 +95,7 @@ const BARE: Readonly<Partial<Record<OfpAct['type'], number>>> = {
   ct_clear: 43,
   dec_nsh_ttl: 48,
   debug_recirc: 255,
-  debug_slow: 256,
+  debug_slow: 254,
 };
 
 function emitBare(w: ByteWriter, act: OfpAct) {

@@ -41,7 +41,8 @@ export function parseFieldName(
 ): { readonly field: Field; readonly next: number } {
   const header = parseFieldHeader(u8, o, end);
   if (!header.point?.field) throw new OfpError('OFPBMC_BAD_FIELD');
-  if (header.hasMask || !isLengthRight(header.point.field, header.payloadLength)) {
+  if (header.hasMask) throw new OfpError('OFPBMC_BAD_MASK');
+  if (!isLengthRight(header.point.field, header.payloadLength)) {
     throw new OfpError('OFPBMC_BAD_FIELD');
   }
   return { field: header.point.field, next: o + header.headerLength };
@@ -57,7 +58,7 @@ export function parseField32(u8: Uint8Array, o: number): Field | undefined {
 }
 
 function isLengthRight(field: Field, length: number): boolean {
-  return length === field.width >> 3 || isVariable(field);
+  return length === field.width >> 3 || (isVariable(field) && length <= 124);
 }
 
 export function isVariable(field: Field): boolean {

@@ -1,3 +1,12 @@
 export { emitActions } from './emit-actions.ts';
+export { type ActionFormat, formatActions } from './format-actions.ts';
 export { emitInstructions, isInstruction, parseInstructions } from './instructions.ts';
 export { parseActions } from './parse-actions.ts';
+export { enableDebugActions } from './parse-nicira.ts';
+export {
+  type ParseActionsTextOptions,
+  type ParsedActions,
+  parseActionsAndProtocols,
+  parseActionsText,
+} from './parse-text.ts';
+export { formatTable, parseTable, type TableNames } from './table-names.ts';

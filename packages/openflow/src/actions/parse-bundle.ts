@@ -33,7 +33,7 @@ export const NXM_OF_IN_PORT_HEADER = 2;
 export const BUNDLE_MAX_MEMBERS = 2048;
 
 export function parseMultipath(c: RawContext): OfpAct {
-  const { u8, dv, o } = c;
+  const { dv, o } = c;
   const dst = dstOf(c, o + 28, o + 26);
   const fields = HASH_FIELDS[dv.getUint16(o + 10)];
   const algorithm = MULTIPATH_ALGORITHMS[dv.getUint16(o + 16)];
@@ -41,7 +41,6 @@ export function parseMultipath(c: RawContext): OfpAct {
   const maxLink = dv.getUint16(o + 18);
   const basis = dv.getUint16(o + 12);
   if (maxLink + 1 > 2 ** dst.nBits) throw new OfpError('OFPBAC_BAD_ARGUMENT');
-  expectZero(u8, o + 14, o + 16, 'OFPBAC_BAD_ARGUMENT');
   return { type: 'multipath', fields, basis, algorithm, maxLink, arg: dv.getUint32(o + 20), dst };
 }
 
@@ -68,13 +67,14 @@ function bundle(c: RawContext, load: boolean): OfpAct {
   const algorithm = BUNDLE_ALGORITHMS[dv.getUint16(o + 10)];
   const fields = HASH_FIELDS[dv.getUint16(o + 12)];
   if (!fields || !algorithm) throw new OfpError('OFPBAC_BAD_ARGUMENT');
-  if (dv.getUint32(o + 16) !== NXM_OF_IN_PORT_HEADER) throw new OfpError('OFPBAC_BAD_ARGUMENT');
+  if (!dst && dv.getUint32(o + 16) !== NXM_OF_IN_PORT_HEADER) {
+    throw new OfpError('OFPBAC_BAD_ARGUMENT');
+  }
   const n = dv.getUint16(o + 20);
-  if (n > BUNDLE_MAX_MEMBERS) throw new OfpError('OFPBAC_BAD_ARGUMENT');
-  expectZero(u8, o + 28, o + 32, 'OFPBAC_BAD_ARGUMENT');
-  if (!dst) expectZero(u8, o + 22, o + 28, 'OFPBAC_BAD_ARGUMENT');
-  else if (dst.nBits < 16) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   if (o + 32 + 2 * n > end) throw new OfpError('OFPBAC_BAD_LEN');
+  if (n > BUNDLE_MAX_MEMBERS) throw new OfpError('OFPBAC_BAD_ARGUMENT');
+  if (!dst) expectZero(u8, o + 22, o + 32, 'OFPBAC_BAD_ARGUMENT');
+  else if (dst.nBits < 16) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   const members = Array.from({ length: n }, (_, i) => dv.getUint16(o + 32 + 2 * i));
   for (const port of members) checkMember(port);
   const basis = dv.getUint16(o + 14);

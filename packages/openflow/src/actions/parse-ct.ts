@@ -25,7 +25,6 @@ export const NX_NAT_RANGE = {
 export function parseCt(c: RawContext): OfpAct {
   const { u8, dv, o, end } = c;
   const flags = dv.getUint16(o + 10);
-  if (flags & ~(NX_CT_F_COMMIT | NX_CT_F_FORCE)) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   const commit = (flags & NX_CT_F_COMMIT) !== 0;
   const force = (flags & NX_CT_F_FORCE) !== 0;
   if (force && !commit) throw new OfpError('OFPBAC_BAD_ARGUMENT');
@@ -87,6 +86,8 @@ export function parseNat(c: RawContext): OfpAct {
   const portMax = take(protoMax, 2);
   const min = min4 ?? min6;
   const max = max4 ?? max6;
+  if (min !== undefined && max !== undefined && max < min)
+    throw new OfpError('OFPBAC_BAD_ARGUMENT');
   const range = min !== undefined && {
     family: (min4 === undefined ? 6 : 4) as 4 | 6,
     min,
@@ -99,7 +100,7 @@ export function parseNat(c: RawContext): OfpAct {
 
 function natFlags(flags: number): NatAction {
   const { src, dst, persistent, hash, random } = NX_NAT_F;
-  if ((flags & src && flags & dst) || (flags & hash && flags & random)) {
+  if (flags & ~0x1f || (flags & src && flags & dst) || (flags & hash && flags & random)) {
     throw new OfpError('OFPBAC_BAD_ARGUMENT');
   }
   const direction = flags & src ? 'src' : flags & dst ? 'dst' : undefined;

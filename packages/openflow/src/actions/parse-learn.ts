@@ -109,9 +109,16 @@ function parseSpec(c: RawContext, header: number, from: number): { spec: LearnSp
 
 function takeSubfield({ u8, dv, end }: RawContext, p: number, nBits: number) {
   if (p + 6 > end) throw new OfpError('OFPBAC_BAD_LEN');
-  const { field, next } = parseFieldName(u8, p, end);
+  const { field, next } = learnField(u8, p, end);
   if (next + 2 > end) throw new OfpError('OFPBAC_BAD_LEN');
   const subfield: Subfield = { field, ofs: dv.getUint16(next), nBits };
-  checkSubfieldBits(subfield);
   return { subfield, next: next + 2 };
+}
+
+function learnField(u8: Uint8Array, p: number, end: number) {
+  try {
+    return parseFieldName(u8, p, end);
+  } catch {
+    throw new OfpError('OFPBAC_BAD_SET_TYPE');
+  }
 }

@@ -20,6 +20,20 @@ import { checkWritable, copyField, pushMpls } from './parse-standard.ts';
 
 type Parse = RawAction['parse'];
 
+let debugActions = false;
+
+/** Open vSwitch's test actions, which only dummy switches know: off until enabled. */
+export function enableDebugActions(): void {
+  debugActions = true;
+}
+
+function debugAction(type: 'debug_recirc' | 'debug_slow'): Parse {
+  return () => {
+    if (!debugActions) throw new OfpError('OFPBAC_BAD_VENDOR_TYPE');
+    return { type };
+  };
+}
+
 export const NICIRA_ACTIONS = new Map<number, RawAction>();
 
 function fixed(
@@ -92,7 +106,7 @@ function stack(type: 'push' | 'pop'): Parse {
     const { field, next } = parseFieldName(c.u8, c.o + 12, c.end);
     if (next + 2 > c.end) throw new OfpError('OFPBAC_BAD_LEN');
     const subfield = { field, ofs: c.dv.getUint16(c.o + 10), nBits: c.dv.getUint16(next) };
-    expectZero(c.u8, next + 2, c.end, 'OFPBAC_BAD_ARGUMENT');
+    expectZero(c.u8, next + 2, c.end, 'NXBRC_MUST_BE_ZERO');
     checkSubfieldBits(subfield);
     if (type === 'pop') checkWritable(subfield);
     return { type, subfield };
@@ -106,6 +120,7 @@ function sample(c: RawContext, level: 1 | 2 | 3): OfpAct {
   const probability = dv.getUint16(o + 10);
   if (probability === 0) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   const direction = level === 3 ? DIRECTIONS[u8[o + 26]!] : 'default';
+  if (level === 3) expectZero(u8, o + 27, c.end, 'NXBRC_MUST_BE_ZERO');
   if (direction === undefined) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   return {
     type: 'sample',
@@ -120,7 +135,7 @@ function sample(c: RawContext, level: 1 | 2 | 3): OfpAct {
 
 function checkPktLarger(c: RawContext): OfpAct {
   const { field, next } = parseFieldName(c.u8, c.o + 14, c.end);
-  expectZero(c.u8, next, c.end, 'OFPBAC_BAD_ARGUMENT');
+  expectZero(c.u8, next, c.end, 'NXBRC_MUST_BE_ZERO');
   const dst = { field, ofs: c.dv.getUint16(c.o + 12), nBits: 1 };
   checkSubfieldBits(dst);
   checkWritable(dst);
@@ -197,5 +212,5 @@ variable(47, 16, parseDecap, 4);
 fixed(48, 16, () => ({ type: 'dec_nsh_ttl' }), 4);
 variable(49, 24, checkPktLarger);
 fixed(50, 24, deleteField);
-fixed(255, 16, () => ({ type: 'debug_recirc' }));
-fixed(256, 16, () => ({ type: 'debug_slow' }));
+fixed(255, 16, debugAction('debug_recirc'));
+fixed(254, 16, debugAction('debug_slow'));

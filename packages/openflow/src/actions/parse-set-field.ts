@@ -1,6 +1,7 @@
 /** OFPAT_SET_FIELD, NXAST_REG_LOAD and NXAST_REG_LOAD2: one action in three forms. */
 import type { Field } from '@heddle/packet';
 import { OfpError } from '../errors.ts';
+import { fieldPlan } from '../match/field-plan.ts';
 import { ofp11PortToOfp10 } from '../match/ofp-port.ts';
 import { type FieldHeader, parseFieldHeader } from '../match/oxm-header.ts';
 import type { FieldValue, OfpAct } from '../ofp-actions.ts';
@@ -8,7 +9,6 @@ import { readUint } from './byte-writer.ts';
 import {
   checkSubfieldBits,
   expectZero,
-  fieldBits,
   isVariable,
   parseField32,
   subfieldOfNbits,
@@ -22,15 +22,15 @@ export function exactMask(field: Field): bigint {
 
 /** An OXM entry at `o`, zeros up to the end of the action. */
 export function parseSetField(c: RawContext, o: number): OfpAct {
-  return { type: 'set_field', set: parseEntry(c, o) };
+  return { type: 'set_field', set: parseEntry(c, o, true) };
 }
 
 /** NXAST_REG_LOAD2, which set_field carries where the standard action cannot. */
 export function parseRegLoad2(c: RawContext): OfpAct {
-  return { type: 'set_field', set: parseEntry(c, c.o + 10), compat: 'load2' };
+  return { type: 'set_field', set: parseEntry(c, c.o + 10, false), compat: 'load2' };
 }
 
-function parseEntry(c: RawContext, o: number): FieldValue {
+function parseEntry(c: RawContext, o: number, strict: boolean): FieldValue {
   const { u8, end } = c;
   const header = parseFieldHeader(u8, o, end);
   const { hasMask } = header;
@@ -42,18 +42,16 @@ function parseEntry(c: RawContext, o: number): FieldValue {
   const raw = readUint(u8, at, length);
   const mask = hasMask ? readUint(u8, at + length, length) : exactMask(field);
   if (raw & ~mask) throw new OfpError('OFPBMC_BAD_WILDCARDS');
-  if (hasMask && c.version < 6 && c.dv.getUint16(c.o) === OFPAT_SET_FIELD) {
+  if (hasMask && strict && c.version < 6) {
     throw new OfpError('OFPBAC_BAD_SET_MASK');
   }
   expectZero(u8, next, end, 'OFPBAC_BAD_SET_ARGUMENT');
-  const value = setFieldValue(field, raw);
+  const value = strict ? setFieldValue(field, raw) : raw;
   if (value === undefined || field.readOnly || field.name === 'in_port_oxm') {
     throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
   }
   return { field, value, mask };
 }
-
-const OFPAT_SET_FIELD = 25;
 
 /** A code point is looked up with its length: a wrong one is no field. */
 function setFieldOf(header: FieldHeader, lengthByte: number): Field {
@@ -76,14 +74,14 @@ export function setFieldValue(field: Field, value: bigint): bigint | undefined {
     const port = ofp11PortToOfp10(Number(value));
     return port === undefined ? undefined : BigInt(port);
   }
+  if (field.name === 'vlan_vid' && !(value & 0x1000n)) return undefined;
   return (value & ~legalBits(field)) === 0n ? value : undefined;
 }
 
 /** Bits that a value of the field may have; `vlan_vid` carries OFPVID_PRESENT. */
 export function legalBits(field: Field): bigint {
-  if (field.name === 'vlan_vid') return 0x1fffn;
-  if (field.name === 'nw_tos') return 0xfcn;
-  return (1n << BigInt(fieldBits(field))) - 1n;
+  const { legal } = fieldPlan(field);
+  return legal === undefined ? exactMask(field) : BigInt(legal);
 }
 
 /** 10: ofs and n_bits, 12: the field, 16: 64 bits of value. */

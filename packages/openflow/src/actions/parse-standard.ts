@@ -21,6 +21,8 @@ function raw(
 const LAST_11: OfpVersion = 6;
 
 function outputAct(port: number, maxLen: number): OfpAct {
+  const reserved = port >= OFPP_IN_PORT && port <= OFPP_LOCAL;
+  if (port >= OFPP_MAX && !reserved) throw new OfpError('OFPBAC_BAD_OUT_PORT');
   return { type: 'output', port, maxLen };
 }
 

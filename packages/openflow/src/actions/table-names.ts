@@ -1,0 +1,24 @@
+/** Tables by name, where the switch has told their names (ovs-ofctl(8), "--names"). */
+export interface TableNames {
+  nameOf(table: number): string | undefined;
+  tableOf(name: string): number | undefined;
+}
+
+/** A decimal number up to 255, or a name. */
+export function parseTable(text: string, names?: TableNames): number | undefined {
+  if (/^\d+$/.test(text)) {
+    const table = Number(text);
+    return table <= 255 ? table : undefined;
+  }
+  return names?.tableOf(unquote(text));
+}
+
+export function formatTable(table: number, names?: TableNames): string {
+  const name = names?.nameOf(table);
+  if (name === undefined) return String(table);
+  return /^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name) ? name : JSON.stringify(name);
+}
+
+function unquote(text: string): string {
+  return text.length > 1 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
+}
