@@ -1,7 +1,16 @@
 import type { Socket } from 'node:net';
 
-/** A client that is told of change after change gets them together, about so often. */
-const BATCH_MS = 1;
+/**
+ * A client that is told of change after change gets them together, the less often the more clients
+ * there are: so that telling them takes about a quarter of the time, at 5 µs for each.
+ */
+const BATCH_MS_PER_CLIENT = 0.02;
+const MAX_BATCH_MS = 4;
+let clients = 0;
+
+function batchMs(): number {
+  return Math.min(clients * BATCH_MS_PER_CLIENT, MAX_BATCH_MS);
+}
 
 /**
  * What a client is sent, in order, with few system calls: replies at the end of the event loop's
@@ -16,6 +25,8 @@ export class Outbox {
 
   constructor(socket: Socket) {
     this.#socket = socket;
+    clients++;
+    socket.once('close', () => clients--);
   }
 
   /** Bytes that the client has not taken. */
@@ -37,7 +48,7 @@ export class Outbox {
     this.#text += text;
     if (this.#flushing || this.#batch) return;
     const now = performance.now();
-    if (now - this.#lastBatchMs > BATCH_MS) {
+    if (now - this.#lastBatchMs > batchMs()) {
       this.#lastBatchMs = now;
       this.#flushSoon();
     } else {
@@ -45,7 +56,7 @@ export class Outbox {
         this.#batch = undefined;
         this.#lastBatchMs = performance.now();
         this.#flush();
-      }, BATCH_MS);
+      }, batchMs());
     }
   }
 
