@@ -312,6 +312,8 @@ export interface GroupStats {
 
 export interface GroupDesc {
   readonly groupType: GroupType;
+  /** A type that has no name; `groupType` is then 'all'. */
+  readonly unknownType?: number;
   readonly groupId: number;
   readonly buckets: readonly Bucket[];
   readonly props: GroupProps;
@@ -383,7 +385,9 @@ export type BundleControl =
   | 'commit_request'
   | 'commit_reply'
   | 'discard_request'
-  | 'discard_reply';
+  | 'discard_reply'
+  /** A number that has no name. */
+  | 'unknown';
 
 export interface FlowMonitorRequest {
   readonly id: number;

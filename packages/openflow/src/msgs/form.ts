@@ -19,6 +19,8 @@ export interface DecodeContext {
 export interface Codec {
   decodeMessage(bytes: Uint8Array, context?: DecodeContext): OfpMessage;
   encodeMessage(msg: OfpMessage): Uint8Array;
+  /** undefined when numbers or length are not those of any message. */
+  messageType(bytes: Uint8Array): OfpMessageType | undefined;
 }
 
 /** Type numbers; `ofpst` is a multipart's, with a vendor an experimenter's. */

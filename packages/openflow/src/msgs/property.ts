@@ -37,11 +37,7 @@ export function unknownProperty(property: Property): OfpError {
   );
 }
 
-/** A body of 16 or 32 bits and no more. */
-export function propertyU16({ body }: Property): number {
-  return checkLength(body, 2).u16();
-}
-
+/** A body of 32 bits and no more. */
 export function propertyU32({ body }: Property): number {
   return checkLength(body, 4).u32();
 }

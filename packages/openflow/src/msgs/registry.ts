@@ -5,7 +5,7 @@
 import { ByteWriter } from '../actions/byte-writer.ts';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
-import type { OfpMessage } from '../messages.ts';
+import type { OfpMessage, OfpMessageType } from '../messages.ts';
 import {
   type AnyForm,
   type Codec,
@@ -80,6 +80,14 @@ export function messageName(bytes: Uint8Array): string {
   return `${name} ${'reply' in wire && wire.reply ? 'reply' : 'request'}`;
 }
 
+function messageType(bytes: Uint8Array): OfpMessageType | undefined {
+  try {
+    return pullForm(new Reader(bytes)).type;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Leaves the reader behind the headers. */
 function pullForm(r: Reader): AnyForm {
   const header = readHeader(r);
@@ -149,7 +157,7 @@ function vendorTooShort(dv: DataView, off: number): string {
   return known ? 'OFPBRC_BAD_LEN' : 'OFPBRC_BAD_VENDOR';
 }
 
-const codec: Codec = { decodeMessage, encodeMessage };
+const codec: Codec = { decodeMessage, encodeMessage, messageType };
 
 /** Long-lived: a message costs one copy of its bytes. */
 const writer = new ByteWriter(4096);

@@ -1,0 +1,125 @@
+/** Bundles and forwarded requests: messages within messages (OpenFlow 1.4.0 sections 7.3.9, 7.4.5). */
+import { OfpError } from '../errors.ts';
+import type { BundleControl, OfpMessage } from '../messages.ts';
+import { type AnyForm, form, ONF_VENDOR_ID, type Wire } from './form.ts';
+import type { Reader } from './reader.ts';
+
+/** By OFPBCT_*. */
+const BUNDLE_CONTROLS: readonly BundleControl[] = [
+  'open_request',
+  'open_reply',
+  'close_request',
+  'close_reply',
+  'commit_request',
+  'commit_reply',
+  'discard_request',
+  'discard_reply',
+];
+const HEADER = 8;
+
+const onf = (subtype: number): Wire => ({ vendor: ONF_VENDOR_ID, subtype });
+
+function control(name: string, wire: Wire, isOnf: boolean): AnyForm {
+  return form<'bundle_control'>({
+    type: 'bundle_control',
+    name,
+    since: isOnf ? 4 : 5,
+    until: isOnf ? 4 : 6,
+    wire,
+    min: 8,
+    step: 8,
+    decode: (r) => {
+      const at = r.take(8);
+      const number = r.dv.getUint16(at + 4);
+      return {
+        bundleId: r.dv.getUint32(at),
+        control: BUNDLE_CONTROLS[number] ?? 'unknown',
+        flags: r.dv.getUint16(at + 6),
+      };
+    },
+    encode: (w, msg) => {
+      if (msg.control === 'unknown') throw new OfpError('OFPBFC_BAD_TYPE');
+      w.u32(msg.bundleId);
+      w.u16(BUNDLE_CONTROLS.indexOf(msg.control));
+      w.u16(msg.flags);
+    },
+  });
+}
+
+/** What a bundle may contain. */
+const BUNDLABLE: ReadonlySet<OfpMessage['type']> = new Set([
+  'flow_mod',
+  'group_mod',
+  'port_mod',
+  'packet_out',
+]);
+
+/** The message that begins here, the properties behind it left out. */
+function pullInner(r: Reader): Uint8Array {
+  if (r.left < HEADER) throw new OfpError('OFPBFC_MSG_BAD_LEN');
+  const length = r.dv.getUint16(r.off + 2);
+  if (length < HEADER || length > r.left) throw new OfpError('OFPBFC_MSG_BAD_LEN');
+  return r.view(length);
+}
+
+function add(name: string, wire: Wire, isOnf: boolean): AnyForm {
+  return form<'bundle_add_message'>({
+    type: 'bundle_add_message',
+    name,
+    since: isOnf ? 4 : 5,
+    until: isOnf ? 4 : 6,
+    wire,
+    min: 8,
+    step: 1,
+    decode: (r, h, context, codec) => {
+      const at = r.take(8);
+      const bundleId = r.dv.getUint32(at);
+      const flags = r.dv.getUint16(at + 6);
+      const inner = pullInner(r);
+      if (inner[0] !== h.version) throw new OfpError('OFPBFC_BAD_VERSION');
+      if (r.dv.getUint32(at + 12) !== h.xid) throw new OfpError('OFPBFC_MSG_BAD_XID');
+      const type = codec.messageType(inner);
+      if (type === undefined || !BUNDLABLE.has(type)) throw new OfpError('OFPBFC_MSG_UNSUP');
+      try {
+        return { bundleId, flags, message: codec.decodeMessage(inner, context) };
+      } catch (e) {
+        if (e instanceof OfpError) e.partial = { bundleId, flags, inner };
+        throw e;
+      }
+    },
+    encode: (w, msg, codec) => {
+      w.u32(msg.bundleId);
+      w.u16(0);
+      w.u16(msg.flags);
+      w.bytes(codec.encodeMessage({ ...msg.message, version: msg.version, xid: msg.xid }));
+    },
+  });
+}
+
+const requestForward = form<'request_forward'>({
+  type: 'request_forward',
+  name: 'OFPT_REQUESTFORWARD',
+  since: 5,
+  until: 6,
+  wire: { ofpt: 32 },
+  min: 8,
+  step: 8,
+  decode: (r, h, context, codec) => {
+    const inner = pullInner(r);
+    if (inner[0] !== h.version) throw new OfpError('OFPBRC_BAD_VERSION');
+    const type = codec.messageType(inner);
+    if (type !== undefined && type !== 'group_mod' && type !== 'meter_mod') {
+      throw new OfpError('OFPBFC_MSG_UNSUP');
+    }
+    return { request: codec.decodeMessage(inner, context) };
+  },
+  encode: (w, msg, codec) => w.bytes(codec.encodeMessage({ ...msg.request, version: msg.version })),
+});
+
+export const BUNDLE_FORMS: readonly AnyForm[] = [
+  control('OFPT_BUNDLE_CONTROL', { ofpt: 33 }, false),
+  add('OFPT_BUNDLE_ADD_MESSAGE', { ofpt: 34 }, false),
+  control('ONFT_BUNDLE_CONTROL', onf(2300), true),
+  add('ONFT_BUNDLE_ADD_MESSAGE', onf(2301), true),
+  requestForward,
+];

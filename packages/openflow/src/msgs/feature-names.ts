@@ -1,0 +1,188 @@
+/**
+ * Actions, instructions and fields by name, for messages that tell what a switch can do. Each
+ * version has bitmaps of its own for them.
+ */
+import { FIELDS, type Field } from '@heddle/packet';
+import type { OfpVersion } from '../constants.ts';
+
+type Bits = readonly (readonly [name: string, bit: number])[];
+
+/** In the order in which they are told. */
+const ACTIONS10: Bits = [
+  ['output', 0],
+  ['enqueue', 11],
+  ['set_vlan_vid', 1],
+  ['set_vlan_pcp', 2],
+  ['strip_vlan', 3],
+  ['mod_dl_src', 4],
+  ['mod_dl_dst', 5],
+  ['mod_nw_src', 6],
+  ['mod_nw_dst', 7],
+  ['mod_nw_tos', 8],
+  ['mod_tp_src', 9],
+  ['mod_tp_dst', 10],
+];
+const ACTIONS11: Bits = [
+  ['output', 0],
+  ['group', 22],
+  ['set_vlan_vid', 1],
+  ['set_vlan_pcp', 2],
+  ['strip_vlan', 18],
+  ['push_vlan', 17],
+  ['mod_dl_src', 3],
+  ['mod_dl_dst', 4],
+  ['mod_nw_src', 5],
+  ['mod_nw_dst', 6],
+  ['mod_nw_tos', 7],
+  ['mod_nw_ecn', 8],
+  ['mod_nw_ttl', 23],
+  ['mod_tp_src', 9],
+  ['mod_tp_dst', 10],
+  ['dec_ttl', 24],
+  ['set_mpls_label', 13],
+  ['set_mpls_tc', 14],
+  ['set_mpls_ttl', 15],
+  ['dec_mpls_ttl', 16],
+  ['push_mpls', 19],
+  ['pop_mpls', 20],
+  ['set_queue', 21],
+];
+const ACTIONS12: Bits = [
+  ['output', 0],
+  ['group', 22],
+  ['set_field', 25],
+  ['strip_vlan', 18],
+  ['push_vlan', 17],
+  ['mod_nw_ttl', 23],
+  ['dec_ttl', 24],
+  ['set_mpls_ttl', 15],
+  ['dec_mpls_ttl', 16],
+  ['push_mpls', 19],
+  ['pop_mpls', 20],
+  ['set_queue', 21],
+];
+/** By their types (OFPIT_*). */
+const INSTRUCTIONS: Bits = [
+  ['meter', 6],
+  ['apply_actions', 4],
+  ['clear_actions', 5],
+  ['write_actions', 3],
+  ['write_metadata', 2],
+  ['goto_table', 1],
+];
+/** OpenFlow 1.0's wildcards; addresses have 6 bits each. */
+const WILDCARDS10: Bits = [
+  ['in_port', 0],
+  ['eth_src', 2],
+  ['eth_dst', 3],
+  ['eth_type', 4],
+  ['vlan_vid', 1],
+  ['vlan_pcp', 20],
+  ['ip_src', 8],
+  ['ip_dst', 14],
+  ['nw_proto', 5],
+  ['nw_tos', 21],
+  ['tcp_src', 6],
+  ['tcp_dst', 7],
+];
+const FIELDS11: Bits = [
+  ['metadata', 15],
+  ['in_port', 0],
+  ['eth_src', 11],
+  ['eth_dst', 12],
+  ['eth_type', 3],
+  ['vlan_vid', 1],
+  ['vlan_pcp', 2],
+  ['mpls_label', 8],
+  ['mpls_tc', 9],
+  ['ip_src', 13],
+  ['ip_dst', 14],
+  ['nw_proto', 5],
+  ['nw_tos', 4],
+  ['tcp_src', 6],
+  ['tcp_dst', 7],
+];
+
+function namesOf(value: number, table: Bits): string[] {
+  return table.filter(([, bit]) => (value & (1 << bit)) !== 0).map(([name]) => name);
+}
+
+function bitsOf(names: readonly string[], table: Bits): number {
+  let value = 0;
+  for (const [name, bit] of table) if (names.includes(name)) value |= 1 << bit;
+  return value >>> 0;
+}
+
+function actionTable(version: OfpVersion): Bits {
+  if (version === 1) return ACTIONS10;
+  return version === 2 ? ACTIONS11 : ACTIONS12;
+}
+
+export function actionNames(bits: number, version: OfpVersion): string[] {
+  return namesOf(bits, actionTable(version));
+}
+
+export function actionBits(names: readonly string[], version: OfpVersion): number {
+  return bitsOf(names, actionTable(version));
+}
+
+export function instructionNames(bits: number): string[] {
+  return namesOf(bits, INSTRUCTIONS);
+}
+
+export function instructionBits(names: readonly string[]): number {
+  return bitsOf(names, INSTRUCTIONS);
+}
+
+const NW_MASK = 0x3f;
+
+export function wildcardNames10(wildcards: number): string[] {
+  let bits = wildcards;
+  for (const shift of [8, 14]) {
+    const any = ((wildcards >>> shift) & NW_MASK) !== 0;
+    bits = (bits & ~(NW_MASK << shift)) | (any ? 1 << shift : 0);
+  }
+  return namesOf(bits, WILDCARDS10);
+}
+
+export function wildcardBits10(names: readonly string[]): number {
+  let bits = bitsOf(names, WILDCARDS10);
+  for (const shift of [8, 14]) if ((bits & (1 << shift)) !== 0) bits |= NW_MASK << shift;
+  return bits >>> 0;
+}
+
+export function fieldNames11(bits: number): string[] {
+  return namesOf(bits, FIELDS11);
+}
+
+export function fieldBits11(names: readonly string[]): number {
+  return bitsOf(names, FIELDS11);
+}
+
+/** OpenFlow 1.2's bitmaps count OXM fields up to here; MPLS's bottom of stack came later. */
+const OXM12_LAST = 35;
+const OXM12: readonly (readonly [field: Field, bit: bigint])[] = FIELDS.filter(
+  ({ oxm }) =>
+    oxm?.[0].startsWith('OXM_OF_') === true && oxm[1] <= OXM12_LAST && !isRegister(oxm[0]),
+).map((field) => [field, 1n << BigInt(field.oxm![1])]);
+
+function isRegister(name: string): boolean {
+  return name.startsWith('OXM_OF_PKT_REG');
+}
+
+export function fieldNames12(bits: bigint): string[] {
+  return OXM12.filter(([, bit]) => (bits & bit) !== 0n).map(([field]) => field.name);
+}
+
+export function fieldBits12(names: readonly string[]): bigint {
+  let bits = 0n;
+  for (const [field, bit] of OXM12) if (names.includes(field.name)) bits |= bit;
+  return bits;
+}
+
+const ORDER = new Map(FIELDS.map((field, i) => [field.name, i]));
+
+/** Fields in the order of ovs-fields(7). */
+export function sortFields(names: Iterable<string>): string[] {
+  return [...names].sort((a, b) => (ORDER.get(a) ?? 0) - (ORDER.get(b) ?? 0));
+}

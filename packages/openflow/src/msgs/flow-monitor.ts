@@ -1,0 +1,326 @@
+/** Flow monitors (ovs-ofctl(8), `monitor`; NXST_FLOW_MONITOR, OpenFlow 1.4.0 section 7.3.5.17). */
+
+import type { ByteWriter } from '../actions/byte-writer.ts';
+import { emitInstructions, parseInstructions } from '../actions/index.ts';
+import { OFPG_ANY, type OfpVersion } from '../constants.ts';
+import { OfpError } from '../errors.ts';
+import { emitNxMatch, emitOxmMatch } from '../match/index.ts';
+import type { Match } from '../match.ts';
+import type { FlowMonitorRequest, FlowUpdate } from '../messages.ts';
+import {
+  type AnyForm,
+  form,
+  NX_VENDOR_ID,
+  ONF_VENDOR_ID,
+  type Wire,
+  writeNothing,
+} from './form.ts';
+import { pullList } from './list.ts';
+import { pullMatch11, pullNxMatch } from './match-bytes.ts';
+import { pullPort11, putPort11 } from './port-number.ts';
+import { Reader } from './reader.ts';
+
+/** How a monitor's messages look: Nicira's, its form for OpenFlow 1.3, and OpenFlow 1.4's. */
+type Form = 'nx' | 'onf' | 'ofp14';
+
+/** initial, add, delete, modify, actions, own. */
+const KNOWN_FLAGS = 0x3f;
+const CHANGES = 2 | 4 | 8;
+const NXFMF_OWN = 1 << 5;
+const OFPFMF14_ONLY_OWN = 1 << 6;
+const OFPFMF14_NO_ABBREV = 1 << 5;
+const COMMANDS: readonly FlowMonitorRequest['command'][] = ['add', 'modify', 'delete'];
+
+/** OpenFlow 1.4 has a flag more: never abbreviate. It is not supported. */
+function pullFlags14(wire: number): number {
+  if ((wire & OFPFMF14_NO_ABBREV) !== 0) throw new OfpError('OFPMOFC_BAD_FLAGS');
+  const own = (wire & OFPFMF14_ONLY_OWN) !== 0 ? NXFMF_OWN : 0;
+  return (wire & ~OFPFMF14_ONLY_OWN) | own;
+}
+
+function putFlags14(flags: number): number {
+  const own = (flags & NXFMF_OWN) !== 0 ? OFPFMF14_ONLY_OWN : 0;
+  return (flags & ~NXFMF_OWN) | own;
+}
+
+function checkFlags(flags: number): number {
+  if ((flags & ~KNOWN_FLAGS) !== 0 || (flags & CHANGES) === 0) {
+    throw new OfpError('OFPMOFC_BAD_FLAGS');
+  }
+  return flags;
+}
+
+function pullMatch(r: Reader, matchLength: number, kind: Form): Match {
+  return kind === 'nx' ? pullNxMatch(r, matchLength).match : pullMatch11(r);
+}
+
+function pullRequest(r: Reader, kind: Form): FlowMonitorRequest {
+  return kind === 'ofp14' ? pullRequest14(r) : pullRequestNx(r, kind);
+}
+
+function pullRequestNx(r: Reader, kind: Form): FlowMonitorRequest {
+  const at = r.take(16);
+  const { dv } = r;
+  const isNx = kind === 'nx';
+  const flags = checkFlags(dv.getUint16(at + 4));
+  const matchLength = dv.getUint16(at + (isNx ? 8 : 6));
+  const port = new Reader(r.u8, at + (isNx ? 6 : 8), r.end);
+  const outPort = isNx ? port.u16() : pullPort11(port);
+  const tableId = r.u8[at + (isNx ? 10 : 12)]!;
+  const match = pullMatch(r, matchLength, kind);
+  const id = dv.getUint32(at);
+  return { id, command: 'add', flags, outPort, outGroup: OFPG_ANY, tableId, match };
+}
+
+function pullRequest14(r: Reader): FlowMonitorRequest {
+  const at = r.take(16);
+  const id = r.dv.getUint32(at);
+  const command = COMMANDS[r.u8[at + 15]!];
+  if (command === undefined) throw new OfpError('OFPMOFC_BAD_COMMAND');
+  const wire = r.dv.getUint16(at + 12);
+  const isDelete = command === 'delete';
+  const flags = isDelete ? 0 : checkFlags(pullFlags14(wire));
+  const outPort = pullPort11(new Reader(r.u8, at + 4, at + 8));
+  const outGroup = r.dv.getUint32(at + 8);
+  const tableId = r.u8[at + 14]!;
+  return { id, command, flags, outPort, outGroup, tableId, match: pullMatch(r, 0, 'ofp14') };
+}
+
+function putRequest(w: ByteWriter, m: FlowMonitorRequest, version: OfpVersion, kind: Form): void {
+  const at = w.grow(16);
+  w.dv.setUint32(at, m.id);
+  if (kind === 'ofp14') {
+    const { dv } = w;
+    const port = w.length;
+    w.length = at + 4;
+    putPort11(w, m.outPort);
+    w.length = port;
+    dv.setUint32(at + 8, m.outGroup);
+    dv.setUint16(at + 12, putFlags14(m.flags));
+    w.u8[at + 14] = m.tableId;
+    w.u8[at + 15] = COMMANDS.indexOf(m.command);
+    w.bytes(emitOxmMatch(m.match, version));
+    return;
+  }
+  if (m.command !== 'add') throw new OfpError('OFPMOFC_BAD_COMMAND', 'needs OpenFlow 1.4');
+  w.dv.setUint16(at + 4, m.flags);
+  if (kind === 'nx') {
+    const match = emitNxMatch(m.match);
+    w.dv.setUint16(at + 6, m.outPort);
+    w.dv.setUint16(at + 8, match.length);
+    w.u8[at + 10] = m.tableId;
+    w.bytes(match);
+  } else {
+    const match = emitOxmMatch(m.match, version);
+    w.dv.setUint16(at + 6, (match[2]! << 8) | match[3]!);
+    const end = w.length;
+    w.length = at + 8;
+    putPort11(w, m.outPort);
+    w.length = end;
+    w.u8[at + 12] = m.tableId;
+    w.bytes(match);
+  }
+  w.align8(at);
+}
+
+/** By number; Nicira's events have no "initial". */
+const EVENTS: Readonly<Record<Form, readonly FlowUpdate['event'][]>> = {
+  nx: ['added', 'removed', 'modified', 'abbrev'],
+  onf: ['added', 'removed', 'modified', 'abbrev'],
+  ofp14: ['initial', 'added', 'removed', 'modified', 'abbrev', 'paused', 'resumed'],
+};
+const FULL_LENGTH = 24;
+
+function pullUpdate(r: Reader, version: OfpVersion, kind: Form): FlowUpdate {
+  const at = r.off;
+  if (r.left < 4) throw new OfpError('OFPBRC_BAD_LEN');
+  const length = r.dv.getUint16(at);
+  if (length < 4 || length > r.left || length % 8 !== 0) throw new OfpError('OFPBRC_BAD_LEN');
+  const event = EVENTS[kind][r.dv.getUint16(at + 2)];
+  r.off = at + length;
+  if (event === undefined) throw new OfpError('NXBRC_FM_BAD_EVENT');
+  if (event === 'abbrev' || event === 'paused' || event === 'resumed') {
+    if (length !== 8) throw new OfpError('OFPBRC_BAD_LEN');
+    return event === 'abbrev' ? { event, xid: r.dv.getUint32(at + 4) } : { event };
+  }
+  if (length < FULL_LENGTH) throw new OfpError('OFPBRC_BAD_LEN');
+  return pullFull(new Reader(r.u8, at, at + length), event, version, kind);
+}
+
+type FullEvent = 'initial' | 'added' | 'modified' | 'removed';
+
+function pullFull(r: Reader, event: FullEvent, version: OfpVersion, kind: Form): FlowUpdate {
+  const at = r.take(FULL_LENGTH);
+  const { dv } = r;
+  const is14 = kind === 'ofp14';
+  const head = {
+    event,
+    reason: is14 ? r.u8[at + 5]! : dv.getUint16(at + 4),
+    priority: dv.getUint16(at + (is14 ? 10 : 6)),
+    idleTimeout: dv.getUint16(at + (is14 ? 6 : 8)),
+    hardTimeout: dv.getUint16(at + (is14 ? 8 : 10)),
+    tableId: r.u8[at + (is14 ? 4 : 14)]!,
+    cookie: dv.getBigUint64(at + 16),
+  };
+  const match = pullMatch(r, is14 ? 0 : dv.getUint16(at + 12), kind);
+  const hasActions = r.left > 0;
+  const actions = parseInstructions(r.view(), version);
+  return { ...head, match, actions: hasActions ? actions : undefined };
+}
+
+function putUpdate(w: ByteWriter, u: FlowUpdate, version: OfpVersion, kind: Form): void {
+  const event = EVENTS[kind].indexOf(u.event);
+  if (event < 0) throw new OfpError('NXBRC_FM_BAD_EVENT');
+  if (!('match' in u)) {
+    w.u16(8);
+    w.u16(event);
+    w.u32('xid' in u ? u.xid : 0);
+    return;
+  }
+  const is14 = kind === 'ofp14';
+  const at = w.grow(FULL_LENGTH);
+  const match = kind === 'nx' ? emitNxMatch(u.match) : emitOxmMatch(u.match, version);
+  w.bytes(match);
+  w.align8(at);
+  if (u.actions) w.bytes(emitInstructions(u.actions, version));
+  const { dv, u8 } = w;
+  dv.setUint16(at, w.length - at);
+  dv.setUint16(at + 2, event);
+  if (is14) u8[at + 5] = u.reason;
+  else dv.setUint16(at + 4, u.reason);
+  dv.setUint16(at + (is14 ? 10 : 6), u.priority);
+  dv.setUint16(at + (is14 ? 6 : 8), u.idleTimeout);
+  dv.setUint16(at + (is14 ? 8 : 10), u.hardTimeout);
+  if (kind === 'nx') dv.setUint16(at + 12, match.length);
+  if (kind === 'onf') dv.setUint16(at + 12, (match[2]! << 8) | match[3]!);
+  u8[at + (is14 ? 4 : 14)] = u.tableId;
+  dv.setBigUint64(at + 16, u.cookie);
+}
+
+interface Where {
+  readonly kind: Form;
+  readonly name: string;
+  readonly since: OfpVersion;
+  readonly until: OfpVersion;
+  wire(reply: boolean): Wire;
+}
+
+const WHERE: readonly Where[] = [
+  {
+    kind: 'nx',
+    name: 'NXST_FLOW_MONITOR',
+    since: 1,
+    until: 3,
+    wire: (reply) => ({ ofpstVendor: NX_VENDOR_ID, subtype: 2, reply }),
+  },
+  {
+    kind: 'onf',
+    name: 'ONFST_FLOW_MONITOR',
+    since: 4,
+    until: 4,
+    wire: (reply) => ({ ofpstVendor: ONF_VENDOR_ID, subtype: 1870, reply }),
+  },
+  {
+    kind: 'ofp14',
+    name: 'OFPST_FLOW_MONITOR',
+    since: 5,
+    until: 6,
+    wire: (reply) => ({ ofpst: 16, reply }),
+  },
+];
+
+function request({ kind, name, since, until, wire }: Where): AnyForm {
+  return form<'flow_monitor_request'>({
+    type: 'flow_monitor_request',
+    name,
+    since,
+    until,
+    wire: wire(false),
+    min: 0,
+    step: 8,
+    decode: (r) =>
+      pullList(
+        r,
+        (list) => pullRequest(list, kind),
+        (monitors) => ({ monitors }),
+      ),
+    encode: writeNothing,
+    entries: {
+      of: ({ monitors }) => monitors,
+      put: (w, entry: FlowMonitorRequest, { version }) => putRequest(w, entry, version, kind),
+    },
+  });
+}
+
+function reply({ kind, name, since, until, wire }: Where): AnyForm {
+  return form<'flow_monitor_reply'>({
+    type: 'flow_monitor_reply',
+    name,
+    since,
+    until,
+    wire: wire(true),
+    min: 0,
+    step: 8,
+    decode: (r, { version }) =>
+      pullList(
+        r,
+        (list) => pullUpdate(list, version, kind),
+        (updates) => ({ updates }),
+      ),
+    encode: writeNothing,
+    entries: {
+      of: ({ updates }) => updates,
+      put: (w, entry: FlowUpdate, { version }) => putUpdate(w, entry, version, kind),
+    },
+  });
+}
+
+function cancel(name: string, wire: Wire, since: OfpVersion, until: OfpVersion): AnyForm {
+  return form<'flow_monitor_cancel'>({
+    type: 'flow_monitor_cancel',
+    name,
+    since,
+    until,
+    wire,
+    min: 4,
+    step: 0,
+    decode: (r) => ({ id: r.u32() }),
+    encode: (w, { id }) => w.u32(id),
+  });
+}
+
+type Pause = 'flow_monitor_paused' | 'flow_monitor_resumed';
+
+function pause(
+  type: Pause,
+  name: string,
+  wire: Wire,
+  since: OfpVersion,
+  until: OfpVersion,
+): AnyForm {
+  return form<Pause>({
+    type,
+    name,
+    since,
+    until,
+    wire,
+    min: 0,
+    step: 0,
+    decode: () => ({}),
+    encode: writeNothing,
+  });
+}
+
+const nx = (subtype: number): Wire => ({ vendor: NX_VENDOR_ID, subtype });
+const onf = (subtype: number): Wire => ({ vendor: ONF_VENDOR_ID, subtype });
+
+export const FLOW_MONITOR_FORMS: readonly AnyForm[] = [
+  ...WHERE.map(request),
+  ...WHERE.map(reply),
+  cancel('NXT_FLOW_MONITOR_CANCEL', nx(21), 1, 3),
+  pause('flow_monitor_paused', 'NXT_FLOW_MONITOR_PAUSED', nx(22), 1, 3),
+  pause('flow_monitor_resumed', 'NXT_FLOW_MONITOR_RESUMED', nx(23), 1, 3),
+  cancel('ONFT_FLOW_MONITOR_CANCEL', onf(1870), 4, 4),
+  pause('flow_monitor_paused', 'ONFT_FLOW_MONITOR_PAUSED', onf(1871), 4, 4),
+  pause('flow_monitor_resumed', 'ONFT_FLOW_MONITOR_RESUMED', onf(1872), 4, 4),
+];

@@ -1,0 +1,115 @@
+/** Buckets of groups (OpenFlow 1.3.5 section 7.3.4.2, 1.5.1 section 7.3.4.3). */
+
+import type { ByteWriter } from '../actions/byte-writer.ts';
+import { emitActions, parseActions } from '../actions/index.ts';
+import { OFPG_ANY, OFPP_NONE, type OfpVersion } from '../constants.ts';
+import { OfpError } from '../errors.ts';
+import type { Bucket, GroupType } from '../messages.ts';
+import { pullPort11, putPort11 } from './port-number.ts';
+import { propertyU32, pullProperty, putProperty, unknownProperty } from './property.ts';
+import { Reader } from './reader.ts';
+
+const OFPGBPT = { weight: 0, watchPort: 1, watchGroup: 2 } as const;
+/** The greatest id that a bucket may have. */
+export const OFPG15_BUCKET_MAX = 0xffff_ff00;
+
+/** To the end of `r`. They have no ids on the wire: their places count. */
+export function pullBuckets11(r: Reader, version: OfpVersion): Bucket[] {
+  const buckets: Bucket[] = [];
+  while (r.left > 0) buckets.push(pullBucket11(r, version, buckets.length));
+  return buckets;
+}
+
+function pullBucket11(r: Reader, version: OfpVersion, bucketId: number): Bucket {
+  if (r.left < 16) throw new OfpError('OFPGMFC_BAD_BUCKET');
+  const at = r.off;
+  const length = r.u16();
+  if (length < 16 || at + length > r.end) throw new OfpError('OFPGMFC_BAD_BUCKET');
+  const weight = r.u16();
+  const watchPort = pullPort11(r);
+  const watchGroup = r.u32();
+  r.off = at + 16;
+  const actions = parseActions(r.view(length - 16), version);
+  return { bucketId, weight, watchPort, watchGroup, actions };
+}
+
+export function putBucket11(w: ByteWriter, b: Bucket, version: OfpVersion): void {
+  const start = w.grow(2);
+  w.u16(b.weight);
+  putPort11(w, b.watchPort);
+  w.u32(b.watchGroup);
+  w.grow(4);
+  w.bytes(emitActions(b.actions, version));
+  w.dv.setUint16(start, w.length - start);
+}
+
+/** OpenFlow 1.5's, which the Nicira group messages use, too. */
+export function pullBuckets15(r: Reader, version: OfpVersion, groupType: GroupType): Bucket[] {
+  const buckets: Bucket[] = [];
+  const seen = new Set<number>();
+  while (r.left > 0) {
+    const bucket = pullBucket15(r, version, groupType);
+    if (seen.has(bucket.bucketId)) throw new OfpError('OFPGMFC_BAD_BUCKET');
+    seen.add(bucket.bucketId);
+    buckets.push(bucket);
+  }
+  return buckets;
+}
+
+function pullBucket15(r: Reader, version: OfpVersion, groupType: GroupType): Bucket {
+  if (r.left < 8) throw new OfpError('OFPGMFC_BAD_BUCKET');
+  const at = r.off;
+  const length = r.u16();
+  const actionsLength = r.u16();
+  const bucketId = r.u32();
+  if (length < 8 || at + length > r.end || actionsLength > length - 8) {
+    throw new OfpError('OFPGMFC_BAD_BUCKET');
+  }
+  const actions = parseActions(r.view(actionsLength), version);
+  const props = new Reader(r.u8, r.off, at + length);
+  r.off = at + length;
+  let weight = groupType === 'select' ? 1 : 0;
+  let watchPort = OFPP_NONE;
+  let watchGroup = OFPG_ANY;
+  while (props.left > 0) {
+    const property = pullProperty(props);
+    if (property.type === OFPGBPT.weight) weight = pullWeight(property.body);
+    else if (property.type === OFPGBPT.watchPort) {
+      if (property.body.left !== 4) throw new OfpError('OFPBPC_BAD_LEN');
+      watchPort = pullPort11(property.body);
+    } else if (property.type === OFPGBPT.watchGroup) watchGroup = propertyU32(property);
+    else throw unknownProperty(property);
+  }
+  if (bucketId > OFPG15_BUCKET_MAX) throw new OfpError('OFPGMFC_BAD_BUCKET');
+  return { bucketId, weight, watchPort, watchGroup, actions };
+}
+
+/** 16 bits, and 16 bits of padding. */
+function pullWeight(body: Reader): number {
+  if (body.left !== 4) throw new OfpError('OFPBPC_BAD_LEN');
+  return body.u16();
+}
+
+export function putBucket15(
+  w: ByteWriter,
+  b: Bucket,
+  version: OfpVersion,
+  groupType: GroupType,
+): void {
+  const start = w.grow(4);
+  w.u32(b.bucketId);
+  const actions = emitActions(b.actions, version);
+  w.bytes(actions);
+  if (b.weight !== 0 || groupType === 'select') {
+    putProperty(w, OFPGBPT.weight, () => {
+      w.u16(b.weight);
+      w.u16(0);
+    });
+  }
+  if (b.watchPort !== OFPP_NONE) {
+    putProperty(w, OFPGBPT.watchPort, () => putPort11(w, b.watchPort));
+  }
+  if (b.watchGroup !== OFPG_ANY) putProperty(w, OFPGBPT.watchGroup, () => w.u32(b.watchGroup));
+  w.dv.setUint16(start, w.length - start);
+  w.dv.setUint16(start + 2, actions.length);
+}
