@@ -31,6 +31,8 @@ export interface Stimulus {
 export class VlanWorld {
   readonly instance: Instance;
   readonly #wires = new Map<PortName, Wire>();
+  readonly #marks = new Map<string, number>();
+  readonly #lines: string[] = [];
   #serial = 0;
 
   private constructor(instance: Instance) {
@@ -84,31 +86,32 @@ export class VlanWorld {
     await this.instance.appctl('revalidator/purge');
   }
 
-  /** What left by each port, as text: `p2: 100 200 | payload`. Each frame is marked as its own. */
-  async outcome(stimuli: readonly Stimulus[], settleMs = 25): Promise<string[]> {
+  /** Forgets what was sent and what came out. */
+  begin(): void {
     for (const wire of this.#wires.values()) wire.received();
-    const marks = new Map<string, number>();
-    for (const [index, stimulus] of stimuli.entries()) {
-      const mark = ++this.#serial;
-      marks.set(hexMark(mark), index);
-      // Open vSwitch's megaflows do not look at inner tags: a frame with one would be taken for one
-      // without that came before.
-      if (this.instance.kind.name === 'oracle') await this.instance.appctl('revalidator/purge');
-      this.#wires.get(stimulus.from)!.send(frameOf(stimulus, mark));
-      // One at a time: what the switch learned from one must not race with the next.
-      await new Promise((resolve) => setTimeout(resolve, settleMs));
-    }
-    await new Promise((resolve) => setTimeout(resolve, LAST_MS));
-    const lines: string[] = [];
+    this.#marks.clear();
+    this.#lines.length = 0;
+  }
+
+  /** Sends a frame that is marked as its own. */
+  async send(stimulus: Stimulus): Promise<void> {
+    const mark = ++this.#serial;
+    this.#marks.set(hexMark(mark), this.#marks.size);
+    // Open vSwitch's megaflows do not look at inner tags: a frame with one would be taken for one
+    // without that came before.
+    if (this.instance.kind.name === 'oracle') await this.instance.appctl('revalidator/purge');
+    this.#wires.get(stimulus.from)!.send(frameOf(stimulus, mark));
+  }
+
+  /** What has left by each port by now, as text: `#0 p2 [8100:100/0]`. */
+  lines(): readonly string[] {
     for (const [port, wire] of this.#wires) {
-      for (const frame of wire.received()) lines.push(...describe(port, frame, marks));
+      for (const frame of wire.received()) this.#lines.push(...describe(port, frame, this.#marks));
     }
-    return lines.sort();
+    return this.#lines.sort();
   }
 }
 
-/** For the last frame on a busy machine. */
-const LAST_MS = 150;
 const ETH_TYPE = 0x88b5;
 
 function frameOf({ tags, dst, src, from }: Stimulus, mark: number): Uint8Array {
@@ -123,7 +126,7 @@ function hexMark(mark: number): string {
   return mark.toString(16).padStart(8, '0');
 }
 
-function describe(port: PortName, frame: Uint8Array, marks: Map<string, number>): string[] {
+function describe(port: PortName, frame: Uint8Array, marks: ReadonlyMap<string, number>): string[] {
   const dv = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   const tags: string[] = [];
   let off = 12;

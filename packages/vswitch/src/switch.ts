@@ -49,7 +49,7 @@ export class Switch {
   #configured = false;
   #stopped = false;
   #firstDone: (() => void) | undefined;
-  /** Resolves when the first configuration is complete. */
+  /** Resolves when what the database says is in force for the first time. */
   readonly ready: Promise<void>;
 
   constructor(options: SwitchOptions) {
@@ -109,7 +109,10 @@ export class Switch {
 
   async #reconfigure(): Promise<void> {
     const root = this.idl.rows('Open_vSwitch')[0];
-    if (!root) return;
+    if (!root) {
+      this.#firstDone?.();
+      return;
+    }
     reconfigured.add();
     const nextCfg = root.next_cfg;
     let changed = await this.#syncBridges(root);

@@ -91,7 +91,8 @@ async function main(): Promise<void> {
   setInterval(() => coverage.sample(), 5000).unref();
   sw.start();
   new Collector();
-  daemon.ready();
+  // As upstream: --detach returns when what the database says is in force.
+  void sw.ready.then(() => daemon.ready());
 }
 
 main().catch((error: unknown) => {

@@ -207,10 +207,8 @@ export class FlowTable {
   /** Rebuilds everything from the maps of an earlier daemon. */
   adopt(): void {
     const used = new Set<number>();
-    for (const key of [...this.#map.keys()]) {
-      const value = this.#map.lookup(key);
-      if (value === undefined) continue;
-      const entry = this.#decode(key, Buffer.from(value));
+    for (const { key, value } of this.#map.entries()) {
+      const entry = this.#decode(key, value);
       this.#byHash.set(entry);
       if ('gap' in entry || entry.chained) this.#noteChain(entry.hi, entry.lo);
       if ('gap' in entry) continue;

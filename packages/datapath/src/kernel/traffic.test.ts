@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { createNetns, deleteNetns, openNetns, openOwnNetns } from '@heddle/linux/netns';
+import { PacketSocket } from '@heddle/linux/packet-socket';
 import { Rtnl } from '@heddle/linux/rtnetlink/rtnl';
 import { extractFlow, Flow, toHex } from '@heddle/packet';
 import * as b from '@heddle/packet/build';
@@ -235,6 +236,37 @@ test('a port that floods misses does not starve another', async () => {
   assert.ok(seen.get(one!)! > 30);
   assert.deepEqual([...lostByPort], [[one, lost]]);
   await rig.close();
+});
+
+test('misses that nobody read before the daemon ended are served, and count against no port', async () => {
+  const options = testOptions();
+  const first = await openKernelDpif(options);
+  using rtnl = new Rtnl();
+  rtnl.createVeth({ name: 'q1', up: true }, { name: 'q2', up: true });
+  const port = await first.portAdd('q1', 'system');
+  const send = () => {
+    using socket = new PacketSocket({ ifindex: rtnl.link('q2')!.index, sendOnly: true });
+    socket.send(udpFrame(64));
+  };
+  first[Symbol.dispose]();
+  for (let n = 0; n < 5; n++) send();
+  const next = await openKernelDpif(options);
+  try {
+    let seen = 0;
+    next.setUpcallHandler((batch) => {
+      seen += batch.length;
+    });
+    assert.ok(await until(() => seen === 5), `${seen} of 5`);
+    for (let n = 6; n <= 10; n++) {
+      send();
+      assert.ok(await until(() => seen === n), `${seen} of ${n}`);
+    }
+    assert.equal(next.stats().lostByPort.get(port) ?? 0, 0);
+    assert.ok(await until(() => !next.upcallsPending()));
+  } finally {
+    await next.destroy();
+    rtnl.deleteLink('q1');
+  }
 });
 
 test('upcalls keep the order of a port and take turns between ports', async () => {

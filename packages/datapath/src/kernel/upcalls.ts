@@ -20,9 +20,11 @@ const MAX_ROUNDS = 8;
 
 export class UpcallReader {
   readonly #ring: RingBuffer;
-  readonly #watcher: FdWatcher;
+  readonly #fd: number;
+  #watcher: FdWatcher | undefined;
   readonly #batch = Buffer.alloc(BATCH_BYTES);
-  readonly #quotas: Uint32Array;
+  /** By slot: bytes of records sent, and acknowledged. */
+  readonly #quotas: BigUint64Array;
   readonly #userdata: (id: number) => Uint8Array;
   readonly #execute: (batch: readonly DpExecute[]) => void;
   #handler: ((batch: readonly Upcall[]) => void) | undefined;
@@ -34,45 +36,45 @@ export class UpcallReader {
     execute: (batch: readonly DpExecute[]) => void,
   ) {
     this.#ring = new RingBuffer(ring.fd, ring.info.maxEntries);
-    this.#quotas = new Uint32Array(quotas.memory());
+    this.#quotas = new BigUint64Array(quotas.memory());
     this.#userdata = userdata;
     this.#execute = execute;
-    this.#watcher = new FdWatcher(ring.fd, () => this.#drain());
-    this.#watcher.keepAlive(false);
+    this.#fd = ring.fd;
   }
 
+  /** Without a handler the ring keeps what comes. */
   setHandler(handler: ((batch: readonly Upcall[]) => void) | undefined): void {
     this.#handler = handler;
-    this.#watcher.keepAlive(handler !== undefined);
+    if (handler === undefined) this.close();
+    else this.#watcher ??= new FdWatcher(this.#fd, () => this.#drain());
   }
 
   /** Forgets what an earlier daemon read but did not acknowledge. */
   resetQuotas(): void {
-    for (let i = 0; i < this.#quotas.length; i += 4) {
-      this.#quotas[i + 2] = this.#quotas[i]!;
-      this.#quotas[i + 3] = this.#quotas[i + 1]!;
-    }
+    const q = this.#quotas;
+    for (let i = 0; i < q.length; i += 2) q[i + 1] = q[i]!;
   }
 
   /** Whether records were sent that are not acknowledged. */
   pending(): boolean {
     const q = this.#quotas;
-    for (let i = 0; i < q.length; i += 4) if (q[i] !== q[i + 2]) return true;
+    for (let i = 0; i < q.length; i += 2) if (q[i] !== q[i + 1]) return true;
     return false;
   }
 
   close(): void {
-    this.#watcher.close();
+    this.#watcher?.close();
+    this.#watcher = undefined;
   }
 
   #drain(): void {
-    for (let round = 0; round < MAX_ROUNDS; round++) {
+    for (let round = 0; round < MAX_ROUNDS && this.#handler !== undefined; round++) {
       const bytes = this.#ring.read(this.#batch, BATCH_RECORDS);
       if (bytes === 0) return;
       try {
         const { resends, upcalls, slots } = this.#decode(bytes);
         if (resends.length > 0) this.#execute(resends);
-        if (upcalls.length > 0) this.#handler?.(inTurn(upcalls, slots));
+        if (upcalls.length > 0) this.#handler(inTurn(upcalls, slots));
       } finally {
         this.#acknowledge(bytes);
       }
@@ -113,11 +115,17 @@ export class UpcallReader {
 
   #acknowledge(bytes: number): void {
     const b = this.#batch;
+    const sizes = new Map<number, number>();
     for (let at = RING_HEADER; at < bytes; at = this.#next(at)) {
-      const q = b.readUInt32LE(at + UPCALL.slot) * 4 + 2;
-      const low = this.#quotas[q]! + b.readUInt32LE(at + UPCALL.size);
-      this.#quotas[q] = low >>> 0;
-      if (low >= 2 ** 32) this.#quotas[q + 1]!++;
+      const slot = b.readUInt32LE(at + UPCALL.slot);
+      sizes.set(slot, (sizes.get(slot) ?? 0) + b.readUInt32LE(at + UPCALL.size));
+    }
+    const q = this.#quotas;
+    for (const [slot, size] of sizes) {
+      const sent = q[2 * slot]!;
+      const acked = q[2 * slot + 1]! + BigInt(size);
+      // What lay in the ring when an earlier daemon ended counts as acknowledged already.
+      q[2 * slot + 1] = acked < sent ? acked : sent;
     }
   }
 }

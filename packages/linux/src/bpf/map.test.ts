@@ -27,6 +27,17 @@ test('elements are written one by one, and those read are copies to keep or to w
   assert.throws(() => map.update(1, Buffer.alloc(7)), RangeError);
 });
 
+test('all elements are listed, however many there are', () => {
+  for (const count of [0, 1, 7, 2000]) {
+    using map = hashMap(8, 4096);
+    for (let n = 0; n < count; n++) map.update(n, Buffer.alloc(8, n & 0xff));
+    const seen = new Map<number, number>();
+    for (const { key, value } of map.entries()) seen.set(key.readUInt32LE(), value[7]!);
+    assert.equal(seen.size, count);
+    for (const [key, value] of seen) assert.equal(value, key & 0xff);
+  }
+});
+
 test('a batch is written in order, from where it is told to, until an element does not fit', () => {
   using map = hashMap(8, 3);
   const batch = map.batch(8);

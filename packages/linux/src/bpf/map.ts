@@ -4,6 +4,7 @@ import { addressOf, mmap, munmap } from '../native.ts';
 import {
   BPF_MAP_DELETE_ELEM,
   BPF_MAP_GET_NEXT_KEY,
+  BPF_MAP_LOOKUP_BATCH,
   BPF_MAP_LOOKUP_ELEM,
   BPF_MAP_UPDATE_BATCH,
   BPF_MAP_UPDATE_ELEM,
@@ -17,6 +18,8 @@ import {
 const BPF_MAP_TYPE_PERCPU_HASH = 5;
 const BPF_MAP_TYPE_PERCPU_ARRAY = 6;
 const ENOENT = -2;
+const ENOSPC = -28;
+const LOOKUP_BATCH = 512;
 
 let cpus = 0;
 
@@ -101,6 +104,42 @@ export class BpfMap implements Disposable {
       this.#check('next key', r);
       key = Buffer.from(next.subarray(0, this.info.keySize));
       yield key;
+    }
+  }
+
+  /**
+   * All elements of a hash map, in memory that the next one may overwrite. Elements added or removed
+   * meanwhile may or may not appear.
+   */
+  *entries(): Generator<{ key: Buffer; value: Buffer }> {
+    const { keySize } = this.info;
+    const size = this.elementSize;
+    const token = Buffer.alloc(8);
+    const attr = Buffer.alloc(56);
+    attr.writeBigUInt64LE(pointer(token), 8);
+    attr.writeUInt32LE(this.fd, 36);
+    // A call takes whole buckets: one that is fuller asks for more room.
+    let room = LOOKUP_BATCH;
+    let keys = Buffer.alloc(room * keySize);
+    let values = Buffer.alloc(room * size);
+    for (let done = false; !done; ) {
+      attr.writeBigUInt64LE(pointer(keys), 16);
+      attr.writeBigUInt64LE(pointer(values), 24);
+      attr.writeUInt32LE(room, 32);
+      const r = bpf(BPF_MAP_LOOKUP_BATCH, attr);
+      if (r === ENOSPC) {
+        room *= 2;
+        keys = Buffer.alloc(room * keySize);
+        values = Buffer.alloc(room * size);
+        continue;
+      }
+      done = r === ENOENT;
+      if (!done) this.#check('lookup batch', r);
+      attr.writeBigUInt64LE(pointer(token), 0);
+      for (let i = 0, n = attr.readUInt32LE(32); i < n; i++) {
+        const key = keys.subarray(i * keySize, (i + 1) * keySize);
+        yield { key, value: values.subarray(i * size, (i + 1) * size) };
+      }
     }
   }
 
