@@ -20,5 +20,8 @@ export type { RowOf, SchemaConstant, TableName, ValueOf } from './schema/typed.t
 export { serverSchema } from './schemas/server.ts';
 export { vswitchSchema } from './schemas/vswitch.ts';
 export { convertTables } from './server/convert.ts';
-export { Database } from './server/database.ts';
+export { type Commit, Database } from './server/database.ts';
+export { ExcludedTables } from './server/excluded-tables.ts';
+export type { RemoteOptions } from './server/remote.ts';
+export { Replication } from './server/replication.ts';
 export { OvsdbServer } from './server/server.ts';

@@ -1,141 +1,141 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
-import { Database, lockFile, OvsdbServer } from '@heddle/ovsdb';
+import { type Commit, Database, lockFile, OvsdbError, OvsdbServer } from '@heddle/ovsdb';
 import {
   HeddleError,
-  messageOf,
   registerMemory,
+  signalText,
   type TlsFiles,
-  UnixctlError,
   type UnixctlServer,
-  vlog,
 } from '@heddle/runtime';
+import { registerCommands } from './commands.ts';
 import { DatabaseRemotes } from './db-remotes.ts';
+import { memoryUse } from './memory-use.ts';
+import { Syncing, type SyncOptions } from './syncing.ts';
+import { TableLog } from './table-log.ts';
+import { TlsConfig } from './tls-config.ts';
 
-const log = vlog.module('ovsdb_server');
+const NO_SYNC: SyncOptions = { from: undefined, exclude: '', active: false };
+
+interface OpenFile {
+  readonly path: string;
+  readonly unlock: () => void;
+}
 
 /** The server with its files, its remotes and its ovsdb-server/* commands. */
 export class OvsdbDaemon {
   readonly server = new OvsdbServer();
+  readonly remotes: DatabaseRemotes;
   readonly #ctl: UnixctlServer;
-  readonly #unlock = new Map<string, () => void>();
-  readonly #remotes: DatabaseRemotes;
+  readonly #sync: SyncOptions;
+  /** By database name. */
+  readonly #files = new Map<string, OpenFile>();
+  readonly #tls: TlsConfig;
+  readonly #syncing: Syncing;
+  readonly #tableLog: TableLog;
+  #unfollow: (() => void)[] = [];
   #stopping: Promise<void> | undefined;
 
-  constructor(ctl: UnixctlServer, tls: TlsFiles) {
+  constructor(ctl: UnixctlServer, tls: TlsFiles, sync: SyncOptions = NO_SYNC) {
     this.#ctl = ctl;
-    this.server.tls = tls;
-    this.#remotes = new DatabaseRemotes(this.server);
-    this.#register();
+    this.#sync = sync;
+    this.#tls = new TlsConfig(this.server, tls);
+    this.remotes = new DatabaseRemotes(this.server);
+    this.#syncing = new Syncing(this.server, sync);
+    this.#tableLog = new TableLog(this.server);
+    registerCommands(ctl, this);
+    this.#syncing.register(ctl);
+    this.#tableLog.register(ctl);
+    registerMemory(ctl, () => memoryUse(this.server));
   }
 
   async start(files: readonly string[], remotes: readonly string[]): Promise<void> {
-    for (const file of files) await this.#addDb(file);
-    for (const remote of remotes) await this.#remotes.add(remote);
+    for (const file of new Set(files.map((f) => resolve(f)))) await this.openFile(file);
+    this.#tls.start();
+    this.server.onDatabasesChanged(() => {
+      this.#follow();
+      this.#syncing.databasesChanged();
+    });
+    if (this.#sync.from !== undefined && !this.#sync.active) this.#syncing.connect();
+    for (const remote of remotes) await this.remotes.add(remote);
+    this.#follow();
   }
 
   stop(): Promise<void> {
     this.#stopping ??= (async () => {
-      this.#remotes.close();
+      this.#syncing.stop();
+      this.remotes.close();
       this.server.close();
-      for (const unlock of this.#unlock.values()) unlock();
+      for (const { unlock } of this.#files.values()) unlock();
       this.#ctl.close();
     })();
     return this.#stopping;
   }
 
-  /** `--run`: the server lives as long as the command. */
+  /** `--run`: the server lives as long as the command. Returns the exit status. */
   async runCommand(command: string): Promise<number> {
     const child = spawn('/bin/sh', ['-c', command], { stdio: 'inherit' });
-    const code = await new Promise<number>((done) => child.on('exit', (c) => done(c ?? 1)));
+    const [code, signal] = await new Promise<[number | null, string | null]>((done) => {
+      child.on('error', () => done([1, null]));
+      child.on('exit', (...how) => done(how));
+    });
     await this.stop();
-    return code;
+    if (code === 0) return 0;
+    const how = signal === null ? `exit status ${code}` : `killed (${signalText(signal)})`;
+    throw new HeddleError(`${command}: child exited, ${how}`);
   }
 
-  async #addDb(file: string): Promise<void> {
+  /** Serves a file's database; throws HeddleError. */
+  async openFile(file: string): Promise<void> {
     const path = resolve(file);
-    const unlock = lockFile(path);
+    if (file.startsWith('relay:')) throw relayError(file);
+    if ([...this.#files.values()].some((open) => open.path === path)) {
+      throw new OvsdbError('ovsdb error', `${file}: already open`);
+    }
+    const unlock = lockFile(file);
     try {
-      const db = Database.open(path);
+      const db = Database.open(file);
       await this.server.addDatabase(db);
-      this.#unlock.set(db.name, unlock);
+      this.#files.set(db.name, { path, unlock });
     } catch (error) {
       unlock();
       throw error;
     }
   }
 
-  #database(name: string | undefined): Database {
-    const all = [...this.server.databases.values()].filter((d) => d.name !== '_Server');
-    const db = name === undefined ? all[0] : this.server.databases.get(name);
-    if (!db)
-      throw new UnixctlError(`"${name ?? ''}" is not a known database`.replace('"" is', 'no'));
-    return db;
+  /** Returns whether there was such a database. */
+  async closeFile(name: string): Promise<boolean> {
+    const db = await this.server.removeDatabase(name);
+    if (!db) return false;
+    db.close();
+    this.#files.get(name)?.unlock();
+    this.#files.delete(name);
+    return true;
   }
 
-  #register(): void {
-    const { server } = this;
-    const ctl = this.#ctl;
-    ctl.register('exit', '', 0, 0, () => {
-      setImmediate(() => void this.stop().then(() => process.exit(0)));
-      return '';
-    });
-    ctl.register('ovsdb-server/compact', '[DB]', 0, 1, async ([name]) => {
-      const all = name === undefined ? [...server.databases.values()] : [this.#database(name)];
-      for (const db of all) await refuse(() => db.compact());
-      return '';
-    });
-    ctl.register('ovsdb-server/reconnect', '', 0, 0, () => {
-      server.reconnect();
-      return '';
-    });
-    ctl.register('ovsdb-server/add-remote', 'REMOTE', 1, 1, async ([remote]) => {
-      await refuse(() => this.#remotes.add(remote!));
-      return '';
-    });
-    ctl.register('ovsdb-server/remove-remote', 'REMOTE', 1, 1, ([remote]) => {
-      if (!this.#remotes.remove(remote!)) throw new UnixctlError('no such remote');
-      return '';
-    });
-    ctl.register('ovsdb-server/list-remotes', '', 0, 0, () => lines(this.#remotes.list()));
-    ctl.register('ovsdb-server/add-db', 'DB', 1, 1, async ([file]) => {
-      await refuse(() => this.#addDb(file!));
-      return '';
-    });
-    ctl.register('ovsdb-server/remove-db', 'DB', 1, 1, async ([name]) => {
-      const db = await server.removeDatabase(name!);
-      if (!db) throw new UnixctlError(`Failed to find the database.`);
-      db.close();
-      this.#unlock.get(name!)?.();
-      this.#unlock.delete(name!);
-      return '';
-    });
-    ctl.register('ovsdb-server/list-dbs', '', 0, 0, () =>
-      lines([...server.databases.keys()].sort()),
-    );
-    ctl.register('ovsdb-server/sync-status', '', 0, 0, () => 'state: active\n');
-    registerMemory(ctl, () => this.#memory());
-  }
-
-  #memory(): Record<string, number> {
-    let cells = 0;
-    for (const db of this.server.databases.values()) {
-      for (const t of db.tables.byName.values())
-        cells += t.rows.size * (t.schema.columnList.length + 2);
+  /** Watches the databases as they are now: a conversion replaces one by another. */
+  #follow(): void {
+    for (const stop of this.#unfollow.splice(0)) stop();
+    for (const [name, db] of this.server.databases) {
+      this.#unfollow.push(db.onCommit((commit) => this.#committed(name, commit)));
     }
-    return { cells, monitors: this.server.monitorCount, sessions: this.server.sessionCount };
+    this.#configure();
+  }
+
+  #committed(name: string, commit: Commit): void {
+    this.#tableLog.committed(name, commit);
+    const configures = [...this.#tls.databases, ...this.remotes.databases];
+    if (configures.includes(name)) this.#configure();
+  }
+
+  #configure(): void {
+    this.#tls.update();
+    void this.remotes.update();
   }
 }
 
-function lines(words: readonly string[]): string {
-  return words.map((w) => `${w}\n`).join('');
-}
-
-async function refuse(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof HeddleError)) log.err(messageOf(error));
-    throw new UnixctlError(messageOf(error));
-  }
+function relayError(name: string): OvsdbError {
+  return /^relay:[^:]+:/.test(name)
+    ? new OvsdbError('not supported', `${name}: relay databases`)
+    : new OvsdbError('ovsdb error', `${name}: invalid syntax`);
 }

@@ -1,88 +1,54 @@
-import { encodeDatum, type Json, jsonEquals, type OvsdbServer } from '@heddle/ovsdb';
-import { HeddleError, messageOf, vlog } from '@heddle/runtime';
+import {
+  type Database,
+  encodeDatum,
+  type Json,
+  jsonEquals,
+  type OvsdbServer,
+  type RemoteOptions,
+} from '@heddle/ovsdb';
+import { type DbSource, parseDbSource, sourceStrings } from './db-source.ts';
+
+type Table = ReturnType<Database['tables']['get']>;
+type Row = NonNullable<ReturnType<Table['rows']['get']>>;
 
 /** How often the rows of remotes are told how these fare. */
 const STATUS_MS = 2500;
-const log = vlog.module('ovsdb_server');
-
-/** `db:DATABASE,TABLE,COLUMN`: remotes that a column of a database names. */
-interface Source {
-  readonly spec: string;
-  readonly db: string;
-  readonly table: string;
-  readonly column: string;
-}
 
 /** Remotes given by name, and those that databases name, kept in step with them. */
 export class DatabaseRemotes {
   readonly #server: OvsdbServer;
   readonly #fixed = new Set<string>();
-  readonly #sources = new Map<string, Source>();
-  readonly #stops: (() => void)[] = [];
+  readonly #sources = new Map<string, DbSource>();
+  readonly #timer = setInterval(() => void this.#writeStatus(), STATUS_MS).unref();
   #fromDb = new Set<string>();
-  #timer: NodeJS.Timeout | undefined;
 
   constructor(server: OvsdbServer) {
     this.#server = server;
-    server.onDatabasesChanged(() => {
-      this.#follow();
-      void this.#reconcile();
-    });
   }
 
+  get databases(): string[] {
+    return [...this.#sources.values()].map(({ db }) => db);
+  }
+
+  /** Throws HeddleError for a `db:` that no database has. */
   async add(remote: string): Promise<void> {
     if (!remote.startsWith('db:')) {
-      await this.#server.addRemote(remote);
       this.#fixed.add(remote);
+      await this.#server.addRemote(remote);
       return;
     }
-    const source = this.#parse(remote);
-    this.#sources.set(remote, source);
-    this.#follow();
-    this.#timer ??= setInterval(() => void this.#writeStatus(), STATUS_MS).unref();
-    await this.#reconcile();
-  }
-
-  /** Watches the databases as they are now: a conversion replaces one by another. */
-  #follow(): void {
-    for (const stop of this.#stops.splice(0)) stop();
-    const names = new Set([...this.#sources.values()].map((s) => s.db));
-    for (const name of names) {
-      const db = this.#server.databases.get(name);
-      if (db) this.#stops.push(db.onCommit(() => void this.#reconcile()));
-    }
-  }
-
-  /** Tells the rows that name a remote how it fares. */
-  async #writeStatus(): Promise<void> {
-    for (const { db, table, column } of this.#sources.values()) {
-      const database = this.#server.databases.get(db);
-      const refTable = database?.schema.tables.get(table)?.columns.get(column)?.type.key.refTable;
-      const rows = refTable === undefined ? undefined : database?.tables.get(refTable);
-      const { target, is_connected, status } = Object.fromEntries(rows?.schema.columns ?? []);
-      if (!rows || !target || !is_connected || !status) continue;
-      const ops: Json[] = [];
-      for (const row of rows.rows.values()) {
-        const now = this.#server.remoteStatus(String(row.data[target.index]!.keys[0]));
-        const wanted = { is_connected: now.isConnected, status: ['map', [...now.status]] };
-        const before = {
-          is_connected: row.data[is_connected.index]!.keys[0]!,
-          status: encodeDatum(status.type, row.data[status.index]!),
-        };
-        if (jsonEquals(wanted, before)) continue;
-        const where = [['_uuid', '==', ['uuid', row.uuid]]];
-        ops.push({ op: 'update', table: rows.schema.name, where, row: wanted });
-      }
-      if (ops.length > 0) await database!.change(ops);
-    }
+    this.#sources.set(remote, parseDbSource(this.#server, remote));
+    await this.update();
   }
 
   remove(remote: string): boolean {
     if (this.#sources.delete(remote)) {
-      void this.#reconcile();
+      void this.update();
       return true;
     }
-    return this.#fixed.delete(remote) && this.#server.removeRemote(remote);
+    if (!this.#fixed.delete(remote)) return false;
+    if (!this.#fromDb.has(remote)) this.#server.removeRemote(remote);
+    return true;
   }
 
   list(): string[] {
@@ -91,61 +57,91 @@ export class DatabaseRemotes {
 
   close(): void {
     clearInterval(this.#timer);
-    for (const stop of this.#stops) stop();
   }
 
-  #parse(remote: string): Source {
-    const words = remote.slice(3).split(',');
-    if (words.length !== 3) throw new HeddleError(`"${remote}": invalid syntax`);
-    const [db, table, column] = words as [string, string, string];
-    const database = this.#server.databases.get(db);
-    if (!database) throw new HeddleError(`"${remote}": no database named ${db}`);
-    const schema = database.schema.tables.get(table);
-    if (!schema) throw new HeddleError(`"${remote}": no table named ${table}`);
-    if (!schema.columns.has(column)) {
-      throw new HeddleError(`"${remote}": table "${table}" has no column "${column}"`);
+  /** Adds, changes and drops remotes as the databases say now. */
+  async update(): Promise<void> {
+    const wanted = new Map<string, RemoteOptions>();
+    for (const source of this.#sources.values()) {
+      for (const [target, options] of this.#targets(source)) wanted.set(target, options);
     }
-    return { spec: remote, db, table, column };
-  }
-
-  async #reconcile(): Promise<void> {
-    const wanted = new Set<string>();
-    for (const source of this.#sources.values())
-      for (const r of this.#targets(source)) wanted.add(r);
     const before = this.#fromDb;
-    this.#fromDb = wanted;
+    this.#fromDb = new Set(wanted.keys());
     for (const old of before) {
       if (!wanted.has(old) && !this.#fixed.has(old)) this.#server.removeRemote(old);
     }
-    for (const remote of wanted) {
-      if (before.has(remote)) continue;
-      try {
-        await this.#server.addRemote(remote);
-      } catch (error) {
-        log.rl.warn(`${remote}: ${messageOf(error)}`);
+    await Promise.all(
+      [...wanted].map(([target, options]) => this.#server.addRemote(target, options)),
+    );
+  }
+
+  /** The column's strings, or the `target` of the rows that it refers to. */
+  *#targets(source: DbSource): Generator<[string, RemoteOptions]> {
+    for (const target of sourceStrings(this.#server, source)) yield [target, {}];
+    for (const [table, row] of this.#rows(source)) {
+      const get = (name: string) => {
+        const column = table.schema.columns.get(name);
+        return column && row.data[column.index]!.keys[0];
+      };
+      const target = get('target');
+      if (typeof target !== 'string' || target === '') continue;
+      const role = get('role');
+      yield [
+        target,
+        {
+          maxBackoffMs: numberOf(get('max_backoff')),
+          probeMs: numberOf(get('inactivity_probe')),
+          readOnly: get('read_only') === true,
+          role: typeof role === 'string' ? role : undefined,
+        },
+      ];
+    }
+  }
+
+  /** The rows that the column refers to, with their table. */
+  *#rows({ db, table, column }: DbSource): Generator<[Table, Row]> {
+    const tables = this.#server.databases.get(db)?.tables;
+    const from = tables?.byName.get(table);
+    const schema = from?.schema.columns.get(column);
+    const refTable = schema?.type.key.refTable;
+    if (!tables || !from || !schema || refTable === undefined) return;
+    const to = tables.get(refTable);
+    for (const row of from.rows.values()) {
+      for (const uuid of row.data[schema.index]!.keys) {
+        const found = to.rows.get(String(uuid));
+        if (found) yield [to, found];
       }
     }
   }
 
-  /** The column's strings, or the `target` of the rows that it refers to. */
-  #targets({ db, table, column }: Source): string[] {
-    const { tables } = this.#server.databases.get(db) ?? {};
-    const from = tables?.byName.get(table);
-    const schema = from?.schema.columns.get(column);
-    if (!tables || !from || !schema) return [];
-    const out: string[] = [];
-    for (const row of from.rows.values()) {
-      for (const atom of row.data[schema.index]!.keys) {
-        const { refTable } = schema.type.key;
-        if (refTable === undefined) out.push(String(atom));
-        else {
-          const to = tables.get(refTable);
-          const target = to.schema.columns.get('target');
-          const row2 = to.rows.get(String(atom));
-          if (target && row2) out.push(...row2.data[target.index]!.keys.map(String));
-        }
+  /** Tells the rows that name a remote how it fares; on a backup they are the active server's. */
+  async #writeStatus(): Promise<void> {
+    if (this.#server.readOnly) return;
+    for (const source of this.#sources.values()) {
+      const ops: Json[] = [];
+      for (const [table, row] of this.#rows(source)) {
+        const op = this.#statusUpdate(table, row);
+        if (op) ops.push(op);
       }
+      if (ops.length > 0) await this.#server.databases.get(source.db)?.change(ops);
     }
-    return out;
   }
+
+  #statusUpdate(table: Table, row: Row): Json | undefined {
+    const { target, is_connected, status } = Object.fromEntries(table.schema.columns);
+    if (!target || !is_connected || !status) return undefined;
+    const now = this.#server.remoteStatus(String(row.data[target.index]!.keys[0]));
+    const wanted = { is_connected: now.isConnected, status: ['map', [...now.status]] };
+    const before = {
+      is_connected: row.data[is_connected.index]!.keys[0]!,
+      status: encodeDatum(status.type, row.data[status.index]!),
+    };
+    if (jsonEquals(wanted, before)) return undefined;
+    const where = [['_uuid', '==', ['uuid', row.uuid]]];
+    return { op: 'update', table: table.schema.name, where, row: wanted };
+  }
+}
+
+function numberOf(atom: unknown): number | undefined {
+  return typeof atom === 'number' ? atom : undefined;
 }
