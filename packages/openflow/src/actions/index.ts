@@ -1,3 +1,9 @@
+export { parseActionSet } from './action-set.ts';
+export {
+  type CheckedActions,
+  checkActions,
+  checkActionsProtocols,
+} from './check-actions.ts';
 export { emitActions } from './emit-actions.ts';
 export { type ActionFormat, formatActions } from './format-actions.ts';
 export { emitInstructions, isInstruction, parseInstructions } from './instructions.ts';

@@ -2,6 +2,7 @@
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { OfpAct } from '../ofp-actions.ts';
+import { parseActionSet } from './action-set.ts';
 import { ByteWriter, isZero } from './byte-writer.ts';
 import { emitActionList } from './emit-actions.ts';
 import { parseActions } from './parse-actions.ts';
@@ -90,7 +91,7 @@ function parseInstruction(type: number, body: Uint8Array, version: OfpVersion): 
       if (!isZero(body, 4, 8)) throw new OfpError('OFPBIC_BAD_LEN');
       return [{ type: 'clear_actions' }];
     case OFPIT.writeActions:
-      return [{ type: 'write_actions', actions: parseActions(body.subarray(8), version) }];
+      return [{ type: 'write_actions', actions: parseActionSet(body.subarray(8), version) }];
     case OFPIT.writeMetadata:
       return [{ type: 'write_metadata', metadata: dv.getBigUint64(8), mask: dv.getBigUint64(16) }];
     default:

@@ -5,6 +5,7 @@ import {
   OFPP_FLOOD,
   OFPP_IN_PORT,
   OFPP_LOCAL,
+  OFPP_NONE,
   OFPP_NORMAL,
 } from '../constants.ts';
 import { parsePort } from '../match/ofp-port.ts';
@@ -52,9 +53,11 @@ function parseOutput(c: TextContext, value: string) {
 function parseTrunc(c: TextContext, value: string): void {
   const scan = new KeyValueScanner(value);
   let port = 0;
+  let portText = '';
   let maxLen = 0;
   while (scan.next()) {
     if (scan.key === 'port') {
+      portText = scan.value;
       port =
         parsePort(scan.value, c.options.ports) ??
         fail(`output to unknown truncate port: ${scan.value}`);
@@ -63,6 +66,9 @@ function parseTrunc(c: TextContext, value: string): void {
     } else {
       fail(`invalid key '${scan.key}' in output_trunc argument`);
     }
+  }
+  if (port === OFPP_NONE || port === OFPP_CONTROLLER) {
+    fail(`output to unsupported truncate port: ${portText}`);
   }
   if (maxLen < 14) fail(`max_len ${maxLen} is less than the minimum value 14`);
   c.push({ type: 'output_trunc', port, maxLen });
