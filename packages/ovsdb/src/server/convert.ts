@@ -1,5 +1,5 @@
 import { Row, Tables } from '../engine/table.ts';
-import { applyChanges, type RowChange } from '../engine/transaction.ts';
+import { applyChanges, Transaction } from '../engine/transaction.ts';
 import { snapshotRecord } from '../file/record.ts';
 import {
   checkDatum,
@@ -18,7 +18,7 @@ import { Database } from './database.ts';
  */
 export function convertTables(from: Tables, schema: DatabaseSchema): Tables {
   const to = new Tables(schema);
-  const changes: RowChange[] = [];
+  const txn = new Transaction(to);
   for (const table of to.byName.values()) {
     const old = from.byName.get(table.schema.name);
     for (const row of old?.rows.values() ?? []) {
@@ -32,11 +32,10 @@ export function convertTables(from: Tables, schema: DatabaseSchema): Tables {
         checkDatum(column.type, converted);
         data[column.index] = table.share(column, converted);
       }
-      const now = new Row(row.uuid, data);
-      changes.push({ table, uuid: row.uuid, old: undefined, now });
+      txn.put(table, new Row(row.uuid, data));
     }
   }
-  applyChanges(to, changes);
+  applyChanges(to, txn.prepare());
   return to;
 }
 
@@ -44,7 +43,5 @@ export function convertDatabase(db: Database, schema: DatabaseSchema): Database 
   if (!db.file) throw new OvsdbError('not supported', 'database has no file');
   const tables = convertTables(db.tables, schema);
   db.file.compact([schemaToJson(schema), snapshotRecord(tables, Date.now())]);
-  const { path } = db.file;
-  db.close();
-  return Database.open(path);
+  return new Database(tables, db.file);
 }

@@ -108,14 +108,14 @@ export class Replication {
   }
 
   #giveUp(why: string): void {
-    log.err(why);
+    vlog.module('ovsdb_error').err(`unexpected ovsdb error: ${why}`);
     this.stop();
     this.#options.failed();
   }
 
   async #follow(connection: RpcConnection): Promise<void> {
     if ((await connection.request('get_server_id', [])) === this.#server.serverId) {
-      throw new HeddleError('Self replicating is not allowed');
+      throw new HeddleError('Server ID check failed: Self replicating is not allowed');
     }
     const databases = await this.#replicable(connection);
     if (databases.length === 0) {

@@ -318,10 +318,10 @@ export class Session {
    * monitors and transactions of it, another one is cut off after its replies.
    */
   databaseGone(db: Database, why: string): void {
-    for (const transaction of this.#transactions.values()) {
-      if (transaction.db === db) transaction.cancellation.cancel();
-    }
     if (this.#changeAware) {
+      for (const transaction of this.#transactions.values()) {
+        if (transaction.db === db) transaction.cancellation.cancel();
+      }
       for (const id of this.#monitors.drop(db)) this.notify('monitor_canceled', [id]);
       return;
     }
