@@ -25,6 +25,23 @@ export class ByteWriter {
     return at;
   }
 
+  /** These take the buffer as it is after their arguments are evaluated, which may grow it. */
+  setU8(at: number, value: number): void {
+    this.u8[at] = value;
+  }
+
+  setU16(at: number, value: number): void {
+    this.dv.setUint16(at, value);
+  }
+
+  setU32(at: number, value: number): void {
+    this.dv.setUint32(at, value);
+  }
+
+  setU64(at: number, value: bigint): void {
+    this.dv.setBigUint64(at, value);
+  }
+
   byte(value: number): void {
     const at = this.grow(1);
     this.u8[at] = value;

@@ -106,18 +106,18 @@ function emitSetQueue(w: ByteWriter, queue: number, version: OfpVersion) {
 
 /** A 32-bit argument: standard in 1.1 and later, Nicira's in 1.0. */
 function emitU32(w: ByteWriter, type: number, nx: number, value: number, version: number) {
-  if (version === 1) w.dv.setUint32(putNicira(w, nx, 16) + 12, value);
-  else w.dv.setUint32(putStandard(w, type, 8) + 4, value);
+  if (version === 1) w.setU32(putNicira(w, nx, 16) + 12, value);
+  else w.setU32(putStandard(w, type, 8) + 4, value);
 }
 
 function emitU16(w: ByteWriter, type: number, nx: number, value: number, version: number) {
-  if (version === 1) w.dv.setUint16(putNicira(w, nx, 16) + 10, value);
-  else w.dv.setUint16(putStandard(w, type, 8) + 4, value);
+  if (version === 1) w.setU16(putNicira(w, nx, 16) + 10, value);
+  else w.setU16(putStandard(w, type, 8) + 4, value);
 }
 
 function emitU8(w: ByteWriter, type: number, nx: number, value: number, version: number) {
-  if (version === 1) w.u8[putNicira(w, nx, 16) + 10] = value;
-  else w.u8[putStandard(w, type, 8) + 4] = value;
+  if (version === 1) w.setU8(putNicira(w, nx, 16) + 10, value);
+  else w.setU8(putStandard(w, type, 8) + 4, value);
 }
 
 function emitHeaderChange(w: ByteWriter, act: OfpAct, version: OfpVersion) {
@@ -131,7 +131,7 @@ function emitHeaderChange(w: ByteWriter, act: OfpAct, version: OfpVersion) {
       return;
     case 'push_vlan':
       // In OpenFlow 1.0 the tag comes with the set_vlan_vid or set_vlan_pcp that must follow.
-      if (version > 1) w.dv.setUint16(putStandard(w, 17, 8) + 4, act.ethertype);
+      if (version > 1) w.setU16(putStandard(w, 17, 8) + 4, act.ethertype);
       return;
     case 'mod_dl_src':
     case 'mod_dl_dst':
@@ -141,14 +141,14 @@ function emitHeaderChange(w: ByteWriter, act: OfpAct, version: OfpVersion) {
       const isSrc = act.type === 'mod_nw_src';
       if (version >= 3) return putSetOf(w, isSrc ? 'ip_src' : 'ip_dst', BigInt(act.ip), version);
       const type = (isSrc ? OFPAT.setNwSrc : OFPAT.setNwDst)[column];
-      w.dv.setUint32(putStandard(w, type, 8) + 4, act.ip);
+      w.setU32(putStandard(w, type, 8) + 4, act.ip);
       return;
     }
     case 'mod_tp_src':
     case 'mod_tp_dst': {
       const type = (act.type === 'mod_tp_src' ? OFPAT.setTpSrc : OFPAT.setTpDst)[column];
       if (version >= 3) return emitTransport(w, act, version);
-      w.dv.setUint16(putStandard(w, type, 8) + 4, act.port);
+      w.setU16(putStandard(w, type, 8) + 4, act.port);
       return;
     }
     case 'mod_nw_tos':
@@ -165,14 +165,14 @@ function emitVlan(
   act: Extract<OfpAct, { type: 'set_vlan_vid' | 'set_vlan_pcp' }>,
   version: OfpVersion,
 ) {
-  if (act.push && !act.hasVlan && version > 1) w.dv.setUint16(putStandard(w, 17, 8) + 4, 0x8100);
+  if (act.push && !act.hasVlan && version > 1) w.setU16(putStandard(w, 17, 8) + 4, 0x8100);
   if (act.type === 'set_vlan_vid') {
     if (version >= 3) return putSetOf(w, 'vlan_vid', BigInt(act.vid | 0x1000), version);
-    w.dv.setUint16(putStandard(w, 1, 8) + 4, act.vid);
+    w.setU16(putStandard(w, 1, 8) + 4, act.vid);
     return;
   }
   if (version >= 3) return putSetOf(w, 'vlan_pcp', BigInt(act.pcp), version);
-  w.u8[putStandard(w, 2, 8) + 4] = act.pcp;
+  w.setU8(putStandard(w, 2, 8) + 4, act.pcp);
 }
 
 function emitMac(
@@ -206,13 +206,13 @@ function emitIp(
 ) {
   if (type === 'mod_nw_tos') {
     if (version >= 3) return putSetOf(w, 'ip_dscp', BigInt(value >> 2), version);
-    w.u8[putStandard(w, OFPAT.setNwTos[version === 1 ? 0 : 1], 8) + 4] = value;
+    w.setU8(putStandard(w, OFPAT.setNwTos[version === 1 ? 0 : 1], 8) + 4, value);
   } else if (type === 'mod_nw_ecn') {
     if (version !== 2) return emitSetOf(w, 'nw_ecn', BigInt(value), version);
-    w.u8[putStandard(w, 8, 8) + 4] = value;
+    w.setU8(putStandard(w, 8, 8) + 4, value);
   } else {
     if (version === 1) return emitSetOf(w, 'nw_ttl', BigInt(value), version);
-    w.u8[putStandard(w, 23, 8) + 4] = value;
+    w.setU8(putStandard(w, 23, 8) + 4, value);
   }
 }
 
@@ -244,7 +244,7 @@ function emitOther(w: ByteWriter, act: OfpAct, version: OfpVersion) {
       return emitU32(w, 22, 40, act.group, version);
     case 'meter':
       // An instruction before OpenFlow 1.5.
-      if (version === 6) w.dv.setUint32(putStandard(w, 29, 8) + 4, act.meter);
+      if (version === 6) w.setU32(putStandard(w, 29, 8) + 4, act.meter);
       return;
     case 'write_metadata':
       return emitWriteMetadata(w, act, version);
@@ -281,8 +281,8 @@ function emitSetTunnel(
   version: OfpVersion,
 ) {
   if (version >= 3) return putSetOf(w, 'tun_id', id, version);
-  if (wide || id > 0xffff_ffffn) w.dv.setBigUint64(putNicira(w, 9, 24) + 16, id);
-  else w.dv.setUint32(putNicira(w, 2, 16) + 12, Number(id));
+  if (wide || id > 0xffff_ffffn) w.setU64(putNicira(w, 9, 24) + 16, id);
+  else w.setU32(putNicira(w, 2, 16) + 12, Number(id));
 }
 
 function emitDecTtl(

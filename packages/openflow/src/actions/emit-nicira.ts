@@ -130,15 +130,15 @@ function emitController(w: ByteWriter, act: Act<'controller'>) {
     return;
   }
   const at = putNicira(w, 37, 16);
-  if (maxLen !== 0xffff) w.dv.setUint16(putProperty(w, NXAC2PT.maxLen, 4), maxLen);
-  if (controllerId !== 0) w.dv.setUint16(putProperty(w, NXAC2PT.controllerId, 4), controllerId);
-  if (reason !== OFPR_ACTION) w.u8[putProperty(w, NXAC2PT.reason, 4)] = reason;
+  if (maxLen !== 0xffff) w.setU16(putProperty(w, NXAC2PT.maxLen, 4), maxLen);
+  if (controllerId !== 0) w.setU16(putProperty(w, NXAC2PT.controllerId, 4), controllerId);
+  if (reason !== OFPR_ACTION) w.setU8(putProperty(w, NXAC2PT.reason, 4), reason);
   if (userdata?.length) {
     const data = putProperty(w, NXAC2PT.userdata, userdata.length);
     w.u8.set(userdata, data);
   }
   if (pause) putProperty(w, NXAC2PT.pause, 0);
-  if (meter !== undefined) w.dv.setUint32(putProperty(w, NXAC2PT.meterId, 4), meter);
+  if (meter !== undefined) w.setU32(putProperty(w, NXAC2PT.meterId, 4), meter);
   endNicira(w, at);
 }
 

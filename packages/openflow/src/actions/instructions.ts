@@ -140,7 +140,7 @@ function emitInstruction(w: ByteWriter, act: OfpAct, version: OfpVersion) {
       return;
     }
     case 'goto_table':
-      w.u8[put(w, OFPIT.gotoTable, 8) + 4] = act.table;
+      w.setU8(put(w, OFPIT.gotoTable, 8) + 4, act.table);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Statistics of OpenFlow 1.5: OXS entries (OpenFlow 1.5.1 section 7.2.4), in flow and aggregate
- * replies.
+ * replies and in removals of flows.
  */
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { emitInstructions, parseInstructions } from '../actions/index.ts';
@@ -15,6 +15,8 @@ import type { Reader } from './reader.ts';
 const OXS_CLASS = 0x8002;
 const OXS = { duration: 0, idleTime: 1, flowCount: 3, packetCount: 4, byteCount: 5 } as const;
 const UNKNOWN_32 = 0xffff_ffff;
+
+type Duration = Pick<FlowStats, 'durationSec' | 'durationNsec'>;
 
 interface Counters {
   durationSec: number;
@@ -73,11 +75,18 @@ function putEntry(w: ByteWriter, field: number, size = 8): number {
   return at + 4;
 }
 
+function putDuration(w: ByteWriter, { durationSec, durationNsec }: Duration): void {
+  if (durationSec === UNKNOWN_32) return;
+  const at = putEntry(w, OXS.duration);
+  w.dv.setUint32(at, durationSec);
+  w.dv.setUint32(at + 4, durationNsec);
+}
+
 function putCounts(w: ByteWriter, packetCount: bigint, byteCount: bigint): void {
   if (packetCount !== UNKNOWN_COUNT) {
-    w.dv.setBigUint64(putEntry(w, OXS.packetCount), packetCount);
+    w.setU64(putEntry(w, OXS.packetCount), packetCount);
   }
-  if (byteCount !== UNKNOWN_COUNT) w.dv.setBigUint64(putEntry(w, OXS.byteCount), byteCount);
+  if (byteCount !== UNKNOWN_COUNT) w.setU64(putEntry(w, OXS.byteCount), byteCount);
 }
 
 function finishOxs(w: ByteWriter, start: number): void {
@@ -118,12 +127,8 @@ function putFlow(w: ByteWriter, flow: FlowStats): void {
   dv.setBigUint64(start + 16, flow.cookie);
   putMatch11(w, flow.match, 6);
   const oxs = w.grow(4);
-  if (flow.durationSec !== UNKNOWN_32) {
-    const at = putEntry(w, OXS.duration);
-    w.dv.setUint32(at, flow.durationSec);
-    w.dv.setUint32(at + 4, flow.durationNsec);
-  }
-  if (flow.idleAge >= 0) w.dv.setUint32(putEntry(w, OXS.idleTime), flow.idleAge);
+  putDuration(w, flow);
+  if (flow.idleAge >= 0) w.setU32(putEntry(w, OXS.idleTime), flow.idleAge);
   putCounts(w, flow.packetCount, flow.byteCount);
   finishOxs(w, oxs);
   w.bytes(emitInstructions(flow.actions, 6));
@@ -158,9 +163,46 @@ const aggregateReply = form<'aggregate_reply'>({
   encode: (w, { packetCount, byteCount, flowCount }) => {
     const start = w.grow(4);
     putCounts(w, packetCount, byteCount);
-    w.dv.setUint32(putEntry(w, OXS.flowCount, 4), flowCount);
+    w.setU32(putEntry(w, OXS.flowCount, 4), flowCount);
     finishOxs(w, start);
   },
 });
 
-export const OXS_STATS_FORMS: readonly AnyForm[] = [flowReply, aggregateReply];
+const flowRemoved = form<'flow_removed'>({
+  type: 'flow_removed',
+  name: 'OFPT_FLOW_REMOVED',
+  since: 6,
+  until: 6,
+  wire: { ofpt: 11 },
+  min: 16,
+  step: 8,
+  decode: (r) => {
+    const tableId = r.byte();
+    const reason = r.byte();
+    const priority = r.u16();
+    const idleTimeout = r.u16();
+    const hardTimeout = r.u16();
+    const cookie = r.u64();
+    const match = pullMatch11(r);
+    const { durationSec, durationNsec, packetCount, byteCount } = pullOxs(r);
+    return {
+      ...{ tableId, reason, priority, idleTimeout, hardTimeout, cookie, match },
+      ...{ durationSec, durationNsec, packetCount, byteCount },
+    };
+  },
+  encode: (w, msg) => {
+    w.byte(msg.tableId);
+    w.byte(msg.reason);
+    w.u16(msg.priority);
+    w.u16(msg.idleTimeout);
+    w.u16(msg.hardTimeout);
+    w.u64(msg.cookie);
+    putMatch11(w, msg.match, 6);
+    const start = w.grow(4);
+    putDuration(w, msg);
+    putCounts(w, msg.packetCount, msg.byteCount);
+    finishOxs(w, start);
+  },
+});
+
+export const OXS_STATS_FORMS: readonly AnyForm[] = [flowReply, aggregateReply, flowRemoved];
