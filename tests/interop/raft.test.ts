@@ -1,108 +1,177 @@
 /** The replica on three servers of the distribution that form a RAFT cluster, while they die. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Idl } from '@heddle/ovsdb';
+import { Idl, RpcConnection, RpcError } from '@heddle/ovsdb';
 import { vlog } from '@heddle/runtime';
-import { eventually, isolate, runOk, Scope } from '@heddle/testing';
+import { delay, eventually, isolate, Scope } from '@heddle/testing';
+import { Cluster, SERVERS } from './raft-cluster.ts';
 
 isolate();
 vlog.setLevel(undefined, 'console', 'off');
+
+const TOTAL = Number(process.env['HEDDLE_COUNT'] ?? 500);
+const WRITERS = 4;
+/** The leader dies each time after so many transactions. */
+const KILL_EVERY = Number(process.env['HEDDLE_KILL_EVERY'] ?? 250);
 
 const schema = {
   name: 'T',
   version: '1.0.0',
   tables: {
-    A: { isRoot: true, columns: { name: { type: 'string' }, n: { type: 'integer' } } },
+    Counter: { isRoot: true, columns: { name: { type: 'string' }, n: { type: 'integer' } } },
+    Done: { isRoot: true, columns: { name: { type: 'string' }, n: { type: 'integer' } } },
   },
 } as const;
 
-const SERVERS = [1, 2, 3] as const;
 const scope = new Scope();
-let dir: string;
+let cluster: Cluster;
 
 before(async () => {
-  dir = scope.directory('raft');
-  await runOk(['ip', 'link', 'set', 'lo', 'up']);
-  writeFileSync(join(dir, 'schema'), JSON.stringify(schema));
-  await runOk(['ovsdb-tool', 'create-cluster', db(1), join(dir, 'schema'), raft(1)]);
-  for (const i of [2, 3]) await runOk(['ovsdb-tool', 'join-cluster', db(i), 'T', raft(i), raft(1)]);
-  for (const i of SERVERS) await start(i);
-  scope.defer(() => SERVERS.forEach(kill));
+  cluster = await Cluster.create(scope, schema);
 });
 after(() => scope[Symbol.asyncDispose]());
 
-const db = (i: number) => join(dir, `${i}.db`);
-const raft = (i: number) => `tcp:127.0.0.1:${16640 + i}`;
-const remote = (i: number) => `unix:${join(dir, `${i}.sock`)}`;
-const REMOTES = () => SERVERS.map(remote).join(',');
-
-async function start(i: number): Promise<void> {
-  const file = (suffix: string) => join(dir, `${i}.${suffix}`);
-  const files = [
-    `--pidfile=${file('pid')}`,
-    `--unixctl=${file('ctl')}`,
-    `--log-file=${file('log')}`,
-  ];
-  const quiet = ['--detach', '--no-chdir', '-vconsole:off', '-vsyslog:off'];
-  await runOk(['/usr/sbin/ovsdb-server', ...quiet, ...files, `--remote=p${remote(i)}`, db(i)]);
+function replica(options: { leaderOnly?: boolean } = {}) {
+  const idl = new Idl(schema, { remote: cluster.remotes, probeIntervalMs: 1000, ...options });
+  scope.defer(() => idl.close());
+  return idl.start();
 }
 
-function kill(i: number): void {
-  try {
-    process.kill(Number(readFileSync(join(dir, `${i}.pid`), 'utf8')), 'SIGKILL');
-  } catch {
-    // Dead already.
-  }
-}
-
-async function leader(): Promise<number> {
-  return eventually('a leader', async () => {
-    for (const i of SERVERS) {
-      const argv = ['ovs-appctl', '-t', join(dir, `${i}.ctl`), 'cluster/status', 'T'];
-      const status = await runOk(argv).catch(() => '');
-      if (/^Role: leader$/m.test(status)) return i;
-    }
-    return undefined;
-  });
-}
-
-test('leaders are killed while a row is counted: no count is lost, none done twice', async () => {
-  const idl = new Idl(schema, { remote: REMOTES(), leaderOnly: true }).start();
-  const follower = new Idl(schema, { remote: REMOTES() }).start();
-  scope.defer(() => {
-    idl.close();
-    follower.close();
-  });
-  await Promise.all([idl.whenSynced(), follower.whenSynced()]);
-  await idl.transact((txn) => {
-    if (!idl.first('A')) txn.insert('A', { name: 'counter' });
-  });
-  const seen: number[] = [];
-  follower.onChange((events) => {
-    for (const { now } of events) seen.push(Number(now?.['n']));
-  });
-  const TOTAL = 150;
-  for (let i = 0; i < TOTAL; i++) {
-    if (i % 50 === 25) {
-      const old = await leader();
-      kill(old);
-      setTimeout(() => void start(old), 500);
-    }
-    // Knows of each try whether it was done: the count itself says so.
-    await idl.transact((txn) => {
-      const row = idl.first('A')!;
-      if (row.n > i) return;
-      txn.verify('A', row._uuid, 'n');
-      txn.update('A', row._uuid, { n: row.n + 1 });
+/** Counts up in a row of its own, with a row for each count in the same transaction. */
+async function count(name: string, total: number, done: () => void): Promise<void> {
+  const idl = replica({ leaderOnly: true });
+  await idl.whenSynced();
+  const counter = () => idl.rows('Counter').find((row) => row.name === name);
+  for (let n = 1; n <= total; n++) {
+    const { status } = await idl.transact((txn) => {
+      const row = counter();
+      // Of a try whose answer was lost, the count itself says whether it was done.
+      if (row && row.n >= n) return;
+      if (!row) txn.insert('Counter', { name, n });
+      else {
+        txn.verify('Counter', row._uuid, 'n');
+        txn.update('Counter', row._uuid, { n });
+      }
+      txn.insert('Done', { name, n });
     });
-    assert.equal(idl.first('A')!.n, i + 1);
+    assert.ok(status === 'success' || status === 'unchanged', status);
+    done();
   }
-  await eventually('the follower to catch up', () => follower.first('A')?.n === TOTAL);
-  assert.deepEqual(
-    [...seen].sort((a, b) => a - b),
-    seen,
-    'counts go up only',
+  idl.close();
+}
+
+/** Inserts without looking: knows only of those that it was told of. */
+async function insertBlindly(name: string, stopped: () => boolean) {
+  const [told, unknown]: [Set<number>, Set<number>] = [new Set(), new Set()];
+  for (let n = 1; !stopped(); n++) {
+    const leader = await cluster.leader().catch(() => undefined);
+    if (leader === undefined) continue;
+    const connection = await RpcConnection.open(cluster.remote(leader)).catch(() => undefined);
+    for (; connection?.isOpen && !stopped(); n++) {
+      const insert = { op: 'insert', table: 'Done', row: { name, n } };
+      try {
+        const result = await connection.request('transact', ['T', insert]);
+        const failed = (result as { error?: string }[]).some((r) => r?.error !== undefined);
+        (failed ? unknown : told).add(n);
+      } catch (error) {
+        unknown.add(n);
+        if (error instanceof RpcError) break;
+      }
+      await delay(2);
+    }
+    connection?.close();
+  }
+  return { told, unknown };
+}
+
+/** How often each count of each name is there, on one server. */
+async function counts(server: (typeof SERVERS)[number]): Promise<Map<string, number>> {
+  const select = { op: 'select', table: 'Done', where: [], columns: ['_uuid', 'name', 'n'] };
+  const [{ rows }] = (await cluster.query(server, select)) as [
+    { rows: { name: string; n: number }[] },
+  ];
+  const found = new Map<string, number>();
+  for (const { name, n } of rows) {
+    found.set(`${name} ${n}`, (found.get(`${name} ${n}`) ?? 0) + 1);
+  }
+  return found;
+}
+
+test(`of ${TOTAL} transactions none is lost and none done twice while leaders are killed`, async () => {
+  const follower = replica();
+  const seen = new Map<string, number[]>();
+  follower.onChange((events) => {
+    for (const { table, now } of events) {
+      if (table !== 'Counter' || !now) continue;
+      const name = String(now['name']);
+      seen.set(name, [...(seen.get(name) ?? []), Number(now['n'])]);
+    }
+  });
+  let done = 0;
+  let ended = false;
+  let killing: Promise<void> = Promise.resolve();
+  const oneDone = () => {
+    if (++done % KILL_EVERY === KILL_EVERY >> 1) killing = killing.then(() => cluster.killLeader());
+  };
+  const each = Math.ceil(TOTAL / WRITERS);
+  const blind = insertBlindly('blind', () => ended);
+  const writers = Array.from({ length: WRITERS }, (_, i) => count(`w${i}`, each, oneDone));
+  await Promise.all(writers);
+  ended = true;
+  const { told, unknown } = await blind;
+  await killing;
+
+  await eventually('the follower to catch up', () =>
+    follower.rows('Counter').every(({ n }) => n === each),
   );
+  for (const [name, numbers] of seen) {
+    assert.deepEqual(
+      numbers,
+      numbers.toSorted((a, b) => a - b),
+      `${name} goes up only`,
+    );
+  }
+  for (const server of SERVERS) {
+    const found = await eventually(`server ${server}`, async () => {
+      const now = await counts(server);
+      return now.has(`w0 ${each}`) && now.size >= WRITERS * each + told.size ? now : undefined;
+    });
+    for (let i = 0; i < WRITERS; i++) {
+      for (let n = 1; n <= each; n++) assert.equal(found.get(`w${i} ${n}`), 1, `w${i} ${n}`);
+    }
+    for (const n of told) assert.equal(found.get(`blind ${n}`), 1, `blind ${n}`);
+    for (const n of unknown) assert.ok((found.get(`blind ${n}`) ?? 0) <= 1, `blind ${n}`);
+  }
+  assert.ok(told.size > 0);
+});
+
+test('a leader that is cut off is left by its clients, and comes back', async () => {
+  const writer = replica({ leaderOnly: true });
+  const old = await cluster.leader();
+  const behind = new Idl(schema, { remote: cluster.remote(old), probeIntervalMs: 1000 }).start();
+  scope.defer(() => behind.close());
+  await Promise.all([writer.whenSynced(), behind.whenSynced()]);
+  await cluster.cutOff(old);
+  for (let n = 1; n <= 20; n++) {
+    await writer.transact((txn) => {
+      if (!writer.rows('Done').some((row) => row.name === 'cut' && row.n === n)) {
+        txn.insert('Done', { name: 'cut', n });
+      }
+    });
+  }
+  const others = SERVERS.filter((i) => i !== old);
+  assert.ok(others.includes(await cluster.leader(others)));
+  await eventually('the one that only knows the old leader to notice', () => !behind.synced);
+  assert.equal(
+    behind.rows('Done').some(({ name }) => name === 'cut'),
+    false,
+  );
+
+  await cluster.reconnect(old);
+  await eventually(
+    'it to catch up',
+    () => behind.synced && behind.rows('Done').filter(({ name }) => name === 'cut').length === 20,
+  );
+  const found = await counts(old);
+  for (let n = 1; n <= 20; n++) assert.equal(found.get(`cut ${n}`), 1);
 });

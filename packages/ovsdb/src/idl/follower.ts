@@ -1,6 +1,13 @@
 /** Keeps a replica equal to a server's database, by the newest kind of monitor that it knows. */
 import { HeddleError } from '@heddle/runtime/errors';
-import { isArray, isObject, type Json, type JsonObject, ZERO_UUID } from '../notation/index.ts';
+import {
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+  printJson,
+  ZERO_UUID,
+} from '../notation/index.ts';
 import type { Replica, RowEvent } from './replica.ts';
 import { type RpcConnection, RpcError } from './rpc.ts';
 
@@ -22,6 +29,8 @@ export class Follower {
   /** The server's tables and their columns. */
   #there = new Map<string, ReadonlySet<string>>();
   #followed = new Map<string, ReadonlySet<string>>();
+  /** The newest entry of each cluster's log that a server has told us of, by the cluster's id. */
+  readonly #newest = new Map<string, number>();
   /** Rows of _Server's Database, by uuid. */
   #databases = new Map<string, JsonObject>();
 
@@ -139,7 +148,7 @@ export class Follower {
   /** Servers since Open vSwitch 2.9 tell of themselves in _Server (ovsdb-server(5)). */
   async #watchCluster(connection: RpcConnection): Promise<void> {
     this.#databases.clear();
-    const columns = ['name', 'model', 'connected', 'leader'];
+    const columns = ['name', 'model', 'connected', 'leader', 'cid', 'index'];
     const params = [SERVER_DATABASE, ['monid', SERVER_DATABASE], { Database: [{ columns }] }];
     let reply: Json;
     try {
@@ -176,6 +185,16 @@ export class Follower {
     if (this.#options.leaderOnly && database['leader'] !== true) {
       throw new HeddleError('clustered database server is not cluster leader');
     }
+    this.#checkIndex(printJson(database['cid'] ?? null), database['index']);
+  }
+
+  /** A server that has been away would take us back to what was. */
+  #checkIndex(cluster: string, index: Json | undefined): void {
+    if (typeof index !== 'number') return;
+    if (index < (this.#newest.get(cluster) ?? 0)) {
+      throw new HeddleError('clustered database server has stale data');
+    }
+    this.#newest.set(cluster, index);
   }
 }
 
