@@ -24,7 +24,7 @@ export interface SwitchFeatures {
   readonly nBuffers: number;
   readonly nTables: number;
   readonly auxiliaryId: number;
-  /** OFPC_* as OpenFlow 1.3 numbers them, and OpenFlow 1.0's STP in bit 3. */
+  /** OFPC_* as the message's version numbers them: bit 3 is STP in OpenFlow 1.0, group_stats since. */
   readonly capabilities: number;
   /** OpenFlow 1.0's supported actions, a bit each by its action's number. */
   readonly actions: number;
@@ -142,6 +142,14 @@ export interface Continuation {
   readonly actions: readonly OfpAct[];
   readonly actionSet: readonly OfpAct[];
   readonly odpPort: number;
+  /** What follows `actions`, from the innermost out: rests of the flows that resubmitted. */
+  readonly outer?: readonly ContinuationFrame[];
+}
+
+export interface ContinuationFrame {
+  readonly tableId: number;
+  readonly cookie: bigint;
+  readonly actions: readonly OfpAct[];
 }
 
 export interface PacketIn {
@@ -192,6 +200,11 @@ export interface PortStats {
   readonly durationNsec?: number;
   /** Of OVS's experimenter property, OpenFlow 1.4+. */
   readonly custom?: readonly (readonly [name: string, value: bigint])[];
+  /**
+   * Packets received of 1 to 64 bytes, to 127, 255, 511, 1023, 1522 and more; the same sent; sent
+   * multicasts, received and sent broadcasts; undersized, oversized, fragments, jabber. OpenFlow 1.4+.
+   */
+  readonly rfc2819?: readonly bigint[];
 }
 
 export interface QueueStats {

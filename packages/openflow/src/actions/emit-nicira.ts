@@ -132,7 +132,7 @@ function emitController(w: ByteWriter, act: Act<'controller'>) {
   const at = putNicira(w, 37, 16);
   if (maxLen !== 0xffff) w.setU16(putProperty(w, NXAC2PT.maxLen, 4), maxLen);
   if (controllerId !== 0) w.setU16(putProperty(w, NXAC2PT.controllerId, 4), controllerId);
-  if (reason !== OFPR_ACTION) w.setU8(putProperty(w, NXAC2PT.reason, 4), reason);
+  if (reason !== OFPR_ACTION) w.setU8(putProperty(w, NXAC2PT.reason, 1), reason);
   if (userdata?.length) {
     const data = putProperty(w, NXAC2PT.userdata, userdata.length);
     w.u8.set(userdata, data);

@@ -201,11 +201,7 @@ function pullFlowMod11(r: Reader, version: OfpVersion) {
 function putFlowMod11(w: ByteWriter, msg: FlowMod, version: OfpVersion): void {
   const at = w.grow(28);
   const { dv } = w;
-  const isAdd = msg.command === 'add';
-  // A modification that asks for no cookie may set one: what the peer makes of it is its own.
-  const setsCookie =
-    isAdd || (msg.cookieMask === 0n && msg.command.startsWith('modify') && msg.newCookie);
-  dv.setBigUint64(at, setsCookie ? (msg.newCookie ?? 0n) : msg.cookie & msg.cookieMask);
+  dv.setBigUint64(at, cookie11(msg, version));
   dv.setBigUint64(at + 8, msg.cookieMask);
   dv.setUint8(at + 16, msg.tableId);
   dv.setUint8(at + 17, COMMANDS.indexOf(msg.command));
@@ -217,6 +213,14 @@ function putFlowMod11(w: ByteWriter, msg: FlowMod, version: OfpVersion): void {
   w.u32(msg.outGroup);
   w.u16(flowFlagsToWire(msg.flags, version));
   w.u16(version >= 5 ? msg.importance : 0);
+}
+
+/** In OpenFlow 1.1 a modification that asks for no cookie sets one. */
+function cookie11(msg: FlowMod, version: OfpVersion): bigint {
+  const { command, cookie, cookieMask, newCookie = 0n } = msg;
+  if (command === 'add') return newCookie;
+  if (cookieMask !== 0n) return cookie & cookieMask;
+  return version === 2 && command.startsWith('modify') ? newCookie || cookie : cookie;
 }
 
 function putInstructions(w: ByteWriter, msg: FlowMod & { readonly version: OfpVersion }): void {

@@ -6,6 +6,7 @@ import { OfpError } from '../errors.ts';
 import {
   emitNxMatch,
   emitOfp10Match,
+  emitOxmMatch,
   normalizeMatchLogged,
   parseOfp10Match,
 } from '../match/index.ts';
@@ -242,7 +243,8 @@ function putFlow11(w: ByteWriter, flow: FlowStats, version: OfpVersion): void {
   const start = putFixed(w, flow);
   if (version >= 4) w.dv.setUint16(start + 18, flowFlagsToWire(flow.flags, version));
   if (version >= 5) w.dv.setUint16(start + 20, flow.importance);
-  putMatch11(w, flow.match, version);
+  // OpenFlow 1.1, too, gets OXM here, whatever its standard says.
+  w.bytes(emitOxmMatch(flow.match, version));
   putInstructions(w, flow, version, start);
 }
 

@@ -60,6 +60,12 @@ export class Reader {
     return this.u8.slice(at, at + n);
   }
 
+  /** Itself, if it has `n` bytes left and padding up to `most`: the body of a property. */
+  whole(n: number, most = n): this {
+    if (this.left < n || this.left > most) throw new OfpError('OFPBPC_BAD_LEN');
+    return this;
+  }
+
   /**
    * What an entry has from here on, if it began at `start` and says that it is `length` bytes long.
    * The cursor goes behind the entry.
