@@ -1,15 +1,9 @@
 /** The distribution's ovsdb-client and ours, on one server. */
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
 import { REPOSITORY } from '@heddle/testing';
 import { main } from '../../../packages/cli/src/ovsdb-client/main.ts';
-
-export interface Output {
-  status: number | null;
-  stdout: string;
-  stderr: string;
-}
+import { capture, type Output } from '../capture.ts';
 
 export const THEIRS = '/usr/bin/ovsdb-client';
 
@@ -46,24 +40,9 @@ export function output(status: number | null, stdout: string, stderr: string): O
   return { status, stdout, stderr: stderr.replaceAll(`${THEIRS}: `, 'ovsdb-client: ') };
 }
 
-/** Ours in this process: a hundred times as fast. */
-export async function ours(args: readonly string[]): Promise<Output> {
-  const texts: [string, string] = ['', ''];
-  const { writeSync } = fs;
-  const capture = (fd: 1 | 2, data: string | Uint8Array): number => {
-    texts[fd - 1] += Buffer.from(data as Uint8Array).toString();
-    return data.length;
-  };
-  fs.writeSync = ((fd: number, data: Uint8Array | string, ...rest: never[]) =>
-    fd === 1 || fd === 2 ? capture(fd, data) : writeSync(fd, data as string, ...rest)) as never;
-  syncBuiltinESMExports();
-  try {
-    const status = await main(args);
-    return { status, stdout: texts[0], stderr: texts[1] };
-  } finally {
-    fs.writeSync = writeSync;
-    syncBuiltinESMExports();
-  }
+/** Ours in this process. */
+export function ours(args: readonly string[]): Promise<Output> {
+  return capture(main, args);
 }
 
 /** A client that goes on, and what it has printed so far. */

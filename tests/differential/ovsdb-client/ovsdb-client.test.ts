@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { type Json, parseJson } from '@heddle/ovsdb';
 import { eventually, run } from '@heddle/testing';
+import type { Output } from '../capture.ts';
 import { Pair, type Peer } from '../ovsdb/peer.ts';
 import { Random } from '../ovsdb/random.ts';
 import { randomSchema } from '../ovsdb/random-schema.ts';
 import { TransactionMaker } from '../ovsdb/random-transaction.ts';
-import { Lasting, type Output, ours, oursApart, output, THEIRS, theirs } from './clients.ts';
+import { Lasting, ours, oursApart, output, THEIRS, theirs } from './clients.ts';
 
 const SEEDS = Number(process.env['HEDDLE_SEEDS'] ?? 6);
 const FIRST = Number(process.env['HEDDLE_SEED'] ?? 1);

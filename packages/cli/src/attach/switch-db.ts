@@ -1,5 +1,7 @@
-/** The few questions and changes that attaching needs of the database, through ovs-vsctl. */
-import { execFile } from 'node:child_process';
+/** The few questions and changes that attaching needs of the database, in ovs-vsctl's words. */
+import { HeddleError } from '@heddle/runtime/errors';
+import { VsctlError } from '../ovs-vsctl/errors.ts';
+import { vsctl as runVsctl } from '../ovs-vsctl/vsctl.ts';
 import { AttachError } from './errors.ts';
 
 export interface OwnedPort {
@@ -10,20 +12,14 @@ export interface OwnedPort {
 
 const TIMEOUT_SECONDS = 60;
 
-/** Runs ovs-vsctl; its own error text is the error. */
-export function vsctl(...args: string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const argv = [`--timeout=${TIMEOUT_SECONDS}`, ...args];
-    execFile('ovs-vsctl', argv, { maxBuffer: 256 << 20 }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout);
-      else reject(new VsctlError(stderr.trim() || error.message, error.code));
-    });
-  });
-}
-
-export class VsctlError extends AttachError {
-  constructor(message: string, code: unknown) {
-    super(message, typeof code === 'number' ? code : 1);
+/** Runs a command line of ovs-vsctl's; its error text and status are the error's. */
+export async function vsctl(...args: string[]): Promise<string> {
+  try {
+    return await runVsctl([`--timeout=${TIMEOUT_SECONDS}`, ...args]);
+  } catch (error) {
+    if (!(error instanceof HeddleError)) throw error;
+    const status = error instanceof VsctlError ? error.status : 1;
+    throw new AttachError(`ovs-vsctl: ${error.message}`, status);
   }
 }
 
@@ -33,7 +29,7 @@ export async function bridgeExists(bridge: string): Promise<boolean> {
     await vsctl('br-exists', bridge);
     return true;
   } catch (error) {
-    if (error instanceof VsctlError && error.status === 2) return false;
+    if (error instanceof AttachError && error.status === 2) return false;
     throw error;
   }
 }

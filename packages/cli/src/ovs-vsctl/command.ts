@@ -1,48 +1,61 @@
+/** What a command of ovs-vsctl is, and what it runs with. */
+import type { Table } from '../table/table.ts';
 import type { Model } from './model.ts';
-import type { Store, StoredRow } from './store.ts';
-
-/** Columns that a command reads, by table; 'all' of them for a table whose every column it shows. */
-export type Wants = { readonly [table: string]: readonly string[] | 'all' };
+import type { Row, Store } from './store.ts';
+import type { Symbols } from './symbols.ts';
 
 export interface Command {
   readonly name: string;
-  readonly usage: string;
-  readonly min: number;
-  readonly max: number;
+  /** As --commands prints them: `!ONE ?OPTIONAL +MANY *ANY`. */
+  readonly args: string;
+  /** Where `args` does not tell: how many there must and may be. */
+  readonly min?: number;
+  readonly max?: number;
+  /** `name`, or `name=` for one that takes a value. */
   readonly options?: readonly string[];
-  /** Options that take a value. */
-  readonly valueOptions?: readonly string[];
-  /** Where the words with `=` go. */
-  readonly settings?: string;
-  wants(args: readonly string[]): Wants;
+  /** Whether it may change the database. */
+  readonly writes: boolean;
+  /** Checks what can be checked without a server, and says what to fetch from it. */
+  prepare(preparation: Preparation): unknown;
   run(cmd: Invocation): void;
 }
 
-export interface DisplayOptions {
-  format: 'table' | 'list' | 'html' | 'csv' | 'json';
-  data: 'string' | 'bare' | 'json';
-  headings: boolean;
-  pretty: boolean;
+/** One command as it was given. */
+export interface Given {
+  readonly command: Command;
+  readonly args: readonly string[];
+  readonly options: ReadonlyMap<string, string>;
 }
 
-/** One command of a command line, as it runs. */
-export interface Invocation {
-  readonly args: readonly string[];
-  /** The words as they were given, for messages. */
-  readonly text: string;
+export interface Preparation extends Given {
+  /** Columns to fetch; all of them when none are named. */
+  want(table: string, columns?: readonly string[]): void;
+  /** A line of the log. */
+  warn(module: string, text: string): void;
+}
+
+export interface Invocation extends Given {
   readonly store: Store;
   readonly model: Model;
-  readonly display: DisplayOptions;
-  /** Rows that `--id=@NAME` names. */
-  readonly symbols: Map<string, StoredRow>;
+  readonly symbols: Symbols;
   /** Interfaces whose set-up is to be looked at after the switch has followed. */
-  readonly checkErrors: Set<string>;
+  readonly added: Set<string>;
+  /** Whether no command follows. */
+  readonly isLast: boolean;
   has(option: string): boolean;
-  value(option: string): string | undefined;
   print(text: string): void;
-  /** A line of the log on standard error. */
-  warn(text: string): void;
+  printTable(table: Table): void;
+  /** What was printed is the uuid of a new row, until the server chooses another. */
+  created(row: Row): void;
+  warn(module: string, text: string): void;
 }
 
 /** A condition of `wait-until` does not hold yet. */
 export class NotYet extends Error {}
+
+export function bounds({ args, min, max }: Command): { min: number; max: number } {
+  const words = args.split(' ').filter((w) => w !== '');
+  const required = words.filter((w) => /^[!+]/.test(w)).length;
+  const unlimited = words.some((w) => /^[+*]/.test(w));
+  return { min: min ?? required, max: max ?? (unlimited ? Infinity : words.length) };
+}

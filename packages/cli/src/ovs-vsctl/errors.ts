@@ -1,4 +1,4 @@
-import { HeddleError } from '@heddle/runtime';
+import { HeddleError } from '@heddle/runtime/errors';
 
 /** A command that cannot be: its text follows `ovs-vsctl: `; `status` is the exit status. */
 export class VsctlError extends HeddleError {

@@ -1,55 +1,58 @@
 /** Bridges (real and fake), ports and interfaces as ovs-vsctl(8) speaks of them. */
 import { VsctlError } from './errors.ts';
-import type { Store, StoredRow } from './store.ts';
+import type { Row, Store } from './store.ts';
 
 export interface BridgeModel {
   readonly name: string;
-  readonly row: StoredRow;
+  /** The real bridge's. */
+  readonly row: Row;
   /** For a fake bridge: its Port row in the real one, whose VLAN it is. */
-  readonly fake:
-    | { readonly port: StoredRow; readonly vlan: number; readonly parent: string }
-    | undefined;
+  readonly fake?: { readonly port: Row; readonly vlan: number; readonly parent: string };
+  /** Without the local port. */
+  readonly ports: PortModel[];
 }
 
 export interface PortModel {
   readonly name: string;
-  readonly row: StoredRow;
+  readonly row: Row;
   readonly bridge: BridgeModel;
-  readonly interfaces: readonly StoredRow[];
+  readonly interfaces: InterfaceModel[];
+}
+
+export interface InterfaceModel {
+  readonly name: string;
+  readonly row: Row;
+  readonly port: PortModel;
 }
 
 export class Model {
   readonly store: Store;
-  readonly root: StoredRow;
+  readonly root: Row;
+  readonly #warn: (text: string) => void;
+  #names: Names | undefined;
+  #version = -1;
+  /** The changes since the last look were this class's own. */
+  #ownChange = false;
 
-  constructor(store: Store) {
+  constructor(store: Store, warn: (text: string) => void) {
     this.store = store;
+    this.#warn = warn;
     this.root = store.all('Open_vSwitch')[0] ?? store.insert('Open_vSwitch');
   }
 
-  /** Real bridges first, each followed by its fake ones. */
   bridges(): BridgeModel[] {
-    const out: BridgeModel[] = [];
-    for (const row of this.store.refs(this.root, 'bridges')) {
-      const name = row.scalar('name')!;
-      out.push({ name, row, fake: undefined });
-      for (const port of this.store.refs(row, 'ports')) {
-        const vlan = fakeVlan(port);
-        if (vlan !== undefined) {
-          out.push({ name: port.scalar('name')!, row, fake: { port, vlan, parent: name } });
-        }
-      }
-    }
-    return out;
+    return [...this.#look().bridges.values()];
   }
 
   findBridge(name: string): BridgeModel | undefined {
-    return this.bridges().find((b) => b.name === name);
+    return this.#look().bridges.get(name);
   }
 
   bridge(name: string): BridgeModel {
     const bridge = this.findBridge(name);
     if (!bridge) throw new VsctlError(`no bridge named ${name}`);
+    // A change to a bridge that is gone by then would be lost without a word.
+    bridge.row.verify('name');
     return bridge;
   }
 
@@ -60,36 +63,14 @@ export class Model {
     return bridge;
   }
 
-  /** Every port but the bridges' own (a fake bridge's is its own). */
-  ports(): PortModel[] {
-    const all = this.bridges();
-    const byVlan = new Map<string, BridgeModel>();
-    for (const b of all) if (b.fake) byVlan.set(`${b.fake.parent}/${b.fake.vlan}`, b);
-    const out: PortModel[] = [];
-    for (const bridge of all) {
-      if (bridge.fake) continue;
-      for (const row of this.store.refs(bridge.row, 'ports')) {
-        const tag = row.scalar('tag');
-        const fake = tag === undefined ? undefined : byVlan.get(`${bridge.name}/${tag}`);
-        const name = row.scalar('name')!;
-        out.push({
-          name,
-          row,
-          bridge: fake ?? bridge,
-          interfaces: this.store.refs(row, 'interfaces'),
-        });
-      }
-    }
-    return out;
+  /** The fake bridge on a VLAN of a real one. */
+  child(parent: BridgeModel, vlan: number): BridgeModel | undefined {
+    return this.bridges().find(({ fake }) => fake?.parent === parent.name && fake.vlan === vlan);
   }
 
-  /** Ports of one bridge without its own local port. */
-  portsOf(bridge: BridgeModel): PortModel[] {
-    return this.ports().filter((p) => p.bridge.name === bridge.name && p.name !== bridge.name);
-  }
-
+  /** Not the local port of a bridge. */
   findPort(name: string): PortModel | undefined {
-    return this.ports().find((p) => p.name === name);
+    return this.#look().ports.get(name);
   }
 
   port(name: string): PortModel {
@@ -98,17 +79,25 @@ export class Model {
     return port;
   }
 
-  findInterface(name: string): { row: StoredRow; port: PortModel } | undefined {
-    for (const port of this.ports()) {
-      for (const row of port.interfaces) if (row.scalar('name') === name) return { row, port };
-    }
-    return undefined;
+  findInterface(name: string): InterfaceModel | undefined {
+    return this.#look().interfaces.get(name);
+  }
+
+  interface(name: string): InterfaceModel {
+    const found = this.findInterface(name);
+    if (!found || this.findBridge(name)) throw new VsctlError(`no interface named ${name}`);
+    return found;
+  }
+
+  /** Those of the local port, too, but the bridge's own. */
+  interfacesOf(bridge: BridgeModel): InterfaceModel[] {
+    const all = [...this.#look().interfaces.values()];
+    return all.filter(({ name, port }) => port.bridge === bridge && name !== bridge.name);
   }
 
   /** Refuses a name that a bridge, port or interface has. */
   checkFree(name: string, refusal: string): void {
-    const bridge = this.findBridge(name);
-    if (bridge) {
+    if (this.findBridge(name)) {
       throw new VsctlError(`${refusal} because a bridge named ${name} already exists`);
     }
     const port = this.findPort(name);
@@ -117,63 +106,177 @@ export class Model {
         `${refusal} because a port named ${name} already exists on bridge ${port.bridge.name}`,
       );
     }
-    const iface = this.findInterface(name);
-    if (iface) {
+    const found = this.findInterface(name);
+    if (found) {
       throw new VsctlError(
-        `${refusal} because an interface named ${name} already exists on bridge ${iface.port.bridge.name}`,
+        `${refusal} because an interface named ${name} already exists on bridge ${found.port.bridge.name}`,
       );
     }
+    for (const table of ['Bridge', 'Port', 'Interface']) this.#staysFree(table, name);
   }
 
-  addInterface(name: string, type = ''): StoredRow {
+  addInterface(name: string, type = ''): Row {
     const row = this.store.insert('Interface');
     row.set('name', { keys: [name] });
     if (type !== '') row.set('type', { keys: [type] });
     return row;
   }
 
-  addPort(bridge: StoredRow, name: string, interfaces: readonly StoredRow[]): StoredRow {
+  addPort(bridge: Row, name: string, interfaces: readonly Row[]): Row {
     const row = this.store.insert('Port');
     row.set('name', { keys: [name] });
     row.set('interfaces', { keys: interfaces.map((i) => i.uuid).sort() });
-    bridge.addKey('ports', row.uuid);
+    bridge.insert('ports', { keys: [row.uuid] });
+    this.#ownChange = true;
     return row;
   }
 
-  addBridge(name: string): StoredRow {
+  addBridge(name: string): Row {
     const row = this.store.insert('Bridge');
     row.set('name', { keys: [name] });
     this.addPort(row, name, [this.addInterface(name, 'internal')]);
-    this.root.addKey('bridges', row.uuid);
+    this.root.insert('bridges', { keys: [row.uuid] });
     return row;
   }
 
-  deletePort(port: PortModel): void {
-    this.#removePortRow(port.bridge.row, port.row);
+  addBondInterface(port: PortModel, name: string): void {
+    const keys = [...port.row.get('interfaces').keys, this.addInterface(name).uuid].sort();
+    port.row.verify('interfaces');
+    port.row.set('interfaces', { keys });
+    this.#ownChange = true;
+  }
+
+  deleteInterface({ row, port }: InterfaceModel): void {
+    const keys = port.row.get('interfaces').keys.filter((k) => k !== row.uuid);
+    port.row.verify('interfaces');
+    port.row.set('interfaces', { keys });
+    this.store.delete(row);
+    this.#ownChange = true;
+  }
+
+  deletePort({ row, bridge }: PortModel): void {
+    bridge.row.verify('name');
+    this.#deletePortRow(bridge.row, row);
   }
 
   deleteBridge(bridge: BridgeModel): void {
-    for (const b of this.bridges()) {
-      if (bridge.fake === undefined && b.fake?.parent === bridge.name) this.deleteBridge(b);
+    if (bridge.fake) {
+      for (const port of bridge.ports) this.deletePort(port);
+      this.#deletePortRow(bridge.row, bridge.fake.port);
+      return;
     }
-    for (const port of this.portsOf(bridge)) this.deletePort(port);
-    if (bridge.fake) this.#removePortRow(bridge.row, bridge.fake.port);
-    else {
-      for (const port of this.store.refs(bridge.row, 'ports'))
-        this.#removePortRow(bridge.row, port);
-      this.root.removeKey('bridges', bridge.row.uuid);
-      this.store.delete(bridge.row);
+    for (const port of this.store.refs(bridge.row, 'ports')) {
+      this.#deletePortRow(bridge.row, port);
     }
+    this.root.remove('bridges', [bridge.row.uuid]);
+    this.store.delete(bridge.row);
+    this.#ownChange = true;
   }
 
-  #removePortRow(bridge: StoredRow, port: StoredRow): void {
-    bridge.removeKey('ports', port.uuid);
-    for (const iface of this.store.refs(port, 'interfaces')) this.store.delete(iface);
+  #deletePortRow(bridge: Row, port: Row): void {
+    bridge.remove('ports', [port.uuid]);
+    for (const row of this.store.refs(port, 'interfaces')) this.store.delete(row);
     this.store.delete(port);
+    this.#ownChange = true;
+  }
+
+  /** Somebody else may make such a row meanwhile: then it is all looked at again. */
+  #staysFree(table: string, name: string): void {
+    for (const row of this.store.everything()) {
+      if (row.table.name === table && row.scalar('name') === name) return;
+    }
+    this.store.absent.push({ table, name });
+  }
+
+  #look(): Names {
+    if (this.#names && this.#version === this.store.version) return this.#names;
+    const warn = this.#names && this.#ownChange ? () => {} : this.#warn;
+    this.#version = this.store.version;
+    this.#ownChange = false;
+    this.#names = new Names(this.store, warn).read(this.root);
+    return this.#names;
   }
 }
 
-function fakeVlan(port: StoredRow): number | undefined {
+/** One look at the rows; what should not be is warned of and left out. */
+class Names {
+  readonly bridges = new Map<string, BridgeModel>();
+  readonly ports = new Map<string, PortModel>();
+  readonly interfaces = new Map<string, InterfaceModel>();
+  readonly #store: Store;
+  readonly #warn: (text: string) => void;
+
+  constructor(store: Store, warn: (text: string) => void) {
+    this.#store = store;
+    this.#warn = warn;
+  }
+
+  read(root: Row): this {
+    const rows = this.#store.refs(root, 'bridges').filter((row) => row.scalar('name') !== '');
+    const byVlan = new Map(rows.map((row) => [row, this.#readBridge(row)] as const));
+    for (const row of rows) this.#readPorts(row, byVlan.get(row)!);
+    return this;
+  }
+
+  /** Returns its fake bridges. */
+  #readBridge(row: Row): Map<number, BridgeModel> {
+    const name = row.scalar('name')!;
+    this.bridges.set(name, { name, row, ports: [] });
+    const byVlan = new Map<number, BridgeModel>();
+    for (const port of this.#store.refs(row, 'ports')) {
+      const vlan = fakeVlan(port);
+      if (vlan === undefined) continue;
+      const fake: BridgeModel = {
+        name: port.scalar('name')!,
+        row,
+        fake: { port, vlan, parent: name },
+        ports: [],
+      };
+      const other = byVlan.get(vlan);
+      if (other) {
+        this.#warn(
+          `${name}: bridge has multiple VLAN bridges (${other.name} and ${fake.name}) for VLAN ${vlan}, but only one is allowed`,
+        );
+      } else byVlan.set(vlan, fake);
+      this.bridges.set(fake.name, fake);
+    }
+    return byVlan;
+  }
+
+  #readPorts(bridgeRow: Row, byVlan: ReadonlyMap<number, BridgeModel>): void {
+    const real = this.bridges.get(bridgeRow.scalar('name')!)!;
+    for (const row of this.#store.refs(bridgeRow, 'ports')) {
+      const name = row.scalar('name')!;
+      const other = this.ports.get(name);
+      if (other) {
+        this.#warn(`${name}: port is in multiple bridges (${other.bridge.name} and ${real.name})`);
+        continue;
+      }
+      const tag = row.scalar('tag');
+      const bridge = (tag === undefined ? undefined : byVlan.get(Number(tag))) ?? real;
+      const port: PortModel = { name, row, bridge, interfaces: [] };
+      this.ports.set(name, port);
+      if (name !== bridge.name && fakeVlan(row) === undefined) bridge.ports.push(port);
+      this.#readInterfaces(port);
+    }
+  }
+
+  #readInterfaces(port: PortModel): void {
+    for (const row of this.#store.refs(port.row, 'interfaces')) {
+      const name = row.scalar('name')!;
+      const other = this.interfaces.get(name);
+      if (other) {
+        this.#warn(`${name}: interface is in multiple ports (${other.port.name} and ${port.name})`);
+        continue;
+      }
+      const found: InterfaceModel = { name, row, port };
+      this.interfaces.set(name, found);
+      port.interfaces.push(found);
+    }
+  }
+}
+
+function fakeVlan(port: Row): number | undefined {
   if (port.scalar('fake_bridge') !== 'true') return undefined;
   const tag = port.scalar('tag');
   return tag === undefined ? undefined : Number(tag);

@@ -1,293 +1,232 @@
-/** Running a parsed command line against a server, as one transaction, until it holds. */
-import { readFileSync } from 'node:fs';
-import {
-  isArray,
-  isObject,
-  type Json,
-  parseSchema,
-  type RpcConnection,
-  vswitchSchema,
-} from '@heddle/ovsdb';
-import { dirs, vlog } from '@heddle/runtime';
-import { type Invocation, NotYet, type Wants } from './command.ts';
+/** Running a command line against a server, as one transaction, until it holds. */
+import type { RpcConnection } from '@heddle/ovsdb/idl/rpc';
+import { isArray, isObject, type Json, printSortedJson } from '@heddle/ovsdb/notation/index';
+import { TablePrinter } from '../table/table.ts';
+import { type Given, type Invocation, NotYet } from './command.ts';
 import { VsctlError } from './errors.ts';
 import { Model } from './model.ts';
-import type { ParsedCommand, Settings } from './parse.ts';
-import { Store, type StoredRow, type Wanted } from './store.ts';
+import { operations } from './operations.ts';
+import type { Settings } from './options.ts';
+import { SCHEMA } from './schema.ts';
+import { type Row, Store, type Wanted } from './store.ts';
+import { Symbols } from './symbols.ts';
+import type { Watch } from './watch.ts';
 
-const SCHEMA = parseSchema(vswitchSchema as unknown as Json);
+const DATABASE = 'Open_vSwitch';
+/** A row may be contended for: not at once again, then. */
+const CONTENDED_MS = 10;
 
-interface Outcome {
-  /** What each command printed. */
-  readonly outputs: string[];
-  readonly checkErrors: ReadonlySet<string>;
-  /** The next_cfg to wait for, when something changed. */
+export interface Log {
+  warn(module: string, text: string): void;
+}
+
+export interface Outcome {
+  /** What the commands printed, one after the other. */
+  readonly text: string;
+  readonly added: ReadonlySet<string>;
+  /** The next_cfg for the switch to reach, when something changed. */
   readonly nextCfg: number | undefined;
 }
 
-export class Session {
-  readonly #connection: RpcConnection;
-  readonly #settings: Settings;
-  readonly #argv: readonly string[];
-  #columns: Map<string, Set<string>> | undefined;
+/** What one run of the commands is about. */
+interface Attempt {
+  readonly store: Store;
+  readonly model: Model;
+  readonly symbols: Symbols;
+  readonly added: Set<string>;
+  readonly printer: TablePrinter;
+  readonly outputs: string[];
+  /** New rows whose uuid is a command's output. */
+  readonly created: Map<Row, number>;
+}
 
-  constructor(connection: RpcConnection, settings: Settings, argv: readonly string[]) {
-    this.#connection = connection;
+/** Checks the commands, without a server, and returns what to fetch from one. */
+export function prepare(commands: readonly Given[], log: Log): Wanted {
+  const wanted: Wanted = new Map([['Open_vSwitch', new Set<string>()]]);
+  const want = (table: string, columns?: readonly string[]): void => {
+    const known = wanted.get(table) ?? new Set();
+    for (const column of columns ?? SCHEMA.tables.get(table)!.columns.keys()) known.add(column);
+    wanted.set(table, known);
+  };
+  for (const given of commands) {
+    given.command.prepare({ ...given, want, warn: log.warn });
+  }
+  return wanted;
+}
+
+export class Session {
+  readonly #rpc: RpcConnection;
+  readonly #settings: Settings;
+  readonly #comment: string;
+  readonly #watch: Watch;
+  readonly #log: Log;
+  readonly #lacking = new Set<string>();
+
+  constructor(rpc: RpcConnection, settings: Settings, comment: string, watch: Watch, log: Log) {
+    this.#rpc = rpc;
     this.#settings = settings;
-    this.#argv = argv;
+    this.#comment = comment;
+    this.#watch = watch;
+    this.#log = log;
   }
 
-  /** Runs until the transaction holds; then waits for the switch to follow. */
-  async run(commands: readonly ParsedCommand[]): Promise<string[]> {
+  async run(commands: readonly Given[], wanted: Wanted): Promise<Outcome> {
     for (;;) {
-      const outcome = await this.#attempt(commands);
-      if (outcome === 'try-again') continue;
-      if (outcome.nextCfg !== undefined && this.#settings.wait) {
-        await this.#waitForSwitch(outcome.nextCfg);
-        this.pendingErrors = await this.#setUpErrors(outcome.checkErrors);
-      }
-      return outcome.outputs;
+      const outcome = await this.#attempt(commands, wanted);
+      if (outcome !== 'try again') return outcome;
+      await new Promise((resolve) => setTimeout(resolve, CONTENDED_MS));
     }
   }
 
-  /** What went wrong with interfaces that were added; to print after the output. */
-  pendingErrors: string[] = [];
-
-  async #attempt(commands: readonly ParsedCommand[]): Promise<Outcome | 'try-again'> {
-    const wanted = await this.#wanted(commands);
-    const store = new Store(SCHEMA);
-    store.load(wanted, await this.#transact(Store.selects(wanted)));
-    const model = new Model(store);
-    const outputs: string[] = [];
-    const symbols = new Map<string, StoredRow>();
-    const checkErrors = new Set<string>();
-    predeclare(commands, store, symbols);
+  async #attempt(commands: readonly Given[], wanted: Wanted): Promise<Outcome | 'try again'> {
+    const store = await this.#fetch(wanted);
+    const attempt: Attempt = {
+      store,
+      model: new Model(store, (text) => this.#log.warn('vsctl', text)),
+      symbols: new Symbols(),
+      added: new Set(),
+      printer: new TablePrinter(this.#settings.style),
+      outputs: [],
+      created: new Map(),
+    };
     try {
-      for (const parsed of commands) {
-        let text = '';
-        parsed.command.run(
-          this.#invocation(parsed, { store, model, symbols, checkErrors }, (t) => {
-            text += t;
-          }),
-        );
-        outputs.push(text);
+      for (const given of commands) {
+        this.#runCommand(given, given === commands.at(-1), attempt);
       }
     } catch (error) {
       if (!(error instanceof NotYet)) throw error;
-      await this.#change([...wanted.keys()]);
-      return 'try-again';
+      await this.#watch.change([...wanted.keys()]);
+      return 'try again';
     }
-    return this.#commit(store, model, outputs, checkErrors, commands);
+    attempt.symbols.check((text) => this.#log.warn('vsctl', text));
+    return this.#commit(attempt);
   }
 
-  #invocation(
-    { args, options, text, command }: ParsedCommand,
-    shared: Pick<Invocation, 'store' | 'model' | 'symbols' | 'checkErrors'>,
-    print: (text: string) => void,
-  ): Invocation {
-    const format =
-      this.#settings.format ??
-      (command.name === 'list' || command.name === 'find' ? 'list' : 'table');
-    return {
-      ...shared,
-      args,
-      text,
-      display: { ...this.#settings.display, format },
+  #runCommand(given: Given, isLast: boolean, attempt: Attempt): void {
+    const { command, options } = given;
+    const at = attempt.outputs.push('') - 1;
+    let isTable = false;
+    const cmd: Invocation = {
+      ...given,
+      ...attempt,
+      isLast,
       has: (option) => options.has(option),
-      value: (option) => options.get(option),
-      print,
-      warn: (text) => vlog.module('db_ctl_base').warn(text),
+      print: (text) => {
+        attempt.outputs[at] += text;
+      },
+      printTable: (table) => {
+        isTable = true;
+        attempt.outputs[at] += attempt.printer.format(table);
+      },
+      created: (row) => void attempt.created.set(row, at),
+      warn: this.#log.warn,
     };
+    command.run(cmd);
+    if (this.#settings.oneline && !isTable) {
+      attempt.outputs[at] = oneLine(attempt.outputs[at]!);
+    }
   }
 
-  async #commit(
-    store: Store,
-    model: Model,
-    outputs: string[],
-    checkErrors: ReadonlySet<string>,
-    commands: readonly ParsedCommand[],
-  ): Promise<Outcome | 'try-again'> {
-    const { ops, inserted } = store.operations();
-    const done = { outputs, checkErrors };
-    if (ops.length === 0 || this.#settings.dryRun) return { ...done, nextCfg: undefined };
-    const root = model.root;
+  async #commit(attempt: Attempt): Promise<Outcome | 'try again'> {
+    const { store, model, outputs, added } = attempt;
+    const { ops, inserted } = operations(store);
+    if (ops.length === 0) return { text: outputs.join(''), added, nextCfg: undefined };
+    const { root } = model;
     const where = root.isNew ? [] : [['_uuid', '==', ['uuid', root.uuid]]];
-    const cfgAt = ops.length + 1;
+    const nextCfgAt = ops.length + 1;
     if (this.#settings.wait) {
       ops.push({ op: 'mutate', table: 'Open_vSwitch', where, mutations: [['next_cfg', '+=', 1]] });
       ops.push({ op: 'select', table: 'Open_vSwitch', where, columns: ['next_cfg'] });
     }
-    ops.push({ op: 'comment', comment: this.#comment(commands) });
-    const results = await this.#transact(ops, true);
-    if (results === 'try-again') return 'try-again';
-    for (const [at, row] of inserted) replaceUuid(outputs, row.uuid, results[at]);
-    const cfg = results[cfgAt];
-    const rows = isObject(cfg) && isArray(cfg['rows']) ? cfg['rows'] : [];
-    const nextCfg =
-      this.#settings.wait && isObject(rows[0]) ? Number(rows[0]['next_cfg']) : undefined;
-    return { ...done, nextCfg };
+    ops.push({ op: 'comment', comment: this.#comment });
+    if (this.#settings.dryRun) ops.push({ op: 'abort' });
+    const reply = await this.#transact(ops);
+    const failed = errorIn(reply);
+    if (failed?.['error'] === 'timed out') return 'try again';
+    if (failed?.['error'] === 'aborted')
+      return { text: outputs.join(''), added, nextCfg: undefined };
+    if (failed) {
+      const text = `transaction error: ${printSortedJson(failed)}`;
+      this.#log.warn('ovsdb_idl', text);
+      throw new VsctlError(text);
+    }
+    if (this.#settings.wait) this.#checkCounted(reply[nextCfgAt - 1]);
+    for (const [i, row] of inserted) {
+      const at = attempt.created.get(row);
+      if (at !== undefined) outputs[at] = outputs[at]!.replace(row.uuid, uuidIn(reply[i]));
+    }
+    const nextCfg = this.#settings.wait ? nextCfgIn(reply[nextCfgAt]) : undefined;
+    return { text: outputs.join(''), added, nextCfg };
   }
 
-  async #transact(ops: readonly Json[]): Promise<readonly Json[]>;
-  async #transact(ops: readonly Json[], guarded: true): Promise<readonly Json[] | 'try-again'>;
-  async #transact(ops: readonly Json[], guarded = false): Promise<readonly Json[] | 'try-again'> {
-    if (ops.length === 0) return [];
-    const reply = await this.#connection.request('transact', ['Open_vSwitch', ...ops]);
-    if (!isArray(reply)) throw new VsctlError('transaction error: reply is not an array');
-    for (const result of reply) {
-      if (!isObject(result) || result['error'] === undefined) continue;
-      if (guarded && result['error'] === 'timed out') return 'try-again';
-      throw new VsctlError(`transaction error: ${JSON.stringify(sortKeys(result))}`);
+  /** `next_cfg` has one row, unless the commands deleted it. */
+  #checkCounted(result: Json | undefined): void {
+    const count = isObject(result) ? result['count'] : undefined;
+    if (count === 1) return;
+    this.#log.warn('ovsdb_idl', `"mutate" reply "count" is ${String(count)} instead of 1`);
+    throw new VsctlError('transaction error: no error details available');
+  }
+
+  /** What an older server does not have is taken for its default. */
+  async #fetch(wanted: Wanted): Promise<Store> {
+    let selects = this.#available(wanted);
+    let reply = await this.#transact(Store.selects(selects));
+    if (errorIn(reply)) {
+      await this.#compareSchemas();
+      selects = this.#available(wanted);
+      reply = await this.#transact(Store.selects(selects));
     }
+    const failed = errorIn(reply);
+    if (failed) throw new VsctlError(`transaction error: ${printSortedJson(failed)}`);
+    const store = new Store(this.#lacking);
+    store.load(selects, reply);
+    return store;
+  }
+
+  #available(wanted: Wanted): Wanted {
+    if (this.#lacking.size === 0) return wanted;
+    return new Map(
+      [...wanted]
+        .filter(([table]) => !this.#lacking.has(table))
+        .map(([table, columns]) => [
+          table,
+          new Set([...columns].filter((c) => !this.#lacking.has(`${table}.${c}`))),
+        ]),
+    );
+  }
+
+  async #compareSchemas(): Promise<void> {
+    const schema = await this.#rpc.request('get_schema', [DATABASE]);
+    const tables = isObject(schema) && isObject(schema['tables']) ? schema['tables'] : {};
+    for (const [name, { columns }] of SCHEMA.tables) {
+      const table = tables[name];
+      const known = isObject(table) && isObject(table['columns']) ? table['columns'] : {};
+      if (!isObject(table)) this.#lacking.add(name);
+      for (const c of columns.keys()) if (!(c in known)) this.#lacking.add(`${name}.${c}`);
+    }
+  }
+
+  async #transact(ops: readonly Json[]): Promise<readonly Json[]> {
+    const reply = await this.#rpc.request('transact', [DATABASE, ...ops]);
+    if (!isArray(reply)) throw new VsctlError('transaction error: reply is not an array');
     return reply;
   }
-
-  /** The columns to read, less those that an older server does not have. */
-  async #wanted(commands: readonly ParsedCommand[]): Promise<Wanted> {
-    const out: Wanted = new Map([['Open_vSwitch', new Set<string>()]]);
-    for (const { command, args } of commands) {
-      const wants: Wants = command.wants(args);
-      for (const [table, columns] of Object.entries(wants)) {
-        const all = [...SCHEMA.tables.get(table)!.columns.keys()];
-        const set = out.get(table) ?? new Set();
-        for (const c of columns === 'all' ? all : columns) set.add(c);
-        out.set(table, set);
-      }
-    }
-    out.get('Open_vSwitch')!.add('bridges');
-    for (const name of ['Bridge', 'Port']) if (!out.has(name)) out.set(name, new Set(['name']));
-    this.#columns ??= await this.#serverColumns(out);
-    for (const [table, columns] of out) {
-      for (const c of columns) if (!this.#columns.get(table)?.has(c)) columns.delete(c);
-    }
-    return out;
-  }
-
-  /** Only asked for when some command reads whole tables: that is where versions differ. */
-  async #serverColumns(wanted: Wanted): Promise<Map<string, Set<string>>> {
-    const reads = [...wanted].some(([t, c]) => c.size === SCHEMA.tables.get(t)!.columns.size);
-    if (!reads) return new Map([...SCHEMA.tables].map(([n, t]) => [n, new Set(t.columns.keys())]));
-    const schema = await this.#connection.request('get_schema', ['Open_vSwitch']);
-    const tables = isObject(schema) && isObject(schema['tables']) ? schema['tables'] : {};
-    return new Map(
-      Object.entries(tables).map(([name, t]) => {
-        const columns = isObject(t) && isObject(t['columns']) ? Object.keys(t['columns']) : [];
-        return [name, new Set(columns)];
-      }),
-    );
-  }
-
-  #comment(commands: readonly ParsedCommand[]): string {
-    const given = commands.filter((c) => c.command.name === 'comment').map((c) => c.args.join(' '));
-    let parent = '';
-    try {
-      parent = readFileSync(`/proc/${process.ppid}/comm`, 'utf8').trim();
-    } catch {
-      // The parent may have gone.
-    }
-    const invoked = parent === '' ? '' : ` (invoked by ${parent})`;
-    return [...given, `ovs-vsctl${invoked}: ovs-vsctl ${this.#argv.join(' ')}`].join('\n');
-  }
-
-  async #waitForSwitch(nextCfg: number): Promise<void> {
-    const reached = (rows: Json | undefined) =>
-      isObject(rows) &&
-      Object.values(rows).some((r) => {
-        const now = isObject(r) && isObject(r['new']) ? r['new']['cur_cfg'] : undefined;
-        return typeof now === 'number' && now >= nextCfg;
-      });
-    await this.#monitorUntil({ Open_vSwitch: { columns: ['cur_cfg'] } }, (updates) =>
-      reached(updates['Open_vSwitch']),
-    );
-  }
-
-  /** Resolves at the next change of any of the tables. */
-  async #change(tables: readonly string[]): Promise<void> {
-    const requests = Object.fromEntries(tables.map((t) => [t, {}]));
-    let first = true;
-    await this.#monitorUntil(requests, () => {
-      const change = !first;
-      first = false;
-      return change;
-    });
-  }
-
-  #monitorId = 0;
-
-  async #monitorUntil(
-    requests: Json,
-    done: (updates: Record<string, Json>) => boolean,
-  ): Promise<void> {
-    const id = `wait${this.#monitorId++}`;
-    await new Promise<void>((resolve, reject) => {
-      const look = (updates: Json) => {
-        if (isObject(updates) && done(updates)) resolve();
-      };
-      this.onUpdate = (monitor, updates) => {
-        if (monitor === id) look(updates);
-      };
-      this.onClosed = () => reject(new VsctlError('database connection lost'));
-      this.#connection.request('monitor', ['Open_vSwitch', id, requests]).then(look, reject);
-    });
-    await this.#connection.request('monitor_cancel', [id]);
-  }
-
-  onUpdate: (monitor: Json, updates: Json) => void = () => {};
-  onClosed: () => void = () => {};
-
-  async #setUpErrors(names: ReadonlySet<string>): Promise<string[]> {
-    const out: string[] = [];
-    for (const name of names) {
-      const [result] = await this.#transact([
-        {
-          op: 'select',
-          table: 'Interface',
-          where: [['name', '==', name]],
-          columns: ['ofport', 'error'],
-        },
-      ]);
-      const row = isObject(result) && isArray(result['rows']) ? result['rows'][0] : undefined;
-      if (!isObject(row)) continue;
-      const { error, ofport } = row;
-      const text =
-        typeof error === 'string' && error !== '' ? `: ${error}` : ofport === -1 ? '' : undefined;
-      if (text === undefined) continue;
-      out.push(
-        `Error detected while setting up '${name}'${text}.  See ovs-vswitchd log for details.`,
-      );
-    }
-    if (out.length > 0) out.push(`The default log directory is "${dirs.logdir}".`);
-    return out;
-  }
 }
 
-/** `--id=@NAME create` may come after the command that uses the name. */
-function predeclare(
-  commands: readonly ParsedCommand[],
-  store: Store,
-  symbols: Map<string, StoredRow>,
-): void {
-  for (const { command, args, options } of commands) {
-    const id = options.get('id');
-    if (command.name !== 'create' || id === undefined || !id.startsWith('@')) continue;
-    if (symbols.has(id))
-      throw new VsctlError(`row id "${id}" may not be used with more than one "create"`);
-    const name = args[0]!.toLowerCase().replaceAll('-', '_');
-    const table =
-      [...SCHEMA.tables.keys()].find((t) => t.toLowerCase() === name) ??
-      [...SCHEMA.tables.keys()].find((t) => t.toLowerCase().startsWith(name));
-    if (table !== undefined) symbols.set(id, store.insert(table));
-  }
+function oneLine(text: string): string {
+  const escaped = text.replace(/\n$/, '').replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+  return `${escaped}\n`;
 }
 
-function replaceUuid(outputs: string[], local: string, result: Json | undefined): void {
-  const uuid = isObject(result) && isArray(result['uuid']) ? String(result['uuid'][1]) : undefined;
-  if (uuid === undefined) return;
-  outputs.forEach((text, i) => {
-    outputs[i] = text.replaceAll(local, uuid);
-  });
+function errorIn(reply: readonly Json[]): { readonly [key: string]: Json } | undefined {
+  return reply.filter((result) => isObject(result)).find((result) => 'error' in result);
 }
 
-function sortKeys(json: { readonly [k: string]: Json }): Record<string, Json> {
-  return Object.fromEntries(Object.entries(json).sort(([a], [b]) => (a < b ? -1 : 1)));
+function uuidIn(result: Json | undefined): string {
+  return isObject(result) && isArray(result['uuid']) ? String(result['uuid'][1]) : '';
+}
+
+function nextCfgIn(result: Json | undefined): number | undefined {
+  const rows = isObject(result) && isArray(result['rows']) ? result['rows'] : [];
+  return isObject(rows[0]) ? Number(rows[0]['next_cfg']) : undefined;
 }

@@ -1,125 +1,214 @@
-/** Database values as text (ovs-vsctl(8), "Database Values"). */
+/** Database values from text (ovs-vsctl(8), "Database Values"). */
+import { typeText } from '@heddle/ovsdb/engine/condition';
 import {
   type Atom,
   type BaseType,
   type ColumnType,
   checkAtom,
-  checkDatum,
   type Datum,
   integerAtom,
   isUuid,
   makeDatum,
   OvsdbError,
-} from '@heddle/ovsdb';
+} from '@heddle/ovsdb/notation/index';
 import { VsctlError } from './errors.ts';
+import { type Cursor, skipSpaces, takeToken, unexpected } from './token.ts';
 
-/** `@NAME` or a uuid, for a reference. */
-export type ResolveRef = (text: string) => string;
+/** The uuid that `@NAME` stands for, where a reference of that type is written. */
+export type ResolveSymbol = (name: string, base: BaseType) => string;
 
-interface Cursor {
-  readonly text: string;
-  at: number;
-}
+const MAX_RANGE = 4096;
 
-export function parseDatum(type: ColumnType, text: string, resolve: ResolveRef): Datum {
+/** A whole column: a set in optional brackets, a map in optional braces. */
+export function parseDatum(type: ColumnType, text: string, resolve: ResolveSymbol): Datum {
   const c: Cursor = { text, at: 0 };
   const keys: Atom[] = [];
   const values: Atom[] = [];
-  skip(c);
-  const close = { '{': '}', '[': ']' }[text[c.at] ?? ''];
-  if (close !== undefined) c.at++;
-  for (skip(c); c.at < text.length && text[c.at] !== close; skip(c)) {
+  const [open, close] = type.value ? ['{', '}'] : ['[', ']'];
+  skipSpaces(c);
+  if (c.at === text.length) {
+    throw new VsctlError(
+      `use "${open}${close}" to specify the empty ${type.value ? 'map' : 'set'}`,
+    );
+  }
+  const enclosed = text[c.at] === open;
+  if (enclosed) c.at++;
+  skipSpaces(c);
+  while (c.at < text.length && !(enclosed && text[c.at] === close)) {
+    parseElement(c, type, keys, values, resolve);
+    skipSpaces(c);
     if (text[c.at] === ',') {
       c.at++;
+      skipSpaces(c);
+    }
+  }
+  if (enclosed) finish(c, close!);
+  checkCount(type, keys.length, text);
+  const datum = type.value ? makeDatum(keys, values) : makeDatum(keys);
+  if (datum.keys.length !== keys.length) {
+    const what = type.value ? 'map contains duplicate key' : 'set contains duplicate value';
+    throw new VsctlError(`${text}: ${what}`);
+  }
+  return datum;
+}
+
+function finish(c: Cursor, close: string): void {
+  if (c.at === c.text.length) {
+    throw new VsctlError(`${c.text}: missing "${close}" at end of data`);
+  }
+  c.at++;
+  skipSpaces(c);
+  if (c.at < c.text.length) {
+    throw new VsctlError(`${c.text}: trailing garbage after "${close}"`);
+  }
+}
+
+function checkCount({ value, min, max }: ColumnType, n: number, text: string): void {
+  const what = value ? 'pair(s)' : 'value(s)';
+  if (n < min) {
+    throw new VsctlError(`${text}: ${n} ${what} specified but the minimum number is ${min}`);
+  }
+  if (n > max) {
+    throw new VsctlError(`${text}: ${n} ${what} specified but the maximum number is ${max}`);
+  }
+}
+
+function parseElement(
+  c: Cursor,
+  type: ColumnType,
+  keys: Atom[],
+  values: Atom[],
+  resolve: ResolveSymbol,
+): void {
+  const start = c.at;
+  const word = takeToken(c);
+  if (word === '') {
+    throw unexpected(c, `${c.text}: unexpected "`, `" parsing ${typeText(type)}`);
+  }
+  if (!type.value) {
+    keys.push(...parseRange(type.key, word, resolve));
+    return;
+  }
+  const key = parseAtom(type.key, word, resolve);
+  skipSpaces(c);
+  if (c.text[c.at] !== '=') {
+    throw unexpected(c, `${c.text.slice(start)}: syntax error at "`, '" expecting "="');
+  }
+  c.at++;
+  skipSpaces(c);
+  keys.push(key);
+  values.push(parseAtom(type.value, takeToken(c), resolve));
+}
+
+/** `FIRST-LAST` among integers stands for all of them. */
+function parseRange(base: BaseType, word: string, resolve: ResolveSymbol): Atom[] {
+  const m = base.type === 'integer' ? /^([-+]?\d+)-([-+]?\d+)$/.exec(word) : null;
+  if (!m) return [parseAtom(base, word, resolve)];
+  const [first, last] = [toInteger(m[1]!), toInteger(m[2]!)];
+  if (first === undefined || last === undefined) throw notAnInteger(word);
+  if (last < first) {
+    throw new VsctlError(`"${word}" is not a valid range. Range end cannot be before start.`);
+  }
+  if (BigInt(last) - BigInt(first) >= MAX_RANGE) {
+    throw new VsctlError(
+      `constraint violation: Range "${word}" is too big. Maximum allowed size is ${MAX_RANGE}.`,
+    );
+  }
+  checked(base, first);
+  checked(base, last);
+  const size = Number(BigInt(last) - BigInt(first)) + 1;
+  return Array.from({ length: size }, (_, i) => integerAtom(BigInt(first) + BigInt(i)));
+}
+
+/** One atom, which takes up the whole text. */
+export function parseAtom(base: BaseType, text: string, resolve: ResolveSymbol): Atom {
+  switch (base.type) {
+    case 'integer': {
+      const atom = toInteger(text);
+      if (atom === undefined) throw notAnInteger(text);
+      return checked(base, atom);
+    }
+    case 'real':
+      if (!/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text)) {
+        throw new VsctlError(`"${text}" is not a valid real number`);
+      }
+      return checked(base, Number(text));
+    case 'boolean':
+      if (['true', 'yes', 'on', '1'].includes(text)) return checked(base, true);
+      if (['false', 'no', 'off', '0'].includes(text)) return checked(base, false);
+      throw new VsctlError(`"${text}" is not a valid boolean (use "true" or "false")`);
+    case 'string':
+      return checked(base, parseString(text));
+    case 'uuid':
+      if (text.startsWith('@')) return resolve(text, base);
+      if (!isUuid(text)) throw new VsctlError(`"${text}" is not a valid UUID`);
+      return text.toLowerCase();
+  }
+}
+
+function notAnInteger(text: string): VsctlError {
+  return new VsctlError(`"${text}" is not a valid integer or range`);
+}
+
+function toInteger(text: string): Atom | undefined {
+  if (!/^\s*[-+]?\d+$/.test(text)) return undefined;
+  try {
+    return integerAtom(BigInt(text.trim().replace('+', '')));
+  } catch {
+    return undefined;
+  }
+}
+
+function parseString(text: string): string {
+  if (text === '') {
+    throw new VsctlError(
+      'An empty string is not valid as input; use "" to represent the empty string',
+    );
+  }
+  if (!text.startsWith('"')) return text;
+  if (text.length < 2 || !text.endsWith('"')) {
+    throw new VsctlError(`${text}: missing quote at end of quoted string`);
+  }
+  return unquote(text);
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  ...{ '"': '"', '\\': '\\', '/': '/', b: '\b' },
+  ...{ f: '\f', n: '\n', r: '\r', t: '\t' },
+};
+
+/** The syntax is JSON's, as far as that goes: other characters need no escape. */
+function unquote(quoted: string): string {
+  const text = quoted.slice(1, -1);
+  let out = '';
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] !== '\\') {
+      out += text[at];
       continue;
     }
-    keys.push(parseAtom(type.key, token(c, type.value !== undefined), resolve));
-    if (type.value) {
-      skip(c);
-      if (text[c.at] !== '=')
-        throw new VsctlError(`${text}: syntax error at "${text.slice(c.at)}" expecting "="`);
-      c.at++;
-      values.push(parseAtom(type.value, token(c, false), resolve));
+    const letter = text[++at];
+    if (letter === undefined) {
+      throw new VsctlError(`${quoted}: quoted string may not end with backslash`);
     }
+    if (letter === 'u') {
+      const hex = /^[0-9a-fA-F]{4}/.exec(text.slice(at + 1))?.[0];
+      if (hex === undefined) throw new VsctlError(`${quoted}: malformed \\u escape`);
+      out += String.fromCharCode(Number.parseInt(hex, 16));
+      at += 4;
+      continue;
+    }
+    if (ESCAPES[letter] === undefined) throw new VsctlError(`${quoted}: bad escape \\${letter}`);
+    out += ESCAPES[letter];
   }
-  if (close !== undefined && text[c.at] !== close) {
-    throw new VsctlError(`${text}: missing "${close}" at end`);
-  }
-  const datum = type.value ? makeDatum(keys, values) : makeDatum(keys);
-  return checked(() => checkDatum(type, datum), datum);
+  return out;
 }
 
-/** One atom, with or without quotes. */
-export function parseAtomText(base: BaseType, text: string, resolve: ResolveRef): Atom {
-  const c: Cursor = { text, at: 0 };
-  const t = text.startsWith('"') ? token(c, false) : { text, quoted: false };
-  return parseAtom(base, t, resolve);
-}
-
-function parseAtom(
-  base: BaseType,
-  t: { text: string; quoted: boolean },
-  resolve: ResolveRef,
-): Atom {
-  const { text } = t;
-  let atom: Atom;
-  switch (base.type) {
-    case 'integer':
-      if (!/^[-+]?\d+$/.test(text))
-        throw new VsctlError(`"${text}" is not a valid integer or range`);
-      atom = integerAtom(BigInt(text));
-      break;
-    case 'real':
-      if (text.trim() === '' || !Number.isFinite(Number(text)))
-        throw new VsctlError(`"${text}" is not a valid real number`);
-      atom = Number(text);
-      break;
-    case 'boolean':
-      if (['true', 'yes', 'on', '1'].includes(text)) atom = true;
-      else if (['false', 'no', 'off', '0'].includes(text)) atom = false;
-      else throw new VsctlError(`"${text}" is not a valid boolean (use "true" or "false")`);
-      break;
-    case 'uuid':
-      atom = isUuid(text) ? text.toLowerCase() : resolve(text);
-      break;
-    default:
-      if (text === '' && !t.quoted)
-        throw new VsctlError(
-          'An empty string is not valid as input; use "" to represent the empty string',
-        );
-      atom = text;
-  }
-  return checked(() => checkAtom(base, atom), atom);
-}
-
-function checked<T>(check: () => void, value: T): T {
+function checked(base: BaseType, atom: Atom): Atom {
   try {
-    check();
+    checkAtom(base, atom);
   } catch (error) {
-    if (error instanceof OvsdbError)
-      throw new VsctlError(`${error.error}: ${error.details ?? ''}`.replace(/: $/, ''));
-    throw error;
+    if (!(error instanceof OvsdbError)) throw error;
+    throw new VsctlError(`${error.error}: ${error.details ?? ''}`);
   }
-  return value;
-}
-
-function skip(c: Cursor): void {
-  while (/\s/.test(c.text[c.at] ?? '')) c.at++;
-}
-
-function token(c: Cursor, isKey: boolean): { text: string; quoted: boolean } {
-  skip(c);
-  if (c.text[c.at] === '"') {
-    const m = /"(?:[^"\\]|\\.)*"/y;
-    m.lastIndex = c.at;
-    const found = m.exec(c.text);
-    if (!found) throw new VsctlError(`${c.text}: missing closing quote`);
-    c.at += found[0].length;
-    return { text: JSON.parse(found[0]) as string, quoted: true };
-  }
-  const start = c.at;
-  const end = isKey ? /[,\]}=\s]/ : /[,\]}\s]/;
-  while (c.at < c.text.length && !end.test(c.text[c.at]!)) c.at++;
-  if (start === c.at) throw new VsctlError(`${c.text}: unexpected "${c.text[c.at] ?? ''}"`);
-  return { text: c.text.slice(start, c.at), quoted: false };
+  return atom;
 }

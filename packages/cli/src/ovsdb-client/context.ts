@@ -109,7 +109,8 @@ class Relay {
   });
 }
 
-function reasonOf(error: unknown): string {
+/** Why a connection could not be opened, in the system's words. */
+export function reasonOf(error: unknown): string {
   if (error instanceof Error && !('code' in error) && error.message.endsWith('connection method')) {
     return strerror('EAFNOSUPPORT');
   }
