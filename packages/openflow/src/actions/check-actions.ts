@@ -50,7 +50,9 @@ export function checkActionsProtocols(
   protocols: Protocols = OFPUTIL_P_ANY,
 ): CheckedActions {
   const check = new ActionCheck(context, protocols);
-  return { actions: check.list(acts), protocols: check.protocols };
+  const actions = check.list(acts);
+  if (check.protocols === 0) throw new OfpError('OFPBAC_MATCH_INCONSISTENT');
+  return { actions, protocols: check.protocols };
 }
 
 export function checkSource(subfield: Subfield, match: Match): void {
@@ -213,13 +215,12 @@ class ActionCheck {
     if (!fieldPrerequisitesMet(field, this.#match)) {
       throw new OfpError('OFPBAC_MATCH_INCONSISTENT');
     }
-    if (field.readOnly) throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
     if (field.name === 'vlan_tci') {
       const { key } = this.#own();
       const bits = Number(mask);
       key.vlanTci0 = (key.vlanTci0 & ~bits) | (Number(value) & bits);
     } else if (field.name === 'vlan_vid' && !this.#hasVlan) {
-      this.#inconsistent();
+      throw new OfpError('OFPBAC_MATCH_INCONSISTENT');
     }
     return act;
   }
@@ -272,7 +273,7 @@ class ActionCheck {
         if (!isVariable(act.field)) throw new OfpError('OFPBAC_BAD_ARGUMENT');
         return act;
       case 'fin_timeout':
-        this.#require(this.#isIp && this.#match.key.nwProto === 6);
+        this.#require(this.#match.key.nwProto === 6);
         return act;
       default:
         return this.#control(act);
@@ -344,7 +345,7 @@ class ActionCheck {
   #gotoTable(table: number): void {
     const { tableId, nTables } = this.#context;
     if ((tableId !== 255 && table <= tableId) || (nTables !== 255 && table >= nTables)) {
-      throw new OfpError('OFPBRC_BAD_TABLE_ID');
+      throw new OfpError('OFPBIC_BAD_TABLE_ID');
     }
   }
 }

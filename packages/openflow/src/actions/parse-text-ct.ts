@@ -48,7 +48,6 @@ function parseCt(c: TextContext, value: string, nested: ParseNested): void {
     }
   }
   if (force && !commit) fail('"force" flag requires "commit" flag.');
-  for (const act of exec) checkNested(act);
   const act: CtAction = {
     type: 'ct',
     commit,
@@ -64,16 +63,6 @@ function parseCt(c: TextContext, value: string, nested: ParseNested): void {
 function parseZone(text: string): number | Subfield {
   const number = text.startsWith('-') ? undefined : parseInteger(text);
   return number !== undefined && number <= 0xffffn ? Number(number) : parseSubfield(text);
-}
-
-/** Only the connection's mark and label may be set. */
-function checkNested(act: OfpAct): void {
-  const field =
-    act.type === 'set_field' ? act.set.field : act.type === 'move' ? act.dst.field : undefined;
-  if (!field) fail(`ct action doesn't support nested action ${act.type}`);
-  if (field.name !== 'ct_mark' && field.name !== 'ct_label') {
-    fail(`ct action doesn't support nested modification of ${field.name}`);
-  }
 }
 
 function parseNat(text: string): NatAction {

@@ -32,6 +32,10 @@ function parseSetField(c: TextContext, text: string): void {
   const field = fieldByName(name);
   if (!field) fail(`${name} is not a valid OXM field name`);
   if (field.readOnly) fail(`${field.name} is read-only`);
+  const { format } = field;
+  if (arrow === 0 && (format === 'decimal' || format === 'hexadecimal')) {
+    fail(`: bad syntax for ${field.name} value`);
+  }
   const { value, mask } = parseFieldText(field, text.slice(0, arrow), c.options.ports);
   const size = field.width >> 3;
   const exact = mask.every((b) => b === 0xff);

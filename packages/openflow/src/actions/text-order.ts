@@ -16,6 +16,7 @@ const ORDER = [
 /** Throws HeddleError for a list that no flow may have. */
 export function checkTextOrder(acts: readonly OfpAct[], outer: Outer): void {
   checkConjunctions(acts);
+  for (const act of acts) checkConnectionFields(act, outer);
   let last = -1;
   for (const act of acts) {
     const instruction = instructionOf(act);
@@ -36,6 +37,19 @@ export function checkTextOrder(acts: readonly OfpAct[], outer: Outer): void {
     }
     last = at;
   }
+}
+
+/** A connection's mark and label are set within ct, and nothing else is. */
+function checkConnectionFields(act: OfpAct, outer: Outer): void {
+  const field =
+    act.type === 'set_field' ? act.set.field : act.type === 'move' ? act.dst.field : undefined;
+  const ofConnection = field?.name === 'ct_mark' || field?.name === 'ct_label';
+  if (outer !== 'ct') {
+    if (ofConnection) fail('cannot set CT fields outside of ct action');
+    return;
+  }
+  if (!field) fail(`ct action doesn't support nested action ${act.type}`);
+  if (!ofConnection) fail(`ct action doesn't support nested modification of ${field.name}`);
 }
 
 /** Flows with conjunctions do nothing else: they only select others. */

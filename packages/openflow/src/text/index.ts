@@ -1,0 +1,6 @@
+export {
+  type FlowTextOptions,
+  type ParsedFlowMod,
+  parseFlowMod,
+  parseFlowModLine,
+} from './flow-text.ts';
