@@ -56,6 +56,7 @@ export class Bridge {
       backer.udpif.macChanged(this.ofproto, vlan, mac),
     );
     this.ofproto = new Ofproto(row.name, macs);
+    this.ofproto.hasQdiscs = backer.dpif.type === 'system';
     this.dpif = new OfprotoDpif(this.ofproto, {
       backer,
       clock,

@@ -123,6 +123,8 @@ export class Ofproto {
   /** A controller of OpenFlow 1.0 to 1.2 wants what no flow matches. */
   wantsPacketInOnMiss = false;
   hasControllers = false;
+  /** A queue is class `queue + 1` of the root qdisc, 1:0: the kernel's datapath. */
+  hasQdiscs = false;
   /** Puts a flow into the tables that `learn` has made; set by who has the tables in hand. */
   learnFlow: (flowMod: FlowMod, limit: number) => void = () => {};
 
@@ -142,9 +144,9 @@ export class Ofproto {
     return true;
   }
 
-  /** The packet priority that stands for a queue: class `queue + 1` of the root qdisc, 1:0. */
+  /** The packet priority that stands for a queue. */
   queuePriority(queue: number): number {
-    return 0x1_0000 | ((queue + 1) & 0xffff);
+    return this.hasQdiscs ? 0x1_0000 | ((queue + 1) & 0xffff) : queue;
   }
 
   /** Number of a meter in datapath actions. */

@@ -12,7 +12,7 @@ import { outputAction, outputTo } from './xlate-output.ts';
 import { isHeaderAction, xlateHeaderAction } from './xlate-set.ts';
 import { lookAtSubfield, subfieldGet, subfieldSet } from './xlate-subfield.ts';
 import { xlateTable } from './xlate-table.ts';
-import { actionText } from './xlate-text.ts';
+import { actionsText, actionText } from './xlate-text.ts';
 
 const CURRENT_TABLE = 255;
 
@@ -96,6 +96,8 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
       return;
     case 'write_actions':
       for (const a of act.actions) ctx.actionSet.push(a);
+      if (ctx.isTracing)
+        ctx.trace('detail', `action set is: ${actionsText(orderActionSet(ctx.actionSet))}`);
       return;
     case 'clear_actions':
       ctx.actionSet = [];
@@ -160,8 +162,9 @@ function outputReg(ctx: XlateContext, act: Extract<OfpAct, { type: 'output_reg' 
 function outputTrunc(ctx: XlateContext, ofport: number, maxLen: number): void {
   const port = ofport === OFPP_IN_PORT ? ctx.flow.inPort : ofport;
   const target = ctx.bridge.ports.get(port);
-  if (target?.peer || (target === undefined && port !== OFPP_CONTROLLER)) {
-    outputTo(ctx, port);
+  if (port !== OFPP_CONTROLLER && (!target || target.peer)) {
+    ctx.trace('error', `output_trunc does not support patch port ${port}`);
+    ctx.drop('only whole packets pass a patch port');
     return;
   }
   ctx.commit();
@@ -189,7 +192,7 @@ function enqueue(ctx: XlateContext, ofport: number, queue: number): void {
 function pop(ctx: XlateContext, { subfield }: Extract<OfpAct, { type: 'push' | 'pop' }>): void {
   const value = ctx.stack.pop();
   if (value === undefined) {
-    ctx.trace('warn', 'stack underflow');
+    ctx.trace('error', 'stack underflow');
     return;
   }
   lookAtSubfield(ctx, subfield);
@@ -210,6 +213,7 @@ function clone(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): 
   }
   runActions(ctx, actions, isInline && isLast);
   if (ctx.frozen) finishFreezing(ctx);
+  else runActionSet(ctx);
   ctx.isExiting = false;
   if (!isInline) {
     const inner = ctx.odpActions;
@@ -267,7 +271,7 @@ export function runActionSet(ctx: XlateContext): void {
   if (ctx.actionSet.length === 0 || ctx.isExiting) return;
   const ordered = orderActionSet(ctx.actionSet);
   ctx.actionSet = [];
-  ctx.traceUnder('table', '--. Executing action set:', () => {
+  ctx.traceUnder('set', '--. Executing action set:', () => {
     if (ordered.length > 0) runActions(ctx, ordered, true);
   });
 }

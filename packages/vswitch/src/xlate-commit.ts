@@ -103,12 +103,15 @@ function commitHeader(ctx: XlateContext, fields: Header): void {
   const [key, mask] = [new Flow(), new Flow()];
   key.dlType = flow.dlType;
   key.nwProto = flow.nwProto;
-  for (const [offset, length] of fields) {
+  for (const field of fields) {
+    // A field that is as it was is not written, though another of its header is.
+    if (!differs(flow, base, [field])) continue;
+    const [offset, length] = field;
     for (let i = offset; i < offset + length; i++) {
       // What differs was looked at; a bridge behind a patch port may have given it back unseen.
       wildcards.u8[i]! |= flow.u8[i]! ^ base.u8[i]!;
-      key.u8[i] = flow.u8[i]!;
       mask.u8[i] = wildcards.u8[i]!;
+      key.u8[i] = flow.u8[i]! & mask.u8[i]!;
       base.u8[i] = flow.u8[i]!;
     }
   }

@@ -20,6 +20,7 @@ export function ctAction(ctx: XlateContext, act: CtAction): void {
   wildcards.ctMark = 0;
   wildcards.ctLabel = 0n;
   let nat: NatAction | undefined;
+  if (act.actions.length === 0) ctx.trace('action', 'drop');
   for (const inner of act.actions) {
     if (inner.type === 'nat') nat = inner;
     else runExec(ctx, inner);

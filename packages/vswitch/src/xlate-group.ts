@@ -35,14 +35,18 @@ function runGroup(ctx: XlateContext, group: Group, isLast: boolean): void {
       return;
     case 'ff': {
       const first = buckets.findIndex((b) => isAlive(ctx, b, 0));
-      if (first >= 0) runBucket(ctx, group, first, isLast);
-      else noBucket(ctx, group);
+      if (first >= 0) {
+        ctx.trace('detail', `using bucket ${first}`);
+        runBucket(ctx, group, first, isLast);
+      } else noBucket(ctx, group);
       return;
     }
     case 'select': {
       const i = select(ctx, group);
-      if (i >= 0) runBucket(ctx, group, i, isLast);
-      else noBucket(ctx, group);
+      if (i >= 0) {
+        ctx.trace('detail', `using bucket ${i}`);
+        runBucket(ctx, group, i, isLast);
+      } else noBucket(ctx, group);
     }
   }
 }

@@ -18,11 +18,11 @@ type LearnAct = Extract<OfpAct, { type: 'learn' }>;
 
 export function learnAction(ctx: XlateContext, act: LearnAct): void {
   const flowMod = learnedFlowMod(ctx, act);
-  if (ctx.isTracing) ctx.trace('detail', flowModText(flowMod));
   if (!ctx.withPacket) {
     ctx.trace('warn', 'suppressing side effects, so learn action ignored');
     return;
   }
+  if (ctx.isTracing) ctx.trace('detail', flowModText(flowMod));
   ctx.effects.flows.push({ bridge: ctx.bridge, flowMod, limit: act.limit });
   if (act.flags.writeResult && act.resultDst) {
     lookAtSubfield(ctx, act.resultDst);

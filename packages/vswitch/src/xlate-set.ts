@@ -5,6 +5,7 @@ import { isMpls } from './xlate-commit.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { lookAt, lookAtSubfield, subfieldGet, subfieldSet } from './xlate-subfield.ts';
+import { subfieldText, subfieldValueText } from './xlate-text.ts';
 
 const OFPR_INVALID_TTL = 2;
 const ETH_P_IP = 0x0800;
@@ -75,6 +76,10 @@ export function xlateHeaderAction(ctx: XlateContext, act: HeaderAction): void {
       if (has(ctx, act.src.field) && has(ctx, act.dst.field)) {
         subfieldSet(flow, act.dst, subfieldGet(flow, act.src));
         afterWrite(ctx, act.dst.field);
+        if (ctx.isTracing) {
+          const now = subfieldValueText(act.dst, subfieldGet(flow, act.dst));
+          ctx.trace('detail', `${subfieldText(act.dst)} is now ${now}`);
+        }
       }
       return;
     }
@@ -280,14 +285,11 @@ function setTci(ctx: XlateContext, mask: number, value: number): void {
   if (flow.vlanTpid0 === 0) flow.vlanTpid0 = 0x8100;
 }
 
-/** The new tag has the VLAN of what was the outer one. */
 function pushVlan(ctx: XlateContext, tpid: number): void {
   const { wildcards } = ctx;
   wildcards.vlanTci0 |= 0xffff;
   wildcards.vlanTci1 |= 0xffff;
-  const { tags } = ctx;
-  const outer = tags[0];
-  ctx.tags = [{ tpid, vid: outer?.vid ?? 0, pcp: outer?.pcp ?? 0 }, ...tags].slice(0, 2);
+  ctx.tags = [{ tpid, vid: 0, pcp: 0 }, ...ctx.tags].slice(0, 2);
 }
 
 const BOS = 0x100;

@@ -1,14 +1,49 @@
 /** What translation says in words, in ovs-ofctl's syntax. */
-import { type FlowMod, type Match, OFPP_NORMAL, type OfpAct } from '@heddle/openflow';
+import {
+  type FlowMod,
+  formatActions,
+  formatFieldText,
+  formatMatch,
+  type Match,
+  type OfpAct,
+  type Subfield,
+} from '@heddle/openflow';
+import { formatSubfield } from '@heddle/openflow/actions/format-field';
+import { toBytes } from '@heddle/openflow/match/match-field';
 
 export function actionText(act: OfpAct): string {
-  return act.type === 'output' && act.port === OFPP_NORMAL ? 'NORMAL' : act.type;
+  return formatActions([act]);
 }
 
-export function matchText(_match: Match): string {
-  return '';
+export function actionsText(acts: readonly OfpAct[]): string {
+  return formatActions(acts);
 }
 
-export function flowModText({ tableId }: FlowMod): string {
-  return `table=${tableId}`;
+/** `NXM_NX_REG0[0..15]` */
+export function subfieldText(subfield: Subfield): string {
+  return formatSubfield(subfield);
+}
+
+/** A whole field's value as it is matched, a part's in hex. */
+export function subfieldValueText({ field, nBits }: Subfield, value: bigint): string {
+  if (nBits !== (field.bits ?? field.width)) return value === 0n ? '0' : `0x${value.toString(16)}`;
+  return formatFieldText(field, toBytes(value, field.width / 8));
+}
+
+export function matchText(match: Match): string {
+  return formatMatch(match);
+}
+
+/** As a `learn` action's trace shows the flow that it makes. */
+export function flowModText(mod: FlowMod): string {
+  const match = formatMatch(mod.match, { priority: mod.priority });
+  const words = [`table=${mod.tableId}`];
+  if (match !== '') words.push(match.replace(/^priority=(\d+),?/, 'priority=$1 ').trimEnd());
+  if (mod.newCookie !== undefined && mod.newCookie !== 0n) {
+    words.push(`cookie:0x${mod.newCookie.toString(16)}`);
+  }
+  if (mod.idleTimeout !== 0) words.push(`idle:${mod.idleTimeout}`);
+  if (mod.hardTimeout !== 0) words.push(`hard:${mod.hardTimeout}`);
+  if (mod.flags.sendFlowRem) words.push('send_flow_rem');
+  return `${words.join(' ')} actions=${formatActions(mod.actions)}`;
 }

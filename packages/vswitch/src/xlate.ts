@@ -72,7 +72,16 @@ export interface XlateResult {
 }
 
 export interface TraceNode {
-  readonly kind: 'bridge' | 'table' | 'bucket' | 'thaw' | 'action' | 'detail' | 'error' | 'warn';
+  readonly kind:
+    | 'bridge'
+    | 'table'
+    | 'bucket'
+    | 'set'
+    | 'thaw'
+    | 'action'
+    | 'detail'
+    | 'error'
+    | 'warn';
   readonly text: string;
   readonly children: TraceNode[];
 }

@@ -31,7 +31,13 @@ export function trace(
 }
 
 /** Headings of bridges and tables, and what stands below them. */
-const SECTIONS: ReadonlySet<TraceNode['kind']> = new Set(['bridge', 'table', 'bucket', 'thaw']);
+const SECTIONS: ReadonlySet<TraceNode['kind']> = new Set([
+  'bridge',
+  'table',
+  'bucket',
+  'set',
+  'thaw',
+]);
 
 /** A section is indented only when more follows after it in the one that it was reached from. */
 function nodeLines(node: TraceNode, level: number, more: boolean): string[] {
@@ -45,10 +51,19 @@ function nodeLines(node: TraceNode, level: number, more: boolean): string[] {
     ...heading,
     ...node.children.flatMap((child, i) =>
       SECTIONS.has(child.kind)
-        ? nodeLines(child, inner, i < node.children.length - 1)
+        ? nodeLines(child, inner, hasMore(node.children, i))
         : ' '.repeat(4 * inner) + lineText(child),
     ),
   ];
+}
+
+/**
+ * The action set runs when a section is through: it does not count as a part of it. Buckets are
+ * always indented.
+ */
+function hasMore(nodes: readonly TraceNode[], i: number): boolean {
+  if (nodes[i]!.kind === 'bucket') return true;
+  return nodes[i]!.kind !== 'set' && nodes.slice(i + 1).some(({ kind }) => kind !== 'set');
 }
 
 function lineText({ kind, text }: TraceNode): string {
