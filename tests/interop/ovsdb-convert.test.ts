@@ -235,8 +235,9 @@ function changed(r: Random, json: JsonObject): JsonObject {
     const columns = table['columns'] as Record<string, Json>;
     for (const column of Object.keys(columns)) {
       const replacement = (others[name]!['columns'] as Record<string, Json>)[column];
-      if (r.chance(0.2)) delete columns[column];
-      else if (replacement !== undefined && r.chance(0.2)) columns[column] = replacement;
+      const fate = r.below(5);
+      if (fate === 0) delete columns[column];
+      else if (fate === 1 && replacement !== undefined) columns[column] = replacement;
     }
     columns['fresh'] = { type: r.pick(['integer', 'string', 'boolean']) };
     const { indexes: _gone, ...rest } = table;

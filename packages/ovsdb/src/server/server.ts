@@ -11,11 +11,19 @@ import { openRemote, type Remote, type RemoteOptions, type RemoteStatus } from '
 import type { Session } from './session.ts';
 
 const log = vlog.module('ovsdb_jsonrpc_server');
-/** What all clients together may have sent of messages that have not come to their end. */
-const MAX_RECEIVING_BYTES = 512 * 1024 * 1024;
+const MIB = 1024 * 1024;
+
+/** What clients may make the server hold. */
+export interface ServerLimits {
+  /** One message. */
+  readonly messageBytes: number;
+  /** What all clients together have sent of messages that have not come to their end. */
+  readonly receivingBytes: number;
+}
 
 export class OvsdbServer {
   readonly serverId = randomUUID();
+  readonly limits: ServerLimits;
   readonly databases = new Map<string, Database>();
   readonly locks = new Locks();
   readonly #sessions = new Set<Session>();
@@ -29,7 +37,8 @@ export class OvsdbServer {
   /** Clients are to fall back to `monitor`. */
   monitorCondDisabled = false;
 
-  constructor() {
+  constructor(limits: ServerLimits = { messageBytes: 256 * MIB, receivingBytes: 512 * MIB }) {
+    this.limits = limits;
     this.#meta = new Database(parseSchema(serverSchema as unknown as Json));
     this.databases.set('_Server', this.#meta);
     void this.#meta.change([{ op: 'insert', table: 'Database', row: metaRow(this.#meta) }]);
@@ -162,14 +171,15 @@ export class OvsdbServer {
 
   /** Clients that never end their messages do not take all memory: the greediest one goes. */
   checkReceiving(session: Session): void {
-    if (session.receiving < MAX_RECEIVING_BYTES / 64) return;
+    const limit = this.limits.receivingBytes;
+    if (session.receiving < limit / 64) return;
     let sum = 0;
     let greediest = session;
     for (const s of this.#sessions) {
       sum += s.receiving;
       if (s.receiving > greediest.receiving) greediest = s;
     }
-    if (sum <= MAX_RECEIVING_BYTES) return;
+    if (sum <= limit) return;
     log.rl.warn(`${greediest.terms.name}: too much unfinished input of all clients, disconnecting`);
     greediest.destroy();
   }

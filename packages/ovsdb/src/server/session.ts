@@ -12,7 +12,6 @@ import type { OvsdbServer } from './server.ts';
 import { SessionMonitors } from './session-monitors.ts';
 
 const log = vlog.module('jsonrpc');
-const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 /** A client with so many transactions under way is not read from until some are done. */
 const MAX_TRANSACTIONS = 1000;
 const READ_ONLY = 'when database server is in read only mode';
@@ -42,7 +41,7 @@ export class Session {
   readonly #socket: Socket;
   readonly #monitors: SessionMonitors;
   readonly #outbox: Outbox;
-  readonly #stream = new JsonStream(MAX_MESSAGE_BYTES);
+  readonly #stream: JsonStream;
   /** Messages that have come and wait for the client to take what it is sent. */
   #inbox: string[] = [];
   /** By the request's id: a number, or the JSON of another one. */
@@ -56,6 +55,7 @@ export class Session {
     this.#server = server;
     this.#socket = socket;
     this.terms = terms;
+    this.#stream = new JsonStream(server.limits.messageBytes);
     this.#outbox = new Outbox(socket);
     this.#monitors = new SessionMonitors(this.#outbox);
     socket.on('data', (bytes) => this.#receive(bytes));
