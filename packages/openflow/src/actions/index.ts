@@ -6,7 +6,12 @@ export {
 } from './check-actions.ts';
 export { emitActions } from './emit-actions.ts';
 export { type ActionFormat, formatActions } from './format-actions.ts';
-export { emitInstructions, isInstruction, parseInstructions } from './instructions.ts';
+export {
+  emitInstructions,
+  isInstruction,
+  parseInstructions,
+  putInstructions,
+} from './instructions.ts';
 export { parseActions } from './parse-actions.ts';
 export { enableDebugActions } from './parse-nicira.ts';
 export {

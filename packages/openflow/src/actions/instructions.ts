@@ -101,9 +101,15 @@ function parseInstruction(type: number, body: Uint8Array, version: OfpVersion): 
 
 export function emitInstructions(acts: readonly OfpAct[], version: OfpVersion): Uint8Array {
   const w = new ByteWriter();
+  putInstructions(w, acts, version);
+  return w.take();
+}
+
+/** As `emitInstructions`, at the end of what the writer has. */
+export function putInstructions(w: ByteWriter, acts: readonly OfpAct[], version: OfpVersion): void {
   if (version === 1) {
     emitActionList(w, acts, version);
-    return w.take();
+    return;
   }
   for (let i = 0; i < acts.length; ) {
     const act = acts[i]!;
@@ -117,7 +123,6 @@ export function emitInstructions(acts: readonly OfpAct[], version: OfpVersion): 
     emitNested(w, OFPIT.applyActions, acts.slice(i, end), version);
     i = end;
   }
-  return w.take();
 }
 
 function emitInstruction(w: ByteWriter, act: OfpAct, version: OfpVersion) {

@@ -1,6 +1,6 @@
 /** Flow mods: OpenFlow 1.0's, Nicira's with NXM, and that of 1.1 and later. */
 import type { ByteWriter } from '../actions/byte-writer.ts';
-import { emitInstructions, parseInstructions } from '../actions/index.ts';
+import { parseInstructions, putInstructions } from '../actions/index.ts';
 import { OFPG_ANY, OFPTT_ALL, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import {
@@ -61,7 +61,7 @@ const flowMod10 = form<'flow_mod'>({
     w.bytes(emitOfp10Match(msg.match));
     putCommand10(w, msg);
     w.u16(flowFlagsToWire(msg.flags, 1));
-    putInstructions(w, msg);
+    putInstructions(w, msg.actions, msg.version);
   },
 });
 
@@ -101,7 +101,7 @@ const flowModNx = form<'flow_mod'>({
     w.u16(match.length);
     w.grow(6);
     putPadded(w, match);
-    putInstructions(w, msg);
+    putInstructions(w, msg.actions, msg.version);
   },
 });
 
@@ -162,7 +162,7 @@ const flowMod11 = form<'flow_mod'>({
   encode: (w, msg) => {
     putFlowMod11(w, msg, msg.version);
     putMatch11(w, msg.match, msg.version);
-    putInstructions(w, msg);
+    putInstructions(w, msg.actions, msg.version);
   },
 });
 
@@ -221,10 +221,6 @@ function cookie11(msg: FlowMod, version: OfpVersion): bigint {
   if (command === 'add') return newCookie;
   if (cookieMask !== 0n) return cookie & cookieMask;
   return version === 2 && command.startsWith('modify') ? newCookie || cookie : cookie;
-}
-
-function putInstructions(w: ByteWriter, msg: FlowMod & { readonly version: OfpVersion }): void {
-  w.bytes(emitInstructions(msg.actions, msg.version));
 }
 
 export const FLOW_MOD_FORMS: readonly AnyForm[] = [flowModNx, flowMod10, flowMod11];

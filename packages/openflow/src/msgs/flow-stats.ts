@@ -1,6 +1,6 @@
 /** Flow and aggregate statistics of OpenFlow 1.0 to 1.4 and of Nicira's extension with NXM. */
 import type { ByteWriter } from '../actions/byte-writer.ts';
-import { emitInstructions, parseInstructions } from '../actions/index.ts';
+import { parseInstructions, putInstructions } from '../actions/index.ts';
 import { OFPG_ANY, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import {
@@ -188,7 +188,7 @@ function putFlow10(w: ByteWriter, flow: FlowStats): void {
   dv.setBigUint64(start + 64, flow.cookie);
   dv.setBigUint64(start + 72, flow.packetCount);
   dv.setBigUint64(start + 80, flow.byteCount);
-  putInstructions(w, flow, 1, start);
+  finishFlow(w, flow, 1, start);
 }
 
 /** What the entries of OpenFlow 1.1 to 1.4 and of NXM begin with: 48 bytes. */
@@ -245,7 +245,7 @@ function putFlow11(w: ByteWriter, flow: FlowStats, version: OfpVersion): void {
   if (version >= 5) w.dv.setUint16(start + 20, flow.importance);
   // OpenFlow 1.1, too, gets OXM here, whatever its standard says.
   w.bytes(emitOxmMatch(flow.match, version));
-  putInstructions(w, flow, version, start);
+  finishFlow(w, flow, version, start);
 }
 
 function pullFlowNx(r: Reader, version: OfpVersion): FlowStats {
@@ -272,7 +272,7 @@ function putFlowNx(w: ByteWriter, flow: FlowStats, version: OfpVersion): void {
   w.dv.setUint16(start + 20, wireAge(flow.idleAge));
   w.dv.setUint16(start + 22, wireAge(flow.hardAge));
   putPadded(w, match);
-  putInstructions(w, flow, version, start);
+  finishFlow(w, flow, version, start);
 }
 
 function wireAge(age: number): number {
@@ -280,8 +280,8 @@ function wireAge(age: number): number {
 }
 
 /** Also writes the entry's length at its start. */
-function putInstructions(w: ByteWriter, flow: FlowStats, version: OfpVersion, start: number): void {
-  w.bytes(emitInstructions(flow.actions, version));
+function finishFlow(w: ByteWriter, flow: FlowStats, version: OfpVersion, start: number): void {
+  putInstructions(w, flow.actions, version);
   w.dv.setUint16(start, w.length - start);
 }
 

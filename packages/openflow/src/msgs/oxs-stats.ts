@@ -3,7 +3,7 @@
  * replies and in removals of flows.
  */
 import type { ByteWriter } from '../actions/byte-writer.ts';
-import { emitInstructions, parseInstructions } from '../actions/index.ts';
+import { parseInstructions, putInstructions } from '../actions/index.ts';
 import { OfpError } from '../errors.ts';
 import { type FlowStats, UNKNOWN_COUNT } from '../messages.ts';
 import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
@@ -131,7 +131,7 @@ function putFlow(w: ByteWriter, flow: FlowStats): void {
   if (flow.idleAge >= 0) w.setU32(putEntry(w, OXS.idleTime), flow.idleAge);
   putCounts(w, flow.packetCount, flow.byteCount);
   finishOxs(w, oxs);
-  w.bytes(emitInstructions(flow.actions, 6));
+  putInstructions(w, flow.actions, 6);
   w.dv.setUint16(start, w.length - start);
 }
 
