@@ -15,6 +15,7 @@ import {
 const HEADER = /^OVSDB (JSON|CLUSTER) (\d{1,15}) ([0-9a-f]{40})$/;
 const MAX_HEADER = 128;
 const JSON_MAGIC = 'OVSDB JSON ';
+const OPEN_BRACE = 0x7b;
 const CLUSTER_MAGIC = 'OVSDB CLUSTER ';
 
 export type LogKind = 'standalone' | 'clustered';
@@ -37,8 +38,17 @@ export function encodeRecord(record: Json, kind: LogKind = 'standalone', padding
   return encodeText(`${printJson(record)}${padding}`, kind);
 }
 
-/** A record whose JSON text is made already. */
-export function encodeText(text: string, kind: LogKind = 'standalone'): Buffer {
+/**
+ * Records that one sync makes durable, from their JSON texts. A power cut may leave any of them
+ * damaged, whatever their order: all but the first start with a space, which tells that they do not
+ * prove the ones before to have been durable.
+ */
+export function encodeGroup(texts: readonly string[]): Buffer {
+  if (texts.length === 1) return encodeText(texts[0]!, 'standalone');
+  return Buffer.concat(texts.map((text, i) => encodeText(i > 0 ? ` ${text}` : text, 'standalone')));
+}
+
+function encodeText(text: string, kind: LogKind): Buffer {
   const body = `${text}\n`;
   const sha1 = hash('sha1', body);
   return Buffer.from(headerText(Buffer.byteLength(body), sha1, kind) + body);
@@ -121,18 +131,22 @@ function scanLog(
       at = body.byteOffset - bytes.byteOffset + body.length;
     } catch (error) {
       if (!(error instanceof OvsdbError)) throw error;
-      if (at === 0 || hasHeader(bytes, at + 1, magic)) throw error;
+      if (at === 0 || hasLaterWrite(bytes, at + 1, magic)) throw error;
       return { goodBytes: at, torn: error };
     }
   }
   return { goodBytes: at, torn: undefined };
 }
 
-/** Whether a record starts anywhere after: no JSON text holds the newline of a header. */
-function hasHeader(bytes: Buffer, from: number, magic: string): boolean {
+/**
+ * Whether a record that was written after all before it had been synced starts anywhere from here
+ * on: then what is wrong before is no torn write. No JSON text holds the newline of a header.
+ */
+function hasLaterWrite(bytes: Buffer, from: number, magic: string): boolean {
   for (let at = bytes.indexOf(magic, from); at >= 0; at = bytes.indexOf(magic, at + 1)) {
     const newline = bytes.subarray(at, at + MAX_HEADER).indexOf(10);
-    if (newline >= 0 && HEADER.test(bytes.toString('latin1', at, at + newline))) return true;
+    if (newline < 0 || !HEADER.test(bytes.toString('latin1', at, at + newline))) continue;
+    if (bytes[at + newline + 1] === OPEN_BRACE) return true;
   }
   return false;
 }

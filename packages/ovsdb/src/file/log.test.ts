@@ -12,8 +12,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { vlog } from '@heddle/runtime';
 import fc from 'fast-check';
-import { type Json, OvsdbError } from '../notation/index.ts';
-import { decodeLog, encodeRecord } from './format.ts';
+import { type Json, OvsdbError, printJson } from '../notation/index.ts';
+import { decodeLog, encodeGroup, encodeRecord } from './format.ts';
 import { LogFile } from './log.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'heddle-log-'));
@@ -73,6 +73,24 @@ test('damage before the last record is refused, with its place, and the file unt
   }
 });
 
+test('a group that was written at once is dropped from its first damage on', () => {
+  const first = Buffer.concat(RECORDS.slice(0, 2).map((r) => encodeRecord(r)));
+  const group = encodeGroup([RECORDS[1]!, RECORDS[2]!, RECORDS[1]!].map(printJson));
+  const whole = Buffer.concat([first, group]);
+  const ends = decodeLog(path, whole).records.length;
+  assert.equal(ends, 5);
+  for (let at = first.length; at < whole.length; at++) {
+    const bytes = Buffer.from(whole);
+    bytes[at]! ^= 0x15;
+    const { records, goodBytes, torn } = decodeLog(path, bytes);
+    assert.ok(torn !== undefined && goodBytes <= at, `byte ${at}`);
+    assert.ok(records.length >= 2 && records.length < 5);
+    // What came in a later write proves that the group had been synced.
+    const later = Buffer.concat([bytes, encodeRecord(RECORDS[2]!)]);
+    assert.throws(() => decodeLog(path, later), OvsdbError, `byte ${at}`);
+  }
+});
+
 test('no bytes make reading throw anything but an OvsdbError', () => {
   const near = fc
     .tuple(fc.nat(WHOLE.length), fc.uint8Array({ maxLength: 40 }))
@@ -93,7 +111,7 @@ test('no bytes make reading throw anything but an OvsdbError', () => {
 test('an append is all there or not at all', async () => {
   writeFileSync(path, WHOLE);
   const { file } = LogFile.open(path);
-  await file.append([encodeRecord(RECORDS[1]!), encodeRecord(RECORDS[2]!)]);
+  await file.append(encodeGroup(RECORDS.slice(1).map(printJson)));
   file.close();
   assert.deepEqual(reopened(readFileSync(path)), [...RECORDS, ...RECORDS.slice(1)]);
 });
@@ -102,7 +120,7 @@ test('compaction replaces the file, and appending goes on in the new one', async
   writeFileSync(path, WHOLE);
   const { file } = LogFile.open(path);
   file.compact([RECORDS[0]!, RECORDS[2]!]);
-  await file.append([encodeRecord(RECORDS[1]!)]);
+  await file.append(encodeRecord(RECORDS[1]!));
   file.close();
   assert.deepEqual(reopened(readFileSync(path)), [RECORDS[0], RECORDS[2], RECORDS[1]]);
 });

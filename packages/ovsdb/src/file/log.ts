@@ -107,9 +107,9 @@ export class LogFile {
     return this.#syncMs < FAST_SYNC_MS;
   }
 
-  /** Appends and syncs; on failure the file is as before and the error is thrown. */
-  async append(records: readonly Buffer[]): Promise<void> {
-    const data = this.#write(records);
+  /** Appends whole records and syncs; on failure the file is as before and the error is thrown. */
+  async append(data: Buffer): Promise<void> {
+    this.#write(data);
     const start = performance.now();
     try {
       await this.#storage.sync(this.#fd);
@@ -121,8 +121,8 @@ export class LogFile {
   }
 
   /** As `append`, while everything else waits. */
-  appendNow(records: readonly Buffer[]): void {
-    const data = this.#write(records);
+  appendNow(data: Buffer): void {
+    this.#write(data);
     const start = performance.now();
     try {
       this.#storage.syncNow(this.#fd);
@@ -133,9 +133,8 @@ export class LogFile {
     this.#written(data, start);
   }
 
-  #write(records: readonly Buffer[]): Buffer {
+  #write(data: Buffer): void {
     if (this.#untidy) this.#tidy();
-    const data = records.length === 1 ? records[0]! : Buffer.concat(records);
     try {
       for (let at = 0; at < data.length; ) {
         at += this.#storage.write(this.#fd, data, at, this.#bytes + at);
@@ -144,7 +143,6 @@ export class LogFile {
       this.#undo();
       throw error;
     }
-    return data;
   }
 
   #written(data: Buffer, start: number): void {

@@ -4,7 +4,7 @@ import { messageOf, vlog } from '@heddle/runtime';
 import { type ExecuteContext, execute } from '../engine/execute.ts';
 import { Tables } from '../engine/table.ts';
 import { applyChanges, type RowChange, Transaction } from '../engine/transaction.ts';
-import { encodeText } from '../file/format.ts';
+import { encodeGroup } from '../file/format.ts';
 import { loadTables } from '../file/load.ts';
 import { LogFile } from '../file/log.ts';
 import { changesToText, snapshotPieces } from '../file/record.ts';
@@ -27,7 +27,8 @@ export interface Commit {
 
 interface Pending {
   readonly commit: Commit;
-  readonly record: Buffer | undefined;
+  /** The JSON text of the record; undefined when there is nothing for the file. */
+  readonly record: string | undefined;
   readonly done: (error?: OvsdbError) => void;
 }
 
@@ -195,7 +196,7 @@ export class Database {
     return new Promise((resolve) => {
       this.#pending.push({
         commit,
-        record: text === undefined ? undefined : encodeText(text),
+        record: text,
         done: resolve,
       });
       this.#wake();
@@ -233,7 +234,7 @@ export class Database {
     const group = this.#takePending();
     try {
       const records = recordsOf(group);
-      if (records.length > 0) await file.append(records);
+      if (records.length > 0) await file.append(encodeGroup(records));
     } catch (error) {
       this.#revert([...group, ...this.#takePending()], error);
       return;
@@ -245,7 +246,7 @@ export class Database {
     const group = this.#takePending();
     try {
       const records = recordsOf(group);
-      if (records.length > 0) this.file!.appendNow(records);
+      if (records.length > 0) this.file!.appendNow(encodeGroup(records));
     } catch (error) {
       this.#revert(group, error);
       return;
@@ -310,6 +311,6 @@ export class Database {
   }
 }
 
-function recordsOf(group: readonly Pending[]): Buffer[] {
+function recordsOf(group: readonly Pending[]): string[] {
   return group.flatMap(({ record }) => record ?? []);
 }
