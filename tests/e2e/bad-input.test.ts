@@ -1,5 +1,6 @@
 /** What cannot be is answered as Open vSwitch answers it, and the rest keeps working. */
 import assert from 'node:assert/strict';
+import { chmodSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Host, Instance, isolate, Scope } from '@heddle/testing';
 
@@ -55,20 +56,38 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['ovs-appctl', '-t', 'nodaemon', 'version'],
 ];
 
+/** Runs a command on both: what they print and how they end must be the same. */
+async function compare(command: readonly string[]): Promise<string> {
+  const theirs = await oracle.run(...command);
+  const mine = await ours.run(...command);
+  const normal = (text: string, { directory }: Instance): string =>
+    text
+      .replaceAll(directory, 'DIR')
+      .replace(/^\d{4}-\d\d-\d\dT[^|]*\|\d+\|/gm, '')
+      .replace(/\d+\.ctl/g, 'PID.ctl');
+  assert.equal(normal(mine.stderr, ours), normal(theirs.stderr, oracle));
+  assert.equal(normal(mine.stdout, ours), normal(theirs.stdout, oracle));
+  assert.equal(mine.code, theirs.code);
+  return mine.stderr;
+}
+
 for (const command of COMMANDS) {
   test(command.join(' '), async () => {
-    const theirs = await oracle.run(...command);
-    const mine = await ours.run(...command);
-    const normal = (text: string, { directory }: Instance): string =>
-      text
-        .replaceAll(directory, 'DIR')
-        .replace(/^\d{4}-\d\d-\d\dT[^|]*\|\d+\|/gm, '')
-        .replace(/\d+\.ctl/g, 'PID.ctl');
-    assert.equal(normal(mine.stderr, ours), normal(theirs.stderr, oracle));
-    assert.equal(normal(mine.stdout, ours), normal(theirs.stdout, oracle));
-    assert.equal(mine.code, theirs.code);
+    await compare(command);
   });
 }
+
+test('no permission', async () => {
+  // Root, but bound by the modes of files.
+  const bound = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
+  for (const { socket } of [oracle, ours]) chmodSync(socket, 0);
+  try {
+    const stderr = await compare([...bound, 'ovs-vsctl', 'show']);
+    assert.match(stderr, /database connection failed \(Permission denied\)/);
+  } finally {
+    for (const { socket } of [oracle, ours]) chmodSync(socket, 0o660);
+  }
+});
 
 test('a device that does not exist is an error on its interface only', async () => {
   const errors: string[] = [];

@@ -53,6 +53,8 @@ export class LineMaker {
       words.push(r.pick(['--no-headings', '--pretty', '--bare', '--max-column-width=4']));
     const n = r.chance(0.7) ? 1 : 1 + r.below(4);
     for (let i = 0; i < n; i++) words.push('--', ...this.#command());
+    // Upstream's zone commands do not see what those before them did.
+    if (r.chance(0.03)) return ['--no-wait', '--', ...this.#zoneCommand()];
     return words;
   }
 
@@ -107,8 +109,6 @@ export class LineMaker {
     const r = this.#r;
     const b = () => this.#bridge();
     const targets = () => Array.from({ length: 1 + r.below(2) }, () => r.pick(TARGETS));
-    // Upstream is not sure whether two zones share a policy.
-    const zone = r.below(4);
     const probe = () => (r.chance(0.2) ? [`--inactivity-probe=${r.pick(['5', 'x', '-3'])}`] : []);
     return r.pick([
       () => [r.pick(['get-controller', 'del-controller', 'get-fail-mode', 'del-fail-mode']), b()],
@@ -126,15 +126,6 @@ export class LineMaker {
       () => ['get-aa-mapping', b()],
       () => ['comment', r.pick(WORDS)],
       () => [
-        ...this.#maybe('--may-exist'),
-        'add-zone-tp',
-        'system',
-        `zone=${zone}`,
-        `icmp_first=${zone}`,
-      ],
-      () => [...this.#maybe('--if-exists'), 'del-zone-tp', 'system', `zone=${r.below(4)}`],
-      () => [r.pick(['list-zone-tp', 'list-dp-cap']), r.pick(['system', 'netdev'])],
-      () => [
         '--id=@d',
         'create',
         'Datapath',
@@ -145,6 +136,20 @@ export class LineMaker {
         '.',
         'datapaths:system=@d',
       ],
+    ])();
+  }
+
+  #zoneCommand(): string[] {
+    const r = this.#r;
+    // Nor are they sure whether two zones share a policy.
+    const zone = r.below(4);
+    return r.pick([
+      () => [
+        ...this.#maybe('--may-exist'),
+        ...['add-zone-tp', 'system', `zone=${zone}`, `icmp_first=${zone}`],
+      ],
+      () => [...this.#maybe('--if-exists'), 'del-zone-tp', 'system', `zone=${zone}`],
+      () => [r.pick(['list-zone-tp', 'list-dp-cap']), r.pick(['system', 'netdev'])],
     ])();
   }
 

@@ -91,6 +91,7 @@ export class World implements AsyncDisposable {
       .replaceAll(`${THEIRS}: `, 'ovs-vsctl: ')
       .replaceAll(/^\d{4}-\d\d-\d\dT[^|]*\|\d+\|/gm, '')
       .replaceAll(/"syntax":".*\\"set\\",.*"/g, '"syntax":"SET"')
+      .replaceAll(/^vsctl.WARN.row id .*\n(?=(.*\n)*.*referenced but never)/gm, '')
       .replaceAll(/row id "@\w+" (is referenced but never).*/g, 'row id $1')
       .replaceAll(
         /Table \w+ column \w+ row UUID references nonexistent row UUID[^"]*/g,

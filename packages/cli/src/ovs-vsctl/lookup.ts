@@ -82,7 +82,7 @@ export const SINGLETONS: readonly string[] = ['Open_vSwitch', 'SSL'];
 /** undefined when there is none. */
 export function findRecord(store: Store, table: TableSchema, text: string): Row | undefined {
   if (isUuid(text)) {
-    const row = store.get(table.name, text.toLowerCase());
+    const row = store.target(table.name, text.toLowerCase());
     if (row) return row;
   }
   if (text === '.') {

@@ -57,12 +57,13 @@ export class Symbols {
 
   /** After all commands: a name that none made is an error, one that none uses is worth a word. */
   check(warn: (text: string) => void): void {
-    for (const [name, { created, referenced }] of this.#symbols) {
-      if (!created) {
-        throw new VsctlError(
-          `row id "${name}" is referenced but never created (e.g. with "-- --id=${name} create ...")`,
-        );
-      }
+    for (const [name, { created }] of this.#symbols) {
+      if (created) continue;
+      throw new VsctlError(
+        `row id "${name}" is referenced but never created (e.g. with "-- --id=${name} create ...")`,
+      );
+    }
+    for (const [name, { referenced }] of this.#symbols) {
       if (referenced === 'strongly') continue;
       const how = referenced === 'no' ? 'no reference' : 'only a weak reference';
       warn(

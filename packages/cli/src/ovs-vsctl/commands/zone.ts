@@ -35,13 +35,13 @@ function add(cmd: Invocation): void {
   const datapath = datapathToChange(cmd);
   const zone = zoneOf(cmd.args[1]!);
   const zones = datapath.get('ct_zones');
-  if (findKey(zones, zone) >= 0) {
-    if (cmd.has('may-exist')) return;
-    throw new VsctlError(`zone id ${zone} already exists`);
-  }
+  const at = findKey(zones, zone);
+  if (at >= 0 && !cmd.has('may-exist')) throw new VsctlError(`zone id ${zone} already exists`);
   const policy = timeoutPolicy(cmd, cmd.args.slice(2));
-  const row = cmd.store.insert('CT_Zone');
+  const known = at < 0 ? undefined : cmd.store.target('CT_Zone', String(zones.values![at]));
+  const row = known ?? cmd.store.insert('CT_Zone');
   row.set('timeout_policy', { keys: [policy.uuid] });
+  if (known) return;
   datapath.verify('ct_zones');
   datapath.set('ct_zones', merge(zones, { keys: [zone], values: [row.uuid] }));
 }
