@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { read } from 'node:fs';
+import { read, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { HeddleError } from '@heddle/runtime';
@@ -65,7 +65,7 @@ export class Compaction {
   async finish(sourceBytes: number): Promise<{ bytes: number; snapshotBytes: number }> {
     await this.catchUp(sourceBytes);
     await this.#file!.sync();
-    await this.close();
+    await this.#close();
     this.#check();
     return { bytes: this.#bytes, snapshotBytes: this.#snapshotBytes };
   }
@@ -85,8 +85,13 @@ export class Compaction {
     }
   }
 
-  /** Closes the new file. */
-  async close(): Promise<void> {
+  /** Lets go of the new file, and removes what has not taken the old one's place. */
+  async discard(): Promise<void> {
+    await this.#close();
+    rmSync(this.path, { force: true });
+  }
+
+  async #close(): Promise<void> {
     await this.#file?.close();
     this.#file = undefined;
   }

@@ -154,7 +154,7 @@ export class Database {
         await this.#between(() => file.finishCompaction(compaction));
         log.info(`${file.path}: compacted to ${file.bytes} bytes`);
       } finally {
-        await compaction.close();
+        await compaction.discard();
         this.#compacting = undefined;
       }
     };
