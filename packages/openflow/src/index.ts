@@ -6,4 +6,5 @@ export * from './match.ts';
 export * from './messages.ts';
 export * from './msgs/index.ts';
 export * from './ofp-actions.ts';
+export * from './print/index.ts';
 export * from './vconn/index.ts';

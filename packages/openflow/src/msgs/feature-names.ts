@@ -171,7 +171,7 @@ function isRegister(name: string): boolean {
 }
 
 export function fieldNames12(bits: bigint): string[] {
-  return OXM12.filter(([, bit]) => (bits & bit) !== 0n).map(([field]) => field.name);
+  return sortFields(OXM12.filter(([, bit]) => (bits & bit) !== 0n).map(([f]) => f.name));
 }
 
 export function fieldBits12(names: readonly string[]): bigint {
@@ -180,9 +180,26 @@ export function fieldBits12(names: readonly string[]): bigint {
   return bits;
 }
 
-const ORDER = new Map(FIELDS.map((field, i) => [field.name, i]));
+const ORDERED =
+  'dp_hash recirc_id packet_type conj_id tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_flags ' +
+  'tun_gbp_id tun_gbp_flags tun_erspan_idx tun_erspan_ver tun_erspan_dir tun_erspan_hwid ' +
+  'tun_gtpu_flags tun_gtpu_msgtype tun_metadata metadata in_port in_port_oxm actset_output ' +
+  'skb_priority pkt_mark ct_state ct_zone ct_mark ct_label ct_nw_proto ct_nw_src ct_nw_dst ' +
+  'ct_ipv6_src ct_ipv6_dst ct_tp_src ct_tp_dst reg xreg xxreg eth_src eth_dst eth_type vlan_tci ' +
+  'vlan_vid vlan_pcp mpls_label mpls_tc mpls_bos mpls_ttl ip_src ip_dst ipv6_src ipv6_dst ' +
+  'ipv6_label nw_proto nw_tos ip_dscp nw_ecn nw_ttl ip_frag arp_op arp_spa arp_tpa arp_sha arp_tha ' +
+  'tcp_src tcp_dst tcp_flags udp_src udp_dst sctp_src sctp_dst icmp_type icmp_code icmpv6_type ' +
+  'icmpv6_code nd_target nd_sll nd_tll nd_reserved nd_options_type nsh_flags nsh_mdtype nsh_np ' +
+  'nsh_spi nsh_si nsh_c nsh_ttl';
+const ORDER = new Map(ORDERED.split(' ').map((name, i) => [name, i * 100]));
 
-/** Fields in the order of ovs-fields(7). */
+function place(name: string): number {
+  const numbered = /^(tun_metadata|reg|xreg|xxreg|nsh_c)(\d+)$/.exec(name);
+  if (numbered) return ORDER.get(numbered[1]!)! + Number(numbered[2]);
+  return ORDER.get(name) ?? 0;
+}
+
+/** In the order in which switches tell of them. */
 export function sortFields(names: Iterable<string>): string[] {
-  return [...names].sort((a, b) => (ORDER.get(a) ?? 0) - (ORDER.get(b) ?? 0));
+  return [...names].sort((a, b) => place(a) - place(b));
 }

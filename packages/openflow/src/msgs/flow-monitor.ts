@@ -75,11 +75,11 @@ function pullRequestNx(r: Reader, kind: Form): FlowMonitorRequest {
 function pullRequest14(r: Reader): FlowMonitorRequest {
   const at = r.take(16);
   const id = r.dv.getUint32(at);
-  const command = COMMANDS[r.u8[at + 15]!];
-  if (command === undefined) throw new OfpError('OFPMOFC_BAD_COMMAND');
   const wire = r.dv.getUint16(at + 12);
+  const command = COMMANDS[r.u8[at + 15]!];
   const isDelete = command === 'delete';
   const flags = isDelete ? 0 : checkFlags(pullFlags14(wire));
+  if (command === undefined) throw new OfpError('OFPMOFC_BAD_COMMAND');
   const outPort = pullPort11(new Reader(r.u8, at + 4, at + 8));
   const outGroup = r.dv.getUint32(at + 8);
   const tableId = r.u8[at + 14]!;

@@ -36,8 +36,8 @@ function pullHead(r: Reader): Pick<GroupMod, 'command' | 'groupType' | 'groupId'
   const command = COMMANDS.get(r.dv.getUint16(at));
   const groupType = GROUP_TYPES[r.u8[at + 2]!];
   const groupId = r.dv.getUint32(at + 4);
-  if (command === undefined) throw new OfpError('OFPGMFC_BAD_COMMAND');
   if (groupType === undefined) throw new OfpError('OFPGMFC_BAD_TYPE');
+  if (command === undefined) throw new OfpError('OFPGMFC_BAD_COMMAND');
   return { command, groupType, groupId };
 }
 

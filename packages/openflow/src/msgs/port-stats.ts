@@ -60,6 +60,7 @@ function pullPortStats(r: Reader, version: OfpVersion): PortStats {
 
 function pullPortStats14(r: Reader): PortStats {
   const start = r.off;
+  r.need(80);
   const length = r.u16();
   r.take(2);
   const portNo = pullPort11(r);
@@ -209,5 +210,5 @@ export const PORT_STATS_FORMS: readonly AnyForm[] = [
   portRequest(2, 6),
   portReply(1, 3, 104),
   portReply(4, 4, 112),
-  portReply(5, 6, 1),
+  portReply(5, 6, 8),
 ];

@@ -21,7 +21,7 @@ export function pullProperty(r: Reader, firstExperimenter = EXPERIMENTER): Prope
   const type = r.u16();
   const length = r.u16();
   if (length < 4 || start + padded(length) > r.end) throw new OfpError('OFPBPC_BAD_LEN');
-  const body = new Reader(r.u8, r.off, start + length);
+  const body = new Reader(r.u8, r.off, start + length, 'OFPBPC_BAD_LEN');
   r.off = start + padded(length);
   if (type < firstExperimenter) return { type, body };
   if (length < 12) throw new OfpError('OFPBPC_BAD_LEN');
@@ -32,9 +32,7 @@ export function pullProperty(r: Reader, firstExperimenter = EXPERIMENTER): Prope
 
 /** The error that a property gets that its reader does not know. */
 export function unknownProperty(property: Property): OfpError {
-  return new OfpError(
-    property.vendor === undefined ? 'OFPBPC_BAD_TYPE' : 'OFPBPC_BAD_EXP_TYPE',
-  );
+  return new OfpError(property.vendor === undefined ? 'OFPBPC_BAD_TYPE' : 'OFPBPC_BAD_EXP_TYPE');
 }
 
 /** A body of 32 bits and no more. */

@@ -12,6 +12,17 @@ import { Reader } from './reader.ts';
 const OFPQT_MIN_RATE = 1;
 const OFPQT_MAX_RATE = 2;
 const OFPQ_ALL = 0xffff_ffff;
+const NO_RATE = 0xffff;
+
+interface Rates {
+  minRate?: number;
+  maxRate?: number;
+}
+
+function setRate(rates: Rates, name: keyof Rates, value: number): void {
+  if (value === NO_RATE) delete rates[name];
+  else rates[name] = value;
+}
 
 function request(since: OfpVersion, until: OfpVersion, ofpt: number): AnyForm {
   return form<'queue_get_config_request'>({
@@ -54,15 +65,16 @@ const descRequest = form<'queue_get_config_request'>({
 });
 
 /** 16 bytes each; unknown ones are skipped. */
-function pullProperties10(r: Reader, end: number, queue: { minRate?: number; maxRate?: number }) {
+function pullProperties10(r: Reader, end: number, queue: Rates) {
   while (r.off < end) {
     const at = r.off;
     if (end - at < 8) throw new OfpError('OFPBRC_BAD_LEN');
     const type = r.u16();
     const length = r.u16();
     if (length < 16 || length > end - at) throw new OfpError('OFPBRC_BAD_LEN');
-    if (type === OFPQT_MIN_RATE && length === 16) queue.minRate = r.dv.getUint16(at + 8);
-    else if (type === OFPQT_MAX_RATE && length === 16) queue.maxRate = r.dv.getUint16(at + 8);
+    if (type === OFPQT_MIN_RATE && length === 16) setRate(queue, 'minRate', r.dv.getUint16(at + 8));
+    else if (type === OFPQT_MAX_RATE && length === 16)
+      setRate(queue, 'maxRate', r.dv.getUint16(at + 8));
     r.off = at + length;
   }
 }
@@ -70,13 +82,14 @@ function pullProperties10(r: Reader, end: number, queue: { minRate?: number; max
 function pullQueue(r: Reader, version: OfpVersion, portNo: number): QueueConfig {
   const at = r.off;
   const queueId = r.u32();
-  const queue: { portNo: number; queueId: number; minRate?: number; maxRate?: number } = {
+  const queue: { portNo: number; queueId: number } & Rates = {
     portNo,
     queueId,
   };
   let fixed = 8;
   if (version >= 3) {
-    queue.portNo = pullPort11(r);
+    // The queue's own port is not looked at.
+    r.take(4);
     fixed = 16;
   }
   const length = r.u16();
@@ -147,15 +160,15 @@ function pullDesc(r: Reader): QueueConfig {
   const queueId = head.u32();
   const length = head.u16();
   if (length < 16 || at + length > r.end) throw new OfpError('OFPBRC_BAD_LEN');
-  const queue: { portNo: number; queueId: number; minRate?: number; maxRate?: number } = {
+  const queue: { portNo: number; queueId: number } & Rates = {
     portNo,
     queueId,
   };
   const properties = new Reader(r.u8, r.off, at + length);
   while (properties.left > 0) {
     const property = pullProperty(properties);
-    if (property.type === OFPQT_MIN_RATE) queue.minRate = pullRate(property.body);
-    else if (property.type === OFPQT_MAX_RATE) queue.maxRate = pullRate(property.body);
+    if (property.type === OFPQT_MIN_RATE) setRate(queue, 'minRate', pullRate(property.body));
+    else if (property.type === OFPQT_MAX_RATE) setRate(queue, 'maxRate', pullRate(property.body));
   }
   r.off = at + length;
   return queue;

@@ -1,4 +1,4 @@
-/** A message's bytes with a cursor: each read proves its length, or throws OFPBRC_BAD_LEN. */
+/** A message's bytes with a cursor: each read proves its length. */
 import { OfpError } from '../errors.ts';
 
 export class Reader {
@@ -6,12 +6,15 @@ export class Reader {
   readonly dv: DataView;
   off: number;
   end: number;
+  /** What a read beyond the end is: of properties, OFPBPC_BAD_LEN. */
+  short: string;
 
-  constructor(u8: Uint8Array, off = 0, end = u8.length) {
+  constructor(u8: Uint8Array, off = 0, end = u8.length, short = 'OFPBRC_BAD_LEN') {
     this.u8 = u8;
     this.dv = new DataView(u8.buffer, u8.byteOffset, u8.byteLength);
     this.off = off;
     this.end = end;
+    this.short = short;
   }
 
   get left(): number {
@@ -21,9 +24,14 @@ export class Reader {
   /** Claims `n` bytes; returns where they begin. */
   take(n: number): number {
     const at = this.off;
-    if (n < 0 || n > this.end - at) throw new OfpError('OFPBRC_BAD_LEN');
+    if (n < 0 || n > this.end - at) throw new OfpError(this.short);
     this.off = at + n;
     return at;
+  }
+
+  /** Throws unless `n` bytes are left. */
+  need(n: number): void {
+    if (n > this.end - this.off) throw new OfpError(this.short);
   }
 
   byte(): number {
@@ -60,9 +68,9 @@ export class Reader {
     return this.u8.slice(at, at + n);
   }
 
-  /** Itself, if it has `n` bytes left and padding up to `most`: the body of a property. */
-  whole(n: number, most = n): this {
-    if (this.left < n || this.left > most) throw new OfpError('OFPBPC_BAD_LEN');
+  /** Itself, if it has exactly `n` bytes left: the body of a property. */
+  whole(n: number): this {
+    if (this.left !== n) throw new OfpError('OFPBPC_BAD_LEN');
     return this;
   }
 

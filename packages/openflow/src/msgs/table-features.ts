@@ -192,7 +192,8 @@ function pullFields(r: Reader, fields: Set<string>, masked: Set<string> | undefi
     }
     r.off += header.headerLength;
     const field = header.point?.field;
-    if (!field) continue;
+    const size = field ? field.width >> 3 : 0;
+    if (!field || header.payloadLength !== (header.hasMask ? 2 * size : size)) continue;
     fields.add(field.name);
     if (header.hasMask) masked?.add(field.name);
   }
@@ -261,7 +262,7 @@ function features(type: 'table_features_request' | 'table_features_reply'): AnyF
     since: 4,
     until: 6,
     wire: { ofpst: 12, reply: type === 'table_features_reply' },
-    min: 0,
+    min: type === 'table_features_reply' ? FIXED_LENGTH : 0,
     step: 8,
     decode: (r, { version }) =>
       pullList(

@@ -135,7 +135,7 @@ const descReply = form<'table_desc_reply'>({
   since: 5,
   until: 6,
   wire: { ofpst: 14, reply: true },
-  min: 0,
+  min: 8,
   step: 8,
   decode: (r) => pullList(r, pullDesc, (tables) => ({ tables })),
   encode: writeNothing,

@@ -75,8 +75,9 @@ function pullStats11(r: Reader): TableStats {
   const exact = fieldNames11(r.u32());
   const instructions = instructionNames(r.u32() & ~(1 << 6));
   const write = { actions: actionNames(r.u32(), 2), setFields: [] };
-  const apply = { actions: actionNames(r.u32(), 2), setFields: [] };
-  const onMiss = { next: [], instructions, write, apply };
+  // Upstream takes what may be written for what may be applied.
+  r.take(4);
+  const onMiss = { next: [], instructions, write, apply: write };
   const miss = TABLE_MISS[r.u32() & 3]!;
   const maxEntries = r.u32();
   const f = { ...features(tableId, name, { exact, wildcard }), maxEntries, miss };
