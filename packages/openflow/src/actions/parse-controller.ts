@@ -65,7 +65,7 @@ function propertyLength(dv: DataView, p: number, end: number): number {
 }
 
 function number({ u8, dv }: RawContext, p: number, length: number, n: 1 | 2 | 4): number {
-  // An u8 is 5 bytes long and an u16 is 8, yet padding may count as either's.
-  if (length < 4 + n || length > 8) throw new OfpError('OFPBPC_BAD_LEN');
+  // Upstream writes 5 bytes for an u8 and 8 for an u16, and reads any length that is enough.
+  if (length < 4 + n) throw new OfpError('OFPBPC_BAD_LEN');
   return n === 1 ? u8[p + 4]! : n === 2 ? dv.getUint16(p + 4) : dv.getUint32(p + 4);
 }

@@ -43,6 +43,7 @@ const ctFlush = form<'ct_flush'>({
       else if (type === NXT_CT.zone) zone = body.u16();
       else if (!loose) throw unknownProperty(property);
     }
+    checkFamily(original, reply);
     if (proto !== 0) original = { ...original, proto };
     return { original, reply, ...(zone !== undefined && { zone }) };
   },
@@ -72,6 +73,15 @@ function pullTuple(r: Reader, loose: boolean): CtTuple {
     else if (!loose) throw unknownProperty(property);
   }
   return tuple;
+}
+
+/** All addresses are of one family; :: is of either. */
+function checkFamily(...tuples: readonly CtTuple[]): void {
+  const lengths = tuples
+    .flatMap(({ src, dst }) => [src, dst])
+    .filter((address) => address?.some((byte) => byte !== 0))
+    .map((address) => address?.length);
+  if (new Set(lengths).size > 1) throw new OfpError('OFPBPC_BAD_VALUE');
 }
 
 /** IPv4 addresses travel in IPv6 ones, as ::ffff:a.b.c.d. */

@@ -180,23 +180,28 @@ const portDescRequest15 = form<'port_desc_request'>({
   },
 });
 
-const portDescReply = form<'port_desc_reply'>({
-  type: 'port_desc_reply',
-  name: 'OFPST_PORT_DESC',
-  since: 1,
-  until: 6,
-  wire: { ofpst: 13, reply: true },
-  min: 0,
-  step: 1,
-  decode: (r, { version }) =>
-    pullList(
-      r,
-      (rest) => pullPhyPort(rest, version),
-      (ports) => ({ ports }),
-    ),
-  encode: writeNothing,
-  entries: { of: (msg) => msg.ports, put: (w, port, { version }) => putPhyPort(w, port, version) },
-});
+function portDescReply(since: OfpVersion, until: OfpVersion, step: number): AnyForm {
+  return form<'port_desc_reply'>({
+    type: 'port_desc_reply',
+    name: 'OFPST_PORT_DESC',
+    since,
+    until,
+    wire: { ofpst: 13, reply: true },
+    min: 0,
+    step,
+    decode: (r, { version }) =>
+      pullList(
+        r,
+        (rest) => pullPhyPort(rest, version),
+        (ports) => ({ ports }),
+      ),
+    encode: writeNothing,
+    entries: {
+      of: (msg) => msg.ports,
+      put: (w, port, { version }) => putPhyPort(w, port, version),
+    },
+  });
+}
 
 export const FEATURES_FORMS: readonly AnyForm[] = [
   empty('features_request', 'OFPT_FEATURES_REQUEST', 5),
@@ -205,11 +210,13 @@ export const FEATURES_FORMS: readonly AnyForm[] = [
   features(4, 6, 0),
   portStatus(1, 1, OFP10_PORT_LENGTH, 0),
   portStatus(2, 4, OFP11_PORT_LENGTH, 0),
-  portStatus(5, 6, 40, 1),
+  portStatus(5, 6, 40, 8),
   portMod(1, 1, 15, 24, 0),
   portMod(2, 4, 16, 32, 0),
   portMod(5, 6, 16, 24, 8),
   portDescRequest,
   portDescRequest15,
-  portDescReply,
+  portDescReply(1, 1, OFP10_PORT_LENGTH),
+  portDescReply(2, 4, OFP11_PORT_LENGTH),
+  portDescReply(5, 6, 8),
 ];

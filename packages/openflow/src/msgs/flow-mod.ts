@@ -8,13 +8,14 @@ import {
   emitOfp10Match,
   normalizeMatchLogged,
   OFP10_MATCH_LENGTH,
+  ofp11PortToOfp10,
   parseOfp10Match,
 } from '../match/index.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags } from '../messages.ts';
 import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
 import { type AnyForm, type DecodeContext, form, NX_VENDOR_ID } from './form.ts';
 import { pullMatch11, pullNxMatch, putMatch11, putPadded } from './match-bytes.ts';
-import { pullPort11, putPort11 } from './port-number.ts';
+import { putPort11 } from './port-number.ts';
 import type { Reader } from './reader.ts';
 
 const COMMANDS: readonly FlowModCommand[] = [
@@ -44,6 +45,7 @@ const flowMod10 = form<'flow_mod'>({
     normalizeMatchLogged(match);
     const isExact = (dv.getUint32(at) & OFPFW10_ALL) === 0;
     const base = pullCommand10(r, at + OFP10_MATCH_LENGTH, context);
+    const actions = parseInstructions(r.view(), 1);
     const flags = flowFlagsFromWire(dv.getUint16(at + 62), 1);
     checkEmerg(flags, base.idleTimeout, base.hardTimeout);
     return {
@@ -54,7 +56,7 @@ const flowMod10 = form<'flow_mod'>({
       cookieMask: 0n,
       priority: isExact ? EXACT_PRIORITY : base.priority,
       flags,
-      actions: parseInstructions(r.view(), 1),
+      actions,
     };
   },
   encode: (w, msg) => {
@@ -77,12 +79,13 @@ const flowModNx = form<'flow_mod'>({
   decode: (r, { version }, context) => {
     const at = r.take(32);
     const { dv } = r;
-    const base = pullCommand10(r, at, context);
-    const flags = flowFlagsFromWire(dv.getUint16(at + 22), version);
     const parsed = pullNxMatch(r, dv.getUint16(at + 24), { cookie: true });
+    const base = pullCommand10(r, at, context);
     if (base.command === 'add' && parsed.cookieMask !== 0n) {
       throw new OfpError('NXBRC_NXM_INVALID');
     }
+    const actions = parseInstructions(r.view(), version);
+    const flags = flowFlagsFromWire(dv.getUint16(at + 22), version);
     checkEmerg(flags, base.idleTimeout, base.hardTimeout);
     return {
       ...base,
@@ -91,7 +94,7 @@ const flowModNx = form<'flow_mod'>({
       cookie: parsed.cookie,
       cookieMask: parsed.cookieMask,
       flags,
-      actions: parseInstructions(r.view(), version),
+      actions,
     };
   },
   encode: (w, msg) => {
@@ -154,10 +157,12 @@ const flowMod11 = form<'flow_mod'>({
   min: 40,
   step: 8,
   decode: (r, { version }) => {
-    const fixed = pullFlowMod11(r, version);
-    const format = version === 2 ? 'OpenFlow11' : 'OXM';
+    const at = r.take(40);
     const match = pullMatch11(r);
-    return { ...fixed, format, match, actions: parseInstructions(r.view(), version) };
+    const fixed = pullFlowMod11(r, at, version);
+    const actions = parseInstructions(r.view(), version);
+    const flags = flowFlagsFromWire(r.dv.getUint16(at + 36), version);
+    return { ...fixed, format: version === 2 ? 'OpenFlow11' : 'OXM', match, flags, actions };
   },
   encode: (w, msg) => {
     putFlowMod11(w, msg, msg.version);
@@ -166,21 +171,18 @@ const flowMod11 = form<'flow_mod'>({
   },
 });
 
-function pullFlowMod11(r: Reader, version: OfpVersion) {
-  const at = r.take(28);
-  const { dv, u8 } = r;
-  const cookie = dv.getBigUint64(at);
-  const outPort = pullPort11(r);
-  const outGroup = r.u32();
-  const bits = r.u16();
-  const importance = r.u16();
+/** What is wrong with several parts at once gets upstream's error by the order of checks. */
+function pullFlowMod11({ dv, u8 }: Reader, at: number, version: OfpVersion) {
   const tableId = u8[at + 16]!;
   const command = COMMANDS[u8[at + 17]!];
-  if (command === undefined) throw new OfpError('OFPFMFC_BAD_COMMAND');
-  const isAdd = command === 'add';
-  if (tableId === OFPTT_ALL && !command.startsWith('delete')) {
+  if (tableId === OFPTT_ALL && !command?.startsWith('delete')) {
     throw new OfpError('OFPFMFC_BAD_TABLE_ID');
   }
+  const outPort = ofp11PortToOfp10(dv.getUint32(at + 28));
+  if (outPort === undefined) throw new OfpError('OFPBAC_BAD_OUT_PORT');
+  if (command === undefined) throw new OfpError('OFPFMFC_BAD_COMMAND');
+  const isAdd = command === 'add';
+  const cookie = dv.getBigUint64(at);
   return {
     command,
     cookie: isAdd ? 0n : cookie,
@@ -192,9 +194,8 @@ function pullFlowMod11(r: Reader, version: OfpVersion) {
     priority: dv.getUint16(at + 22),
     bufferId: dv.getUint32(at + 24),
     outPort,
-    outGroup,
-    flags: flowFlagsFromWire(bits, version),
-    importance: isAdd && version >= 5 ? importance : 0,
+    outGroup: dv.getUint32(at + 32),
+    importance: isAdd && version >= 5 ? dv.getUint16(at + 38) : 0,
   };
 }
 

@@ -11,6 +11,7 @@ import {
   parseOfp10Match,
 } from '../match/index.ts';
 import type { FlowModFlags, FlowStats, FlowStatsRequest } from '../messages.ts';
+import type { OfpAct } from '../ofp-actions.ts';
 import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
 import { type AnyForm, form, NX_VENDOR_ID, type Wire, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
@@ -137,7 +138,7 @@ function flowReply(
     until,
     wire,
     min: 0,
-    step: nxm ? 8 : 1,
+    step: 1,
     fits: (msg) => !nxm || msg.nxm === true,
     decode: (r, { version }) =>
       pullList(
@@ -153,7 +154,6 @@ function flowReply(
 function pullFlow10(r: Reader): FlowStats {
   const start = r.take(88);
   const { dv, u8 } = r;
-  const rest = r.restOf(start, dv.getUint16(start));
   const match = parseOfp10Match(u8, start + 4);
   normalizeMatchLogged(match);
   return {
@@ -171,7 +171,7 @@ function pullFlow10(r: Reader): FlowStats {
     byteCount: dv.getBigUint64(start + 80),
     flags: NO_FLAGS,
     importance: 0,
-    actions: parseInstructions(rest.view(), 1),
+    actions: pullActions(r, start, 1),
   };
 }
 
@@ -189,6 +189,14 @@ function putFlow10(w: ByteWriter, flow: FlowStats): void {
   dv.setBigUint64(start + 72, flow.packetCount);
   dv.setBigUint64(start + 80, flow.byteCount);
   finishFlow(w, flow, 1, start);
+}
+
+/** To the end of the entry, whose length is at its start. */
+export function pullActions(r: Reader, start: number, version: OfpVersion): OfpAct[] {
+  const rest = start + r.dv.getUint16(start) - r.off;
+  if (rest < 0) throw new OfpError('OFPBRC_BAD_LEN');
+  if (rest > r.left) throw new OfpError(version === 1 ? 'OFPBRC_BAD_LEN' : 'OFPBIC_BAD_LEN');
+  return parseInstructions(r.view(rest), version);
 }
 
 /** What the entries of OpenFlow 1.1 to 1.4 and of NXM begin with: 48 bytes. */
@@ -225,9 +233,8 @@ function putFixed(w: ByteWriter, flow: FlowStats): number {
 function pullFlow11(r: Reader, version: OfpVersion): FlowStats {
   const start = r.take(48);
   const { dv } = r;
-  const rest = r.restOf(start, dv.getUint16(start));
+  const match = pullMatch11(r);
   const flags = version >= 4 ? flowFlagsFromWire(dv.getUint16(start + 18), version) : NO_FLAGS;
-  const match = pullMatch11(rest);
   return {
     match,
     ...pullFixed(r, start),
@@ -235,7 +242,7 @@ function pullFlow11(r: Reader, version: OfpVersion): FlowStats {
     hardAge: -1,
     flags,
     importance: version >= 5 ? dv.getUint16(start + 20) : 0,
-    actions: parseInstructions(rest.view(), version),
+    actions: pullActions(r, start, version),
   };
 }
 
@@ -251,8 +258,7 @@ function putFlow11(w: ByteWriter, flow: FlowStats, version: OfpVersion): void {
 function pullFlowNx(r: Reader, version: OfpVersion): FlowStats {
   const start = r.take(48);
   const { dv } = r;
-  const rest = r.restOf(start, dv.getUint16(start));
-  const { match } = pullNxMatch(rest, dv.getUint16(start + 18));
+  const { match } = pullNxMatch(r, dv.getUint16(start + 18));
   return {
     match,
     ...pullFixed(r, start),
@@ -261,7 +267,7 @@ function pullFlowNx(r: Reader, version: OfpVersion): FlowStats {
     hardAge: dv.getUint16(start + 22) - 1,
     flags: NO_FLAGS,
     importance: 0,
-    actions: parseInstructions(rest.view(), version),
+    actions: pullActions(r, start, version),
   };
 }
 

@@ -3,10 +3,12 @@
  * replies and in removals of flows.
  */
 import type { ByteWriter } from '../actions/byte-writer.ts';
-import { parseInstructions, putInstructions } from '../actions/index.ts';
+import { putInstructions } from '../actions/index.ts';
 import { OfpError } from '../errors.ts';
+import type { Match } from '../match.ts';
 import { type FlowStats, UNKNOWN_COUNT } from '../messages.ts';
 import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
+import { pullActions } from './flow-stats.ts';
 import { type AnyForm, form, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
 import { pullMatch11, putMatch11 } from './match-bytes.ts';
@@ -30,11 +32,14 @@ interface Counters {
 /** Entries behind a header of 4 bytes, all padded to a multiple of 8. Others are skipped. */
 function pullOxs(r: Reader): Counters {
   const start = r.off;
+  r.short = 'OFPBMC_BAD_LEN';
   r.take(2);
   const length = r.u16();
-  if (length < 4) throw new OfpError('OFPBRC_BAD_LEN');
-  const entries = r.restOf(start, (length + 7) & ~7);
+  const padded = (length + 7) & ~7;
+  if (length < 4 || padded - 4 > r.left) throw new OfpError('OFPBMC_BAD_LEN');
+  const entries = r.restOf(start, padded);
   entries.end = start + length;
+  entries.short = 'OFPBMC_BAD_LEN';
   const counters = {
     ...{ durationSec: UNKNOWN_32, durationNsec: UNKNOWN_32, idleAge: -1, flowCount: UNKNOWN_32 },
     ...{ packetCount: UNKNOWN_COUNT, byteCount: UNKNOWN_COUNT },
@@ -95,11 +100,9 @@ function finishOxs(w: ByteWriter, start: number): void {
 }
 
 function pullFlow(r: Reader): FlowStats {
-  const start = r.take(24);
+  const start = r.off;
+  const { match, counters } = pullMatchAndCounters(r);
   const { dv, u8 } = r;
-  const rest = r.restOf(start, dv.getUint16(start));
-  const match = pullMatch11(rest);
-  const { flowCount: _, ...counters } = pullOxs(rest);
   return {
     match,
     tableId: u8[start + 4]!,
@@ -107,12 +110,27 @@ function pullFlow(r: Reader): FlowStats {
     idleTimeout: dv.getUint16(start + 8),
     hardTimeout: dv.getUint16(start + 10),
     cookie: dv.getBigUint64(start + 16),
-    ...counters,
+    durationSec: counters.durationSec,
+    durationNsec: counters.durationNsec,
+    idleAge: counters.idleAge,
     hardAge: -1,
+    packetCount: counters.packetCount,
+    byteCount: counters.byteCount,
     flags: flowFlagsFromWire(dv.getUint16(start + 12), 6),
     importance: dv.getUint16(start + 14),
-    actions: parseInstructions(rest.view(), 6),
+    actions: pullActions(r, start, 6),
   };
+}
+
+/** Upstream has no name for what is wrong here. */
+function pullMatchAndCounters(r: Reader): { match: Match; counters: Counters } {
+  try {
+    r.take(24);
+    return { match: pullMatch11(r), counters: pullOxs(r) };
+  } catch (error) {
+    if (error instanceof OfpError) throw new OfpError('<invalid>', error.message);
+    throw error;
+  }
 }
 
 function putFlow(w: ByteWriter, flow: FlowStats): void {
@@ -155,7 +173,7 @@ const aggregateReply = form<'aggregate_reply'>({
   until: 6,
   wire: { ofpst: 2, reply: true },
   min: 0,
-  step: 8,
+  step: 1,
   decode: (r) => {
     const { packetCount, byteCount, flowCount } = pullOxs(r);
     return { packetCount, byteCount, flowCount };

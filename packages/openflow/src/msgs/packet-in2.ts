@@ -97,13 +97,13 @@ function pullPacketProperty(
       msg.bufferId = body.whole(4).u32();
       return;
     case NXPINT.tableId:
-      msg.tableId = body.whole(1, 4).byte();
+      msg.tableId = body.byte();
       return;
     case NXPINT.cookie:
       msg.cookie = pullU64(body);
       return;
     case NXPINT.reason:
-      msg.reason = body.whole(1, 4).byte();
+      msg.reason = body.byte();
       return;
     case NXPINT.metadata:
       msg.metadata = parseNxMatch(body.view(), { loose: true }).match;
@@ -175,7 +175,7 @@ function pullState({ type, body }: Property, state: State, version: OfpVersion):
       c.conntracked = true;
       return true;
     case NXCPT.tableId:
-      state.tableId = body.whole(1, 4).byte();
+      state.tableId = body.byte();
       return true;
     case NXCPT.cookie:
       state.cookie = pullU64(body);

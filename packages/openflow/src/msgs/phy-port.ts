@@ -143,6 +143,7 @@ const NO_ETHERNET: Ethernet = {
 
 function pullPort14(r: Reader): PhyPort {
   const start = r.off;
+  r.need(40);
   const portNo = pullPort11(r);
   const length = r.u16();
   r.take(2);
