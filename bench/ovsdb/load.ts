@@ -6,7 +6,7 @@ type Job = Readonly<Record<string, unknown>> & { readonly socket: string };
 const DB = 'Open_vSwitch';
 
 /** As ovs-vsctl add-port, without the waits that guard against others. */
-function addPort(name: string, durable: boolean): Buffer {
+function addPort(bridge: string, name: string, durable: boolean): Buffer {
   const ops = [
     { op: 'insert', table: 'Interface', 'uuid-name': 'i', row: { name, type: 'internal' } },
     {
@@ -18,11 +18,11 @@ function addPort(name: string, durable: boolean): Buffer {
     {
       op: 'mutate',
       table: 'Bridge',
-      where: [['name', '==', 'br0']],
+      where: [['name', '==', bridge]],
       mutations: [['ports', 'insert', ['set', [['named-uuid', 'p']]]]],
     },
     { op: 'mutate', table: DB, where: [], mutations: [['next_cfg', '+=', 1]] },
-    { op: 'comment', comment: `ovs-vsctl: ovs-vsctl add-port br0 ${name}` },
+    { op: 'comment', comment: `ovs-vsctl: ovs-vsctl add-port ${bridge} ${name}` },
     ...(durable ? [{ op: 'commit', durable: true }] : []),
   ];
   return transact(ops);
@@ -66,21 +66,24 @@ function rate(job: Job, requests: readonly Buffer[], operations: number): number
 
 const JOBS: Readonly<Record<string, (job: Job) => unknown>> = {
   setup({ socket }) {
-    return new Channel(socket).request('transact', [
-      DB,
-      {
+    const bridges = ['br0', 'br1'];
+    const ops = [
+      { op: 'insert', table: DB, row: { bridges: ['set', bridges.map((b) => ['named-uuid', b])] } },
+      ...bridges.map((b) => ({
         op: 'insert',
-        table: DB,
-        row: { bridges: ['named-uuid', 'b'] },
-      },
-      { op: 'insert', table: 'Bridge', 'uuid-name': 'b', row: { name: 'br0' } },
-    ]);
+        table: 'Bridge',
+        'uuid-name': b,
+        row: { name: b },
+      })),
+    ];
+    return new Channel(socket).request('transact', [DB, ...ops]);
   },
 
   addPorts(job) {
     const durable = job['durable'] === true;
+    const bridge = String(job['bridge']);
     const requests = Array.from({ length: Number(job['count']) }, (_, i) =>
-      addPort(`p${String(job['prefix'])}x${i}`, durable),
+      addPort(bridge, `${bridge}p${i}`, durable),
     );
     return rate(job, requests, durable ? 6 : 5);
   },
