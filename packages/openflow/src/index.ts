@@ -7,4 +7,5 @@ export * from './messages.ts';
 export * from './msgs/index.ts';
 export * from './ofp-actions.ts';
 export * from './print/index.ts';
+export * from './text/index.ts';
 export * from './vconn/index.ts';

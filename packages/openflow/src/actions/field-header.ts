@@ -41,10 +41,11 @@ export function parseFieldName(
 ): { readonly field: Field; readonly next: number } {
   const header = parseFieldHeader(u8, o, end);
   if (!header.point?.field) throw new OfpError('OFPBMC_BAD_FIELD');
-  if (header.hasMask) throw new OfpError('OFPBMC_BAD_MASK');
-  if (!isLengthRight(header.point.field, header.payloadLength)) {
+  const { hasMask, payloadLength } = header;
+  if (!isLengthRight(header.point.field, hasMask ? payloadLength / 2 : payloadLength)) {
     throw new OfpError('OFPBMC_BAD_FIELD');
   }
+  if (hasMask) throw new OfpError('OFPBMC_BAD_MASK');
   return { field: header.point.field, next: o + header.headerLength };
 }
 

@@ -3,7 +3,7 @@ import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { OfpAct } from '../ofp-actions.ts';
 import { parseActionSet } from './action-set.ts';
-import { ByteWriter, isZero } from './byte-writer.ts';
+import { ByteWriter } from './byte-writer.ts';
 import { emitActionList } from './emit-actions.ts';
 import { parseActions } from './parse-actions.ts';
 
@@ -62,8 +62,7 @@ function splitInstructions(bytes: Uint8Array, version: OfpVersion): Map<number, 
       throw new OfpError('OFPBIC_BAD_LEN');
     }
     checkInstruction(type, length, version);
-    if (found.has(type))
-      throw new OfpError(version >= 5 ? 'OFPBIC_DUP_INST' : 'OFPBAC_UNSUPPORTED_ORDER');
+    if (found.has(type)) throw new OfpError('OFPBIC_DUP_INST');
     found.set(type, bytes.subarray(o, o + length));
     o += length;
   }
@@ -73,7 +72,7 @@ function splitInstructions(bytes: Uint8Array, version: OfpVersion): Map<number, 
 function checkInstruction(type: number, length: number, version: OfpVersion): void {
   if (type === 0xffff) throw new OfpError('OFPBIC_BAD_EXPERIMENTER');
   const known = type >= 1 && type <= 5;
-  const isMeter = type === OFPIT.meter && version >= 4 && version <= 5;
+  const isMeter = type === OFPIT.meter && version < 6;
   if (!known && !isMeter) throw new OfpError('OFPBIC_UNKNOWN_INST');
   const actions = type === OFPIT.writeActions || type === OFPIT.applyActions;
   const exact = type === OFPIT.writeMetadata ? 24 : 8;
@@ -88,7 +87,6 @@ function parseInstruction(type: number, body: Uint8Array, version: OfpVersion): 
     case OFPIT.applyActions:
       return parseActions(body.subarray(8), version);
     case OFPIT.clearActions:
-      if (!isZero(body, 4, 8)) throw new OfpError('OFPBIC_BAD_LEN');
       return [{ type: 'clear_actions' }];
     case OFPIT.writeActions:
       return [{ type: 'write_actions', actions: parseActionSet(body.subarray(8), version) }];

@@ -7,6 +7,7 @@ import { OfpError } from '../errors.ts';
 import type { OfpAct } from '../ofp-actions.ts';
 import { NICIRA_ACTIONS } from './parse-nicira.ts';
 import { copyFieldOnf, OF10_ACTIONS, OF11_ACTIONS } from './parse-standard.ts';
+import { verifyActions, verifyOrder } from './verify-actions.ts';
 
 /** What a parser of one action sees. */
 export interface RawContext {
@@ -54,6 +55,8 @@ export function parseActions(
   if (!options.allowInstructions && acts.some((act) => act.type === 'write_metadata')) {
     throw new OfpError('OFPBIC_UNSUP_INST');
   }
+  verifyActions(acts);
+  if (options.allowInstructions) verifyOrder(acts);
   return acts;
 }
 

@@ -2,8 +2,9 @@
 import { OfpError } from '../errors.ts';
 import type { NatAction, OfpAct } from '../ofp-actions.ts';
 import { readUint } from './byte-writer.ts';
-import { checkSubfieldBits, expectZero, parseField32, subfieldOfNbits } from './field-header.ts';
+import { checkSubfieldBits, parseField32, subfieldOfNbits } from './field-header.ts';
 import type { RawContext } from './parse-actions.ts';
+import { verifyActions } from './verify-actions.ts';
 
 export const NX_CT_F_COMMIT = 1;
 export const NX_CT_F_FORCE = 2;
@@ -30,7 +31,6 @@ export function parseCt(c: RawContext): OfpAct {
   if (force && !commit) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   const zone = parseZone(c);
   const table = u8[o + 18]!;
-  expectZero(u8, o + 19, o + 22, 'NXBRC_MUST_BE_ZERO');
   const alg = dv.getUint16(o + 22);
   const actions = o + 24 < end ? c.nested(o + 24, end) : [];
   for (const act of actions) checkCtAction(act);
@@ -67,7 +67,6 @@ function checkCtAction(act: OfpAct): void {
 
 export function parseNat(c: RawContext): OfpAct {
   const { u8, dv, o, end } = c;
-  expectZero(u8, o + 10, o + 12, 'OFPBAC_BAD_ARGUMENT');
   const flags = dv.getUint16(o + 12);
   const present = dv.getUint16(o + 14);
   let at = o + 16;
@@ -114,7 +113,9 @@ function natFlags(flags: number): NatAction {
 }
 
 export function parseClone(c: RawContext): OfpAct {
-  return { type: 'clone', actions: c.nested(c.o + 16, c.end) };
+  const actions = c.nested(c.o + 16, c.end);
+  verifyActions(actions);
+  return { type: 'clone', actions };
 }
 
 /** The clause must be one of at least two and at most 64. */

@@ -85,7 +85,7 @@ function parseSpec(c: RawContext, header: number, from: number): { spec: LearnSp
   const nBits = header & NX_LEARN_N_BITS_MASK;
   const kind = (header >> NX_LEARN_DST_SHIFT) & 3;
   const immediate = (header & NX_LEARN_SRC_IMMEDIATE) !== 0;
-  if (header >> 14 || kind === 3 || header & 0x400 || nBits === 0) {
+  if (kind === 3 || header & 0x400 || nBits === 0) {
     throw new OfpError('OFPBAC_BAD_ARGUMENT');
   }
   if (immediate && kind === NX_LEARN_DST.output) throw new OfpError('OFPBAC_BAD_ARGUMENT');

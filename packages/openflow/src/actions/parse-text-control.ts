@@ -5,6 +5,7 @@ import {
   OFPUTIL_P_NXM_OXM_ANY,
   OFPUTIL_P_OF11_STD,
   OFPUTIL_P_OF13_UP,
+  OFPUTIL_P_OF15_UP,
 } from '../match/protocols.ts';
 import type { OfpAct } from '../ofp-actions.ts';
 import { parseTable } from './table-names.ts';
@@ -110,7 +111,8 @@ function parseNote(c: TextContext, value: string): void {
 }
 
 function parseMeter(c: TextContext, value: string): void {
-  c.allow(OFPUTIL_P_OF13_UP);
+  // OpenFlow 1.5 made an action of the instruction.
+  c.allow(c.outer === 'actions' ? OFPUTIL_P_OF15_UP : OFPUTIL_P_OF13_UP);
   c.push({ type: 'meter', meter: parseU32(value) });
 }
 

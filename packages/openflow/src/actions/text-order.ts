@@ -22,7 +22,8 @@ export function checkTextOrder(acts: readonly OfpAct[], outer: Outer): void {
     const instruction = instructionOf(act);
     if (outer !== 'flow') {
       if (instruction === 'apply_actions') continue;
-      if (act.type === 'meter' && outer !== 'actions') {
+      if (act.type === 'meter' && outer === 'actions') continue;
+      if (act.type === 'meter') {
         fail(`${outer} action doesn't support nested action meter`);
       }
       fail(`${instruction} instruction not allowed here`);

@@ -9,9 +9,15 @@ export class KeyValueScanner {
   tail = '';
   readonly #text: string;
   #pos = 0;
+  #start = 0;
 
   constructor(text: string) {
     this.#text = text;
+  }
+
+  /** The word as it stands in the text. */
+  get word(): string {
+    return this.#text.slice(this.#start, this.#pos).replace(/[, \t\r\n]+$/, '');
   }
 
   /** Moves to the next word; false at the end. */
@@ -24,6 +30,7 @@ export class KeyValueScanner {
       this.#pos = p;
       return false;
     }
+    this.#start = p;
     let q = p;
     while (q < n && !isKeyEnd(text.charCodeAt(q))) q++;
     this.key = text.slice(p, q);

@@ -4,3 +4,23 @@ export {
   parseFlowMod,
   parseFlowModLine,
 } from './flow-text.ts';
+export { parseGroupId } from './group-id.ts';
+export {
+  type GroupTextOptions,
+  type ParsedGroupMod,
+  parseGroupMod,
+  parseGroupModLine,
+} from './group-text.ts';
+export { parseMeterId, parseMeterMod } from './meter-text.ts';
+export {
+  type MonitorTextOptions,
+  type ParsedFlowMonitor,
+  parseFlowMonitorRequest,
+} from './monitor-text.ts';
+export {
+  type PacketOutTextOptions,
+  type ParsedPacketOut,
+  parsePacketOut,
+} from './packet-out-text.ts';
+export { preferredProtocol, requireProtocols } from './protocol-choice.ts';
+export { parseTlvMap } from './tlv-text.ts';
