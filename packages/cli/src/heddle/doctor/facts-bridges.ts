@@ -60,8 +60,8 @@ async function table(name: string, columns: string): Promise<Cell[][]> {
   return data;
 }
 
-/** The switch's own, as the kernel names them. */
-const OWN = new Set(['port_in', 'inject_in']);
+/** The switch's own: programs as the kernel names them, and its clsact filters. */
+const OWN = new Set(['port_in', 'inject_in', 'heddle']);
 
 /** Programs at a device's ingress, in TCX and in clsact, that are not the switch's. */
 function rivalPrograms(device: string): string[] {
