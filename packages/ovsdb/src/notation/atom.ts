@@ -24,7 +24,9 @@ export function isUuid(text: string): boolean {
 
 /** Gives an integer its only representation; throws RangeError outside of 64 bits. */
 export function integerAtom(value: number | bigint): number | bigint {
-  if (typeof value === 'number') return Object.is(value, -0) ? 0 : value;
+  if (typeof value === 'number' && Math.abs(value) < 2 ** 63) {
+    return Object.is(value, -0) ? 0 : value;
+  }
   if (value < MIN_INT64 || value > MAX_INT64) throw new RangeError('integer out of range');
   const n = Number(value);
   return Number.isSafeInteger(n) ? n : value;

@@ -1,7 +1,10 @@
 import { ATOMIC_TYPES, type Atom, type AtomicType, decodeAtom } from './atom.ts';
 import { OvsdbError } from './errors.ts';
-import { isArray, isObject, type Json, printSortedJson } from './json.ts';
+import { isArray, type Json, printSortedJson } from './json.ts';
+import { Members, type MemberType } from './members.ts';
 import { atomToText } from './text.ts';
+
+const UINT_MAX = 4294967295;
 
 /** RFC 7047 section 3.2, <base-type>. */
 export interface BaseType {
@@ -19,43 +22,61 @@ export interface BaseType {
 
 export function parseBaseType(json: Json): BaseType {
   if (typeof json === 'string') return { type: atomicType(json) };
-  if (!isObject(json) || typeof json['type'] !== 'string') {
-    throw new OvsdbError(
-      'syntax error',
-      "Parsing ovsdb type failed: Required 'type' member is missing.",
-      printSortedJson(json),
-    );
-  }
-  const type = atomicType(json['type']);
-  const out: Record<string, unknown> = { type };
-  const number = (name: string) => {
-    if (json[name] !== undefined)
-      out[name] = decodeAtom(name.endsWith('Real') ? 'real' : 'integer', json[name]);
+  const members = new Members(json, 'ovsdb type');
+  const type = members.required('type', 'string');
+  if (type === undefined) members.finish();
+  const base: Record<string, unknown> = { type: atomicType(type as string) };
+  const values = members.optional('enum', 'any');
+  const take = (name: string, kind: MemberType) => {
+    const value = members.optional(name, kind);
+    if (value !== undefined) base[name] = value;
   };
-  if (json['enum'] !== undefined) out['enum'] = parseEnum(type, json['enum']);
-  if (type === 'integer') ['minInteger', 'maxInteger'].forEach(number);
-  if (type === 'real') ['minReal', 'maxReal'].forEach(number);
-  if (type === 'string') ['minLength', 'maxLength'].forEach(number);
-  if (type === 'uuid' && json['refTable'] !== undefined) {
-    out['refTable'] = String(json['refTable']);
-    out['refType'] = json['refType'] === 'weak' ? 'weak' : 'strong';
+  if (values !== undefined) base['enum'] = parseEnum(base['type'] as AtomicType, values);
+  else if (type === 'integer')
+    for (const name of ['minInteger', 'maxInteger']) take(name, 'integer');
+  else if (type === 'real') for (const name of ['minReal', 'maxReal']) take(name, 'number');
+  else if (type === 'string') for (const name of ['minLength', 'maxLength']) take(name, 'integer');
+  else if (type === 'uuid') {
+    take('refTable', 'id');
+    if (base['refTable'] !== undefined) take('refType', 'id');
   }
-  const known = new Set([...Object.keys(out), 'refType']);
-  for (const key of Object.keys(json)) {
-    if (!known.has(key)) {
-      throw new OvsdbError(
-        'syntax error',
-        `Parsing ovsdb type failed: Member '${key}' is present but not allowed here.`,
-        printSortedJson(json),
-      );
+  members.finish();
+  return checkBase(base as unknown as BaseType, json);
+}
+
+function checkBase(base: BaseType, json: Json): BaseType {
+  const fail = (what: string) => new OvsdbError('syntax error', what, printSortedJson(json));
+  for (const name of ['minLength', 'maxLength'] as const) {
+    const n = base[name];
+    if (n === undefined || (n >= 0 && n <= UINT_MAX)) continue;
+    const what = `${name} out of valid range 0 to ${UINT_MAX}`;
+    throw new OvsdbError('syntax error', what, printSortedJson(n));
+  }
+  for (const kind of ['Integer', 'Real', 'Length'] as const) {
+    const { [`min${kind}` as const]: min, [`max${kind}` as const]: max } = base;
+    if (min !== undefined && max !== undefined && min > max) {
+      throw fail(`min${kind} exceeds max${kind}`);
     }
   }
-  return out as unknown as BaseType;
+  if (base.refTable === undefined) return base;
+  const { refType = 'strong' } = base;
+  if (refType === 'strong' || refType === 'weak') return { ...base, refType };
+  throw fail(`refType must be "strong" or "weak" (not "${String(refType)}")`);
 }
 
 function parseEnum(type: AtomicType, json: Json): Atom[] {
-  const items = isArray(json) && json[0] === 'set' && isArray(json[1]) ? json[1] : [json];
-  return items.map((item) => decodeAtom(type, item)).sort((a, b) => (a < b ? -1 : 1));
+  const fail = (what: string) => new OvsdbError('syntax error', what, printSortedJson(json));
+  const isSet = isArray(json) && json.length === 2 && json[0] === 'set';
+  const items: Json | undefined = isSet ? json[1] : [json];
+  if (!isArray(items)) throw fail('expected ["set", <array>]');
+  if (items.length === 0) {
+    throw fail(`set must have 1 to ${UINT_MAX} members but 0 are present`);
+  }
+  const atoms = items.map((item) => decodeAtom(type, item)).sort((a, b) => (a < b ? -1 : 1));
+  if (new Set(atoms).size < atoms.length) {
+    throw new OvsdbError('ovsdb error', 'set contains duplicate');
+  }
+  return atoms;
 }
 
 function atomicType(text: string): AtomicType {

@@ -10,7 +10,8 @@ import {
 } from './atom.ts';
 import { type BaseType, baseTypeToJson, checkAtom, parseBaseType } from './base-type.ts';
 import { OvsdbError } from './errors.ts';
-import { isArray, isObject, type Json, printSortedJson } from './json.ts';
+import { isArray, type Json, printSortedJson } from './json.ts';
+import { Members } from './members.ts';
 
 /** RFC 7047 section 3.2, <type>. */
 export interface ColumnType {
@@ -59,33 +60,30 @@ const UINT_MAX = 4294967295;
 
 export function parseColumnType(json: Json): ColumnType {
   if (typeof json === 'string') return { key: parseBaseType(json), min: 1, max: 1 };
-  if (!isObject(json) || json['key'] === undefined) {
-    throw new OvsdbError(
-      'syntax error',
-      "Parsing ovsdb type failed: Required 'key' member is missing.",
-      printSortedJson(json),
-    );
+  const members = new Members(json, 'ovsdb type');
+  const key = members.required('key', 'string', 'object');
+  const value = members.optional('value', 'string', 'object');
+  const min = members.optional('min', 'integer');
+  const max = members.optional('max', 'integer', 'string');
+  members.finish();
+  const type = {
+    key: parseBaseType(key!),
+    ...(value === undefined ? {} : { value: parseBaseType(value) }),
+    min: parseSize(min),
+    max: parseSize(max),
+  };
+  if (type.min > 1 || type.max < 1 || type.min > type.max) {
+    const what = 'ovsdb type fails constraint checks';
+    throw new OvsdbError('syntax error', what, printSortedJson(json));
   }
-  const min = json['min'] ?? 1;
-  const max = json['max'] === 'unlimited' ? Infinity : (json['max'] ?? 1);
-  if (
-    typeof min !== 'number' ||
-    typeof max !== 'number' ||
-    min < 0 ||
-    min > 1 ||
-    max < 1 ||
-    min > max
-  ) {
-    throw new OvsdbError(
-      'syntax error',
-      `ovsdb type fails constraint checks`,
-      printSortedJson(json),
-    );
-  }
-  const key = parseBaseType(json['key']);
-  return json['value'] === undefined
-    ? { key, min, max }
-    : { key, value: parseBaseType(json['value']), min, max };
+  return type;
+}
+
+function parseSize(json: Json | undefined): number {
+  if (json === undefined) return 1;
+  if (json === 'unlimited') return Infinity;
+  if (typeof json === 'number' && json >= 0 && json < UINT_MAX) return json;
+  throw new OvsdbError('syntax error', 'bad min or max value', printSortedJson(json));
 }
 
 export function columnTypeToJson(type: ColumnType): Json {

@@ -5,13 +5,8 @@ import {
   OvsdbError,
   parseColumnType,
 } from '../notation/index.ts';
-import {
-  isArray,
-  isObject,
-  type Json,
-  type JsonObject,
-  printSortedJson,
-} from '../notation/json.ts';
+import { isArray, type Json, type JsonObject, printSortedJson } from '../notation/json.ts';
+import { Members } from '../notation/members.ts';
 
 export interface ColumnSchema {
   readonly name: string;
@@ -44,23 +39,22 @@ const VERSION = /^\d+\.\d+\.\d+$/;
 
 /** Throws OvsdbError with upstream's words. */
 export function parseSchema(json: Json): DatabaseSchema {
-  if (!isObject(json))
-    throw new OvsdbError('syntax error', 'Parsing database schema failed: Object expected.');
-  allow(json, 'database schema', ['name', 'version', 'cksum', 'tables']);
-  const name = json['name'];
-  if (typeof name !== 'string' || !ID.test(name)) throw missing('database schema', 'name', json);
-  const version = json['version'] ?? '';
-  if (typeof version !== 'string' || (version !== '' && !VERSION.test(version))) {
-    throw new OvsdbError('syntax error', `schema version "${String(version)}" not in format x.y.z`);
+  const members = new Members(json, 'database schema');
+  const name = members.required('name', 'id') as string;
+  const version = members.optional('version', 'string') as string | undefined;
+  const cksum = (members.optional('cksum', 'string') ?? '') as string;
+  const tablesJson = members.required('tables', 'object') as JsonObject;
+  members.finish();
+  if (version !== undefined && !VERSION.test(version)) {
+    const what = `schema version "${version}" not in format x.y.z`;
+    throw new OvsdbError('syntax error', what, printSortedJson(json));
   }
-  if (!isObject(json['tables'])) throw missing('database schema', 'tables', json);
   const tables = new Map<string, TableSchema>();
-  for (const [tableName, table] of Object.entries(json['tables'])) {
+  for (const [tableName, table] of Object.entries(tablesJson)) {
     checkId(tableName, json);
     tables.set(tableName, parseTable(tableName, table));
   }
-  const schema = { name, version, cksum: String(json['cksum'] ?? ''), tables };
-  return finish(schema);
+  return finish({ name, version: version ?? '', cksum, tables });
 }
 
 /** References must name tables; a schema without isRoot makes every table a root. */
@@ -86,63 +80,66 @@ function finish(schema: DatabaseSchema): DatabaseSchema {
 }
 
 function parseTable(name: string, json: Json): TableSchema {
-  if (!isObject(json) || !isObject(json['columns']))
-    throw missing(`table schema for table ${name}`, 'columns', json);
-  allow(json, `table schema for table ${name}`, ['columns', 'maxRows', 'isRoot', 'indexes']);
-  const columns = new Map<string, ColumnSchema>();
-  const names = Object.keys(json['columns']).sort();
-  if (names.length === 0)
-    throw new OvsdbError(
-      'syntax error',
-      'table must have at least one column',
-      printSortedJson(json),
-    );
-  for (const [index, column] of names.entries()) {
-    checkId(column, json);
-    columns.set(column, parseColumn(column, index, json['columns'][column]!));
-  }
-  const maxRows = json['maxRows'] ?? Infinity;
-  if (typeof maxRows !== 'number' || maxRows < 1) {
+  const members = new Members(json, `table schema for table ${name}`);
+  const columnsJson = members.required('columns', 'object') as JsonObject;
+  const maxRows = members.optional('maxRows', 'integer') ?? Infinity;
+  members.optional('mutable', 'boolean');
+  const isRoot = members.optional('isRoot', 'boolean') === true;
+  const indexes = (members.optional('indexes', 'array') ?? []) as readonly Json[];
+  members.finish();
+  if ((maxRows as number) < 1) {
     throw new OvsdbError('syntax error', 'maxRows must be at least 1', printSortedJson(json));
   }
-  const indexes = isArray(json['indexes'] ?? []) ? (json['indexes'] ?? []) : [];
+  const names = Object.keys(columnsJson).sort();
+  if (names.length === 0) {
+    const what = 'table must have at least one column';
+    throw new OvsdbError('syntax error', what, printSortedJson(json));
+  }
+  const columns = new Map<string, ColumnSchema>();
+  for (const [index, column] of names.entries()) {
+    checkId(column, json);
+    columns.set(column, parseColumn(column, index, columnsJson[column]!));
+  }
   return {
     name,
     columns,
     columnList: [...columns.values()],
-    isRoot: json['isRoot'] === true,
-    maxRows,
-    indexes: (indexes as readonly Json[]).map((index) => parseIndex(name, columns, index)),
+    isRoot,
+    maxRows: Number(maxRows),
+    indexes: indexes.map((index) => parseIndex(json, columns, index)),
   };
 }
 
 function parseColumn(name: string, index: number, json: Json): ColumnSchema {
-  const where = `schema for column ${name}`;
-  if (!isObject(json) || json['type'] === undefined) throw missing(where, 'type', json);
-  allow(json, where, ['type', 'mutable', 'ephemeral']);
-  const type = parseColumnType(json['type']);
-  const mutable = json['mutable'] !== false;
+  const members = new Members(json, `schema for column ${name}`);
+  const mutable = members.optional('mutable', 'boolean') !== false;
+  const ephemeral = members.optional('ephemeral', 'boolean') === true;
+  const typeJson = members.required('type', 'string', 'object');
+  members.finish();
+  const type = parseColumnType(typeJson!);
   // A weak reference may have to be removed by the database itself (ovsdb-server(7)).
   const weak = type.key.refType === 'weak' || type.value?.refType === 'weak';
-  return { name, index, type, mutable: mutable || weak, ephemeral: json['ephemeral'] === true };
+  return { name, index, type, mutable: mutable || weak, ephemeral };
 }
 
 function parseIndex(
-  table: string,
+  table: Json,
   columns: ReadonlyMap<string, ColumnSchema>,
   json: Json,
 ): ColumnSchema[] {
-  if (!isArray(json) || json.length === 0) {
-    throw new OvsdbError('syntax error', 'array of column names expected', printSortedJson(json));
-  }
-  return json.map((name) => {
-    const column = columns.get(String(name));
-    if (!column)
-      throw new OvsdbError(
-        'syntax error',
-        `no column named "${String(name)}" in table ${table}`,
-        printSortedJson(json),
-      );
+  const fail = (what: string, where = json) =>
+    new OvsdbError('syntax error', what, printSortedJson(where));
+  const distinct = 'array of distinct column names expected';
+  if (!isArray(json)) throw fail(distinct);
+  if (json.length === 0) throw fail('index must have at least one column', table);
+  const out = json.map((name) => {
+    if (typeof name !== 'string') throw fail(distinct);
+    const column = columns.get(name);
+    if (!column) throw fail(`${name} is not a valid column name`);
+    return column;
+  });
+  if (new Set(out).size < out.length) throw fail(distinct);
+  return out.map((column) => {
     if (column.ephemeral)
       throw new OvsdbError(
         'syntax error',
@@ -151,26 +148,6 @@ function parseIndex(
       );
     return column;
   });
-}
-
-function allow(json: JsonObject, where: string, names: readonly string[]): void {
-  for (const key of Object.keys(json)) {
-    if (!names.includes(key)) {
-      throw new OvsdbError(
-        'syntax error',
-        `Parsing ${where} failed: Member '${key}' is present but not allowed here.`,
-        printSortedJson(json),
-      );
-    }
-  }
-}
-
-function missing(where: string, member: string, json: Json): OvsdbError {
-  return new OvsdbError(
-    'syntax error',
-    `Parsing ${where} failed: Required '${member}' member is missing.`,
-    printSortedJson(json),
-  );
 }
 
 function checkId(name: string, json: Json): void {
