@@ -65,7 +65,7 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
       ctx.wildcards.skbPriority = 0xffff_ffff;
       return;
     case 'pop_queue':
-      ctx.flow.skbPriority = ctx.initial.skbPriority;
+      popQueue(ctx);
       return;
     case 'group':
       groupAction(ctx, act.group, isLast);
@@ -96,10 +96,10 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
       return;
     case 'write_actions':
       for (const a of act.actions) ctx.actionSet.push(a);
-      if (ctx.isTracing)
-        ctx.trace('detail', `action set is: ${actionsText(orderActionSet(ctx.actionSet))}`);
+      traceActionSet(ctx, 'is');
       return;
     case 'clear_actions':
+      traceActionSet(ctx, 'was');
       ctx.actionSet = [];
       return;
     case 'push':
@@ -148,6 +148,20 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
     case 'sample':
       return;
   }
+}
+
+function popQueue(ctx: XlateContext): void {
+  const { flow, initial } = ctx;
+  if (flow.skbPriority === initial.skbPriority) return;
+  flow.skbPriority = initial.skbPriority;
+  const value = flow.skbPriority === 0 ? '0' : `0x${flow.skbPriority.toString(16)}`;
+  ctx.trace('detail', `queue = ${value}`);
+}
+
+function traceActionSet(ctx: XlateContext, verb: string): void {
+  if (!ctx.isTracing) return;
+  const acts = orderActionSet(ctx.actionSet);
+  ctx.trace('detail', `action set ${verb}${acts.length === 0 ? ' empty' : `: ${actionsText(acts)}`}`);
 }
 
 function outputReg(ctx: XlateContext, act: Extract<OfpAct, { type: 'output_reg' }>): void {
@@ -271,7 +285,8 @@ export function runActionSet(ctx: XlateContext): void {
   if (ctx.actionSet.length === 0 || ctx.isExiting) return;
   const ordered = orderActionSet(ctx.actionSet);
   ctx.actionSet = [];
+  if (ordered.length === 0) return;
   ctx.traceUnder('set', '--. Executing action set:', () => {
-    if (ordered.length > 0) runActions(ctx, ordered, true);
+    runActions(ctx, ordered, true);
   });
 }

@@ -18,7 +18,7 @@ export interface XlateEngine {
   runBridge(ctx: XlateContext, byPatch: boolean): void;
   runTable(ctx: XlateContext, entry: TableEntry): void;
   runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void;
-  runActionSet(ctx: XlateContext): void;
+  finish(ctx: XlateContext): void;
 }
 
 /** The state of one translation. */
@@ -127,6 +127,12 @@ export class XlateContext {
     }
   }
 
+  /** Gives up the translation as a whole. `failure` is one of upstream's few reasons. */
+  fail(text: string, failure: string): never {
+    this.trace('error', text);
+    throw new XlateError(failure);
+  }
+
   drop(reason: string): void {
     this.#dropReason ??= reason;
   }
@@ -144,7 +150,6 @@ export class XlateContext {
 
   result(error?: XlateError): XlateResult {
     if (error) {
-      this.trace('error', error.message);
       this.odpActions = [];
       this.drop(error.message);
     }
@@ -161,6 +166,7 @@ export class XlateContext {
       forks: this.forks,
       slow: [...this.slow],
       dropReason,
+      failure: error?.message,
       trace: this.#roots,
     };
   }

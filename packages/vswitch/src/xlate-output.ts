@@ -11,7 +11,7 @@ import {
 import type { Flow } from '@heddle/packet';
 import type { OfPort } from './ofproto.ts';
 import { clearConntrack } from './xlate-conntrack.ts';
-import { type XlateContext, XlateError } from './xlate-context.ts';
+import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { MAX_DEPTH } from './xlate-limits.ts';
 import { xlateNormal } from './xlate-normal.ts';
@@ -95,9 +95,9 @@ export function sendOut(ctx: XlateContext, port: OfPort): void {
 }
 
 function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
-  if (ctx.depth >= MAX_DEPTH) {
+  if (ctx.depth > MAX_DEPTH) {
     ctx.drop('patch ports form a loop');
-    throw new XlateError(`over max translation depth ${MAX_DEPTH}`);
+    ctx.fail(`over max translation depth ${MAX_DEPTH}`, 'Recursion too deep');
   }
   ctx.effects.patches.push({ from: port, to: peer });
   const { bridge, inPort, tableId, cookie, stack, actionSet, conntracked, wasMpls, currentRule } =

@@ -261,7 +261,11 @@ function decTtl(ctx: XlateContext, ids: readonly number[]): void {
   if (!isIp(ctx)) return;
   wildcards.nwTtl = 0xff;
   if (flow.nwTtl > 1) flow.nwTtl--;
-  else invalidTtl(ctx, ids);
+  else {
+    const family = flow.dlType === ETH_P_IP ? 'IPv4' : 'IPv6';
+    ctx.trace('warn', `${family} decrement TTL exception`);
+    invalidTtl(ctx, ids);
+  }
 }
 
 function invalidTtl(ctx: XlateContext, ids: readonly number[]): void {

@@ -1,7 +1,7 @@
 /** Flow tables: lookups, misses, and the limits of what one packet may set in motion. */
 import { N_TABLES } from './ofproto/flow-table.ts';
 import type { Rule } from './ofproto/rule.ts';
-import { type XlateContext, XlateError } from './xlate-context.ts';
+import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { MAX_DEPTH } from './xlate-limits.ts';
 import { matchText } from './xlate-text.ts';
@@ -26,6 +26,8 @@ export interface TableEntry {
   readonly withCt?: boolean;
   /** Entered by a patch port. */
   readonly byPatch?: boolean;
+  /** A pipeline begins here, and ends when this table is through. */
+  readonly isFirst?: boolean;
 }
 
 export function xlateTable(ctx: XlateContext, entry: TableEntry): void {
@@ -40,15 +42,18 @@ export function xlateTable(ctx: XlateContext, entry: TableEntry): void {
 }
 
 function checkLimits(ctx: XlateContext): void {
-  if (ctx.depth >= MAX_DEPTH) {
-    throw new XlateError(`over max translation depth ${MAX_DEPTH}`);
+  if (ctx.depth > MAX_DEPTH) {
+    ctx.fail(`over max translation depth ${MAX_DEPTH}`, 'Recursion too deep');
   }
-  if (ctx.resubmits >= MAX_RESUBMITS)
-    throw new XlateError(`over ${MAX_RESUBMITS} resubmit actions`);
+  if (ctx.resubmits >= MAX_RESUBMITS) {
+    ctx.fail(`over ${MAX_RESUBMITS} resubmit actions`, 'Too many resubmits');
+  }
   if (ctx.odpActions.length > MAX_ODP_ACTIONS) {
-    throw new XlateError('resubmits yielded over 64 kB of actions');
+    ctx.fail('resubmits yielded over 64 kB of actions', 'Stack too deep');
   }
-  if (ctx.stack.length > MAX_STACK) throw new XlateError('resubmits yielded over 64 kB of stack');
+  if (ctx.stack.length > MAX_STACK) {
+    ctx.fail('resubmits yielded over 64 kB of stack', 'Stack too deep');
+  }
 }
 
 function lookUp(ctx: XlateContext, entry: TableEntry): Rule | undefined {
@@ -99,6 +104,7 @@ function runRule(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
     ctx.currentRule = rule;
     ctx.engine.runActions(ctx, rule.state.actions, entry.isLast);
     ctx.depth--;
+    if (entry.isFirst) ctx.engine.finish(ctx);
   });
 }
 

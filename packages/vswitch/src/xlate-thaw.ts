@@ -1,7 +1,7 @@
 /** Going on where a translation was interrupted. */
 import type { FrozenState } from './ofproto/recirc.ts';
 import type { XlateContext } from './xlate-context.ts';
-import { finishFreezing, PIPELINE } from './xlate-freeze.ts';
+import { PIPELINE } from './xlate-freeze.ts';
 
 /** Goes on with what was interrupted. */
 export function thaw(ctx: XlateContext, state: FrozenState): void {
@@ -25,6 +25,5 @@ export function thaw(ctx: XlateContext, state: FrozenState): void {
   if (state.tableId !== undefined) {
     ctx.engine.runTable(ctx, { tableId: state.tableId, isLast: true, mayPacketIn: true });
   } else ctx.engine.runActions(ctx, state.actions, true);
-  if (ctx.frozen) finishFreezing(ctx);
-  else ctx.engine.runActionSet(ctx);
+  ctx.engine.finish(ctx);
 }

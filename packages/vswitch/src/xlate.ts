@@ -65,6 +65,8 @@ export interface XlateResult {
   readonly forks: readonly { readonly id: number; readonly zone: number }[];
   /** Not empty: every packet must come up, for these reasons (`dpif/dump-flows`, "slow_path"). */
   readonly slow: readonly string[];
+  /** The translation was given up. */
+  readonly failure: string | undefined;
   /** Why nothing is sent, when that is so. */
   readonly dropReason: string | undefined;
   /** What happened, when asked for. */
@@ -103,11 +105,17 @@ export interface XlateOptions {
   readonly frozen?: import('./ofproto/recirc.ts').FrozenState;
 }
 
+/** When a pipeline is through: its action set, or going on after a recirculation. */
+function finish(ctx: XlateContext): void {
+  if (ctx.frozen) finishFreezing(ctx);
+  else runActionSet(ctx);
+}
+
 const ENGINE: XlateEngine = {
   runBridge: (ctx, byPatch) => xlateBridge(ctx, byPatch),
   runTable: xlateTable,
   runActions,
-  runActionSet,
+  finish,
 };
 
 /** Translates a packet that entered the datapath by `flow.inPort`. */
@@ -161,11 +169,12 @@ function start(ctx: XlateContext, key: Flow): void {
 /** The pipeline of the bridge that the packet has entered, from its first table on. */
 function xlateBridge(ctx: XlateContext, byPatch: boolean, actions?: XlateOptions['actions']): void {
   ctx.traceUnder('bridge', `bridge("${ctx.bridge.name}")`, () => {
-    if (actions) runActions(ctx, actions, true);
-    else if (mayReceive(ctx))
-      xlateTable(ctx, { tableId: 0, isLast: true, mayPacketIn: true, byPatch });
-    if (ctx.frozen) finishFreezing(ctx);
-    else runActionSet(ctx);
+    if (actions) {
+      runActions(ctx, actions, true);
+      finish(ctx);
+    } else if (mayReceive(ctx)) {
+      xlateTable(ctx, { tableId: 0, isLast: true, mayPacketIn: true, byPatch, isFirst: true });
+    }
   });
 }
 

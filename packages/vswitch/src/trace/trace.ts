@@ -25,9 +25,15 @@ export function trace(
     '',
     `Final flow: ${result.final ? formatOpenFlowFlow(result.final, ofport) : 'unchanged'}`,
     `Megaflow: ${formatMegaflow(result.seen.flow, result.seen.wildcards, ofport)}`,
-    `Datapath actions: ${formatOdpActions(result.actions, { userdata: formatUserdata })}\n`,
+    `Datapath actions: ${formatOdpActions(result.actions, { userdata: formatUserdata })}`,
+    ...failureLines(result),
   ];
-  return { text: text.join('\n'), result };
+  return { text: `${text.join('\n')}\n`, result };
+}
+
+function failureLines({ failure }: XlateResult): string[] {
+  if (failure === undefined) return [];
+  return [`Translation failed (${failure}), packet is dropped.`];
 }
 
 /** Headings of bridges and tables, and what stands below them. */
@@ -57,13 +63,10 @@ function nodeLines(node: TraceNode, level: number, more: boolean): string[] {
   ];
 }
 
-/**
- * The action set runs when a section is through: it does not count as a part of it. Buckets are
- * always indented.
- */
+/** Buckets are always indented. */
 function hasMore(nodes: readonly TraceNode[], i: number): boolean {
   if (nodes[i]!.kind === 'bucket') return true;
-  return nodes[i]!.kind !== 'set' && nodes.slice(i + 1).some(({ kind }) => kind !== 'set');
+  return i < nodes.length - 1;
 }
 
 function lineText({ kind, text }: TraceNode): string {
