@@ -4,8 +4,9 @@ import type { ByteWriter } from '../actions/byte-writer.ts';
 import { emitActions, parseActions } from '../actions/index.ts';
 import { OFPG_ANY, OFPP_NONE, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
+import { ofp11PortToOfp10 } from '../match/ofp-port.ts';
 import type { Bucket, GroupType } from '../messages.ts';
-import { pullPort11, putPort11 } from './port-number.ts';
+import { putPort11 } from './port-number.ts';
 import { propertyU32, pullProperty, putProperty, unknownProperty } from './property.ts';
 import { Reader } from './reader.ts';
 
@@ -26,10 +27,11 @@ function pullBucket11(r: Reader, version: OfpVersion, bucketId: number): Bucket 
   const length = r.u16();
   if (length < 16 || at + length > r.end) throw new OfpError('OFPGMFC_BAD_BUCKET');
   const weight = r.u16();
-  const watchPort = pullPort11(r);
-  const watchGroup = r.u32();
+  const watch = r.off;
   r.off = at + 16;
   const actions = parseActions(r.view(length - 16), version);
+  const watchPort = pullWatchPort(new Reader(r.u8, watch, at + 16));
+  const watchGroup = r.dv.getUint32(at + 8);
   return { bucketId, weight, watchPort, watchGroup, actions };
 }
 
@@ -44,7 +46,11 @@ export function putBucket11(w: ByteWriter, b: Bucket, version: OfpVersion): void
 }
 
 /** OpenFlow 1.5's, which the Nicira group messages use, too. */
-export function pullBuckets15(r: Reader, version: OfpVersion, groupType: GroupType): Bucket[] {
+export function pullBuckets15(
+  r: Reader,
+  version: OfpVersion,
+  groupType: GroupType | undefined,
+): Bucket[] {
   const buckets: Bucket[] = [];
   const seen = new Set<number>();
   while (r.left > 0) {
@@ -56,7 +62,7 @@ export function pullBuckets15(r: Reader, version: OfpVersion, groupType: GroupTy
   return buckets;
 }
 
-function pullBucket15(r: Reader, version: OfpVersion, groupType: GroupType): Bucket {
+function pullBucket15(r: Reader, version: OfpVersion, groupType: GroupType | undefined): Bucket {
   if (r.left < 8) throw new OfpError('OFPGMFC_BAD_BUCKET');
   const at = r.off;
   const length = r.u16();
@@ -76,12 +82,18 @@ function pullBucket15(r: Reader, version: OfpVersion, groupType: GroupType): Buc
     if (property.type === OFPGBPT.weight) weight = pullWeight(property.body);
     else if (property.type === OFPGBPT.watchPort) {
       if (property.body.left !== 4) throw new OfpError('OFPBPC_BAD_LEN');
-      watchPort = pullPort11(property.body);
+      watchPort = pullWatchPort(property.body);
     } else if (property.type === OFPGBPT.watchGroup) watchGroup = propertyU32(property);
     else throw unknownProperty(property);
   }
   if (bucketId > OFPG15_BUCKET_MAX) throw new OfpError('OFPGMFC_BAD_BUCKET');
   return { bucketId, weight, watchPort, watchGroup, actions };
+}
+
+function pullWatchPort(r: Reader): number {
+  const port = ofp11PortToOfp10(r.u32());
+  if (port === undefined) throw new OfpError('OFPGMFC_BAD_WATCH');
+  return port;
 }
 
 /** 16 bits, and 16 bits of padding. */

@@ -31,11 +31,21 @@ function commandNumber(command: GroupCommand): number {
   throw new OfpError('OFPGMFC_BAD_COMMAND');
 }
 
-function pullHead(r: Reader): Pick<GroupMod, 'command' | 'groupType' | 'groupId'> {
+interface Head {
+  readonly command: GroupCommand | undefined;
+  readonly groupType: GroupType | undefined;
+  readonly groupId: number;
+}
+
+function pullHead(r: Reader): Head {
   const at = r.take(8);
   const command = COMMANDS.get(r.dv.getUint16(at));
   const groupType = GROUP_TYPES[r.u8[at + 2]!];
-  const groupId = r.dv.getUint32(at + 4);
+  return { command, groupType, groupId: r.dv.getUint32(at + 4) };
+}
+
+/** The checks that upstream makes of the whole message, in its order. */
+function checkHead({ command, groupType, groupId }: Head) {
   if (groupType === undefined) throw new OfpError('OFPGMFC_BAD_TYPE');
   if (command === undefined) throw new OfpError('OFPGMFC_BAD_COMMAND');
   return { command, groupType, groupId };
@@ -50,13 +60,12 @@ const groupMod11 = form<'group_mod'>({
   min: 8,
   step: 8,
   decode: (r, { version }) => {
-    const commandNumberOf = r.dv.getUint16(r.off);
-    const isDelete = COMMANDS.get(commandNumberOf) === 'delete';
-    const start = r.off;
-    r.off += 8;
+    const head = pullHead(r);
     const buckets = pullBuckets11(r, version);
-    if (isDelete && buckets.length > 0) throw new OfpError('OFPGMFC_INVALID_GROUP');
-    const mod = { ...pullHead(new Reader(r.u8, start, r.end)), buckets, props: NO_GROUP_PROPS };
+    if (head.command === 'delete' && buckets.length > 0) {
+      throw new OfpError('OFPGMFC_INVALID_GROUP');
+    }
+    const mod = { ...checkHead(head), buckets, props: NO_GROUP_PROPS };
     checkGroupMod(mod);
     return mod;
   },
@@ -82,8 +91,7 @@ function groupMod15(name: string, wire: Wire, since: OfpVersion, until: OfpVersi
     min: 16,
     step: 8,
     decode: (r, { version }) => {
-      const head = pullHead(new Reader(r.u8, r.off, r.end));
-      r.off += 8;
+      const head = pullHead(r);
       const bucketsLength = r.u16();
       r.take(2);
       const commandBucketId = r.u32();
@@ -92,7 +100,7 @@ function groupMod15(name: string, wire: Wire, since: OfpVersion, until: OfpVersi
       const buckets = pullBuckets15(list, version, head.groupType);
       const props = pullGroupProps(r, head.groupType, head.command);
       const mod: GroupMod = {
-        ...head,
+        ...checkHead(head),
         ...(commandBucketId !== OFPG15_BUCKET_ALL && { commandBucketId }),
         buckets,
         props,
@@ -114,7 +122,7 @@ function groupMod15(name: string, wire: Wire, since: OfpVersion, until: OfpVersi
 }
 
 /** Which buckets a command may name (OpenFlow 1.5.1 section 7.3.4.3). */
-function checkCommandBucket(command: GroupCommand, id: number): void {
+function checkCommandBucket(command: GroupCommand | undefined, id: number): void {
   if (command === 'insert_bucket' || command === 'remove_bucket') {
     const named = id === OFPG15_BUCKET_FIRST || id === OFPG15_BUCKET_LAST;
     const all = id === OFPG15_BUCKET_ALL && command === 'remove_bucket';

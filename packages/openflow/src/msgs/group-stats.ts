@@ -70,10 +70,10 @@ function pullGroupStats(r: Reader, version: OfpVersion): GroupStats {
   const start = r.take(fixed);
   const length = r.dv.getUint16(start);
   const { dv } = r;
-  const nBuckets = (length - fixed) / 16;
-  if (length < fixed || !Number.isInteger(nBuckets)) throw new OfpError('OFPBRC_BAD_LEN');
+  if (length < fixed) throw new OfpError('OFPBRC_BAD_LEN');
+  const nBuckets = Math.floor((length - fixed) / 16);
   const buckets = [];
-  for (let at = r.take(length - fixed), i = 0; i < nBuckets; i++, at += 16) {
+  for (let at = r.take(16 * nBuckets), i = 0; i < nBuckets; i++, at += 16) {
     buckets.push({ packetCount: dv.getBigUint64(at), byteCount: dv.getBigUint64(at + 8) });
   }
   const sec = hasDuration ? dv.getUint32(start + 32) : 0xffff_ffff;

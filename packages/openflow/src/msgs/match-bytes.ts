@@ -13,11 +13,21 @@ import {
 import type { Match } from '../match.ts';
 import type { Reader } from './reader.ts';
 
+const OFPMT_OXM = 1;
+
 /** `struct ofp11_match`, OXM or standard. */
 export function pullMatch11(r: Reader, options?: OxmParseOptions): Match {
   const { match, length } = parseOfp11Match(r.u8, r.off, options, r.end);
   r.take(length);
   return match;
+}
+
+/** OXM and nothing else. */
+export function pullOxmMatch(r: Reader, options?: OxmParseOptions): Match {
+  if (r.left >= 4 && r.dv.getUint16(r.off + 2) >= 4 && r.dv.getUint16(r.off) !== OFPMT_OXM) {
+    throw new OfpError('OFPBMC_BAD_TYPE');
+  }
+  return pullMatch11(r, options);
 }
 
 /** OpenFlow 1.1 has a structure of fixed size, later versions OXM. */

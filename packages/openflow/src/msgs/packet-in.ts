@@ -3,7 +3,7 @@ import { OFPTT_ALL, type OfpVersion } from '../constants.ts';
 import { emitNxMatch } from '../match/index.ts';
 import { Match } from '../match.ts';
 import { type AnyForm, form, NX_VENDOR_ID } from './form.ts';
-import { pullMatch11, pullNxMatch, putMatch11, putPadded } from './match-bytes.ts';
+import { pullOxmMatch, pullNxMatch, putMatch11, putPadded } from './match-bytes.ts';
 import { packetInReason } from './packet-in-reason.ts';
 import { pullPort11, putPort11 } from './port-number.ts';
 
@@ -91,7 +91,7 @@ function packetIn12(since: OfpVersion, until: OfpVersion): AnyForm {
       const reason = r.byte();
       const tableId = r.byte();
       const cookie = version === 3 ? NO_TABLE.cookie : r.u64();
-      const metadata = pullMatch11(r, { loose: true });
+      const metadata = pullOxmMatch(r, { loose: true });
       r.take(2);
       const packet = r.bytes();
       return { format: 'standard', bufferId, totalLen, reason, tableId, cookie, metadata, packet };

@@ -15,7 +15,7 @@ import { setMatchField } from '../match/index.ts';
 import { Match } from '../match.ts';
 import type { PacketOut } from '../messages.ts';
 import { type AnyForm, form } from './form.ts';
-import { pullMatch11, putMatch11 } from './match-bytes.ts';
+import { pullOxmMatch, putMatch11 } from './match-bytes.ts';
 import { inPortMatch } from './packet-in.ts';
 import { pullPort11, putPort11 } from './port-number.ts';
 import type { Reader } from './reader.ts';
@@ -79,7 +79,7 @@ const packetOut15 = form<'packet_out'>({
     const bufferId = r.u32();
     const length = r.u16();
     r.take(2);
-    const metadata = pullMatch11(r, { loose: true });
+    const metadata = pullOxmMatch(r, { loose: true });
     checkPipelineFields(metadata);
     return { bufferId, metadata, ...pullRest(r, length, metadata, bufferId, 6) };
   },

@@ -126,7 +126,8 @@ function reply(since: OfpVersion, until: OfpVersion, ofpt: number): AnyForm {
     decode: (r, { version }) => {
       const at = r.take(8);
       const head = new Reader(r.u8, at, at + 8);
-      const portNo = version === 1 ? head.u16() : pullPort11(head);
+      // A port that cannot be is no matter as long as it has no queues.
+      const portNo = version === 1 ? head.u16() : r.left === 0 ? OFPP_NONE : pullPort11(head);
       return pullList(
         r,
         (list) => pullQueue(list, version, portNo),

@@ -17,6 +17,9 @@ import {
 import { FORMS } from './forms.ts';
 import { Reader } from './reader.ts';
 
+const LAST_VERSION = 6;
+/** Hello, error and echo are the same in all versions, those to come included. */
+const LAST_IMMUTABLE = 3;
 const OFPT_VENDOR = 4;
 const OFPST_VENDOR = 0xffff;
 const OFPSF_REPLY_MORE = 1;
@@ -118,15 +121,18 @@ function readHeader(r: Reader): Header {
   const { dv } = r;
   if (r.left < 8 || dv.getUint16(2) !== r.left) throw new OfpError('OFPBRC_BAD_LEN');
   const version = r.u8[0]!;
-  if (version < 1 || version > 6) throw new OfpError('OFPBRC_BAD_VERSION');
   const ofpt = r.u8[1]!;
   const head = { version: version as OfpVersion, flags: 0 };
   if (ofpt === OFPT_VENDOR) {
-    if (r.left < 16) throw new OfpError(r.left < 12 ? 'OFPBRC_BAD_LEN' : vendorTooShort(dv, 8));
+    if (r.left < 16) throw new OfpError('OFPBRC_BAD_LEN');
     checkVendor(dv.getUint32(8));
     const wire = { vendor: dv.getUint32(8), subtype: dv.getUint32(12) };
     return { ...head, wire, length: 16 };
   }
+  if (version > LAST_VERSION && ofpt <= LAST_IMMUTABLE) {
+    return { ...head, version: LAST_VERSION, wire: { ofpt }, length: 8 };
+  }
+  if (version < 1 || version > LAST_VERSION) throw new OfpError('OFPBRC_BAD_TYPE');
   const first = version === 1 ? 16 : 18;
   if (ofpt !== first && ofpt !== first + 1) return { ...head, wire: { ofpt }, length: 8 };
   return readMultipart(r, version as OfpVersion, ofpt === first + 1);
@@ -139,22 +145,17 @@ function readMultipart(r: Reader, version: OfpVersion, reply: boolean): Header {
   const ofpst = dv.getUint16(8);
   const flags = dv.getUint16(10);
   if (ofpst !== OFPST_VENDOR) return { version, flags, wire: { ofpst, reply }, length };
-  if (r.left < length + 4) throw new OfpError('OFPBRC_BAD_LEN');
-  const ofpstVendor = dv.getUint32(length);
-  checkVendor(ofpstVendor);
   if (r.left < 24) throw new OfpError('OFPBRC_BAD_LEN');
+  const ofpstVendor = dv.getUint32(length);
+  // No statistics of the ONF's are in OpenFlow 1.0.
+  if (version === 1 && ofpstVendor === ONF_VENDOR_ID) throw new OfpError('OFPBRC_BAD_VENDOR');
+  checkVendor(ofpstVendor);
   const subtype = dv.getUint32(length + 4);
   return { version, flags, wire: { ofpstVendor, subtype, reply }, length: 24 };
 }
 
 function checkVendor(vendor: number): void {
   if (vendor !== NX_VENDOR_ID && vendor !== ONF_VENDOR_ID) throw new OfpError('OFPBRC_BAD_VENDOR');
-}
-
-function vendorTooShort(dv: DataView, off: number): string {
-  const vendor = dv.getUint32(off);
-  const known = vendor === NX_VENDOR_ID || vendor === ONF_VENDOR_ID;
-  return known ? 'OFPBRC_BAD_LEN' : 'OFPBRC_BAD_VENDOR';
 }
 
 const codec: Codec = { decodeMessage, encodeMessage, messageType };

@@ -55,7 +55,7 @@ function draft(): Draft {
   return { next: [], instructions: [], write: sets(), apply: sets() };
 }
 
-function pullFeatures(r: Reader, version: OfpVersion): TableFeatures {
+function pullFeatures(r: Reader, version: OfpVersion, loose: boolean): TableFeatures {
   const at = r.off;
   if (r.left < FIXED_LENGTH) throw new OfpError('OFPBPC_BAD_LEN');
   const length = r.dv.getUint16(at);
@@ -68,7 +68,7 @@ function pullFeatures(r: Reader, version: OfpVersion): TableFeatures {
   const metadataWrite = r.u64();
   const config = r.u32();
   const maxEntries = r.u32();
-  const lists = pullLists(new Reader(r.u8, r.off, at + length), version);
+  const lists = pullLists(new Reader(r.u8, r.off, at + length), version, loose);
   r.off = at + length;
   return {
     tableId: r.u8[at + 2]!,
@@ -86,7 +86,7 @@ function pullFeatures(r: Reader, version: OfpVersion): TableFeatures {
 
 type Lists = Pick<TableFeatures, 'nonmiss' | 'onMiss' | 'match' | 'wildcard' | 'mask'>;
 
-function pullLists(r: Reader, version: OfpVersion): Lists {
+function pullLists(r: Reader, version: OfpVersion, loose: boolean): Lists {
   const sides = [draft(), draft()] as const;
   const match = new Set<string>();
   const mask = new Set<string>();
@@ -99,7 +99,7 @@ function pullLists(r: Reader, version: OfpVersion): Lists {
     if (property.vendor === undefined && type < 16) seen |= 1 << type;
     if (type === OFPTFPT13.match) pullFields(body, match, mask);
     else if (type === OFPTFPT13.wildcards) pullFields(body, wildcard, undefined);
-    else pullSide(property, sides[type & 1]!, version);
+    else pullSide(property, sides[type & 1]!, version, loose);
   }
   if ((seen & REQUIRED) !== REQUIRED && !(version >= 6 && isEmpty)) {
     throw new OfpError('OFPTFFC_BAD_FEATURES');
@@ -132,7 +132,7 @@ function withDefaults(miss: Draft, nonmiss: Draft, seen: number): TableActionFea
   };
 }
 
-function pullSide(property: Property, side: Draft, version: OfpVersion): void {
+function pullSide(property: Property, side: Draft, version: OfpVersion, loose: boolean): void {
   const { type, body } = property;
   switch (type & ~1) {
     case OFPTFPT13.instructions:
@@ -154,7 +154,7 @@ function pullSide(property: Property, side: Draft, version: OfpVersion): void {
       side.apply.setFields = pullFieldList(body);
       break;
     default:
-      throw unknownProperty(property);
+      if (!loose) throw unknownProperty(property);
   }
 }
 
@@ -264,10 +264,10 @@ function features(type: 'table_features_request' | 'table_features_reply'): AnyF
     wire: { ofpst: 12, reply: type === 'table_features_reply' },
     min: type === 'table_features_reply' ? FIXED_LENGTH : 0,
     step: 8,
-    decode: (r, { version }) =>
+    decode: (r, { version }, { loose = false }) =>
       pullList(
         r,
-        (list) => pullFeatures(list, version),
+        (list) => pullFeatures(list, version, loose),
         (tables) => ({ tables }),
       ),
     encode: writeNothing,

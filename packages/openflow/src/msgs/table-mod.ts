@@ -159,6 +159,8 @@ const tableStatus = form<'table_status'>({
     if (reason !== OFPTR_VACANCY_DOWN && reason !== OFPTR_VACANCY_UP) {
       throw new OfpError('OFPBPC_BAD_VALUE');
     }
+    // Upstream has no error for a description that is not there.
+    if (r.left === 0) throw new OfpError('<invalid>');
     return { reason, table: pullDesc(r) };
   },
   encode: (w, { reason, table }) => {

@@ -49,7 +49,7 @@ function formatWhole(bytes: Uint8Array, verbosity: number, names: PrintNames): s
     if (!(e instanceof OfpError)) throw e;
     if (e.partial) out += printPartial(e.partial as OfpMessage, bytes, verbosity, names);
     // A name alone shares its line with the error.
-    const gap = out === '' || out.endsWith('\n') ? '' : ' ';
+    const gap = out === '' || out.endsWith('\n') ? '' : out.endsWith(':') ? ' ' : '\n';
     return `${out}${gap}***decode error: ${e.ofpErr}***\n${hexDump(bytes)}`;
   }
 }
@@ -144,12 +144,10 @@ function printError(msg: Extract<OfpMessage, { type: 'error' }>, names: PrintNam
   return ` ${name}\n${isHello ? printable(msg.data) : formatBytes(msg.data, 1, names)}`;
 }
 
-/** Text with what cannot be shown in octal, up to trailing NULs. */
+/** Text, with what cannot be shown in octal. */
 function printable(bytes: Uint8Array): string {
-  let end = bytes.length;
-  while (end > 0 && bytes[end - 1] === 0) end--;
   let out = '';
-  for (const byte of bytes.subarray(0, end)) {
+  for (const byte of bytes) {
     const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x5c && byte !== 0x22;
     out += plain ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, '0')}`;
   }

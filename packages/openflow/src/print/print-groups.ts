@@ -54,11 +54,11 @@ export function printGroupDesc(
   version: OfpVersion,
   names: PrintNames,
 ): string {
-  let out = '\n';
+  let out = '';
   for (const g of groups) {
     const type = g.unknownType === undefined ? g.groupType : 'unknown';
-    out += ` group_id=${g.groupId},type=${type}`;
-    out += `${printBody(g.props, g.buckets, g.groupType, version, names)}\n`;
+    out += `\n group_id=${g.groupId},type=${type}`;
+    out += printBody(g.props, g.buckets, g.groupType, version, names);
   }
   return out;
 }

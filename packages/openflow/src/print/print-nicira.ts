@@ -1,7 +1,7 @@
 /** Bundles, TLV maps, roles, IPFIX, and connections to forget. */
 import { formatIpv4, formatIpv6 } from '@heddle/packet';
 import type { BundleControl, CtTuple, IpfixStats, OfpBody, TlvMapping } from '../messages.ts';
-import { type Bit, bits, counter } from './print-names.ts';
+import { type Bit, bits, counter, hexOrZero } from './print-names.ts';
 
 const BUNDLE_FLAGS: readonly Bit[] = [
   [1 << 0, 'atomic'],
@@ -10,12 +10,12 @@ const BUNDLE_FLAGS: readonly Bit[] = [
 
 export function printBundleControl(id: number, control: BundleControl, flags: number): string {
   const type = control === 'unknown' ? '' : control.toUpperCase();
-  return `\n bundle_id=0x${id.toString(16)} type=${type} flags=${bits(flags, BUNDLE_FLAGS)}`;
+  return `\n bundle_id=${hexOrZero(id)} type=${type} flags=${bits(flags, BUNDLE_FLAGS)}`;
 }
 
 /** What precedes the message itself. */
 export function printBundleAdd(id: number, flags: number): string {
-  return `\n bundle_id=0x${id.toString(16)} flags=${bits(flags, BUNDLE_FLAGS)}\n`;
+  return `\n bundle_id=${hexOrZero(id)} flags=${bits(flags, BUNDLE_FLAGS)}\n`;
 }
 
 type RoleMessage = Extract<OfpBody, { type: 'role_request' | 'role_reply' }>;
@@ -37,8 +37,8 @@ function printMappings(mappings: readonly TlvMapping[]): string {
   let out = ' mapping table:\n  class  type  length  match field\n';
   out += ' ------  ----  ------  --------------\n';
   for (const m of mappings) {
-    const cls = `0x${m.optionClass.toString(16)}`.padStart(7);
-    const type = `0x${m.optionType.toString(16)}`.padStart(6);
+    const cls = hexOrZero(m.optionClass).padStart(7);
+    const type = hexOrZero(m.optionType).padStart(6);
     out += `${cls}${type}${String(m.optionLen).padStart(8)}  tun_metadata${m.index}\n`;
   }
   return out;

@@ -121,7 +121,7 @@ function featuresKey({ features }: Row): string {
   if (!features) return '';
   let key = keys.get(features);
   if (key === undefined) {
-    const { tableId: _id, name: _name, command: _command, ...rest } = features;
+    const { tableId: _id, name: _name, command: _command, wildcard: _wild, ...rest } = features;
     key = JSON.stringify(rest, (_k, v: unknown) => (typeof v === 'bigint' ? String(v) : v));
     keys.set(features, key);
   }
@@ -183,18 +183,24 @@ function printInstructions(f: TableFeatures, before: TableFeatures | undefined):
   }
   if (json(f.nonmiss) === json(f.onMiss)) {
     if (isNothing(f.nonmiss)) return '';
-    return `    instructions (table miss and others):\n${printActionFeatures(f.nonmiss)}`;
+    return `    instructions (table miss and others):\n${printActionFeatures(f.nonmiss, before?.nonmiss)}`;
   }
   return (
-    `    instructions (other than table miss):\n${printActionFeatures(f.nonmiss)}` +
-    `    instructions (table miss):\n${printActionFeatures(f.onMiss)}`
+    `    instructions (other than table miss):\n${printActionFeatures(f.nonmiss, before?.nonmiss)}` +
+    `    instructions (table miss):\n${printActionFeatures(f.onMiss, before?.onMiss)}`
   );
 }
 
-function printActionFeatures({ next, instructions, write, apply }: TableActionFeatures): string {
+function printActionFeatures(
+  { next, instructions, write, apply }: TableActionFeatures,
+  before: TableActionFeatures | undefined,
+): string {
   let out = '';
   if (next.length > 0) out += `      next tables: ${ranges(next)}\n`;
-  if (instructions.length > 0) out += `      instructions: ${instructions.join(' ')}\n`;
+  if (instructions.length > 0) {
+    const same = before && json(before.instructions) === json(instructions);
+    out += same ? '      (same instructions)\n' : `      instructions: ${instructions.join(' ')}\n`;
+  }
   if (json(write) === json(apply)) {
     if (write.actions.length === 0 && write.setFields.length === 0) return out;
     return `${out}      Write-Actions and Apply-Actions features:\n${printSets(write)}`;
@@ -210,7 +216,7 @@ function printSets({ actions, setFields }: TableActionFeatures['write']): string
 }
 
 function printMatching(f: TableFeatures, before: TableFeatures | undefined): string {
-  const key = (t: TableFeatures) => json([t.match, t.mask, t.wildcard]);
+  const key = (t: TableFeatures) => json([t.match, t.mask]);
   if (f.match.length === 0) return '';
   if (before && key(f) === key(before)) return '    (same matching)\n';
   const mask = f.match.filter((name) => f.mask.includes(name));
