@@ -1,4 +1,5 @@
 /** Bundles and forwarded requests: messages within messages (OpenFlow 1.4.0 sections 7.3.9, 7.4.5). */
+import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { BundleControl, OfpMessage } from '../messages.ts';
 import { type AnyForm, form, ONF_VENDOR_ID, type Wire } from './form.ts';
@@ -96,30 +97,34 @@ function add(name: string, wire: Wire, isOnf: boolean): AnyForm {
   });
 }
 
-const requestForward = form<'request_forward'>({
-  type: 'request_forward',
-  name: 'OFPT_REQUESTFORWARD',
-  since: 5,
-  until: 6,
-  wire: { ofpt: 32 },
-  min: 8,
-  step: 8,
-  decode: (r, h, context, codec) => {
-    const inner = pullInner(r);
-    if (inner[0] !== h.version) throw new OfpError('OFPBRC_BAD_VERSION');
-    const type = codec.messageType(inner);
-    if (type !== undefined && type !== 'group_mod' && type !== 'meter_mod') {
-      throw new OfpError('OFPBFC_MSG_UNSUP');
-    }
-    return { request: codec.decodeMessage(inner, context) };
-  },
-  encode: (w, msg, codec) => w.bytes(codec.encodeMessage({ ...msg.request, version: msg.version })),
-});
+function requestForward(name: string, wire: Wire, since: OfpVersion, until: OfpVersion): AnyForm {
+  return form<'request_forward'>({
+    type: 'request_forward',
+    name,
+    since,
+    until,
+    wire,
+    min: 8,
+    step: 8,
+    decode: (r, h, context, codec) => {
+      const inner = pullInner(r);
+      if (inner[0] !== h.version) throw new OfpError('OFPBRC_BAD_VERSION');
+      const type = codec.messageType(inner);
+      if (type !== undefined && type !== 'group_mod' && type !== 'meter_mod') {
+        throw new OfpError('OFPBFC_MSG_UNSUP');
+      }
+      return { request: codec.decodeMessage(inner, context) };
+    },
+    encode: (w, msg, codec) =>
+      w.bytes(codec.encodeMessage({ ...msg.request, version: msg.version })),
+  });
+}
 
 export const BUNDLE_FORMS: readonly AnyForm[] = [
   control('OFPT_BUNDLE_CONTROL', { ofpt: 33 }, false),
   add('OFPT_BUNDLE_ADD_MESSAGE', { ofpt: 34 }, false),
   control('ONFT_BUNDLE_CONTROL', onf(2300), true),
   add('ONFT_BUNDLE_ADD_MESSAGE', onf(2301), true),
-  requestForward,
+  requestForward('OFPT_REQUESTFORWARD', { ofpt: 32 }, 5, 6),
+  requestForward('ONFT_REQUESTFORWARD', onf(2350), 4, 4),
 ];

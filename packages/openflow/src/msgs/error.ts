@@ -18,8 +18,7 @@ export interface WireError {
 const NXET_VENDOR = 0xb0c2;
 const OFPET_EXPERIMENTER = 0xffff;
 const OFP12_VERSION = 3;
-/** Of a message that is refused, the reply quotes this much. */
-const MAX_QUOTE = 64;
+const MAX_LENGTH = 0xffff;
 
 const toWire = new Map<string, WireError>();
 const toName = new Map<string, string>();
@@ -32,7 +31,9 @@ for (const [name, wire] of ERRORS) {
     const error = { vendor, type: Number(type), code: Number(code) };
     for (let version = Number(since); version <= Number(until ?? since); version++) {
       toWire.set(`${version}:${name}`, error);
-      toName.set(nameKey(version, error), name);
+      // OpenFlow 1.1 has one number for two names.
+      const key = nameKey(version, error);
+      if (!toName.has(key)) toName.set(key, name);
     }
   }
 }
@@ -66,11 +67,12 @@ export function isErrorName(name: string): boolean {
   return ERRORS.some(([known]) => known === name);
 }
 
-/** The reply to `request`, which has at least a header: it quotes the request's first bytes. */
+/** The reply to `request`, which has at least a header: it quotes all that fits. */
 export function errorReply(ofpErr: string, version: OfpVersion, request: Uint8Array): OfpMessage {
   const xid = new DataView(request.buffer, request.byteOffset).getUint32(4);
   const { vendor, type, code } = errorToWire(ofpErr, version);
-  const data = request.slice(0, MAX_QUOTE);
+  const header = vendor === undefined ? 12 : version < OFP12_VERSION ? 20 : 16;
+  const data = request.slice(0, MAX_LENGTH - header);
   const base = { version, xid, type: 'error', errorType: type, code, data } as const;
   return vendor === undefined ? base : { ...base, vendor };
 }

@@ -1,5 +1,6 @@
 /** Flows that expired or were deleted. */
 import { OFPTT_ALL, type OfpVersion } from '../constants.ts';
+import { OfpError } from '../errors.ts';
 import {
   emitNxMatch,
   emitOfp10Match,
@@ -121,6 +122,7 @@ const flowRemovedNx = form<'flow_removed'>({
     const packetCount = r.u64();
     const byteCount = r.u64();
     const { match } = pullNxMatch(r, matchLength);
+    if (r.left > 0) throw new OfpError('OFPBRC_BAD_LEN');
     return {
       ...{ match, cookie, priority, reason, durationSec, durationNsec, idleTimeout },
       ...{ packetCount, byteCount, hardTimeout: 0, nxm: true },

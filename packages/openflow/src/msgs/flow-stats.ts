@@ -61,7 +61,7 @@ function requestNx(type: FlowRequest, name: string, subtype: number): AnyForm {
     type,
     name,
     since: 1,
-    until: 6,
+    until: 1,
     wire: { ofpstVendor: NX_VENDOR_ID, subtype, reply: false },
     min: 8,
     step: 8,
@@ -152,7 +152,7 @@ function flowReply(
 }
 
 function pullFlow10(r: Reader): FlowStats {
-  const start = r.take(88);
+  const start = takeEntry(r, 88);
   const { dv, u8 } = r;
   const match = parseOfp10Match(u8, start + 4);
   normalizeMatchLogged(match);
@@ -191,9 +191,17 @@ function putFlow10(w: ByteWriter, flow: FlowStats): void {
   finishFlow(w, flow, 1, start);
 }
 
+/** An entry's first `n` bytes, of which its length must know. */
+function takeEntry(r: Reader, n: number): number {
+  const start = r.take(n);
+  if (r.dv.getUint16(start) < n) throw new OfpError('OFPBRC_BAD_LEN');
+  return start;
+}
+
 /** To the end of the entry, whose length is at its start. */
 export function pullActions(r: Reader, start: number, version: OfpVersion): OfpAct[] {
-  const rest = start + r.dv.getUint16(start) - r.off;
+  const length = r.dv.getUint16(start);
+  const rest = start + length - r.off;
   if (rest < 0) throw new OfpError('OFPBRC_BAD_LEN');
   if (rest > r.left) throw new OfpError(version === 1 ? 'OFPBRC_BAD_LEN' : 'OFPBIC_BAD_LEN');
   return parseInstructions(r.view(rest), version);
@@ -231,7 +239,7 @@ function putFixed(w: ByteWriter, flow: FlowStats): number {
 }
 
 function pullFlow11(r: Reader, version: OfpVersion): FlowStats {
-  const start = r.take(48);
+  const start = takeEntry(r, 48);
   const { dv } = r;
   const match = pullMatch11(r);
   const flags = version >= 4 ? flowFlagsFromWire(dv.getUint16(start + 18), version) : NO_FLAGS;
@@ -256,7 +264,7 @@ function putFlow11(w: ByteWriter, flow: FlowStats, version: OfpVersion): void {
 }
 
 function pullFlowNx(r: Reader, version: OfpVersion): FlowStats {
-  const start = r.take(48);
+  const start = takeEntry(r, 48);
   const { dv } = r;
   const { match } = pullNxMatch(r, dv.getUint16(start + 18));
   return {
@@ -328,9 +336,9 @@ export const FLOW_STATS_FORMS: readonly AnyForm[] = [
   request10('aggregate_request', 'OFPST_AGGREGATE', 2),
   request11('flow_request', 'OFPST_FLOW', 1),
   request11('aggregate_request', 'OFPST_AGGREGATE', 2),
-  flowReply('NXST_FLOW', 1, 6, nx(0, true), pullFlowNx, putFlowNx),
+  flowReply('NXST_FLOW', 1, 1, nx(0, true), pullFlowNx, putFlowNx),
   flowReply('OFPST_FLOW', 1, 1, { ofpst: 1, reply: true }, pullFlow10, putFlow10),
   flowReply('OFPST_FLOW', 2, 5, { ofpst: 1, reply: true }, pullFlow11, putFlow11),
-  aggregateReply('NXST_AGGREGATE', 6, nx(1, true)),
+  aggregateReply('NXST_AGGREGATE', 1, nx(1, true)),
   aggregateReply('OFPST_AGGREGATE', 5, { ofpst: 2, reply: true }),
 ];

@@ -16,7 +16,7 @@ const setFlowFormat = form<'set_flow_format'>({
   type: 'set_flow_format',
   name: 'NXT_SET_FLOW_FORMAT',
   since: 1,
-  until: 6,
+  until: 1,
   wire: nx(12),
   min: 4,
   step: 0,

@@ -1,7 +1,8 @@
 /** Controller roles (OpenFlow 1.3.5 section 7.3.9; NXT_ROLE_REQUEST before OpenFlow 1.2). */
+import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { ControllerRole } from '../messages.ts';
-import { type AnyForm, form, NX_VENDOR_ID } from './form.ts';
+import { type AnyForm, form, NX_VENDOR_ID, ONF_VENDOR_ID, type Wire } from './form.ts';
 
 const ROLES: readonly ControllerRole[] = ['nochange', 'equal', 'primary', 'secondary'];
 /** NXT_ROLE_REQUEST counts from "equal", which it calls "other". */
@@ -66,34 +67,37 @@ function nxRole(type: 'role_request' | 'role_reply', subtype: number): AnyForm {
   });
 }
 
-const roleStatus = form<'role_status'>({
-  type: 'role_status',
-  name: 'OFPT_ROLE_STATUS',
-  since: 5,
-  until: 6,
-  wire: { ofpt: 30 },
-  min: 16,
-  step: 8,
-  decode: (r) => {
-    const at = r.take(16);
-    return {
-      role: pullRole(r.dv.getUint32(at)),
-      reason: r.u8[at + 4]!,
-      generationId: r.dv.getBigUint64(at + 8),
-    };
-  },
-  encode: (w, msg) => {
-    const at = w.grow(16);
-    w.dv.setUint32(at, ROLES.indexOf(msg.role));
-    w.u8[at + 4] = msg.reason;
-    w.dv.setBigUint64(at + 8, msg.generationId);
-  },
-});
+function roleStatus(name: string, wire: Wire, since: OfpVersion, until: OfpVersion): AnyForm {
+  return form<'role_status'>({
+    type: 'role_status',
+    name,
+    since,
+    until,
+    wire,
+    min: 16,
+    step: 8,
+    decode: (r) => {
+      const at = r.take(16);
+      return {
+        role: pullRole(r.dv.getUint32(at)),
+        reason: r.u8[at + 4]!,
+        generationId: r.dv.getBigUint64(at + 8),
+      };
+    },
+    encode: (w, msg) => {
+      const at = w.grow(16);
+      w.dv.setUint32(at, ROLES.indexOf(msg.role));
+      w.u8[at + 4] = msg.reason;
+      w.dv.setBigUint64(at + 8, msg.generationId);
+    },
+  });
+}
 
 export const ROLE_FORMS: readonly AnyForm[] = [
   role('role_request', 24),
   role('role_reply', 25),
   nxRole('role_request', 10),
   nxRole('role_reply', 11),
-  roleStatus,
+  roleStatus('OFPT_ROLE_STATUS', { ofpt: 30 }, 5, 6),
+  roleStatus('ONFT_ROLE_STATUS', { vendor: ONF_VENDOR_ID, subtype: 1911 }, 4, 4),
 ];
