@@ -50,7 +50,9 @@ export class OvsdbDaemon {
   }
 
   async start(files: readonly string[], remotes: readonly string[]): Promise<void> {
-    for (const file of new Set(files.map((f) => resolve(f)))) await this.openFile(file);
+    // A file that is named twice is served once.
+    const byPath = new Map(files.map((file) => [resolve(file), file]));
+    for (const file of byPath.values()) await this.openFile(file);
     this.#tls.start();
     this.server.onDatabasesChanged(() => {
       this.#follow();

@@ -118,19 +118,24 @@ export class Replication {
       throw new HeddleError('Server ID check failed: Self replicating is not allowed');
     }
     const databases = await this.#replicable(connection);
-    if (databases.length === 0) {
+    if (databases.size === 0) {
       log.warn('Nothing to replicate.');
       this.stop();
       this.#options.failed();
       return;
     }
-    const found = await Promise.all(databases.map((db) => this.#monitor(connection, db)));
+    const found = await Promise.all(
+      [...databases].map(([db, tables]) => this.#monitor(connection, db, tables)),
+    );
     if (this.#connection === connection) this.#replicating = found.every(Boolean);
   }
 
   /** Takes the database over; false when the active server lacks it. It cuts us off if it gets it. */
-  async #monitor(connection: RpcConnection, db: Database): Promise<boolean> {
-    const tables = this.#monitored(db);
+  async #monitor(
+    connection: RpcConnection,
+    db: Database,
+    tables: readonly string[],
+  ): Promise<boolean> {
     const requests = Object.fromEntries(tables.map((name) => [name, [{}]]));
     const following: Following = { db, early: [] };
     this.#following.set(db.name, following);
@@ -150,22 +155,23 @@ export class Replication {
     }
   }
 
-  #monitored(db: Database): string[] {
-    const names = [...db.schema.tables.keys()];
-    return names.filter((table) => !this.#options.excluded.has(db.name, table));
-  }
-
-  /** Our databases but those whose schema has no place for all that the active server has. */
-  async #replicable(connection: RpcConnection): Promise<Database[]> {
+  /**
+   * Our databases with the tables to follow, but those whose schema has no place for all that the
+   * active server has.
+   */
+  async #replicable(connection: RpcConnection): Promise<Map<Database, string[]>> {
     const theirs = await connection.request('list_dbs', []);
-    const out: Database[] = [];
+    const out = new Map<Database, string[]>();
     for (const db of this.#server.databases.values()) {
       if (db.name === '_Server') continue;
+      let { schema } = db;
       if (isArray(theirs) && theirs.includes(db.name)) {
-        const schema = parseSchema(await connection.request('get_schema', [db.name]));
+        schema = parseSchema(await connection.request('get_schema', [db.name]));
         if (!fits(schema, db.schema)) continue;
       }
-      out.push(db);
+      const names = [...schema.tables.keys()].filter((table) => db.schema.tables.has(table));
+      const followed = names.filter((table) => !this.#options.excluded.has(db.name, table));
+      out.set(db, followed);
     }
     return out;
   }
