@@ -96,7 +96,7 @@ function emitEnqueue(
     return;
   }
   emitSetQueue(w, queue, version);
-  emitOutput(w, port, 0, version);
+  emitOutput(w, port, 0xffff, version);
   emitNicira(w, { type: 'pop_queue' });
 }
 

@@ -10,7 +10,7 @@ import {
   NXM_OF_IN_PORT_HEADER,
 } from './parse-bundle.ts';
 import { NXAC2PT, OFPR_ACTION } from './parse-controller.ts';
-import { PT_USE_NEXT_PROTO } from './parse-encap.ts';
+import { NSH_TLV, PT_USE_NEXT_PROTO } from './parse-encap.ts';
 
 const NX_VENDOR = 0x0000_2320;
 
@@ -122,7 +122,7 @@ function emitOutputReg(w: ByteWriter, { src, maxLen }: Act<'output_reg'>) {
 
 function emitController(w: ByteWriter, act: Act<'controller'>) {
   const { maxLen, controllerId, reason, userdata, pause, meter } = act;
-  if (!userdata && !pause && meter === undefined) {
+  if (!userdata?.length && !pause && meter === undefined) {
     const at = putNicira(w, 20, 16);
     w.dv.setUint16(at + 10, maxLen);
     w.dv.setUint16(at + 12, controllerId);
@@ -219,7 +219,7 @@ function emitEncap(w: ByteWriter, act: Act<'encap' | 'decap'>) {
     const p = w.grow((4 + prop.data.length + 7) & ~7);
     w.dv.setUint16(p, prop.class);
     w.u8[p + 2] = prop.type;
-    w.u8[p + 3] = 4 + prop.data.length;
+    w.u8[p + 3] = prop.type === NSH_TLV ? w.length - p : 4 + prop.data.length;
     w.u8.set(prop.data, p + 4);
   }
   w.dv.setUint16(at + 2, w.length - at);

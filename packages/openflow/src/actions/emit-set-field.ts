@@ -62,13 +62,16 @@ function putSetField(w: ByteWriter, set: FieldValue, version: OfpVersion): void 
 }
 
 function putEntry(w: ByteWriter, set: FieldValue, version: OxmVersion): void {
-  const { field: f, value } = set;
+  const { field: f } = set;
   const exact = isWhole(set);
   const size = isVariable(f) ? variableSize(set) : f.width >> 3;
-  const isPort = f.format === 'OpenFlow 1.1+ port';
   putFieldHeader(w, f, version, !exact, size);
-  w.uint(isPort ? BigInt(ofp10PortToOfp11(Number(value))) : value, size);
+  w.uint(wireValue(set), size);
   if (!exact) w.uint(set.mask, size);
+}
+
+function wireValue({ field: f, value }: FieldValue): bigint {
+  return f.format === 'OpenFlow 1.1+ port' ? BigInt(ofp10PortToOfp11(Number(value))) : value;
 }
 
 /** tun_metadata is as long as its value or, when masked, its mask needs. */
@@ -93,7 +96,7 @@ function emitRegLoad(w: ByteWriter, set: FieldValue) {
       rest >>= 1n;
       n++;
     }
-    const value = (set.value >> BigInt(ofs)) & ((1n << BigInt(n)) - 1n);
+    const value = (wireValue(set) >> BigInt(ofs)) & ((1n << BigInt(n)) - 1n);
     const at = putNicira(w, 7, 10);
     w.u16(ofsNbits({ field: set.field, ofs, nBits: n }));
     putFieldHeader(w, set.field, NXM);

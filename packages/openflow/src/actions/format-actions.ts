@@ -242,7 +242,7 @@ function formatEncap({ packetType, props }: Act<'encap'>, f: ActionFormat): stri
     if (type !== NSH_TLV) return '';
     const cls = ((data[0]! << 8) | data[1]!).toString(16).padStart(4, '0');
     const bytes = Buffer.from(data.subarray(4)).toString('hex');
-    return `tlv(0x${cls},${data[2]},0x${bytes})`;
+    return `tlv(0x${cls},${data[2]},${bytes === '' ? '0' : `0x${bytes}`})`;
   });
   return call(f, 'encap', inner.length ? `${name}(${inner.join(',')})` : name);
 }

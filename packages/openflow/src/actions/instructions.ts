@@ -135,7 +135,8 @@ function emitInstruction(w: ByteWriter, act: OfpAct, version: OfpVersion) {
       put(w, OFPIT.clearActions, 8);
       return;
     case 'write_actions':
-      return emitNested(w, OFPIT.writeActions, act.actions, version);
+      if (act.actions.length > 0) emitNested(w, OFPIT.writeActions, act.actions, version);
+      return;
     case 'write_metadata': {
       const at = put(w, OFPIT.writeMetadata, 24);
       w.dv.setBigUint64(at + 8, act.metadata);

@@ -72,8 +72,8 @@ function parseRange(
   const acts: OfpAct[] = [];
   const nested = (a: number, b: number) => parseRange(u8, dv, a, b, version, depth + 1);
   for (let o = from; o < to; ) {
+    const raw = rawAction(dv, o, to, version);
     const length = actionLength(dv, o, to);
-    const raw = rawAction(dv, o, length, version);
     if (raw.variable ? length < raw.length : length !== raw.length) {
       throw new OfpError('OFPBAC_BAD_LEN');
     }
@@ -86,23 +86,24 @@ function parseRange(
 }
 
 function actionLength(dv: DataView, o: number, to: number): number {
-  if (o + 4 > to) throw new OfpError('OFPBAC_BAD_LEN');
   const length = dv.getUint16(o + 2);
   if (length === 0 || length % 8 !== 0 || o + length > to) throw new OfpError('OFPBAC_BAD_LEN');
   return length;
 }
 
-function rawAction(dv: DataView, o: number, length: number, version: OfpVersion): RawAction {
+/** What an action is, upstream asks before it asks for its length. */
+function rawAction(dv: DataView, o: number, to: number, version: OfpVersion): RawAction {
+  if (o + 8 > to) throw new OfpError('OFPBAC_BAD_LEN');
   const type = dv.getUint16(o);
   let raw: RawAction | undefined;
   let unknown = 'OFPBAC_BAD_TYPE';
   if (type === OFPAT_VENDOR) {
-    if (length < 16) throw new OfpError('OFPBAC_BAD_LEN');
     const vendor = dv.getUint32(o + 4);
+    if (vendor !== NX_VENDOR && vendor !== ONF_VENDOR) throw new OfpError('OFPBAC_BAD_VENDOR');
+    if (o + 16 > to || dv.getUint16(o + 2) < 16) throw new OfpError('OFPBAC_BAD_LEN');
     const subtype = dv.getUint16(o + 8);
     if (vendor === NX_VENDOR) raw = NICIRA_ACTIONS.get(subtype);
-    else if (vendor === ONF_VENDOR) raw = subtype === ONFACT_COPY_FIELD ? copyFieldOnf : undefined;
-    else throw new OfpError('OFPBAC_BAD_VENDOR');
+    else raw = subtype === ONFACT_COPY_FIELD ? copyFieldOnf : undefined;
     unknown = 'OFPBAC_BAD_VENDOR_TYPE';
   } else {
     raw = (version === 1 ? OF10_ACTIONS : OF11_ACTIONS)[type];

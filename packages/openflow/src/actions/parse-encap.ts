@@ -17,7 +17,6 @@ export function parseEncap(c: RawContext): OfpAct {
   if (![0, PT_NSH, PT_MPLS, PT_MPLS_MC].includes(packetType)) {
     throw new OfpError('NXBAC_BAD_HEADER_TYPE');
   }
-  if (dv.getUint16(o + 10) !== 0) throw new OfpError('NXBAC_BAD_HEADER_TYPE');
   return { type: 'encap', packetType, props: parseProps(c, o + 16) };
 }
 
@@ -28,24 +27,24 @@ function parseProps({ u8, dv, end }: RawContext, from: number): EncapProp[] {
     const length = u8[p + 3]!;
     if (length < 4 || p + ((length + 7) & ~7) > end) throw new OfpError('OFPBAC_BAD_LEN');
     const prop = { class: dv.getUint16(p), type: u8[p + 2]!, data: u8.slice(p + 4, p + length) };
-    checkProp(prop);
-    props.push(prop);
+    props.push(checkedProp(prop));
     p += (length + 7) & ~7;
   }
   return props;
 }
 
-function checkProp({ class: cls, type, data }: EncapProp): void {
+/** A TLV's property is as long as its padding; the option says how much of it counts. */
+function checkedProp(prop: EncapProp): EncapProp {
+  const { class: cls, type, data } = prop;
   if (cls !== PPT_PROP_NSH) throw new OfpError('NXBAC_UNKNOWN_ED_PROP');
   if (type === NSH_MDTYPE) {
-    if (data.length !== 4 || (data[0] !== 1 && data[0] !== 2)) {
-      throw new OfpError('NXBAC_BAD_ED_PROP');
-    }
-  } else if (type === NSH_TLV) {
-    if (data.length < 4 || data[3] !== data.length - 4) throw new OfpError('NXBAC_BAD_ED_PROP');
-  } else {
-    throw new OfpError('NXBAC_UNKNOWN_ED_PROP');
+    if (data.length === 0) throw new OfpError('NXBAC_BAD_ED_PROP');
+    return prop;
   }
+  if (type !== NSH_TLV) throw new OfpError('NXBAC_UNKNOWN_ED_PROP');
+  const length = 4 + (data[3] ?? 0xff);
+  if (((4 + length + 7) & ~7) !== 4 + data.length) throw new OfpError('NXBAC_BAD_ED_PROP');
+  return { ...prop, data: data.subarray(0, length) };
 }
 
 export function parseDecap({ dv, o, end }: RawContext): OfpAct {

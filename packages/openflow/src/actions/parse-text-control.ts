@@ -32,7 +32,7 @@ function parseResubmit(c: TextContext, value: string): void {
     type: 'resubmit',
     port,
     table,
-    ...(ct === 'ct' ? { withCt: true } : table === 255 && { compat: 'resubmit' as const }),
+    ...(ct === 'ct' && { withCt: true }),
   });
 }
 

@@ -37,7 +37,7 @@ function parseProps(packetType: number, text: string): EncapProp[] {
 function mdType(value: string): EncapProp {
   const type = parseU8(value, 'md_type');
   if (type !== 1 && type !== 2) fail('invalid md_type');
-  return { class: PPT_PROP_NSH, type: NSH_MDTYPE, data: Uint8Array.of(type, 0, 0, 0) };
+  return { class: PPT_PROP_NSH, type: NSH_MDTYPE, data: Uint8Array.of(type) };
 }
 
 /** `0xCLASS,TYPE,0xVALUE`. */

@@ -77,7 +77,7 @@ function parseTrunc(c: TextContext, value: string): void {
 const reserved =
   (port: number): ParseAct =>
   (c) =>
-    c.push({ type: 'output', port, maxLen: 0xffff });
+    c.push({ type: 'output', port, maxLen: 0 });
 
 function parseController(c: TextContext, value: string): void {
   if (value === '' || /^\d+$/.test(value)) {
@@ -95,7 +95,7 @@ function parseController(c: TextContext, value: string): void {
   while (scan.next()) act = { ...act, ...controllerOption(scan.key, scan.value) };
   const { maxLen, controllerId, reason, userdata, pause, meter } = act;
   const plain = reason === OFPR_ACTION && controllerId === 0 && !pause && meter === undefined;
-  if (plain && !userdata?.length) c.push({ type: 'output', port: OFPP_CONTROLLER, maxLen });
+  if (plain && !userdata) c.push({ type: 'output', port: OFPP_CONTROLLER, maxLen });
   else c.push(act);
 }
 

@@ -1,4 +1,5 @@
 /** Actions and instructions in text (ovs-actions(7)). Errors are ovs-ofctl's, as HeddleError. */
+import { OFPP_CONTROLLER } from '../constants.ts';
 import { parsePort } from '../match/ofp-port.ts';
 import type { Protocols } from '../match/protocols.ts';
 import type { OfpAct } from '../ofp-actions.ts';
@@ -77,5 +78,5 @@ function dropAlone(): never {
 function parsePortAction(c: TextContext, key: string): void {
   const port = parsePort(key, c.options.ports);
   if (port === undefined) fail(`unknown action ${key}`);
-  c.push({ type: 'output', port, maxLen: 0xffff });
+  c.push({ type: 'output', port, maxLen: port === OFPP_CONTROLLER ? 0xffff : 0 });
 }

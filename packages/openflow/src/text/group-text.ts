@@ -114,7 +114,7 @@ class GroupTextParser {
     const scan = new KeyValueScanner(head);
     while (scan.next()) this.#keyword(scan.key, scan.value);
     this.#finish();
-    const buckets = bucketTexts.map((bucket) => this.#bucket(bucket));
+    const buckets = numbered(bucketTexts.map((bucket) => this.#bucket(bucket)));
     if (this.#type === 'indirect' && buckets.length > 1) {
       fail('Indirect groups can have at most one bucket.');
     }
@@ -225,8 +225,8 @@ class GroupTextParser {
     };
   }
 
-  #bucket(text: string): Bucket {
-    let bucketId = 0;
+  #bucket(text: string): BucketText {
+    let bucketId: number | undefined;
     let weight: number | undefined;
     let watchPort: number = OFPP_NONE;
     let watchGroup: number = OFPG_ANY;
@@ -262,6 +262,19 @@ class GroupTextParser {
     }
     return port;
   }
+}
+
+type BucketText = Omit<Bucket, 'bucketId'> & { readonly bucketId: number | undefined };
+
+/** Buckets without an id get the first ones that are free. */
+function numbered(buckets: readonly BucketText[]): Bucket[] {
+  const used = new Set(buckets.map((bucket) => bucket.bucketId));
+  let next = 0;
+  return buckets.map((bucket) => {
+    if (bucket.bucketId !== undefined) return { ...bucket, bucketId: bucket.bucketId };
+    while (used.has(next)) next++;
+    return { ...bucket, bucketId: next++ };
+  });
 }
 
 function parseWatchGroup(value: string): number {
