@@ -86,7 +86,7 @@ function checkFamily(...tuples: readonly CtTuple[]): void {
 
 /** IPv4 addresses travel in IPv6 ones, as ::ffff:a.b.c.d. */
 function pullAddress(body: Reader): Uint8Array {
-  const bytes = body.whole(16).bytes();
+  const bytes = body.bytes(16);
   const isIpv4 = bytes.every((b, i) => i >= 12 || b === (i < 10 ? 0 : 0xff));
   return isIpv4 ? bytes.subarray(12) : bytes;
 }

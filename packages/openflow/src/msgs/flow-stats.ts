@@ -266,7 +266,9 @@ function putFlow11(w: ByteWriter, flow: FlowStats, version: OfpVersion): void {
 function pullFlowNx(r: Reader, version: OfpVersion): FlowStats {
   const start = takeEntry(r, 48);
   const { dv } = r;
-  const { match } = pullNxMatch(r, dv.getUint16(start + 18));
+  const matchLength = dv.getUint16(start + 18);
+  if (dv.getUint16(start) < 48 + matchLength) throw new OfpError('OFPBRC_BAD_LEN');
+  const { match } = pullNxMatch(r, matchLength);
   return {
     match,
     ...pullFixed(r, start),

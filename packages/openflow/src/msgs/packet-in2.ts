@@ -113,10 +113,21 @@ function pullPacketProperty(
       return;
     case NXPINT.continuation:
       body.take(4);
-      msg.continuation = pullContinuation(body, version, loose);
+      pullOpaque(() => {
+        msg.continuation = pullContinuation(body, version, loose);
+      }, loose);
       return;
     default:
       if (!loose) throw unknownProperty(property);
+  }
+}
+
+/** Who only looks at a message does not look into the switch's private state. */
+function pullOpaque(pull: () => void, loose: boolean): void {
+  try {
+    pull();
+  } catch (error) {
+    if (!loose || !(error instanceof OfpError)) throw error;
   }
 }
 
@@ -198,11 +209,16 @@ function pullState({ type, body }: Property, state: State, version: OfpVersion):
 
 function pullActions(body: Reader, version: OfpVersion): Continuation['actions'] {
   body.take(4);
-  return parseActions(body.view(), version, { allowInstructions: true });
+  try {
+    return parseActions(body.view(), version, { allowInstructions: true });
+  } catch {
+    throw new OfpError('OFPBPC_BAD_LEN');
+  }
 }
 
 function pullStackValue(body: Reader): bigint {
   if (body.left > 128) throw new OfpError('OFPBPC_BAD_LEN');
+  if (body.left === 0) throw new OfpError('OFPBRC_BAD_LEN');
   return readUint(body.u8, body.off, body.left);
 }
 
