@@ -7,13 +7,18 @@ import {
   encodeRecord,
   isUuid,
   type Json,
+  type JsonObject,
+  LogFile,
+  lockFile,
+  parseSchema,
   schemaToJson,
   snapshotRecord,
   writeNewLog,
 } from '@heddle/ovsdb';
 import { HeddleError } from '@heddle/runtime';
 import { print } from '@heddle/runtime/stdio';
-import { fileKind, readClusterHeader, readDatabase, readSchema } from './files.ts';
+import { type ClusterTxn, parseClusterHeader, parseClusterRecord } from './cluster-log.ts';
+import { fileKind, readClusterRecords, readDatabase, readSchema } from './files.ts';
 
 const ADDRESS = /^(tcp|ssl):(\[[^\]]+\]|[^:]+):\d+$/;
 
@@ -21,7 +26,7 @@ export function clusterReport(
   db: string,
   member: 'name' | 'cluster_id' | 'server_id' | 'local_address',
 ): number {
-  const value = readClusterHeader(db)[member];
+  const value = readClusterRecords(db)[0]![member];
   if (typeof value === 'string') return print(`${value}\n`);
   if (member !== 'cluster_id') throw new HeddleError(`${db}: no ${member} in its first record`);
   process.stderr.write(`${db}: cluster ID not yet known\n`);
@@ -69,6 +74,38 @@ export function joinCluster(args: readonly string[], cid: string | undefined): 0
   };
   writeNewLog(db, [encodeRecord(header, 'clustered')]);
   return 0;
+}
+
+/** What a cluster that is beyond help had, by the log of one of its servers. */
+export function clusterToStandalone([db, cluster]: readonly string[]): 0 {
+  if (fileKind(cluster!) !== 'clustered') throw new HeddleError('Database is not clustered db.\n');
+  const [first, ...rest] = readClusterRecords(cluster!);
+  const { previous } = parseClusterHeader(first!);
+  if (!previous) throw new HeddleError(`${cluster}: has not joined its cluster: there is no data`);
+  const txns = [previous.data, ...committedEntries(rest)];
+  const records = txns.flatMap(({ schema, data }) => [
+    ...(schema ? [schemaToJson(parseSchema(schema))] : []),
+    ...(data ? [data] : []),
+  ]);
+  const unlock = lockFile(db!);
+  try {
+    LogFile.create(db!, records);
+  } finally {
+    unlock();
+  }
+  return 0;
+}
+
+/** An entry may be written again, with all that follow, as long as it is not committed. */
+function committedEntries(records: readonly JsonObject[]): ClusterTxn[] {
+  const entries = new Map<number, ClusterTxn | undefined>();
+  for (const record of records.map(parseClusterRecord)) {
+    if (record.kind !== 'entry') continue;
+    for (const index of entries.keys()) if (index > record.index) entries.delete(index);
+    entries.set(record.index, record.txn);
+  }
+  const inOrder = [...entries].sort(([a], [b]) => a - b).map(([, txn]) => txn);
+  return inOrder.filter((txn) => txn !== undefined);
 }
 
 /** CONTENTS is a standalone database or, if it is none, a schema. */

@@ -23,6 +23,7 @@ import {
   fileKind,
   parseArgument,
   type ReadDatabase,
+  readClusterRecords,
   readDatabase,
   readDatabaseSchema,
   readRecords,
@@ -30,6 +31,7 @@ import {
   withDatabase,
 } from './files.ts';
 import { defaultSchema } from './paths.ts';
+import { showClusterLog } from './show-cluster-log.ts';
 import { showRecord, showSchema } from './show-log.ts';
 
 /** Makes a database; an existing file is an error. */
@@ -146,7 +148,7 @@ export async function transact(args: readonly string[]): Promise<0> {
   const [db, json] = transaction(args);
   return withDatabase(db, async (read, file) => {
     const { reply, record } = run(read, json);
-    if (record) await file.append([encodeRecord(record)]);
+    if (record) await file.append(encodeRecord(record));
     return print(`${printSortedJson(reply)}\n`);
   });
 }
@@ -168,8 +170,12 @@ function run({ schema, tables }: ReadDatabase, json: Json) {
 }
 
 export function showLog([db = dirs.defaultDb]: readonly string[], verbosity: number): 0 {
+  if (fileKind(db) === 'clustered') {
+    showClusterLog(readClusterRecords(db), verbosity);
+    return 0;
+  }
   const { records, torn } = readRecords(db);
-  const { schema, text } = showSchema(records[0]!);
+  const { schema, text } = showSchema(records[0]!, ' schema');
   print(`record 0: ${text}\n`);
   const names = new Map<string, string>();
   records.slice(1).forEach((record, i) => {

@@ -34,13 +34,13 @@ export function readRecords(path: string): { records: JsonObject[]; torn: OvsdbE
   return decodeLog(path, readBytes(path));
 }
 
-/** The first record of a clustered database's file. */
-export function readClusterHeader(path: string): JsonObject {
+/** The records of a clustered database's file, a torn last one left out. */
+export function readClusterRecords(path: string): JsonObject[] {
   const bytes = readBytes(path);
   if (identifyLog(path, bytes) === 'standalone') {
     throw new HeddleError(`${path}: not a clustered database`);
   }
-  return decodeClusterLog(path, bytes).records[0]!;
+  return decodeClusterLog(path, bytes).records;
 }
 
 /** As upstream's tool, unlike its server, this takes no file whose last record is torn. */

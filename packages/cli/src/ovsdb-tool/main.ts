@@ -12,7 +12,8 @@ import {
 } from '@heddle/runtime';
 import { applyLogOption, LOG_OPTIONS } from '@heddle/runtime/log-options';
 import { print } from '@heddle/runtime/stdio';
-import { clusterReport, createCluster, joinCluster } from './cluster.ts';
+import { checkCluster } from './check-cluster.ts';
+import { clusterReport, clusterToStandalone, createCluster, joinCluster } from './cluster.ts';
 import {
   compact,
   compareVersions,
@@ -35,6 +36,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { long: 'more', short: 'm' },
   { long: 'cid', argument: 'UUID' },
   { long: 'election-timer', argument: 'MS' },
+  { long: 'rbac-role', argument: 'ROLE' },
   { long: 'help', short: 'h' },
   { long: 'version', short: 'V' },
 ];
@@ -83,9 +85,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   query: command('[db] trns', 1, 2, query),
   transact: command('[db] trns', 1, 2, transact),
   'show-log': command('[db]', 0, 1, (args, s) => showLog(args, s.verbosity)),
+  'check-cluster': command('db...', 1, Infinity, checkCluster),
   'compare-versions': command('a op b', 3, 3, compareVersions),
   help: command('', 0, Infinity, () => print(usage())),
   'list-commands': command('', 0, Infinity, () => print(listCommands())),
+  'cluster-to-standalone': command('db clusterdb', 2, 2, clusterToStandalone),
 };
 
 function databaseName(db: string): number {
@@ -100,7 +104,7 @@ function listCommands(): string {
 /** The messages of UsageError begin with the program's name, which our caller puts there too. */
 function parseLine(argv: readonly string[]): ParsedLine {
   try {
-    return parseOptions(PROGRAM, OPTIONS, argv, true);
+    return parseOptions(PROGRAM, OPTIONS, argv);
   } catch (error) {
     throw new HeddleError(messageOf(error).replace(`${PROGRAM}: `, ''));
   }
@@ -116,7 +120,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (long === 'version') return print(`${versionText(PROGRAM)}\n`);
     if (long === 'more') settings.verbosity++;
     else if (long === 'cid') settings.cid = option.value;
-    else settings.electionTimer = option.value;
+    else if (long === 'election-timer') settings.electionTimer = option.value;
+    // The tables of roles are in OVN's southbound schema: they are the server's to apply.
+    else throw new HeddleError(`--${long} is not supported`);
   }
   const [name, ...rest] = args;
   if (name === undefined) throw new HeddleError('missing command name; use --help for help');

@@ -12,12 +12,15 @@ import {
 } from '@heddle/ovsdb';
 
 /** The names of rows as records told them: they identify rows in later records. */
-type RowNames = Map<string, string>;
+export type RowNames = Map<string, string>;
 
-export function showSchema(record: JsonObject): { schema: DatabaseSchema; text: string } {
+export function showSchema(
+  record: JsonObject,
+  word = '',
+): { schema: DatabaseSchema; text: string } {
   const schema = parseSchema(record);
   const { name, version, cksum } = schema;
-  return { schema, text: `"${name}" schema, version="${version}", cksum="${cksum}"\n` };
+  return { schema, text: `"${name}"${word}, version="${version}", cksum="${cksum}"\n` };
 }
 
 /** One record as text; `names` is kept from record to record. */
@@ -82,7 +85,13 @@ function showColumns(schema: DatabaseSchema, table: string, row: JsonObject): st
     .join('');
 }
 
+/** Before this, a date of 1971, records had seconds. */
+const FIRST_DATE_IN_MS = 31_536_000_000;
+
 /** `YYYY-MM-DD HH:MM:SS.mmm` in UTC. */
-function dateText(ms: number): string {
-  return new Date(ms).toISOString().replace('T', ' ').replace('Z', '');
+function dateText(date: number): string {
+  return new Date(date < FIRST_DATE_IN_MS ? date * 1000 : date)
+    .toISOString()
+    .replace('T', ' ')
+    .replace('Z', '');
 }
