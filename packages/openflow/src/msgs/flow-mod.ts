@@ -175,7 +175,8 @@ const flowMod11 = form<'flow_mod'>({
 function pullFlowMod11({ dv, u8 }: Reader, at: number, version: OfpVersion) {
   const tableId = u8[at + 16]!;
   const command = COMMANDS[u8[at + 17]!];
-  if (tableId === OFPTT_ALL && !command?.startsWith('delete')) {
+  // OpenFlow 1.1 has no "all tables".
+  if (tableId === OFPTT_ALL && (version === 2 || !command?.startsWith('delete'))) {
     throw new OfpError('OFPFMFC_BAD_TABLE_ID');
   }
   const outPort = ofp11PortToOfp10(dv.getUint32(at + 28));

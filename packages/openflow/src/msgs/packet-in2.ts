@@ -72,19 +72,25 @@ function pullPacketIn2(r: Reader, version: OfpVersion, context: DecodeContext): 
     cookie: NO_COOKIE,
     metadata: new Match(),
   };
-  while (r.left > 0) pullPacketProperty(pullProperty(r), msg, version, context);
+  const { loose = false } = context;
+  let continuation: Reader | undefined;
+  while (r.left > 0) {
+    const property = pullProperty(r);
+    // Read last: of several, only the last one counts.
+    if (property.type === NXPINT.continuation) continuation = property.body;
+    else pullPacketProperty(property, msg, loose);
+  }
   if (msg.packet.length === 0) throw new OfpError('OFPBRC_BAD_LEN', 'packet-in without packet');
   if (msg.totalLen === 0) msg.totalLen = msg.packet.length;
   if (msg.totalLen < msg.packet.length) throw new OfpError('OFPBRC_BAD_LEN');
+  if (continuation) {
+    continuation.take(4);
+    msg.continuation = pullContinuation(continuation, version, loose);
+  }
   return msg;
 }
 
-function pullPacketProperty(
-  property: Property,
-  msg: Mutable<PacketIn>,
-  version: OfpVersion,
-  { loose = false }: DecodeContext,
-): void {
+function pullPacketProperty(property: Property, msg: Mutable<PacketIn>, loose: boolean): void {
   const { body } = property;
   switch (property.type) {
     case NXPINT.packet:
@@ -111,23 +117,8 @@ function pullPacketProperty(
     case NXPINT.userdata:
       msg.userdata = body.bytes();
       return;
-    case NXPINT.continuation:
-      body.take(4);
-      pullOpaque(() => {
-        msg.continuation = pullContinuation(body, version, loose);
-      }, loose);
-      return;
     default:
       if (!loose) throw unknownProperty(property);
-  }
-}
-
-/** Who only looks at a message does not look into the switch's private state. */
-function pullOpaque(pull: () => void, loose: boolean): void {
-  try {
-    pull();
-  } catch (error) {
-    if (!loose || !(error instanceof OfpError)) throw error;
   }
 }
 
