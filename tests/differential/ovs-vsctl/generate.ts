@@ -36,6 +36,7 @@ const TABLES = [...SCHEMA.tables.values()];
 export class LineMaker {
   readonly #r: Random;
   #contents: Contents = new Map();
+  #alone = true;
 
   constructor(random: Random) {
     this.#r = random;
@@ -52,6 +53,7 @@ export class LineMaker {
     if (r.chance(0.05))
       words.push(r.pick(['--no-headings', '--pretty', '--bare', '--max-column-width=4']));
     const n = r.chance(0.7) ? 1 : 1 + r.below(4);
+    this.#alone = n === 1;
     for (let i = 0; i < n; i++) words.push('--', ...this.#command());
     // Upstream's zone commands do not see what those before them did.
     if (r.chance(0.03)) return ['--no-wait', '--', ...this.#zoneCommand()];
@@ -201,7 +203,8 @@ export class LineMaker {
     const use = r.chance(0.5)
       ? ['set', holder.name, rec, `${column.name}=${value}`]
       : ['add', holder.name, rec, column.name, value];
-    return r.chance(0.5) ? [...create, '--', ...use] : [...use, '--', ...create];
+    // Upstream does not see through a reference to a row that comes later.
+    return this.#alone && r.chance(0.5) ? [...use, '--', ...create] : [...create, '--', ...use];
   }
 
   #add(table: TableSchema, t: string, rec: string): string[] {
@@ -351,9 +354,7 @@ export class LineMaker {
         return r.pick([...WORDS, ...NAMES, '"a b"', '"\\n"', '"\\q"', '"x']);
       case 'uuid': {
         const rows = [...(this.#contents.get(base.refTable ?? '')?.keys() ?? [])];
-        return rows.length > 0 && r.chance(0.7)
-          ? r.pick(rows)
-          : r.pick(['@a', '@b', 'x', r.uuid()]);
+        return rows.length > 0 && r.chance(0.7) ? r.pick(rows) : r.pick(['@z', 'x', r.uuid()]);
       }
     }
   }

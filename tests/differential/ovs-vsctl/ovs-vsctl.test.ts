@@ -11,7 +11,7 @@ import { LineMaker } from './generate.ts';
 import { World } from './world.ts';
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
-const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 400);
+const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 250);
 /** A fresh database from time to time: where everything exists already, little can happen. */
 const LINES_PER_WORLD = 200;
 

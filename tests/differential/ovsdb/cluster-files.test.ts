@@ -57,11 +57,7 @@ function write(name: string, server: string, records: readonly JsonObject[]): st
 /** What both tools say must be the same; a torn line is told on either stream. */
 async function same(what: string, ...argv: string[]): Promise<void> {
   const { status, stdout, stderr } = spawnSync('ovsdb-tool', argv, { encoding: 'utf8' });
-  const ours = await capture(main, argv).catch((error: Error) => ({
-    status: 1,
-    stdout: '',
-    stderr: `ovsdb-tool: ${error.message}\n`,
-  }));
+  const ours = await capture(main, argv, 'ovsdb-tool');
   const mine = { status: ours.status, text: ours.stdout + ours.stderr };
   // Upstream prints memory that nobody wrote where there is no election timer.
   const text = (stdout + stderr).replaceAll(/"election_timer":\d+,/g, '');

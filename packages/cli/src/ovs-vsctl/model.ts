@@ -212,7 +212,7 @@ class Names {
   }
 
   read(root: Row): this {
-    const rows = this.#store.refs(root, 'bridges').filter((row) => row.scalar('name') !== '');
+    const rows = this.#store.refs(root, 'bridges');
     const byVlan = new Map(rows.map((row) => [row, this.#readBridge(row)] as const));
     for (const row of rows) this.#readPorts(row, byVlan.get(row)!);
     return this;

@@ -82,10 +82,9 @@ async function within(seconds: number, running: Promise<void>): Promise<void> {
   }
 }
 
-/** What the database's log is to say of the transaction. */
-function commentOf(commands: CommandLine['commands'], argv: readonly string[]): string {
-  const given = commands.filter((c) => c.command.name === 'comment').map((c) => c.args.join(' '));
-  return [...given, `${PROGRAM}${invoker()}: ${argv.join(' ')}`].join('\n');
+/** What the database's log is to say of the transaction; `comment` is there for this. */
+function commentOf(argv: readonly string[]): string {
+  return `${PROGRAM}${invoker()}: ${argv.join(' ')}`;
 }
 
 function invoker(): string {

@@ -14,8 +14,8 @@ export function prepareModel({ want }: Preparation): void {
 }
 
 function addBr(cmd: Invocation): void {
-  const [name, parentName, vlanText] = cmd.args as [string, string?, string?];
-  if (parentName !== undefined && vlanText === undefined) {
+  const [name, parent, vlanText] = cmd.args as [string, string?, string?];
+  if (parent !== undefined && vlanText === undefined) {
     throw new VsctlError("'add-br' command takes exactly 1 or 3 arguments");
   }
   if (name === '') throw new VsctlError('bridge name must not be empty string');
@@ -23,7 +23,6 @@ function addBr(cmd: Invocation): void {
   if (vlan !== undefined && (vlan < 0 || vlan > 4095)) {
     throw new VsctlError('add-br: vlan must be between 0 and 4095');
   }
-  const parent = parentName === '' ? undefined : parentName;
   const { model } = cmd;
   const existing = model.findBridge(name);
   if (existing && cmd.has('may-exist')) {
