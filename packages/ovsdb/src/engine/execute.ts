@@ -228,10 +228,11 @@ class Execution {
     const uuid = this.#newUuid(table, json);
     const values = this.#row(table, json['row'] ?? {});
     const data = table.defaults();
-    for (const column of table.schema.columnList) {
-      const datum = values.get(column);
-      if (datum) data[column.index] = table.share(column, datum);
-      else checkDatum(column.type, data[column.index]!);
+    for (const column of table.unfitDefaults) {
+      if (!values.has(column)) checkDatum(column.type, data[column.index]!);
+    }
+    for (const [column, datum] of values) {
+      if (column.index >= 0) data[column.index] = table.share(column, datum);
     }
     const row = new Row(uuid, data);
     this.#guard?.write('insert');

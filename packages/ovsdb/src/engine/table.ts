@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Atom, type Datum, datumEquals, defaultDatum } from '../notation/index.ts';
+import { type Atom, checkDatum, type Datum, datumEquals, defaultDatum } from '../notation/index.ts';
 import type { ColumnSchema, DatabaseSchema, TableSchema } from '../schema/schema.ts';
 import { ColumnIndexes, UniqueIndex } from './table-index.ts';
 
@@ -44,6 +44,8 @@ export class Table {
   readonly weak = new Map<string, WeakSource | Map<string, WeakSource>>();
   readonly strongColumns: readonly ColumnSchema[];
   readonly weakColumns: readonly ColumnSchema[];
+  /** Columns whose default breaks their own constraints. */
+  readonly unfitDefaults: readonly ColumnSchema[];
   readonly #defaults: readonly Datum[];
   /** The datum that each column got last, to be shared by the next row that has the same. */
   readonly #latest: Datum[];
@@ -57,6 +59,7 @@ export class Table {
     this.weakColumns = schema.columnList.filter((c) => has(c, 'weak'));
     this.#defaults = schema.columnList.map((c) => defaultDatum(c.type));
     this.#latest = [...this.#defaults];
+    this.unfitDefaults = schema.columnList.filter((c) => !fits(c, this.#defaults[c.index]!));
   }
 
   /** The rows that refer weakly to one of this table. */
@@ -110,6 +113,15 @@ export class Table {
         : datum;
     this.#latest[index] = shared;
     return shared;
+  }
+}
+
+function fits({ type }: ColumnSchema, datum: Datum): boolean {
+  try {
+    checkDatum(type, datum);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -337,7 +337,11 @@ function english(words: readonly string[]): string {
 
 function sameData(old: Row | undefined, now: Row | undefined): boolean {
   if (!old || !now) return false;
-  return now.data.every((d, i) => datumEquals(d, old.data[i]!));
+  for (let i = 0; i < now.data.length; i++) {
+    const [before, after] = [old.data[i]!, now.data[i]!];
+    if (before !== after && !datumEquals(before, after)) return false;
+  }
+  return true;
 }
 
 /** Makes the changes real in the tables, their indexes and their reference counts. */

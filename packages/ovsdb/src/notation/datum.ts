@@ -114,6 +114,11 @@ export function scalarDatum(atom: Atom): Datum {
   return new Scalar(atom);
 }
 
+/** The number of elements. */
+export function datumSize(datum: Datum): number {
+  return datum instanceof Scalar ? 1 : datum.keys.length;
+}
+
 /** The only key of a set of one; undefined for other sets and for maps. */
 export function onlyKey(datum: Datum): Atom | undefined {
   if (datum instanceof Scalar) return datum.atom;

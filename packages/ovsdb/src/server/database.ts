@@ -9,12 +9,16 @@ import { loadTables } from '../file/load.ts';
 import { LogFile } from '../file/log.ts';
 import { changesToText, snapshotPieces } from '../file/record.ts';
 import type { LogStorage } from '../file/storage.ts';
-import { ioError, type Json, OvsdbError } from '../notation/index.ts';
+import { datumSize, ioError, type Json, OvsdbError } from '../notation/index.ts';
 import { type DatabaseSchema, schemaToJson } from '../schema/schema.ts';
 import type { Cancellation } from './cancellation.ts';
 
 const log = vlog.module('ovsdb_server');
-const HISTORY = 200;
+/** Upstream keeps as many. */
+const MAX_HISTORY = 100;
+/** The history holds no more elements of sets and maps than this, or than a few per row. */
+const MIN_HISTORY_ELEMENTS = 20_000;
+const HISTORY_ELEMENTS_PER_ROW = 4;
 
 /** A commit that is durable: what monitors and resuming clients are told of. */
 export interface Commit {
@@ -42,6 +46,9 @@ export class Database {
   readonly file: LogFile | undefined;
   /** Durable commits, latest last. */
   readonly history: Commit[] = [];
+  /** How much of each the history keeps alive, and in all. */
+  readonly #historySizes: number[] = [];
+  #historyElements = 0;
   readonly #listeners = new Set<(commit: Commit) => void>();
   readonly #retries = new Set<() => void>();
   #lastId = randomUUID();
@@ -266,12 +273,23 @@ export class Database {
   }
 
   #durable({ commit, done }: Pending): void {
-    this.history.push(commit);
-    if (this.history.length > HISTORY) this.history.shift();
+    this.#remember(commit);
     for (const listener of this.#listeners) listener(commit);
     commit.printed.clear();
     done();
     for (const retry of this.#retries) retry();
+  }
+
+  #remember(commit: Commit): void {
+    const size = elements(commit);
+    this.history.push(commit);
+    this.#historySizes.push(size);
+    this.#historyElements += size;
+    const limit = Math.max(MIN_HISTORY_ELEMENTS, this.tables.rowCount * HISTORY_ELEMENTS_PER_ROW);
+    while (this.history.length > MAX_HISTORY || this.#historyElements > limit) {
+      this.history.shift();
+      this.#historyElements -= this.#historySizes.shift()!;
+    }
   }
 
   /** What could not be written did not happen: nor what came after it. */
@@ -313,4 +331,17 @@ export class Database {
 
 function recordsOf(group: readonly Pending[]): string[] {
   return group.flatMap(({ record }) => record ?? []);
+}
+
+/** The elements of the datums that a commit has replaced and made. */
+function elements({ changes }: Commit): number {
+  let n = 0;
+  for (const { old, now } of changes) {
+    const data = (now ?? old)!.data;
+    for (let i = 0; i < data.length; i++) {
+      if (!old || !now) n += datumSize(data[i]!);
+      else if (old.data[i] !== data[i]) n += datumSize(old.data[i]!) + datumSize(data[i]!);
+    }
+  }
+  return n;
 }
