@@ -125,8 +125,11 @@ function pullFlow(r: Reader): FlowStats {
 /** Upstream has no name for what is wrong here. */
 function pullMatchAndCounters(r: Reader): { match: Match; counters: Counters } {
   try {
-    r.take(24);
-    return { match: pullMatch11(r), counters: pullOxs(r) };
+    const start = r.take(24);
+    const match = pullMatch11(r);
+    const counters = pullOxs(r);
+    if (r.dv.getUint16(start) < r.off - start) throw new OfpError('OFPBRC_BAD_LEN');
+    return { match, counters };
   } catch (error) {
     if (error instanceof OfpError) throw new OfpError('<invalid>', error.message);
     throw error;

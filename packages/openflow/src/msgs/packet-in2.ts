@@ -77,16 +77,15 @@ function pullPacketIn2(r: Reader, version: OfpVersion, context: DecodeContext): 
   while (r.left > 0) {
     const property = pullProperty(r);
     // Read last: of several, only the last one counts.
-    if (property.type === NXPINT.continuation) continuation = property.body;
-    else pullPacketProperty(property, msg, loose);
+    if (property.type === NXPINT.continuation) {
+      continuation = property.body;
+      continuation.take(4);
+    } else pullPacketProperty(property, msg, loose);
   }
   if (msg.packet.length === 0) throw new OfpError('OFPBRC_BAD_LEN', 'packet-in without packet');
   if (msg.totalLen === 0) msg.totalLen = msg.packet.length;
   if (msg.totalLen < msg.packet.length) throw new OfpError('OFPBRC_BAD_LEN');
-  if (continuation) {
-    continuation.take(4);
-    msg.continuation = pullContinuation(continuation, version, loose);
-  }
+  if (continuation) msg.continuation = pullContinuation(continuation, version, loose);
   return msg;
 }
 
