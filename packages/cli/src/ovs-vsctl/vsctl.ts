@@ -20,7 +20,7 @@ export async function execute(
   output: Output,
 ): Promise<void> {
   const wanted = prepare(commands, output);
-  const comment = commentOf(commands, argv);
+  const comment = commentOf(argv);
   let outcome: Outcome | undefined;
   for (;;) {
     const watch = new Watch();
