@@ -23,6 +23,6 @@ export const COLORS: Colors = {
   learn: paint('31'),
   paren: paint('35'),
   cookie: paint('32'),
-  actions: paint('1'),
+  actions: paint('1;31'),
   plain: (text) => text,
 };

@@ -7,6 +7,7 @@ export {
   formatFlagsMasked,
   TCP_FLAGS,
 } from './flag-text.ts';
+export { formatFlow } from './flow-format.ts';
 export { setMatchField } from './match-field.ts';
 export { formatMatch, formatPacketType, type MatchFormat } from './match-format.ts';
 export { parseMatchField } from './match-parse.ts';

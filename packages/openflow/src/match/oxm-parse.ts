@@ -53,12 +53,12 @@ export function parseOfp11Match(
   const type = (bytes[off]! << 8) | bytes[off + 1]!;
   const size = (bytes[off + 2]! << 8) | bytes[off + 3]!;
   const length = (size + 7) & ~7;
+  if (type !== OFPMT_STANDARD && type !== OFPMT_OXM) throw new OfpError('OFPBMC_BAD_TYPE');
   if (size < 4 || length > end - off) throw new OfpError('OFPBMC_BAD_LEN');
   if (type === OFPMT_STANDARD) {
     if (size !== OFP11_MATCH_LENGTH) throw new OfpError('OFPBMC_BAD_LEN');
     return { match: parseOfp11StandardMatch(bytes, off), length: OFP11_MATCH_LENGTH };
   }
-  if (type !== OFPMT_OXM) throw new OfpError('OFPBMC_BAD_TYPE');
   return { match: parseEntries(bytes, off + 4, off + size, options).match, length };
 }
 

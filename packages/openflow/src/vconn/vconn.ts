@@ -28,6 +28,8 @@ export interface VconnOptions {
   /** Bit v: version v may be spoken. */
   readonly versions: number;
   readonly name: string;
+  /** Of our hello; 1 when absent. */
+  readonly helloXid?: number;
   /** Sees every message in both directions (`snoop`). */
   readonly tap?: (raw: Uint8Array, isSent: boolean) => void;
 }
@@ -117,9 +119,9 @@ export class Vconn {
   }
 
   #hello(): void {
-    const { versions } = this.#options;
+    const { versions, helloXid: xid = 1 } = this.#options;
     const highest = (31 - Math.clz32(versions)) as OfpVersion;
-    this.sendRaw(encodeMultipart({ type: 'hello', version: highest, xid: 1, versions })[0]!);
+    this.sendRaw(encodeMultipart({ type: 'hello', version: highest, xid, versions })[0]!);
   }
 
   #end(why: string | undefined): void {

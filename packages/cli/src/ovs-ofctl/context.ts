@@ -1,0 +1,132 @@
+/** What a command works with, and the steps that most commands share. */
+import {
+  errorName,
+  formatProtocols,
+  OFPUTIL_P_OF10_NXM_ANY,
+  OFPUTIL_P_OF10_NXM_TID,
+  OFPUTIL_P_OF10_STD_TID,
+  type OfpBody,
+  PROTOCOL_ORDER,
+  type Protocols,
+  protocolVersion,
+  type Received,
+  type VconnClient,
+  versionProtocols,
+} from '@heddle/openflow';
+import type { Daemon } from '@heddle/runtime/daemon';
+import { HeddleError } from '@heddle/runtime/errors';
+import { print, printError } from '@heddle/runtime/stdio';
+import { Printer } from './printer.ts';
+import type { Settings } from './settings.ts';
+import { allowedProtocols, openTarget } from './target.ts';
+
+export interface Context {
+  readonly settings: Settings;
+  readonly args: readonly string[];
+  /** Becomes a daemon when the options ask for one. */
+  daemonize(): Promise<Daemon>;
+}
+
+export function open(ctx: Context, target = ctx.args[0]!): Promise<VconnClient> {
+  return openTarget(ctx.settings, target);
+}
+
+/** Sends a request and prints all that replies to it. */
+export async function dump(ctx: Context, vconn: VconnClient, body: OfpBody): Promise<void> {
+  const printer = await Printer.of(ctx.settings, ctx.args[0]!);
+  const isMultipart = body.type !== 'features_request' && body.type !== 'get_config_request';
+  const parts = isMultipart ? vconn.multipart(body) : [await vconn.transact(body)];
+  for await (const part of parts) print(printer.message(part));
+}
+
+/** Opens the target, asks once and prints the reply. */
+export async function dumpOnce(ctx: Context, body: OfpBody): Promise<number> {
+  const vconn = await open(ctx);
+  await dump(ctx, vconn, body);
+  vconn.close();
+  return 0;
+}
+
+/** As many requests are on their way as this; upstream waits for each. */
+const WINDOW = 64;
+
+/**
+ * Sends requests that are answered by errors only, each with a barrier behind it. After the first
+ * error no more are sent; returns whether there was none.
+ */
+export async function transactNoReply(
+  ctx: Context,
+  vconn: VconnClient,
+  bodies: Iterable<OfpBody>,
+): Promise<boolean> {
+  let pending = 0;
+  const settle = async (limit: number): Promise<Received | undefined> => {
+    while (pending > limit) {
+      const received = await vconn.receive();
+      if (received.msg?.type === 'error') return received;
+      if (received.msg?.type === 'barrier_reply') pending--;
+    }
+    return undefined;
+  };
+  for (const body of bodies) {
+    vconn.send(body);
+    vconn.send({ type: 'barrier_request' });
+    pending++;
+    const error = await settle(WINDOW);
+    if (error) return complain(ctx, error);
+  }
+  const error = await settle(0);
+  return error === undefined || complain(ctx, error);
+}
+
+/** Says what the switch has refused, with the request that it quotes. Returns false. */
+export function complain(ctx: Context, error: Received): false {
+  printError(new Printer(ctx.settings, 2).message(error));
+  return false;
+}
+
+export function errorText({ msg }: Received): string {
+  if (msg?.type !== 'error') return '';
+  const { version, vendor, errorType, code } = msg;
+  return errorName(version, vendor, errorType, code) ?? `type ${errorType}, code ${code}`;
+}
+
+/** Opens a connection that can carry one of the formats, and agrees with the switch on which. */
+export async function openForMod(
+  ctx: Context,
+  usable: Protocols,
+): Promise<{ vconn: VconnClient; protocol: Protocols }> {
+  const { settings } = ctx;
+  const allowed = allowedProtocols(settings);
+  checkUsable(settings, usable);
+  const vconn = await openTarget(settings, ctx.args[0]!, 'mgmt', usable & allowed);
+  const ours = versionProtocols(vconn.version) & usable & allowed;
+  for (const protocol of PROTOCOL_ORDER) {
+    if ((protocol & ours) !== 0 && (await tryProtocol(vconn, protocol))) return { vconn, protocol };
+  }
+  throw new HeddleError(
+    `switch does not support any of the usable flow formats (${formatProtocols(usable)})`,
+  );
+}
+
+export function checkUsable(settings: Settings, usable: Protocols): void {
+  const allowed = allowedProtocols(settings);
+  if ((usable & allowed) !== 0) return;
+  throw new HeddleError(
+    `none of the usable flow formats (${formatProtocols(usable)}) is among the allowed flow formats (${formatProtocols(allowed)})`,
+  );
+}
+
+/** OpenFlow 1.0's extensions are switched on one by one; other versions have one format. */
+export async function tryProtocol(vconn: VconnClient, protocol: Protocols): Promise<boolean> {
+  if (protocolVersion(protocol) !== 1) return true;
+  if ((protocol & OFPUTIL_P_OF10_NXM_ANY) !== 0) {
+    vconn.send({ type: 'set_flow_format', format: 'NXM' });
+    if ((await vconn.barrier()).length > 0) return false;
+  }
+  if ((protocol & (OFPUTIL_P_OF10_STD_TID | OFPUTIL_P_OF10_NXM_TID)) !== 0) {
+    vconn.send({ type: 'flow_mod_table_id', enabled: true });
+    if ((await vconn.barrier()).length > 0) return false;
+  }
+  return true;
+}

@@ -1,0 +1,85 @@
+/** Lines of text, from the command line or a file, as flow mods. */
+
+import { readFileSync } from 'node:fs';
+import {
+  type FlowMod,
+  type FlowModCommand,
+  type FlowTextOptions,
+  OFPUTIL_P_ANY,
+  type ParsedFlowMod,
+  type Protocols,
+  parseFlowMod,
+  parseFlowModLine,
+} from '@heddle/openflow';
+import { errnoOf, HeddleError, SystemError } from '@heddle/runtime/errors';
+
+export interface FlowMods {
+  readonly mods: readonly FlowMod[];
+  /** Flow formats that can carry all of them. */
+  readonly protocols: Protocols;
+}
+
+/** Lines that say something, with their numbers; `#` begins a comment. */
+export function* readLines(file: string): IterableIterator<[number: number, text: string]> {
+  let text: string;
+  try {
+    text = readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    throw new SystemError(errnoOf(error), `${file}: open failed`);
+  }
+  let number = 0;
+  for (let at = 0; at < text.length; ) {
+    const end = text.indexOf('\n', at);
+    const line = end < 0 ? text.slice(at) : text.slice(at, end);
+    at = end < 0 ? text.length : end + 1;
+    number++;
+    const hash = line.indexOf('#');
+    const words = (hash < 0 ? line : line.slice(0, hash)).trim();
+    if (words !== '') yield [number, words];
+  }
+}
+
+/** Each line may begin with its command when `command` is undefined. */
+export function readFlowFile(
+  file: string,
+  command: FlowModCommand | undefined,
+  options: FlowTextOptions,
+): FlowMods {
+  const mods: FlowMod[] = [];
+  let protocols = OFPUTIL_P_ANY;
+  for (const [number, line] of readLines(file)) {
+    const parsed = atLine(file, number, () => parseLine(line, command, options));
+    mods.push(parsed.flowMod);
+    protocols &= parsed.protocols;
+  }
+  return { mods, protocols };
+}
+
+/** Errors get the place where they are. */
+export function atLine<T>(file: string, number: number, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof HeddleError)) throw error;
+    throw new HeddleError(`${file}:${number}: ${error.message}`);
+  }
+}
+
+function parseLine(
+  line: string,
+  command: FlowModCommand | undefined,
+  options: FlowTextOptions,
+): ParsedFlowMod {
+  return command === undefined || command === 'add'
+    ? parseFlowModLine(line, options)
+    : parseFlowMod(line, command, options);
+}
+
+export function parseFlowArgument(
+  text: string,
+  command: FlowModCommand,
+  options: FlowTextOptions,
+): FlowMods {
+  const { flowMod, protocols } = parseFlowMod(text, command, options);
+  return { mods: [flowMod], protocols };
+}

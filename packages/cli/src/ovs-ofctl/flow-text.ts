@@ -1,0 +1,56 @@
+/** Flows as `diff-flows` prints and compares them. */
+import { type FlowMod, type FlowStats, formatActions, formatMatch } from '@heddle/openflow';
+import type { Printer } from './printer.ts';
+
+/** What a flow is besides what it matches. */
+export interface FlowVersion {
+  readonly cookie: bigint;
+  readonly idleTimeout: number;
+  readonly hardTimeout: number;
+  readonly importance: number;
+  readonly flags: FlowMod['flags'];
+  readonly actions: FlowMod['actions'];
+}
+
+export interface FlowEntry {
+  readonly tableId: number;
+  readonly priority: number;
+  readonly match: FlowMod['match'];
+  /** Of the two sources. */
+  readonly versions: [FlowVersion | undefined, FlowVersion | undefined];
+}
+
+export function versionOfMod(mod: FlowMod): FlowVersion {
+  const { idleTimeout, hardTimeout, importance, flags, actions } = mod;
+  return { cookie: mod.newCookie ?? 0n, idleTimeout, hardTimeout, importance, flags, actions };
+}
+
+export function versionOfStats(stats: FlowStats): FlowVersion {
+  return stats;
+}
+
+/** Flags and counters make no difference. */
+export function isSameVersion(a: FlowVersion | undefined, b: FlowVersion | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return (
+    a.cookie === b.cookie &&
+    a.idleTimeout === b.idleTimeout &&
+    a.hardTimeout === b.hardTimeout &&
+    a.importance === b.importance &&
+    formatActions(a.actions) === formatActions(b.actions)
+  );
+}
+
+export function formatEntry(entry: FlowEntry, v: FlowVersion, printer: Printer): string {
+  const { tableId, match, priority } = entry;
+  const { ports, tables, colors } = printer;
+  let text = '';
+  if (tableId !== 0) text += `table=${tables?.nameOf(tableId) ?? tableId} `;
+  const words = formatMatch(match, { priority, names: ports, colors });
+  if (words !== '') text += `${words} `;
+  if (v.cookie !== 0n) text += `cookie=0x${v.cookie.toString(16)} `;
+  if (v.idleTimeout !== 0) text += `idle_timeout=${v.idleTimeout} `;
+  if (v.hardTimeout !== 0) text += `hard_timeout=${v.hardTimeout} `;
+  if (v.importance !== 0) text += `importance=${v.importance} `;
+  return `${text}actions=${formatActions(v.actions, { ports, tables, colors })}`;
+}

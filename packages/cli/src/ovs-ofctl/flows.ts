@@ -1,0 +1,160 @@
+/** Commands on flow tables: dump-flows, add-flow, mod-flows, del-flows and their like. */
+import {
+  type FlowMod,
+  type FlowModCommand,
+  type FlowStats,
+  type FlowStatsRequest,
+  formatProtocols,
+  OFPTT_ALL,
+  OFPUTIL_P_OF10_NXM,
+  OFPUTIL_P_OF10_NXM_ANY,
+  OFPUTIL_P_OF10_STD,
+  OFPUTIL_P_OF10_STD_ANY,
+  type OfpBody,
+  type Protocols,
+  parseFlowMod,
+  protocolFormat,
+  protocolVersion,
+  type VconnClient,
+} from '@heddle/openflow';
+import { HeddleError } from '@heddle/runtime/errors';
+import { print } from '@heddle/runtime/stdio';
+import { bundleSettings, sendBundle } from './bundle.ts';
+import { type Context, dump, open, openForMod, transactNoReply, tryProtocol } from './context.ts';
+import { type FlowMods, parseFlowArgument, readFlowFile } from './flow-lines.ts';
+import { Printer } from './printer.ts';
+import { compareBy } from './sort-flows.ts';
+import { portsToAccept, showsNames, tablesToAccept } from './switch-names.ts';
+import { allowedProtocols } from './target.ts';
+
+export const addFlow = (ctx: Context): Promise<number> =>
+  ctx.args[1] === '-' ? modFile(ctx, 'add') : modOne(ctx, 'add', ctx.args[1]!);
+
+export const addFlows = (ctx: Context): Promise<number> => modFile(ctx, undefined);
+
+export const modFlows = (ctx: Context): Promise<number> => {
+  const command = ctx.settings.strict ? 'modify_strict' : 'modify';
+  return ctx.args[1] === '-' ? modFile(ctx, command) : modOne(ctx, command, ctx.args[1]!);
+};
+
+export const delFlows = (ctx: Context): Promise<number> => {
+  const command = ctx.settings.strict ? 'delete_strict' : 'delete';
+  return ctx.args[1] === '-' ? modFile(ctx, command) : modOne(ctx, command, ctx.args[1] ?? '');
+};
+
+async function modOne(ctx: Context, command: FlowModCommand, text: string): Promise<number> {
+  return sendMods(ctx, parseFlowArgument(text, command, await acceptedNames(ctx)));
+}
+
+async function modFile(ctx: Context, command: FlowModCommand | undefined): Promise<number> {
+  return sendMods(ctx, readFlowFile(ctx.args[1]!, command, await acceptedNames(ctx)));
+}
+
+/** In the order in which upstream asks for them. */
+async function acceptedNames(ctx: Context) {
+  const target = ctx.args[0]!;
+  const settings = ctx.settings.bundle ? bundleSettings(ctx.settings) : ctx.settings;
+  const tables = await tablesToAccept(settings, target);
+  return { tables, ports: await portsToAccept(settings, target) };
+}
+
+async function sendMods(ctx: Context, { mods, protocols }: FlowMods): Promise<number> {
+  if (ctx.settings.bundle) return sendBundle(ctx, protocols, mods.map(flowModBody));
+  const { vconn, protocol } = await openForMod(ctx, protocols);
+  const bodies = mods.map((mod) => flowModBodyFor(mod, protocol));
+  const ok = await transactNoReply(ctx, vconn, bodies);
+  vconn.close();
+  return ok ? 0 : 1;
+}
+
+/** For OpenFlow 1.3 and later. */
+export function flowModBody(mod: FlowMod): OfpBody {
+  return { ...mod, type: 'flow_mod', format: 'OXM', hasTableId: true, tableId: tableOf(mod) };
+}
+
+export function flowModBodyFor(mod: FlowMod, protocol: Protocols): OfpBody {
+  if (protocolVersion(protocol) > 1) {
+    return { ...mod, type: 'flow_mod', ...protocolFormat(protocol), tableId: tableOf(mod) };
+  }
+  return { ...mod, type: 'flow_mod', ...protocolFormat(protocol) };
+}
+
+/** Since OpenFlow 1.1 only deletions may name all tables. */
+function tableOf({ tableId, command }: FlowMod): number {
+  return tableId === OFPTT_ALL && !command.startsWith('delete') ? 0 : tableId;
+}
+
+/** What a request for statistics selects: a flow in text without actions. */
+async function statsRequest(ctx: Context): Promise<FlowStatsRequest & { protocols: Protocols }> {
+  const text = ctx.args[1] ?? '';
+  const target = ctx.args[0]!;
+  const ports = text === '' ? undefined : await portsToAccept(ctx.settings, target);
+  const tables = text === '' ? undefined : await tablesToAccept(ctx.settings, target);
+  const { flowMod, protocols } = parseFlowMod(text, 'delete', { ports, tables });
+  const { match, tableId, outPort, outGroup, cookie, cookieMask } = flowMod;
+  return { match, tableId, outPort, outGroup, cookie, cookieMask, protocols };
+}
+
+/** OpenFlow 1.0 says more with NXM; the others have one format. */
+export async function setDumpFormat(
+  ctx: Context,
+  vconn: VconnClient,
+  usable: Protocols,
+): Promise<{ nxm: boolean }> {
+  const allowed = allowedProtocols(ctx.settings) & usable;
+  if (vconn.version > 1) return { nxm: false };
+  if ((allowed & OFPUTIL_P_OF10_NXM_ANY) !== 0 && (await tryProtocol(vconn, OFPUTIL_P_OF10_NXM))) {
+    return { nxm: true };
+  }
+  if ((allowed & OFPUTIL_P_OF10_STD_ANY) !== 0 && (await tryProtocol(vconn, OFPUTIL_P_OF10_STD))) {
+    return { nxm: false };
+  }
+  throw new HeddleError(
+    `switch does not support any of the usable flow formats (${formatProtocols(usable)})`,
+  );
+}
+
+export async function dumpAggregate(ctx: Context): Promise<number> {
+  const { protocols, ...request } = await statsRequest(ctx);
+  const vconn = await open(ctx);
+  const { nxm } = await setDumpFormat(ctx, vconn, protocols);
+  await dump(ctx, vconn, { ...request, type: 'aggregate_request', nxm });
+  vconn.close();
+  return 0;
+}
+
+export async function dumpFlows(ctx: Context): Promise<number> {
+  const { settings } = ctx;
+  const { protocols, ...request } = await statsRequest(ctx);
+  const vconn = await open(ctx);
+  const { nxm } = await setDumpFormat(ctx, vconn, protocols);
+  const body = { ...request, type: 'flow_request', nxm } as const;
+  if (settings.sort.length === 0 && settings.stats && !showsNames(settings)) {
+    await dump(ctx, vconn, body);
+  } else {
+    const flows = await fetchFlows(vconn, body);
+    if (settings.sort.length > 0) flows.sort(compareBy(settings.sort));
+    const printer = await Printer.of(settings, ctx.args[0]!);
+    for (let at = 0; at < flows.length; at += CHUNK) {
+      const lines = flows.slice(at, at + CHUNK).map((flow) => printer.flowStats(flow));
+      print(lines.join(''));
+    }
+  }
+  vconn.close();
+  return 0;
+}
+
+const CHUNK = 1000;
+
+/** Nicira's ages are not part of what is read here, as upstream. */
+export async function fetchFlows(vconn: VconnClient, body: OfpBody): Promise<FlowStats[]> {
+  const flows: FlowStats[] = [];
+  for await (const { msg } of vconn.multipart(body)) {
+    if (msg?.type === 'error') throw new HeddleError(`${vconn.name}: flow dump failed`);
+    if (msg?.type !== 'flow_reply') continue;
+    for (const flow of msg.flows) {
+      flows.push(msg.nxm === true ? { ...flow, idleAge: -1, hardAge: -1 } : flow);
+    }
+  }
+  return flows;
+}

@@ -1,0 +1,86 @@
+/** Packets: sent out by a switch, composed of a flow, taken apart. */
+import { readFileSync } from 'node:fs';
+import {
+  formatFlow,
+  hexDump,
+  Match,
+  OFP_NO_BUFFER,
+  OFPUTIL_P_ANY,
+  type OfpBody,
+  parseActionsAndProtocols,
+  parseMatchField,
+  parsePacketOut,
+  parsePort,
+  setMatchField,
+} from '@heddle/openflow';
+import { extractFlow, type Flow, fieldByName, parsePcap } from '@heddle/packet';
+import { HeddleError } from '@heddle/runtime/errors';
+import { print } from '@heddle/runtime/stdio';
+import { composeFlow } from './compose.ts';
+import { type Context, openForMod, transactNoReply } from './context.ts';
+import { hexBytes } from './hex-lines.ts';
+import { readInput } from './ofp-parse.ts';
+import { portsToAccept, tablesToAccept } from './switch-names.ts';
+
+/** `packet-out SWITCH SPEC`, or in the older way `packet-out SWITCH IN_PORT ACTIONS PACKET...`. */
+export async function packetOut(ctx: Context): Promise<number> {
+  const [target = '', first = '', actions, ...packets] = ctx.args;
+  const bodies: OfpBody[] = [];
+  let usable = OFPUTIL_P_ANY;
+  if (actions === undefined) {
+    const tables = await tablesToAccept(ctx.settings, target);
+    const ports = await portsToAccept(ctx.settings, target);
+    const parsed = parsePacketOut(first, { ports, tables });
+    usable = parsed.protocols;
+    bodies.push({ ...parsed.packetOut, type: 'packet_out' });
+  } else {
+    const ports = await portsToAccept(ctx.settings, target);
+    const tables = await tablesToAccept(ctx.settings, target);
+    const parsed = parseActionsAndProtocols(actions, { ports, tables, allowInstructions: false });
+    usable = parsed.protocols;
+    const metadata = new Match();
+    const port = parsePort(first, ports);
+    if (port === undefined) throw new HeddleError(`${first}: unknown port`);
+    setMatchField(metadata, fieldByName('in_port')!, BigInt(port));
+    for (const text of packets) {
+      const packet = hexBytes(text, 'Trailing garbage in packet data');
+      if (packet.length < 14) throw new HeddleError('Packet data too short for Ethernet');
+      const body = { packet, bufferId: OFP_NO_BUFFER, metadata, actions: parsed.actions };
+      bodies.push({ ...body, type: 'packet_out' });
+    }
+  }
+  const { vconn } = await openForMod(ctx, usable);
+  const ok = await transactNoReply(ctx, vconn, bodies);
+  vconn.close();
+  return ok ? 0 : 1;
+}
+
+function flowOf(packet: Uint8Array): Flow {
+  return extractFlow(packet, { inPort: 0 });
+}
+
+export function parsePcapCommand(ctx: Context): number {
+  for (const file of ctx.args) {
+    for (const { data } of parsePcap(readInput(file))) print(`${formatFlow(flowOf(data))}\n`);
+  }
+  return 0;
+}
+
+/** Bytes from standard input. */
+export function parsePacket(): number {
+  return print(`${formatFlow(flowOf(new Uint8Array(readFileSync(0))))}\n`);
+}
+
+/** A packet that has the fields of a flow; a second argument is the payload in hex, or its length. */
+export function composePacket(ctx: Context): number {
+  const [text = '', payload] = ctx.args;
+  const match = new Match();
+  for (const word of text.match(/(?:[^,\s(]|\([^)]*\))+/g) ?? []) {
+    const [key = '', value = ''] = word.split(/=(.*)/s);
+    if (parseMatchField(match, key, value) === undefined) {
+      throw new HeddleError(`${text}: unknown field ${key}`);
+    }
+  }
+  const body = payload === undefined ? undefined : hexBytes(payload);
+  return print(hexDump(composeFlow(match.key, body), false));
+}

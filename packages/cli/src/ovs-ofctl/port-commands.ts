@@ -1,0 +1,216 @@
+/** Commands that change ports, tables, fragment handling and conntrack. */
+import {
+  OFPTT_ALL,
+  type PhyPort,
+  parsePort,
+  type TableMod,
+  type VconnClient,
+} from '@heddle/openflow';
+import { HeddleError } from '@heddle/runtime/errors';
+import { print } from '@heddle/runtime/stdio';
+import { type Context, complain, open, transactNoReply } from './context.ts';
+import { acceptsNames, fetchPorts, tablesToAccept } from './switch-names.ts';
+import { allowedVersions, openTarget, versionsText } from './target.ts';
+
+/** OFPPC_* bit and whether the word sets it. */
+const PORT_WORDS: Readonly<Record<string, readonly [bit: number, on: boolean]>> = {
+  up: [1 << 0, false],
+  down: [1 << 0, true],
+  stp: [1 << 1, false],
+  receive: [1 << 2, false],
+  'receive-stp': [1 << 3, false],
+  flood: [1 << 4, false],
+  forward: [1 << 5, false],
+  'packet-in': [1 << 6, false],
+};
+
+export async function modPort(ctx: Context): Promise<number> {
+  const [target = '', port = '', action = ''] = ctx.args;
+  const found = findPort((await fetchPorts(ctx.settings, target)).ports, port, ctx);
+  if (found === undefined) throw new HeddleError(`${target}: couldn't find port \`${port}'`);
+  const { portNo, hwAddr } = found;
+  const negated = action.startsWith('no-') || action.startsWith('no_');
+  const word = PORT_WORDS[negated ? action.slice(3) : action];
+  if (word === undefined) throw new HeddleError(`unknown mod-port command '${action}'`);
+  const on = negated ? !word[1] : word[1];
+  const vconn = await open(ctx);
+  const ok = await transactNoReply(ctx, vconn, [
+    {
+      type: 'port_mod',
+      portNo,
+      hwAddr,
+      config: on ? word[0] : 0,
+      mask: word[0],
+      advertise: 0,
+    },
+  ]);
+  vconn.close();
+  return ok ? 0 : 1;
+}
+
+function findPort(ports: readonly PhyPort[], text: string, ctx: Context): PhyPort | undefined {
+  const number = parsePort(text);
+  return ports.find(({ portNo, name }) =>
+    number === undefined ? acceptsNames(ctx.settings) && name === text : portNo === number,
+  );
+}
+
+const FRAGS = ['normal', 'drop', 'reassemble', 'nx-match'];
+
+async function getConfig(vconn: VconnClient): Promise<{ flags: number; missSendLen: number }> {
+  const { msg } = await vconn.transact({ type: 'get_config_request' });
+  if (msg?.type !== 'get_config_reply')
+    throw new HeddleError(`${vconn.name}: bad reply to config request`);
+  return msg;
+}
+
+export async function getFrags(ctx: Context): Promise<number> {
+  const vconn = await open(ctx);
+  const { flags } = await getConfig(vconn);
+  vconn.close();
+  return print(`${FRAGS[flags & 3]}\n`);
+}
+
+export async function setFrags(ctx: Context): Promise<number> {
+  const [target = '', text = ''] = ctx.args;
+  const mode = FRAGS.indexOf(text);
+  if (mode < 0) throw new HeddleError(`${text}: unknown fragment handling mode`);
+  const vconn = await open(ctx);
+  const { flags, missSendLen } = await getConfig(vconn);
+  if ((flags & 3) !== mode) {
+    vconn.send({ type: 'set_config', flags: (flags & ~3) | mode, missSendLen });
+    const [error] = await vconn.barrier();
+    if (error) {
+      complain(ctx, error);
+      return 1;
+    }
+    if (((await getConfig(vconn)).flags & 3) !== mode) {
+      throw new HeddleError(
+        `${target}: setting fragment handling mode failed (this switch probably doesn't support mode "${text}")`,
+      );
+    }
+  }
+  vconn.close();
+  return 0;
+}
+
+interface TableSetting {
+  readonly mod: Partial<TableMod>;
+  /** Bit v: version v can say it. */
+  readonly versions: number;
+}
+
+const OF11_12 = 0b0000_1100;
+const OF13_UP = 0b0111_0000;
+const OF14_UP = 0b0110_0000;
+
+function tableSetting(text: string): TableSetting {
+  switch (text) {
+    case 'controller':
+    case 'continue':
+    case 'drop':
+      return { mod: { miss: text }, versions: OF11_12 };
+    case 'evict':
+    case 'noevict':
+      return { mod: { eviction: text === 'evict' }, versions: OF14_UP };
+    case 'novacancy':
+      return { mod: { isVacancyOn: false }, versions: OF14_UP };
+    default:
+      if (text.startsWith('name:')) return { mod: {}, versions: OF13_UP };
+      if (text.startsWith('vacancy:')) return { mod: vacancy(text), versions: OF14_UP };
+      throw new HeddleError(`invalid table_mod setting ${text}`);
+  }
+}
+
+function vacancy(text: string): Partial<TableMod> {
+  const m = /^vacancy:(\d+)[,:](\d+)$/.exec(text);
+  if (!m) throw new HeddleError(`invalid vacancy value ${text.slice('vacancy:'.length)}`);
+  const down = Number(m[1]);
+  const up = Number(m[2]);
+  if (down > 100 || up > 100) {
+    const bad = down > 100 ? down : up;
+    throw new HeddleError(`invalid vacancy threshold "${bad}" (must be between 0 and 100)`);
+  }
+  if (up < down) {
+    throw new HeddleError(
+      `invalid vacancy value ${text.slice('vacancy:'.length)} (vacancy_up must be greater than vacancy_down)`,
+    );
+  }
+  return { isVacancyOn: true, vacancy: { up, down } };
+}
+
+export async function modTable(ctx: Context): Promise<number> {
+  const { settings } = ctx;
+  const [target = '', table = '', text = ''] = ctx.args;
+  const tables = await tablesToAccept(settings, target);
+  const tableId = tables?.tableOf(table) ?? tableNumber(table);
+  const { mod, versions } = tableSetting(text);
+  if ((allowedVersions(settings) & versions) === 0) {
+    const needs = versionsText(versions);
+    const list = needs.includes(',')
+      ? `one of the OpenFlow versions ${needs}`
+      : `the OpenFlow version ${needs}`;
+    throw new HeddleError(`table_mod '${text.replace(/:.*/, '')}' requires ${list}`);
+  }
+  const vconn = await openTarget(
+    { ...settings, versions: allowedVersions(settings) & versions },
+    target,
+  );
+  if (text.startsWith('name:')) return renameTable(ctx, vconn, tableId, text.slice(5));
+  const known = (versions & OF14_UP) === 0 ? {} : await currentTable(vconn, tableId);
+  const ok = await transactNoReply(ctx, vconn, [{ type: 'table_mod', ...known, ...mod, tableId }]);
+  vconn.close();
+  return ok ? 0 : 1;
+}
+
+function tableNumber(text: string): number {
+  if (text.toLowerCase() === 'all') return OFPTT_ALL;
+  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text) || Number(text) > 255) {
+    throw new HeddleError(`unknown table "${text}"`);
+  }
+  return Number(text);
+}
+
+/** What the message says besides the change stays as it is. */
+async function currentTable(vconn: VconnClient, tableId: number): Promise<Partial<TableMod>> {
+  let found: Partial<TableMod> = {};
+  for await (const { msg } of vconn.multipart({ type: 'table_desc_request' })) {
+    if (msg?.type !== 'table_desc_reply') continue;
+    const table = msg.tables.find((t) => t.tableId === tableId);
+    if (table) found = table;
+  }
+  return found;
+}
+
+/** The features of the table, with another name. */
+async function renameTable(
+  ctx: Context,
+  vconn: VconnClient,
+  tableId: number,
+  name: string,
+): Promise<number> {
+  for await (const { msg } of vconn.multipart({ type: 'table_features_request', tables: [] })) {
+    if (msg?.type !== 'table_features_reply') continue;
+    const table = msg.tables.find((t) => t.tableId === tableId);
+    if (table === undefined) continue;
+    const request = {
+      type: 'table_features_request',
+      tables: [{ ...table, name, command: vconn.version >= 6 ? 1 : 0 }],
+    } as const;
+    for await (const part of vconn.multipart(request)) {
+      if (part.msg?.type === 'error') return complain(ctx, part) ? 0 : 1;
+    }
+  }
+  vconn.close();
+  return 0;
+}
+
+export async function ctFlushZone(ctx: Context): Promise<number> {
+  const text = ctx.args[1]!;
+  const zone = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : -1;
+  if (zone < 0 || zone > 0xffff) throw new HeddleError(`invalid zone_id "${text}"`);
+  const vconn = await open(ctx);
+  const ok = await transactNoReply(ctx, vconn, [{ type: 'ct_flush_zone', zone }]);
+  vconn.close();
+  return ok ? 0 : 1;
+}

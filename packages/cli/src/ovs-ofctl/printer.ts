@@ -1,0 +1,58 @@
+/** Messages for people: names, colors and details as the options say. */
+import {
+  COLORS,
+  type Colors,
+  type FlowStats,
+  formatBytes,
+  formatFlowStats,
+  type PrintNames,
+  type Received,
+} from '@heddle/openflow';
+import type { Settings } from './settings.ts';
+import { portsToShow, type SwitchPorts, type SwitchTables, tablesToShow } from './switch-names.ts';
+
+export class Printer {
+  readonly ports: SwitchPorts | undefined;
+  readonly tables: SwitchTables | undefined;
+  readonly colors: Colors | undefined;
+  readonly #verbosity: number;
+  readonly #names: PrintNames;
+  readonly #showStats: boolean;
+
+  /** `verbosity`: without what `-m` adds. */
+  constructor(
+    settings: Settings,
+    verbosity: number,
+    ports?: SwitchPorts | undefined,
+    tables?: SwitchTables | undefined,
+  ) {
+    this.ports = ports;
+    this.tables = tables;
+    this.colors = hasColors(settings) ? COLORS : undefined;
+    this.#verbosity = settings.verbosity + verbosity;
+    this.#names = { ports, tables };
+    this.#showStats = settings.stats;
+  }
+
+  /** Asks the target for the names that are to be shown. */
+  static async of(settings: Settings, target: string): Promise<Printer> {
+    const ports = await portsToShow(settings, target);
+    return new Printer(settings, 1, ports, await tablesToShow(settings, target));
+  }
+
+  message({ raw }: Received): string {
+    return this.raw(raw);
+  }
+
+  raw(bytes: Uint8Array): string {
+    return formatBytes(bytes, this.#verbosity, this.#names);
+  }
+
+  flowStats(stats: FlowStats): string {
+    return `${formatFlowStats(stats, { names: this.#names, showStats: this.#showStats })}\n`;
+  }
+}
+
+function hasColors({ color }: Settings): boolean {
+  return color === 'always' || (color === 'auto' && process.stdout.isTTY);
+}

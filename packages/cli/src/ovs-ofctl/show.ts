@@ -1,0 +1,152 @@
+/** Commands that ask a switch what it is: description, ports, tables, queues, groups, meters. */
+import { OFPG_ALL, OFPM13_ALL, OFPP_ALL, OFPP_NONE, parsePort } from '@heddle/openflow';
+import { HeddleError } from '@heddle/runtime/errors';
+import { print } from '@heddle/runtime/stdio';
+import { type Context, checkUsable, dump, dumpOnce, open } from './context.ts';
+import { Printer } from './printer.ts';
+import { fetchPorts } from './switch-names.ts';
+
+const OFPQ_ALL = 0xffff_ffff;
+const OFPUTIL_P_OF13_UP = 0x1c0;
+
+export async function show(ctx: Context): Promise<number> {
+  const vconn = await open(ctx);
+  const hasPorts = vconn.version < 4;
+  await dump(ctx, vconn, { type: 'features_request' });
+  if (!hasPorts) await dump(ctx, vconn, { type: 'port_desc_request' });
+  vconn.close();
+  const again = await open(ctx);
+  await dump(ctx, again, { type: 'get_config_request' });
+  again.close();
+  return 0;
+}
+
+export const dumpDesc = (ctx: Context): Promise<number> => dumpOnce(ctx, { type: 'desc_request' });
+
+export const dumpTables = (ctx: Context): Promise<number> =>
+  dumpOnce(ctx, { type: 'table_request' });
+
+export const dumpTableFeatures = (ctx: Context): Promise<number> =>
+  dumpOnce(ctx, { type: 'table_features_request', tables: [] });
+
+export async function dumpTableDesc(ctx: Context): Promise<number> {
+  const vconn = await open(ctx);
+  if (vconn.version < 5) {
+    throw new HeddleError("dump-table-desc needs OpenFlow 1.4 or later ('-O OpenFlow14')");
+  }
+  await dump(ctx, vconn, { type: 'table_desc_request' });
+  vconn.close();
+  return 0;
+}
+
+export async function dumpPorts(ctx: Context): Promise<number> {
+  const [target = '', port] = ctx.args;
+  const vconn = await open(ctx);
+  const portNo = port === undefined ? OFPP_NONE : await findPort(ctx, target, port);
+  await dump(ctx, vconn, { type: 'port_request', portNo });
+  vconn.close();
+  return 0;
+}
+
+/** Only OpenFlow 1.5 asks for one port. */
+export async function dumpPortsDesc(ctx: Context): Promise<number> {
+  const [target = '', port] = ctx.args;
+  const vconn = await open(ctx);
+  const portNo = port === undefined ? OFPP_NONE : await findPort(ctx, target, port);
+  await dump(ctx, vconn, { type: 'port_desc_request', portNo });
+  vconn.close();
+  return 0;
+}
+
+/** A number, a reserved name, or a name that the switch knows. */
+async function findPort(ctx: Context, target: string, text: string): Promise<number> {
+  const port = parsePort(text);
+  if (port !== undefined) return port;
+  const found = (await fetchPorts(ctx.settings, target)).portOf(text.replace(/^"(.*)"$/, '$1'));
+  if (found === undefined) throw new HeddleError(`${target}: unknown port \`${text}'`);
+  return found;
+}
+
+export async function queueStats(ctx: Context): Promise<number> {
+  const [target = '', port, queue] = ctx.args;
+  const vconn = await open(ctx);
+  const isAll = port === undefined || port === '' || port.toLowerCase() === 'all';
+  const portNo = isAll
+    ? vconn.version === 1
+      ? OFPP_ALL
+      : OFPP_NONE
+    : await findPort(ctx, target, port);
+  await dump(ctx, vconn, { type: 'queue_request', portNo, queueId: queueNumber(queue) });
+  vconn.close();
+  return 0;
+}
+
+function queueNumber(text: string | undefined): number {
+  if (text === undefined || text === '' || text.toLowerCase() === 'all') return OFPQ_ALL;
+  if (!/^\d+$/.test(text)) throw new HeddleError(`${text}: invalid queue`);
+  return Number(text);
+}
+
+/** OpenFlow 1.0 to 1.2 cannot ask for all ports at once. */
+export async function queueGetConfig(ctx: Context): Promise<number> {
+  const [target = '', port, queue] = ctx.args;
+  const vconn = await open(ctx);
+  const isAny = port === undefined || /^(any|all)$/i.test(port);
+  const queueId = queue === undefined || /^(any|all)$/i.test(queue) ? OFPQ_ALL : Number(queue);
+  const portNos: number[] = [];
+  if (!isAny) portNos.push(await findPort(ctx, target, port));
+  else if (vconn.version >= 4) portNos.push(OFPP_NONE);
+  else for (const p of (await fetchPorts(ctx.settings, target)).ports) portNos.push(p.portNo);
+  const printer = await Printer.of(ctx.settings, target);
+  for (const portNo of portNos.filter((p) => p < 0xff00 || p === OFPP_NONE || !isAny)) {
+    const request = { type: 'queue_get_config_request', portNo, queueId } as const;
+    if (vconn.version >= 5) await dump(ctx, vconn, request);
+    else print(printer.message(await vconn.transact(request)));
+  }
+  vconn.close();
+  return 0;
+}
+
+export const dumpGroupFeatures = (ctx: Context): Promise<number> =>
+  dumpOnce(ctx, { type: 'group_features_request' });
+
+/** Only OpenFlow 1.5 asks for one group. */
+export function dumpGroups(ctx: Context): Promise<number> {
+  const [, group] = ctx.args;
+  return dumpOnce(ctx, { type: 'group_desc_request', groupId: groupNumber(group) });
+}
+
+export function groupNumber(text: string | undefined): number {
+  if (text === undefined || text.toLowerCase() === 'all') return OFPG_ALL;
+  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) throw new HeddleError(`invalid group: ${text}`);
+  return Number(text);
+}
+
+async function dumpMeter(
+  ctx: Context,
+  type: 'meter_request' | 'meter_config_request',
+): Promise<number> {
+  checkUsable(ctx.settings, OFPUTIL_P_OF13_UP);
+  return dumpOnce(ctx, { type, meterId: meterNumber(ctx.args[1]) });
+}
+
+/** `meter=1`, `1`, `all`. */
+export function meterNumber(text: string | undefined): number {
+  const word = text?.replace(/^meter=/, '');
+  if (word === undefined || word.toLowerCase() === 'all') return OFPM13_ALL;
+  if (!/^(0x[0-9a-f]+|\d+)$/i.test(word)) throw new HeddleError(`invalid meter: ${word}`);
+  return Number(word);
+}
+
+export const dumpMeters = (ctx: Context): Promise<number> => dumpMeter(ctx, 'meter_config_request');
+export const meterStats = (ctx: Context): Promise<number> => dumpMeter(ctx, 'meter_request');
+
+export function meterFeatures(ctx: Context): Promise<number> {
+  checkUsable(ctx.settings, OFPUTIL_P_OF13_UP);
+  return dumpOnce(ctx, { type: 'meter_features_request' });
+}
+
+export const dumpIpfixBridge = (ctx: Context): Promise<number> =>
+  dumpOnce(ctx, { type: 'ipfix_bridge_request' });
+export const dumpIpfixFlow = (ctx: Context): Promise<number> =>
+  dumpOnce(ctx, { type: 'ipfix_flow_request' });

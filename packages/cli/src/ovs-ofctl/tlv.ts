@@ -1,0 +1,26 @@
+/** The table that maps Geneve options to tun_metadata fields. */
+import { OFPUTIL_P_OF10_NXM, parseTlvMap, type TlvMapping } from '@heddle/openflow';
+import { type Context, dumpOnce, open, transactNoReply, tryProtocol } from './context.ts';
+
+export const addTlvMap = (ctx: Context): Promise<number> =>
+  change(ctx, 'add', parseTlvMap(ctx.args[1]!));
+
+export const delTlvMap = (ctx: Context): Promise<number> =>
+  ctx.args[1] === undefined
+    ? change(ctx, 'clear', [])
+    : change(ctx, 'delete', parseTlvMap(ctx.args[1]));
+
+export const dumpTlvMap = (ctx: Context): Promise<number> =>
+  dumpOnce(ctx, { type: 'tlv_table_request' });
+
+async function change(
+  ctx: Context,
+  command: 'add' | 'delete' | 'clear',
+  mappings: readonly TlvMapping[],
+): Promise<number> {
+  const vconn = await open(ctx);
+  if (vconn.version === 1) await tryProtocol(vconn, OFPUTIL_P_OF10_NXM);
+  const ok = await transactNoReply(ctx, vconn, [{ type: 'tlv_table_mod', command, mappings }]);
+  vconn.close();
+  return ok ? 0 : 1;
+}

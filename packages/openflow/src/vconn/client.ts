@@ -1,0 +1,172 @@
+/** A connection for one who asks and waits: messages come out of a queue, replies are found by xid. */
+import { HeddleError, type TlsFiles } from '@heddle/runtime';
+import type { OfpVersion } from '../constants.ts';
+import type { OfpError } from '../errors.ts';
+import type { OfpBody, OfpMessage } from '../messages.ts';
+import { Vconn } from './vconn.ts';
+
+/** A message of the peer; `msg` is undefined when it makes no sense, `error` says why. */
+export interface Received {
+  readonly raw: Uint8Array;
+  readonly msg: OfpMessage | undefined;
+  readonly error: OfpError | undefined;
+}
+
+export interface VconnClientOptions {
+  /** Bit v: version v may be spoken. */
+  readonly versions: number;
+  readonly name: string;
+  /** The next transaction id; one count may serve several connections. */
+  nextXid(): number;
+  readonly tls?: TlsFiles | undefined;
+}
+
+/** What a peer sends before it is read is bounded by pausing the connection. */
+const HIGH_WATER = 1024;
+
+export class VconnClient {
+  readonly name: string;
+  readonly #vconn: Vconn;
+  readonly #options: VconnClientOptions;
+  readonly #queue: Received[] = [];
+  #waiting: Deferred | undefined;
+  #failure: string | undefined;
+  #isOpen = false;
+
+  private constructor(remote: string, options: VconnClientOptions) {
+    this.name = options.name;
+    this.#options = options;
+    const { versions, name, tls } = options;
+    const connection = { versions, name, helloXid: options.nextXid() };
+    const events = {
+      open: () => {
+        this.#isOpen = true;
+        this.#wake();
+      },
+      message: (msg: OfpMessage, raw: Uint8Array) => this.#push({ raw, msg, error: undefined }),
+      bad: (error: OfpError, raw: Uint8Array) => this.#push({ raw, msg: undefined, error }),
+      close: (why: string | undefined) => {
+        this.#failure ??= why ?? 'End of file';
+        this.#wake();
+      },
+    };
+    this.#vconn = Vconn.connect(remote, connection, events, tls);
+  }
+
+  /** Connects and agrees on a version; fails with the reason alone, such as `Connection refused`. */
+  static async connect(remote: string, options: VconnClientOptions): Promise<VconnClient> {
+    const client = new VconnClient(remote, options);
+    while (!client.#isOpen && client.#failure === undefined) await client.#wait();
+    if (!client.#isOpen) throw new HeddleError(client.#failure!);
+    return client;
+  }
+
+  get version(): OfpVersion {
+    return this.#vconn.version;
+  }
+
+  close(): void {
+    this.#vconn.close();
+  }
+
+  /** With this connection's version and a new xid, which is returned. */
+  send(body: OfpBody, xid = this.#options.nextXid()): number {
+    this.#vconn.send({ ...body, version: this.version, xid } as OfpMessage);
+    return xid;
+  }
+
+  sendRaw(bytes: Uint8Array): void {
+    this.#vconn.sendRaw(bytes);
+  }
+
+  /** Resolves when less than `bytes` wait for the peer to take them. */
+  async drain(bytes = 1 << 20): Promise<void> {
+    while (this.#vconn.backlog > bytes && this.#failure === undefined) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** What is there already. */
+  takeReceived(): Received[] {
+    const all = this.#queue.splice(0);
+    this.#vconn.resume();
+    return all;
+  }
+
+  /** The next message; fails when the connection ended. */
+  async receive(): Promise<Received> {
+    while (this.#queue.length === 0) {
+      if (this.#failure !== undefined) throw new HeddleError(this.#failure);
+      await this.#wait();
+    }
+    const first = this.#queue.shift()!;
+    if (this.#queue.length < HIGH_WATER) this.#vconn.resume();
+    return first;
+  }
+
+  /** The reply to a request of this xid; others are dropped. */
+  async receiveReply(xid: number): Promise<Received> {
+    for (;;) {
+      const received = await this.receive();
+      if (xidOf(received.raw) === xid) return received;
+    }
+  }
+
+  async transact(body: OfpBody): Promise<Received> {
+    return this.receiveReply(this.send(body));
+  }
+
+  /** Each part of a multipart reply; an error is the last part. */
+  async *multipart(body: OfpBody): AsyncIterableIterator<Received> {
+    const xid = this.send(body);
+    for (;;) {
+      const part = await this.receiveReply(xid);
+      yield part;
+      if (part.msg === undefined || !('more' in part.msg && part.msg.more === true)) return;
+    }
+  }
+
+  /** Errors that came before the reply to a barrier, of requests that have no reply. */
+  async barrier(): Promise<Received[]> {
+    const xid = this.send({ type: 'barrier_request' });
+    const errors: Received[] = [];
+    for (;;) {
+      const received = await this.receive();
+      if (xidOf(received.raw) === xid) return errors;
+      if (received.msg?.type === 'error') errors.push(received);
+    }
+  }
+
+  #push(received: Received): void {
+    this.#queue.push(received);
+    if (this.#queue.length >= HIGH_WATER) this.#vconn.pause();
+    this.#wake();
+  }
+
+  async #wait(): Promise<void> {
+    this.#waiting ??= deferred();
+    await this.#waiting.promise;
+  }
+
+  #wake(): void {
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
+  }
+}
+
+function xidOf(raw: Uint8Array): number {
+  return ((raw[4]! << 24) | (raw[5]! << 16) | (raw[6]! << 8) | raw[7]!) >>> 0;
+}
+
+interface Deferred {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+}
+
+function deferred(): Deferred {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
