@@ -196,7 +196,11 @@ function connectOne(
     };
     socket.once('error', failed);
     socket.once(remote.startsWith('ssl:') ? 'secureConnect' : 'connect', () => {
+      // A connection that only brought a CA certificate has its error yet to come.
+      if (socket.destroyed) return;
       settled();
+      // Until the connection has its own listener.
+      socket.once('error', () => {});
       resolve(socket);
     });
   });

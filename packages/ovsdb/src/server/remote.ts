@@ -263,6 +263,7 @@ class ActiveRemote implements Remote {
     let why: string | undefined;
     let open = false;
     socket.once(this.#target.startsWith('ssl:') ? 'secureConnect' : 'connect', () => {
+      if (socket.destroyed) return;
       open = true;
       this.#connected(socket);
     });
