@@ -76,8 +76,8 @@ function add(name: string, wire: Wire, isOnf: boolean): AnyForm {
       const at = r.take(8);
       const bundleId = r.dv.getUint32(at);
       const flags = r.dv.getUint16(at + 6);
+      if (r.left >= HEADER && r.u8[r.off] !== h.version) throw new OfpError('OFPBFC_BAD_VERSION');
       const inner = pullInner(r);
-      if (inner[0] !== h.version) throw new OfpError('OFPBFC_BAD_VERSION');
       if (r.dv.getUint32(at + 12) !== h.xid) throw new OfpError('OFPBFC_MSG_BAD_XID');
       const type = codec.messageType(inner);
       if (type === undefined || !BUNDLABLE.has(type)) throw new OfpError('OFPBFC_MSG_UNSUP');

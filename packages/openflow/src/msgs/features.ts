@@ -109,7 +109,7 @@ function portMod(
     wire: { ofpt },
     min,
     step,
-    decode: (r, { version }) => pullPortMod(r, version),
+    decode: (r, { version }, { loose }) => pullPortMod(r, version, loose),
     encode: (w, msg) => {
       const { version } = msg;
       if (version === 1) {
@@ -132,7 +132,7 @@ function portMod(
   });
 }
 
-function pullPortMod(r: Reader, version: OfpVersion): PortMod {
+function pullPortMod(r: Reader, version: OfpVersion, loose = false): PortMod {
   const portNo = version === 1 ? r.u16() : pullPort11(r);
   if (version > 1) r.take(4);
   const hwAddr = r.mac();
@@ -146,7 +146,10 @@ function pullPortMod(r: Reader, version: OfpVersion): PortMod {
   let advertise = 0;
   while (r.left > 0) {
     const property = pullProperty(r);
-    if (property.type !== OFPPMPT_ETHERNET) throw unknownProperty(property);
+    if (property.type !== OFPPMPT_ETHERNET) {
+      if (loose) continue;
+      throw unknownProperty(property);
+    }
     if (property.body.left !== 4) throw new OfpError('OFPBPC_BAD_LEN');
     advertise = property.body.u32() & 0xffff;
   }

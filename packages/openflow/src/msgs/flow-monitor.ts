@@ -2,7 +2,7 @@
 
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { emitInstructions, parseInstructions } from '../actions/index.ts';
-import { OFPG_ANY, type OfpVersion } from '../constants.ts';
+import { OFPG_ANY, OFPP_NONE, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { emitNxMatch, emitOxmMatch } from '../match/index.ts';
 import type { Match } from '../match.ts';
@@ -62,7 +62,9 @@ function pullRequestNx(r: Reader, kind: Form): FlowMonitorRequest {
   const at = r.take(16);
   const { dv } = r;
   const isNx = kind === 'nx';
+  const zeros = r.u8.subarray(at + (isNx ? 11 : 13), at + 16);
   const flags = checkFlags(dv.getUint16(at + 4));
+  if (isNx && zeros.some((byte) => byte !== 0)) throw new OfpError('NXBRC_MUST_BE_ZERO');
   const matchLength = dv.getUint16(at + (isNx ? 8 : 6));
   const port = new Reader(r.u8, at + (isNx ? 6 : 8), r.end);
   const outPort = isNx ? port.u16() : pullPort11(port);
@@ -80,7 +82,7 @@ function pullRequest14(r: Reader): FlowMonitorRequest {
   const isDelete = command === 'delete';
   const flags = isDelete ? 0 : checkFlags(pullFlags14(wire));
   if (command === undefined) throw new OfpError('OFPMOFC_BAD_COMMAND');
-  const outPort = pullPort11(new Reader(r.u8, at + 4, at + 8));
+  const outPort = isDelete ? OFPP_NONE : pullPort11(new Reader(r.u8, at + 4, at + 8));
   const outGroup = r.dv.getUint32(at + 8);
   const tableId = r.u8[at + 14]!;
   return { id, command, flags, outPort, outGroup, tableId, match: pullMatch(r, 0, 'ofp14') };
@@ -135,10 +137,10 @@ function pullUpdate(r: Reader, version: OfpVersion, kind: Form): FlowUpdate {
   const at = r.off;
   if (r.left < 4) throw new OfpError('OFPBRC_BAD_LEN');
   const length = r.dv.getUint16(at);
-  if (length < 4 || length > r.left || length % 8 !== 0) throw new OfpError('OFPBRC_BAD_LEN');
   const event = EVENTS[kind][r.dv.getUint16(at + 2)];
-  r.off = at + length;
   if (event === undefined) throw new OfpError('NXBRC_FM_BAD_EVENT');
+  if (length < 4 || length > r.left || length % 8 !== 0) throw new OfpError('OFPBRC_BAD_LEN');
+  r.off = at + length;
   if (event === 'abbrev' || event === 'paused' || event === 'resumed') {
     if (length !== 8) throw new OfpError('OFPBRC_BAD_LEN');
     return event === 'abbrev' ? { event, xid: r.dv.getUint32(at + 4) } : { event };
@@ -162,7 +164,9 @@ function pullFull(r: Reader, event: FullEvent, version: OfpVersion, kind: Form):
     tableId: r.u8[at + (is14 ? 4 : 14)]!,
     cookie: dv.getBigUint64(at + 16),
   };
-  const match = pullMatch(r, is14 ? 0 : dv.getUint16(at + 12), kind);
+  const matchLength = is14 ? 0 : dv.getUint16(at + 12);
+  if (((matchLength + 7) & ~7) > r.left) throw new OfpError('OFPBRC_BAD_LEN');
+  const match = pullMatch(r, matchLength, kind);
   const hasActions = r.left > 0;
   const actions = parseInstructions(r.view(), version);
   return { ...head, match, actions: hasActions ? actions : undefined };

@@ -75,18 +75,19 @@ function pullBucket15(r: Reader, version: OfpVersion, groupType: GroupType | und
   const props = new Reader(r.u8, r.off, at + length);
   r.off = at + length;
   let weight = groupType === 'select' ? 1 : 0;
-  let watchPort = OFPP_NONE;
+  let watch: Reader | undefined;
   let watchGroup = OFPG_ANY;
   while (props.left > 0) {
     const property = pullProperty(props);
     if (property.type === OFPGBPT.weight) weight = pullWeight(property.body);
     else if (property.type === OFPGBPT.watchPort) {
       if (property.body.left !== 4) throw new OfpError('OFPBPC_BAD_LEN');
-      watchPort = pullWatchPort(property.body);
+      watch = property.body;
     } else if (property.type === OFPGBPT.watchGroup) watchGroup = propertyU32(property);
     else throw unknownProperty(property);
   }
   if (bucketId > OFPG15_BUCKET_MAX) throw new OfpError('OFPGMFC_BAD_BUCKET');
+  const watchPort = watch ? pullWatchPort(watch) : OFPP_NONE;
   return { bucketId, weight, watchPort, watchGroup, actions };
 }
 
@@ -96,9 +97,8 @@ function pullWatchPort(r: Reader): number {
   return port;
 }
 
-/** 16 bits, and 16 bits of padding. */
+/** 16 bits, and padding. */
 function pullWeight(body: Reader): number {
-  if (body.left !== 4) throw new OfpError('OFPBPC_BAD_LEN');
   return body.u16();
 }
 

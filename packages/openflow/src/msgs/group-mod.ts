@@ -1,7 +1,7 @@
 /** Changes of groups (OpenFlow 1.3.5 section 7.3.4.2, 1.5.1 section 7.3.4.3, NXT_GROUP_MOD). */
 import { OFPG_ANY, OFPP_NONE, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
-import type { Bucket, GroupCommand, GroupMod, GroupType } from '../messages.ts';
+import type { Bucket, GroupCommand, GroupType } from '../messages.ts';
 import { type AnyForm, form, NX_VENDOR_ID, type Wire } from './form.ts';
 import {
   OFPG15_BUCKET_MAX,
@@ -44,13 +44,6 @@ function pullHead(r: Reader): Head {
   return { command, groupType, groupId: r.dv.getUint32(at + 4) };
 }
 
-/** The checks that upstream makes of the whole message, in its order. */
-function checkHead({ command, groupType, groupId }: Head) {
-  if (groupType === undefined) throw new OfpError('OFPGMFC_BAD_TYPE');
-  if (command === undefined) throw new OfpError('OFPGMFC_BAD_COMMAND');
-  return { command, groupType, groupId };
-}
-
 const groupMod11 = form<'group_mod'>({
   type: 'group_mod',
   name: 'OFPT_GROUP_MOD',
@@ -62,12 +55,10 @@ const groupMod11 = form<'group_mod'>({
   decode: (r, { version }) => {
     const head = pullHead(r);
     const buckets = pullBuckets11(r, version);
-    if (head.command === 'delete' && buckets.length > 0) {
+    if (head.command === 'delete' && buckets.length > 0 && version >= 4) {
       throw new OfpError('OFPGMFC_INVALID_GROUP');
     }
-    const mod = { ...checkHead(head), buckets, props: NO_GROUP_PROPS };
-    checkGroupMod(mod);
-    return mod;
+    return { ...checkGroupMod(head, buckets), props: NO_GROUP_PROPS };
   },
   encode: (w, mod) => {
     if (mod.props.selectionMethod !== '') {
@@ -98,15 +89,12 @@ function groupMod15(name: string, wire: Wire, since: OfpVersion, until: OfpVersi
       checkCommandBucket(head.command, commandBucketId);
       const list = new Reader(r.u8, r.take(bucketsLength), r.off);
       const buckets = pullBuckets15(list, version, head.groupType);
-      const props = pullGroupProps(r, head.groupType, head.command);
-      const mod: GroupMod = {
-        ...checkHead(head),
+      const props = pullGroupProps(r, head.groupType, head.command ?? 'unknown');
+      return {
+        ...checkGroupMod(head, buckets),
         ...(commandBucketId !== OFPG15_BUCKET_ALL && { commandBucketId }),
-        buckets,
         props,
       };
-      checkGroupMod(mod);
-      return mod;
     },
     encode: (w, mod) => {
       const at = w.grow(16);
@@ -132,22 +120,27 @@ function checkCommandBucket(command: GroupCommand | undefined, id: number): void
   }
 }
 
-function checkGroupMod({ command, groupType, buckets }: GroupMod): void {
-  const makes = command === 'add' || command === 'modify' || command === 'add_or_mod';
+/** In upstream's order. */
+function checkGroupMod({ command, groupType, groupId }: Head, buckets: readonly Bucket[]) {
+  if (groupType === undefined) throw new OfpError('OFPGMFC_BAD_TYPE');
   if (command === 'remove_bucket' && buckets.length > 0) throw new OfpError('OFPGMFC_BAD_BUCKET');
-  if (makes && groupType === 'indirect' && buckets.length !== 1) {
+  if (command !== 'delete' && groupType === 'indirect' && buckets.length !== 1) {
     throw new OfpError('OFPGMFC_INVALID_GROUP');
   }
-  for (const bucket of buckets) {
-    if (bucket.weight !== 0 && groupType !== 'select' && command !== 'insert_bucket') {
-      throw new OfpError('OFPGMFC_INVALID_GROUP');
-    }
-    const watches = watchesSomething(bucket);
-    if ((groupType === 'all' || groupType === 'indirect') && watches) {
-      throw new OfpError('OFPGMFC_WATCH_UNSUPPORTED');
-    }
-    if (groupType === 'ff' && !watches) throw new OfpError('OFPGMFC_INVALID_GROUP');
+  if (command === undefined) throw new OfpError('OFPGMFC_BAD_COMMAND');
+  for (const bucket of buckets) checkBucket(bucket, groupType, command);
+  return { command, groupType, groupId, buckets };
+}
+
+function checkBucket(bucket: Bucket, groupType: GroupType, command: Head['command']): void {
+  if (bucket.weight !== 0 && groupType !== 'select' && command !== 'insert_bucket') {
+    throw new OfpError('OFPGMFC_INVALID_GROUP');
   }
+  const watches = watchesSomething(bucket);
+  if ((groupType === 'all' || groupType === 'indirect') && watches) {
+    throw new OfpError('OFPGMFC_WATCH_UNSUPPORTED');
+  }
+  if (groupType === 'ff' && !watches) throw new OfpError('OFPGMFC_INVALID_GROUP');
 }
 
 function watchesSomething({ watchPort, watchGroup }: Bucket): boolean {

@@ -22,7 +22,7 @@ export const NO_GROUP_PROPS: GroupProps = {
 export function pullGroupProps(
   r: Reader,
   groupType: GroupType | undefined,
-  command?: GroupCommand,
+  command?: GroupCommand | 'unknown',
 ): GroupProps {
   let props = NO_GROUP_PROPS;
   while (r.left > 0) {
@@ -39,9 +39,11 @@ export function pullGroupProps(
 function pullSelectionMethod(
   r: Reader,
   groupType: GroupType | undefined,
-  command?: GroupCommand,
+  command?: GroupCommand | 'unknown',
 ): GroupProps {
+  if (groupType === undefined) throw new OfpError('OFPGMFC_BAD_TYPE');
   if (groupType !== 'select') throw new OfpError('OFPBPC_BAD_VALUE');
+  if (command === 'unknown') throw new OfpError('OFPGMFC_BAD_COMMAND');
   if (command === 'delete' || command === 'insert_bucket' || command === 'remove_bucket') {
     throw new OfpError('OFPBPC_BAD_VALUE');
   }

@@ -24,9 +24,8 @@ export function pullMatch11(r: Reader, options?: OxmParseOptions): Match {
 
 /** OXM and nothing else. */
 export function pullOxmMatch(r: Reader, options?: OxmParseOptions): Match {
-  if (r.left >= 4 && r.dv.getUint16(r.off + 2) >= 4 && r.dv.getUint16(r.off) !== OFPMT_OXM) {
-    throw new OfpError('OFPBMC_BAD_TYPE');
-  }
+  if (r.left < 4 || r.dv.getUint16(r.off + 2) < 4) throw new OfpError('OFPBMC_BAD_LEN');
+  if (r.dv.getUint16(r.off) !== OFPMT_OXM) throw new OfpError('OFPBMC_BAD_TYPE');
   return pullMatch11(r, options);
 }
 

@@ -19,9 +19,8 @@ function pullBands(r: Reader): MeterBand[] {
     const at = r.off;
     const type = BANDS[r.dv.getUint16(at)];
     const length = r.dv.getUint16(at + 2);
-    if (length < 12 || length > r.left) throw new OfpError('OFPBRC_BAD_LEN');
-    if (type === undefined) throw new OfpError('OFPMMFC_BAD_BAND');
     if (length !== BAND_LENGTH) throw new OfpError('OFPBRC_BAD_LEN');
+    if (type === undefined) throw new OfpError('OFPMMFC_BAD_BAND');
     r.take(BAND_LENGTH);
     bands.push({
       type,

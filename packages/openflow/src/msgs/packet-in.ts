@@ -3,7 +3,7 @@ import { OFPTT_ALL, type OfpVersion } from '../constants.ts';
 import { emitNxMatch } from '../match/index.ts';
 import { Match } from '../match.ts';
 import { type AnyForm, form, NX_VENDOR_ID } from './form.ts';
-import { pullOxmMatch, pullNxMatch, putMatch11, putPadded } from './match-bytes.ts';
+import { pullNxMatch, pullOxmMatch, putMatch11, putPadded } from './match-bytes.ts';
 import { packetInReason } from './packet-in-reason.ts';
 import { pullPort11, putPort11 } from './port-number.ts';
 

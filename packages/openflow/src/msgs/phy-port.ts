@@ -144,9 +144,10 @@ const NO_ETHERNET: Ethernet = {
 function pullPort14(r: Reader): PhyPort {
   const start = r.off;
   r.need(40);
+  const length = r.dv.getUint16(start + 4);
+  if (length < 40 || length > r.left) throw new OfpError('OFPBRC_BAD_LEN');
   const portNo = pullPort11(r);
-  const length = r.u16();
-  r.take(2);
+  r.take(4);
   const hwAddr = r.mac();
   r.take(2);
   const name = r.string(NAME_LENGTH);

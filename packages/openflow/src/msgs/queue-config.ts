@@ -34,9 +34,11 @@ function request(since: OfpVersion, until: OfpVersion, ofpt: number): AnyForm {
     min: version10(since) ? 4 : 8,
     step: 0,
     decode: (r, { version }) => {
-      if (version > 1) return { portNo: pullPort11(r), queueId: OFPQ_ALL };
-      const portNo = r.u16();
-      if (portNo > OFPP_MAX && portNo !== OFPP_LOCAL) throw new OfpError('OFPQOFC_BAD_PORT');
+      const portNo = version > 1 ? pullPort11(r) : r.u16();
+      const isAny = version > 1 && portNo === OFPP_NONE;
+      if (portNo > OFPP_MAX && portNo !== OFPP_LOCAL && !isAny) {
+        throw new OfpError('OFPQOFC_BAD_PORT');
+      }
       return { portNo, queueId: OFPQ_ALL };
     },
     encode: (w, { version, portNo }) => {
@@ -175,9 +177,8 @@ function pullDesc(r: Reader): QueueConfig {
   return queue;
 }
 
-/** 16 bits, and 16 bits of padding. */
+/** 16 bits, and padding. */
 function pullRate(body: Reader): number {
-  if (body.left !== 4) throw new OfpError('OFPBPC_BAD_LEN');
   return body.u16();
 }
 

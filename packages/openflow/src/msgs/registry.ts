@@ -76,9 +76,12 @@ export function decodeMessage(bytes: Uint8Array, context: DecodeContext = {}): O
   }
 }
 
-/** What `ofp-print` calls the message: `OFPT_HELLO`, `OFPST_FLOW reply`. Throws OfpError. */
-export function messageName(bytes: Uint8Array): string {
-  const { name, wire } = pullForm(new Reader(bytes));
+/**
+ * What `ofp-print` calls the message: `OFPT_HELLO`, `OFPST_FLOW reply`. Throws OfpError. `isPartial`:
+ * the headers are all that need be there.
+ */
+export function messageName(bytes: Uint8Array, isPartial = false): string {
+  const { name, wire } = pullForm(new Reader(bytes), isPartial);
   if (!isMultipart(wire)) return name;
   return `${name} ${'reply' in wire && wire.reply ? 'reply' : 'request'}`;
 }
@@ -92,10 +95,11 @@ function messageType(bytes: Uint8Array): OfpMessageType | undefined {
 }
 
 /** Leaves the reader behind the headers. */
-function pullForm(r: Reader): AnyForm {
-  const header = readHeader(r);
+function pullForm(r: Reader, isPartial = false): AnyForm {
+  const header = readHeader(r, isPartial);
   const form = byNumbers.get(wireKey(header.version, header.wire));
   if (form === undefined) throw new OfpError(unknownNumber(header.wire));
+  if (isPartial) return form;
   r.off = header.length;
   const extra = r.left - form.min;
   if (extra < 0 || (form.step === 0 ? extra !== 0 : extra % form.step !== 0)) {
@@ -117,9 +121,10 @@ function unknownNumber(wire: Wire): string {
   return 'ofpst' in wire ? 'OFPBRC_BAD_STAT' : 'OFPBRC_BAD_SUBTYPE';
 }
 
-function readHeader(r: Reader): Header {
+function readHeader(r: Reader, isPartial: boolean): Header {
   const { dv } = r;
-  if (r.left < 8 || dv.getUint16(2) !== r.left) throw new OfpError('OFPBRC_BAD_LEN');
+  if (r.left < 8 || (dv.getUint16(2) !== r.left && !isPartial))
+    throw new OfpError('OFPBRC_BAD_LEN');
   const version = r.u8[0]!;
   const ofpt = r.u8[1]!;
   const head = { version: version as OfpVersion, flags: 0 };
@@ -145,11 +150,12 @@ function readMultipart(r: Reader, version: OfpVersion, reply: boolean): Header {
   const ofpst = dv.getUint16(8);
   const flags = dv.getUint16(10);
   if (ofpst !== OFPST_VENDOR) return { version, flags, wire: { ofpst, reply }, length };
-  if (r.left < 24) throw new OfpError('OFPBRC_BAD_LEN');
+  if (r.left < (version === 1 ? 16 : 24)) throw new OfpError('OFPBRC_BAD_LEN');
   const ofpstVendor = dv.getUint32(length);
   // No statistics of the ONF's are in OpenFlow 1.0.
   if (version === 1 && ofpstVendor === ONF_VENDOR_ID) throw new OfpError('OFPBRC_BAD_VENDOR');
   checkVendor(ofpstVendor);
+  if (r.left < 24) throw new OfpError('OFPBRC_BAD_LEN');
   const subtype = dv.getUint32(length + 4);
   return { version, flags, wire: { ofpstVendor, subtype, reply }, length: 24 };
 }

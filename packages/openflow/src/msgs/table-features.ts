@@ -1,7 +1,7 @@
 /** What each table can do (OpenFlow 1.3.5 section 7.3.5.5, 1.5.1 section 7.3.5.18). */
 import { fieldByName } from '@heddle/packet';
 import type { ByteWriter } from '../actions/byte-writer.ts';
-import type { OfpVersion } from '../constants.ts';
+import { OFPTT_ALL, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { emitFieldHeader, parseFieldHeader } from '../match/oxm-header.ts';
 import type { TableActionFeatures, TableFeatures } from '../messages.ts';
@@ -139,7 +139,7 @@ function pullSide(property: Property, side: Draft, version: OfpVersion, loose: b
       side.instructions = instructionNames(pullTypes(body, N_INSTRUCTIONS));
       break;
     case OFPTFPT13.nextTables:
-      side.next = [...new Set(body.view())].sort((a, b) => a - b);
+      side.next = pullTables(body);
       break;
     case OFPTFPT13.writeActions:
       side.write.actions = actionNames(pullTypes(body, N_ACTIONS), version);
@@ -156,6 +156,12 @@ function pullSide(property: Property, side: Draft, version: OfpVersion, loose: b
     default:
       if (!loose) throw unknownProperty(property);
   }
+}
+
+function pullTables(body: Reader): number[] {
+  const tables = [...new Set(body.view())].sort((a, b) => a - b);
+  if (tables.includes(OFPTT_ALL)) throw new OfpError('OFPBPC_BAD_VALUE');
+  return tables;
 }
 
 function pullFieldList(body: Reader): string[] {
@@ -175,7 +181,6 @@ function pullTypes(r: Reader, count: number): number {
     if (length < 4 || length > r.end - at) throw new OfpError('OFPBPC_BAD_LEN');
     r.off = at + length;
     if (type === 0xffff) continue;
-    if (length !== 4) throw new OfpError('OFPBPC_BAD_LEN');
     if (type < count) bits |= 1 << type;
   }
   return bits >>> 0;

@@ -27,7 +27,7 @@ export function formatBytes(bytes: Uint8Array, verbosity = 1, names: PrintNames 
   }
   const length = (bytes[2]! << 8) | bytes[3]!;
   if (length > bytes.length) {
-    const name = truncatedName(bytes, length);
+    const name = truncatedName(bytes);
     const head = name === undefined ? '' : `${header(name, bytes)}\n`;
     return `${head}(***truncated to ${bytes.length} bytes from ${length}***)\n${hexDump(bytes)}`;
   }
@@ -43,11 +43,14 @@ function formatWhole(bytes: Uint8Array, verbosity: number, names: PrintNames): s
     out = header(nameOf(bytes), bytes);
     out += flagsText(bytes);
     out += printDecoded(bytes, verbosity, names);
+    out = out.replace(/ $/, '');
     if (!out.endsWith('\n')) out += '\n';
     return verbosity >= 5 ? out + hexDump(bytes) : out;
   } catch (e) {
     if (!(e instanceof OfpError)) throw e;
     if (e.partial) out += printPartial(e.partial as OfpMessage, bytes, verbosity, names);
+    // The message within has told its error.
+    if (e.partial && 'inner' in e.partial) return out;
     // A name alone shares its line with the error.
     const gap = out === '' || out.endsWith('\n') ? '' : out.endsWith(':') ? ' ' : '\n';
     return `${out}${gap}***decode error: ${e.ofpErr}***\n${hexDump(bytes)}`;
@@ -87,7 +90,7 @@ function context(bytes: Uint8Array, verbosity: number, names: PrintNames): BodyC
 
 /** NXT_SET_FLOW_FORMAT has NXFF_OPENFLOW10 and NXFF_NXM. */
 function isUnknownFlowFormat(bytes: Uint8Array): boolean {
-  if (bytes[1] !== 4 || bytes.length !== 20) return false;
+  if (bytes[0] !== 1 || bytes[1] !== 4 || bytes.length !== 20) return false;
   const dv = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isSetFlowFormat = dv.getUint32(8) === 0x2320 && dv.getUint32(12) === 12;
   return isSetFlowFormat && dv.getUint32(16) !== 0 && dv.getUint32(16) !== 2;
@@ -151,7 +154,8 @@ function printable(bytes: Uint8Array): string {
     const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x5c && byte !== 0x22;
     out += plain ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, '0')}`;
   }
-  return `${out}\n`;
+  out = out.replace(/ $/, '');
+  return out === '' ? '' : `${out}\n`;
 }
 
 const OFPHET_VERSIONBITMAP = 1;
@@ -205,18 +209,18 @@ function flagsText(bytes: Uint8Array): string {
   if (bytes[1] !== first && bytes[1] !== first + 1) return '';
   const flags = (bytes[10]! << 8) | bytes[11]!;
   if (flags === 0) return '';
-  const more = (flags & 1) !== 0 ? '[more]' : '';
-  const rest = flags & ~1;
+  // Requests have flags since OpenFlow 1.3.
+  const known = bytes[1] === first + 1 || bytes[0]! >= 4 ? 1 : 0;
+  const more = (flags & known) !== 0 ? '[more]' : '';
+  const rest = flags & ~known;
   const unknown = rest === 0 ? '' : `[***unknown flags 0x${rest.toString(16).padStart(4, '0')}***]`;
   return ` flags=${more}${unknown}`;
 }
 
 /** A name for a message of which only the first bytes are there. */
-function truncatedName(bytes: Uint8Array, length: number): string | undefined {
-  const whole = new Uint8Array(length);
-  whole.set(bytes);
+function truncatedName(bytes: Uint8Array): string | undefined {
   try {
-    return messageName(whole);
+    return messageName(bytes, true);
   } catch {
     return undefined;
   }

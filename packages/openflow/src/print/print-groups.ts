@@ -15,7 +15,7 @@ import type {
 } from '../messages.ts';
 import { UNKNOWN_COUNT } from '../messages.ts';
 import { actionNames, sortFields } from '../msgs/feature-names.ts';
-import { duration, type PrintNames, port } from './print-names.ts';
+import { duration, hexOrZero, type PrintNames, port } from './print-names.ts';
 
 const COMMANDS: Readonly<Record<GroupCommand, string>> = {
   add: 'ADD',
@@ -125,7 +125,7 @@ export function printGroupFeatures(f: GroupFeatures, version: OfpVersion): strin
   for (const [i, title] of FEATURE_TITLES.entries()) {
     if ((f.types & (1 << i)) === 0) continue;
     const actions = actionNames(f.actions[i]!, version);
-    out += `    ${title} group:\n       max_groups=0x${f.maxGroups[i]!.toString(16)}\n`;
+    out += `    ${title} group:\n       max_groups=${hexOrZero(f.maxGroups[i]!)}\n`;
     out += `       actions: ${actions.length === 0 ? '<none>' : actions.join(' ')}\n`;
   }
   return out;

@@ -48,16 +48,23 @@ function printContinuation(c: Continuation, names: PrintNames): string {
   }
   if (c.mirrors !== 0) lines.push(['mirrors', `0x${c.mirrors.toString(16)}`]);
   if (c.conntracked) lines.push(['conntracked', 'true']);
-  const unroll =
-    c.tableId === 0 && c.cookie === 0n
-      ? ''
-      : `unroll_xlate(table=${c.tableId}, cookie=${c.cookie})`;
-  const actions = c.actions.length > 0 ? formatActions(c.actions, names) : '';
-  const all = [unroll, actions].filter((text) => text !== '').join(',');
-  if (all !== '') lines.push(['actions', all]);
+  const frames = [c, ...(c.outer ?? [])].filter(isFrame).map((frame) => frameText(frame, names));
+  if (frames.length > 0) lines.push(['actions', frames.join(',')]);
   if (c.actionSet.length > 0) lines.push(['action_set', formatActions(c.actionSet, names)]);
   if (c.odpPort !== ODPP_NONE) lines.push(['odp_port', String(c.odpPort)]);
   return lines.map(([name, text]) => ` continuation.${name}=${text}\n`).join('');
+}
+
+type Frame = Pick<Continuation, 'tableId' | 'cookie' | 'actions'>;
+
+function isFrame({ tableId, cookie, actions }: Frame): boolean {
+  return tableId !== 0 || cookie !== 0n || actions.length > 0;
+}
+
+/** Where the translation goes on, and what is left to do there. */
+function frameText({ tableId, cookie, actions }: Frame, names: PrintNames): string {
+  const unroll = `unroll_xlate(table=${tableId}, cookie=${cookie})`;
+  return actions.length === 0 ? unroll : `${unroll},${formatActions(actions, names)}`;
 }
 
 /** As the host has it in memory: words of 32 bits, the least significant byte first. */
@@ -135,7 +142,7 @@ function checksumText(packet: Uint8Array, flow: FlowType, layout: PacketLayout):
   const rule = CHECKSUMS.get(flow.nwProto);
   if (rule === undefined || at < 0) return '';
   const [name, offset, size, header] = rule;
-  if (packet.length - at < header) return '';
+  if (layout.end - at < header) return '';
   const dv = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
   const value = size === 2 ? dv.getUint16(at + offset) : dv.getUint32(at + offset);
   return ` ${name}:${value.toString(16)}`;

@@ -205,6 +205,9 @@ function printActionFeatures(
     if (write.actions.length === 0 && write.setFields.length === 0) return out;
     return `${out}      Write-Actions and Apply-Actions features:\n${printSets(write)}`;
   }
+  if (before && json([write, apply]) === json([before.write, before.apply])) {
+    return `${out}      (same actions)\n`;
+  }
   return `${out}      Write-Actions features:\n${printSets(write)}      Apply-Actions features:\n${printSets(apply)}`;
 }
 
