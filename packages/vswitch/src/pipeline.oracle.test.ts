@@ -4,13 +4,15 @@ import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { formatOdpFlow } from '@heddle/datapath';
 import { Random } from '@heddle/datapath/oracle/random-frame';
+import { type FlowMod, OfpError } from '@heddle/openflow';
 import { extractFlow } from '@heddle/packet';
-import { realClock } from '@heddle/runtime';
+import { HeddleError, realClock } from '@heddle/runtime';
 import { MacLearning } from './mac-learning.ts';
 import { FlowChanges } from './ofproto/flow-changes.ts';
 import { applyFlowMod } from './ofproto/flow-mod.ts';
 import { RecircIds } from './ofproto/recirc.ts';
 import { Bundle, OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
+import { TestController } from './oracle/controller.ts';
 import { parseFlowLine, parseGroupLine } from './oracle/parse-lines.ts';
 import { GROUP_LINES, N_PORTS, randomFlowLine } from './oracle/random-flows.ts';
 import { randomPacket } from './oracle/random-packet.ts';
@@ -59,6 +61,33 @@ function sortRuns(actions: string): string {
   );
 }
 
+/** Why a flow mod is refused. */
+function refusal(bridge: Ofproto, mod: FlowMod): string | undefined {
+  try {
+    applyFlowMod(new FlowChanges(bridge), mod, 0, 4);
+  } catch (error) {
+    if (error instanceof OfpError) return error.ofpErr;
+    throw error;
+  }
+  return undefined;
+}
+
+function randomFlows(r: Random): { lines: string[]; mods: FlowMod[] } {
+  const lines: string[] = [];
+  const mods: FlowMod[] = [];
+  while (lines.length < FLOWS) {
+    const line = randomFlowLine(r);
+    try {
+      mods.push(parseFlowLine(line));
+      lines.push(line);
+    } catch (error) {
+      // Instructions in an order that they cannot have, for one.
+      if (!(error instanceof HeddleError)) throw error;
+    }
+  }
+  return { lines, mods };
+}
+
 describe('flow tables, beside Open vSwitch', { skip: !oracleInstalled() }, () => {
   it('traces random packets through random flows alike', async () => {
     using oracle = new SwitchOracle();
@@ -82,17 +111,18 @@ describe('flow tables, beside Open vSwitch', { skip: !oracleInstalled() }, () =>
     oracle.vsctl(...add);
     const numbers = await oracle.ports();
     for (const line of GROUP_LINES) assert.equal(ofctl('add-group', 'br0', line).status, 0);
+    using controller = await TestController.open(`unix:${oracle.dir}/br0.mgmt`, 4);
     for (let n = 0; n < COUNT; n++) {
       const r = new Random(SEED * 1000 + n);
       const { bridge, config } = buildBridge(numbers);
       for (const line of GROUP_LINES) bridge.groups.set(...parseGroupLine(line));
-      ofctl('del-flows', 'br0');
-      const lines: string[] = [];
-      while (lines.length < FLOWS) {
-        const line = randomFlowLine(r);
-        if (ofctl('add-flow', 'br0', line).status !== 0) continue;
-        lines.push(line);
-        applyFlowMod(new FlowChanges(bridge), parseFlowLine(line), 0);
+      const { lines, mods } = randomFlows(r);
+      const all = { ...parseFlowLine(' actions=drop'), tableId: 255 };
+      await controller.flowMods([{ ...all, command: 'delete' }]);
+      const taken = await controller.flowMods(mods);
+      for (const [i, mod] of mods.entries()) {
+        const mine = refusal(bridge, mod);
+        assert.equal(mine === undefined, taken[i], `${lines[i]}: ${mine}`);
       }
       for (let k = 0; k < PACKETS; k++) {
         const port = r.pick(numbers);

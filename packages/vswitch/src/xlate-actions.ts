@@ -161,7 +161,10 @@ function popQueue(ctx: XlateContext): void {
 function traceActionSet(ctx: XlateContext, verb: string): void {
   if (!ctx.isTracing) return;
   const acts = orderActionSet(ctx.actionSet);
-  ctx.trace('detail', `action set ${verb}${acts.length === 0 ? ' empty' : `: ${actionsText(acts)}`}`);
+  ctx.trace(
+    'detail',
+    `action set ${verb}${acts.length === 0 ? ' empty' : `: ${actionsText(acts)}`}`,
+  );
 }
 
 function outputReg(ctx: XlateContext, act: Extract<OfpAct, { type: 'output_reg' }>): void {

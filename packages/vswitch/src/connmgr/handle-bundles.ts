@@ -124,6 +124,6 @@ function commitBundle(
 
 function apply(mgr: Connmgr, changes: FlowChanges, message: OfpMessage): void {
   const now = mgr.env.nowMs();
-  if (message.type === 'flow_mod') applyFlowMod(changes, message, now);
+  if (message.type === 'flow_mod') applyFlowMod(changes, message, now, message.version);
   else if (message.type === 'group_mod') applyGroupMod(changes, message, now);
 }

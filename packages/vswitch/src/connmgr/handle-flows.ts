@@ -22,7 +22,7 @@ const FLOWS_PER_REPLY = 500;
 export function handleFlowMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'flow_mod'>): void {
   const changes = new FlowChanges(mgr.env.ofproto);
   try {
-    applyFlowMod(changes, msg, mgr.env.nowMs());
+    applyFlowMod(changes, msg, mgr.env.nowMs(), msg.version);
   } catch (error) {
     changes.revert();
     throw error;

@@ -1,6 +1,30 @@
 /** Whether a flow makes sense in its bridge, beyond what its bytes say. */
-import { type OfpAct, OfpError } from '@heddle/openflow';
+import {
+  checkActions,
+  type Match,
+  OFPP_MAX,
+  type OfpAct,
+  OfpError,
+  type OfpVersion,
+} from '@heddle/openflow';
 import type { Ofproto } from '../ofproto.ts';
+import { N_TABLES } from './flow-table.ts';
+
+const MAX_PORTS = OFPP_MAX;
+
+/** The actions, if they fit the match. Throws `OfpError` with the code that Open vSwitch replies. */
+export function checkRule(
+  ofproto: Ofproto,
+  match: Match,
+  tableId: number,
+  actions: readonly OfpAct[],
+  version: OfpVersion,
+): readonly OfpAct[] {
+  const context = { match, tableId, nTables: N_TABLES, maxPorts: MAX_PORTS };
+  const checked = checkActions(actions, context, version);
+  checkReferences(ofproto, checked);
+  return checked;
+}
 
 /** Groups and meters must be there. */
 export function checkReferences(ofproto: Ofproto, actions: readonly OfpAct[]): void {

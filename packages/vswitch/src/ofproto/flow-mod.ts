@@ -6,9 +6,10 @@ import {
   OFPTT_ALL,
   type OfpAct,
   OfpError,
+  type OfpVersion,
 } from '@heddle/openflow';
 import type { Ofproto } from '../ofproto.ts';
-import { checkReferences } from './check.ts';
+import { checkRule } from './check.ts';
 import { evictOne } from './eviction.ts';
 import { type FlowChanges, OFPRR_DELETE, OFPRR_EVICTION } from './flow-changes.ts';
 import { type FlowTable, N_TABLES, TBL_INTERNAL } from './flow-table.ts';
@@ -25,15 +26,20 @@ export interface FlowSelector {
 }
 
 /** Throws `OfpError` and leaves `changes` half made: the caller reverts. */
-export function applyFlowMod(changes: FlowChanges, mod: FlowMod, nowMs: number): void {
+export function applyFlowMod(
+  changes: FlowChanges,
+  mod: FlowMod,
+  nowMs: number,
+  version: OfpVersion = 1,
+): void {
   const { ofproto } = changes;
   switch (mod.command) {
     case 'add':
-      addFlow(changes, mod, nowMs);
+      addFlow(changes, mod, nowMs, version);
       return;
     case 'modify':
     case 'modify_strict':
-      modifyFlows(changes, mod, nowMs);
+      modifyFlows(changes, mod, nowMs, version);
       return;
     case 'delete':
       for (const rule of [...selectRules(ofproto, mod)]) changes.delete(rule, OFPRR_DELETE);
@@ -51,11 +57,12 @@ function tableFor(ofproto: Ofproto, tableId: number): FlowTable {
   return table;
 }
 
-function addFlow(changes: FlowChanges, mod: FlowMod, nowMs: number): void {
+function addFlow(changes: FlowChanges, asked: FlowMod, nowMs: number, version: OfpVersion): void {
   const { ofproto } = changes;
-  const { match, priority } = mod;
-  const table = tableFor(ofproto, mod.tableId);
-  checkReferences(ofproto, mod.actions);
+  const { match, priority } = asked;
+  const table = tableFor(ofproto, asked.tableId);
+  const actions = checkRule(ofproto, match, table.id, asked.actions, version);
+  const mod = { ...asked, actions };
   const { classifier } = table;
   const old = classifier.find(match.key, match.mask, priority);
   if (mod.flags.checkOverlap && classifier.overlaps(match.key, match.mask, priority)) {
@@ -97,16 +104,17 @@ function makeRoom(changes: FlowChanges, table: FlowTable): void {
   changes.delete(victim, OFPRR_EVICTION);
 }
 
-function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number): void {
+function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number, version: OfpVersion): void {
   const { ofproto } = changes;
   const rules =
     mod.command === 'modify' ? [...selectRules(ofproto, mod)] : strictRules(ofproto, mod);
   if (rules.length === 0) {
     // Where there is nothing to change and no cookie to look for, it is added.
-    if (mod.cookieMask === 0n && mod.newCookie !== undefined) addFlow(changes, mod, nowMs);
+    if (mod.cookieMask === 0n && mod.newCookie !== undefined) addFlow(changes, mod, nowMs, version);
     return;
   }
-  checkReferences(ofproto, mod.actions);
+  const first = mod.tableId === OFPTT_ALL ? 0 : mod.tableId;
+  checkRule(ofproto, mod.match, first, mod.actions, version);
   for (const rule of rules) {
     modifyRule(changes, rule, mod, nowMs);
   }
