@@ -33,7 +33,7 @@ const ATTACH_OPTIONS: readonly OptionSpec[] = [
   { long: 'update', help: 'change what is attached already' },
 ];
 
-const COMMANDS: Readonly<Record<string, Command>> = {
+export const COMMANDS: Readonly<Record<string, Command>> = {
   up: {
     usage: 'up [OPTION...]',
     help: 'start database and switch in one process',

@@ -14,7 +14,7 @@ const DEFAULT_TARGET = 'ovs-vswitchd';
 /** The server refused; 1 is for what goes wrong on the way. */
 const SERVER_ERROR = 2;
 
-const OPTIONS: readonly OptionSpec[] = [
+export const OPTIONS: readonly OptionSpec[] = [
   { long: 'target', short: 't', argument: 'TARGET' },
   // Was once to be given before COMMAND.
   { long: 'execute', short: 'e' },

@@ -41,14 +41,14 @@ function fail(error: unknown): number {
 const HELP = new AttachError('usage');
 class AddPortUsage extends AttachError {}
 
-const COMMANDS: Record<string, (args: readonly string[]) => Promise<void>> = {
+export const COMMANDS: Record<string, (args: readonly string[]) => Promise<void>> = {
   'add-port': addPort,
   'del-port': delPort,
   'del-ports': delPorts,
   'set-vlan': setVlan,
 };
 
-const OPTIONS = {
+export const OPTIONS = {
   '--ipaddress': 'address',
   '--ip6address': 'address6',
   '--gateway': 'gateway',

@@ -31,7 +31,7 @@ import { defaultSchema } from './paths.ts';
 import { usage } from './usage.ts';
 
 const PROGRAM = 'ovsdb-tool';
-const OPTIONS: readonly OptionSpec[] = [
+export const OPTIONS: readonly OptionSpec[] = [
   ...LOG_OPTIONS,
   { long: 'more', short: 'm' },
   { long: 'cid', argument: 'UUID' },
@@ -58,7 +58,7 @@ function command(usageText: string, min: number, max: number, run: Command['run'
   return { usage: usageText, min, max, run };
 }
 
-const COMMANDS: Readonly<Record<string, Command>> = {
+export const COMMANDS: Readonly<Record<string, Command>> = {
   create: command('[db [schema]]', 0, 2, create),
   'create-cluster': command('db contents local', 3, 3, (args, s) =>
     createCluster(args, s.electionTimer),
