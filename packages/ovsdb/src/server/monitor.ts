@@ -119,17 +119,36 @@ export class Monitor {
     checkMembers(where, request, known);
   }
 
-  /** Everything that the client is to see at first. */
-  initial(): TableUpdates {
-    const out: TableUpdates = {};
-    for (const monitored of this.#tables.values()) {
-      for (const row of monitored.table.rows.values()) {
+  /** The JSON text of everything that there is for the client to see now, in pieces. */
+  initial(): Iterator<string> {
+    const tables = [...this.#tables.values()].map((monitored) => ({
+      monitored,
+      rows: [...monitored.table.rows.values()],
+    }));
+    return this.#initialPieces(tables);
+  }
+
+  *#initialPieces(
+    tables: readonly { monitored: MonitoredTable; rows: readonly Row[] }[],
+  ): Generator<string, undefined> {
+    let separator = '{';
+    for (const { monitored, rows } of tables) {
+      let before = `${separator}"${monitored.table.schema.name}":{`;
+      let any = false;
+      for (const row of rows) {
         if (!sees(monitored.condition, row)) continue;
         const update = this.#insertion(monitored, row, 'initial');
-        if (update !== undefined) put(out, monitored.table, row.uuid, update);
+        if (update === undefined) continue;
+        yield `${before}"${row.uuid}":${printJson(update)}`;
+        before = ',';
+        any = true;
       }
+      if (!any) continue;
+      yield '}';
+      separator = ',';
     }
-    return out;
+    yield separator === '{' ? '{}' : '}';
+    return undefined;
   }
 
   /** What the changes look like through this monitor; undefined when it sees none. */

@@ -6,6 +6,8 @@ import type { Socket } from 'node:net';
  */
 const BATCH_MS_PER_CLIENT = 0.02;
 const MAX_BATCH_MS = 4;
+/** How long one client's long reply may keep the others waiting. */
+const TURN_MS = 3;
 let clients = 0;
 
 function batchMs(): number {
@@ -22,6 +24,8 @@ export class Outbox {
   #flushing = false;
   #batch: NodeJS.Timeout | undefined;
   #lastBatchMs = -Infinity;
+  /** What comes behind the long text that is being sent; undefined when none is. */
+  #behind: string | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -31,20 +35,67 @@ export class Outbox {
 
   /** Bytes that the client has not taken. */
   get backlog(): number {
-    return this.#socket.writableLength + this.#text.length;
+    return this.#socket.writableLength + this.#text.length + (this.#behind?.length ?? 0);
   }
 
   /** The client does not keep up. */
   get isFull(): boolean {
-    return this.#socket.writableNeedDrain;
+    return this.#behind !== undefined || this.#socket.writableNeedDrain;
   }
 
   reply(text: string): void {
+    if (this.#behind !== undefined) {
+      this.#behind += text;
+      return;
+    }
     this.#text += text;
     this.#flushSoon();
   }
 
+  /**
+   * A reply in pieces. One that takes long is made as the client takes it, in turns with all other
+   * work; `done` is called when the outbox is no longer full of it.
+   */
+  stream(pieces: Iterator<string>, done: () => void): void {
+    if (this.#behind !== undefined || this.#take(pieces)) {
+      let rest = '';
+      for (let next = pieces.next(); !next.done; next = pieces.next()) rest += next.value;
+      this.reply(rest);
+      return;
+    }
+    this.#behind = '';
+    const more = () => {
+      const over = this.#socket.destroyed || this.#take(pieces);
+      this.#flush();
+      if (!over) {
+        if (this.#socket.writableNeedDrain) this.#socket.once('drain', more);
+        else setImmediate(more);
+        return;
+      }
+      this.#text = this.#behind ?? '';
+      this.#behind = undefined;
+      this.#flush();
+      if (!this.#socket.destroyed) done();
+    };
+    setImmediate(more);
+  }
+
+  /** Takes pieces for as long as others may wait; tells whether it has them all. */
+  #take(pieces: Iterator<string>): boolean {
+    const end = performance.now() + TURN_MS;
+    do {
+      const next = pieces.next();
+      if (next.done) return true;
+      this.#text += next.value;
+    } while (performance.now() < end);
+    return false;
+  }
+
   notify(text: string): void {
+    if (this.#behind !== undefined) {
+      this.#behind += text;
+      return;
+    }
     this.#text += text;
     if (this.#flushing || this.#batch) return;
     const now = performance.now();

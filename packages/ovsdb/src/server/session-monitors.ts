@@ -18,6 +18,26 @@ const UPDATE_METHODS: Readonly<Record<MonitorVersion, string>> = {
   3: 'update3',
 };
 
+/** A result as JSON text, to be made piece by piece. */
+export class Pieces {
+  readonly #before: string;
+  readonly #inner: Iterator<string>;
+  readonly #after: string;
+
+  constructor(inner: Iterator<string>, before = '', after = '') {
+    this.#inner = inner;
+    this.#before = before;
+    this.#after = after;
+  }
+
+  *between(before: string, after: string): Generator<string, undefined> {
+    yield before + this.#before;
+    for (let next = this.#inner.next(); !next.done; next = this.#inner.next()) yield next.value;
+    yield this.#after + after;
+    return undefined;
+  }
+}
+
 interface ActiveMonitor {
   id: Json;
   readonly db: Database;
@@ -44,7 +64,7 @@ export class SessionMonitors {
   }
 
   /** [<db-name>, <json-value>, <monitor-requests>] and, with version 3, <last-txn-id> */
-  open(db: Database, params: readonly Json[], version: MonitorVersion): Json {
+  open(db: Database, params: readonly Json[], version: MonitorVersion): Json | Pieces {
     if (params.length !== (version === 3 ? 4 : 3)) {
       throw new OvsdbError('syntax error', 'invalid parameters', printSortedJson(params));
     }
@@ -63,7 +83,7 @@ export class SessionMonitors {
     const stop = db.onCommit((commit) => this.#changed(active, commit));
     const active: ActiveMonitor = { id, db, monitor, stop, pending: undefined };
     this.#monitors.push(active);
-    return version < 3 ? (monitor.initial() as Json) : since(db, monitor, last as string);
+    return version < 3 ? new Pieces(monitor.initial()) : since(db, monitor, last as string);
   }
 
   change(params: readonly Json[]): Json {
@@ -145,11 +165,11 @@ export class SessionMonitors {
 }
 
 /** [found, last id, updates]: what the client missed, or everything when that is not known. */
-function since(db: Database, monitor: Monitor, last: string): Json {
+function since(db: Database, monitor: Monitor, last: string): Json | Pieces {
   const at = db.history.findIndex((c) => c.id === last);
   if (last === db.lastId) return [true, db.lastId, {}];
   if (at < 0 || db.history.at(-1)?.id !== db.lastId) {
-    return [false, db.lastId, monitor.initial() as Json];
+    return new Pieces(monitor.initial(), `[false,"${db.lastId}",`, ']');
   }
   const missed = new PendingChanges();
   for (const commit of db.history.slice(at + 1)) missed.add(commit.changes);

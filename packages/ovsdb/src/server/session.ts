@@ -9,7 +9,7 @@ import { type Message, parseMessage } from './message.ts';
 import { Outbox } from './outbox.ts';
 import { convertRefused, guardFor, type Identity, type ReadOnly } from './rbac.ts';
 import type { OvsdbServer } from './server.ts';
-import { SessionMonitors } from './session-monitors.ts';
+import { Pieces, SessionMonitors } from './session-monitors.ts';
 
 const log = vlog.module('jsonrpc');
 /** A client with so many transactions under way is not read from until some are done. */
@@ -141,8 +141,7 @@ export class Session {
 
   /** Who does not take its replies is not read from: it cannot make the server hold ever more. */
   #process(): void {
-    const held = () =>
-      this.#socket.writableNeedDrain || this.#transactions.size >= MAX_TRANSACTIONS;
+    const held = () => this.#outbox.isFull || this.#transactions.size >= MAX_TRANSACTIONS;
     let done = 0;
     try {
       while (done < this.#inbox.length && !held() && !this.#socket.destroyed) {
@@ -191,17 +190,27 @@ export class Session {
           (json: Json) => this.#send({ id, result: json, error: null }),
           (error: unknown) => this.#refuse(method, id, error),
         );
-      } else this.#send({ id, result: result as Json, error: null });
+      } else if (result instanceof Pieces) this.#sendPieces(id, result);
+      else this.#send({ id, result: result as Json, error: null });
     } catch (error) {
       this.#refuse(method, id, error);
     }
+  }
+
+  #sendPieces(id: Json, result: Pieces): void {
+    if (this.#socket.destroyed) return;
+    const pieces = result.between(`{"id":${printJson(id)},"result":`, ',"error":null}');
+    this.#outbox.stream(pieces, () => {
+      this.#monitors.catchUp();
+      this.#process();
+    });
   }
 
   #refuse(method: string, id: Json, error: unknown): void {
     this.#send({ id, result: null, error: errorJson(method, error) });
   }
 
-  #call(method: string, params: readonly Json[], id: Json): Json | Promise<Json> {
+  #call(method: string, params: readonly Json[], id: Json): Json | Pieces | Promise<Json> {
     switch (method) {
       case 'echo':
         return params;
@@ -248,7 +257,7 @@ export class Session {
     throw new OvsdbError('unknown database', what, printSortedJson(params));
   }
 
-  #monitorCond(method: string, params: readonly Json[], version: 2 | 3): Json {
+  #monitorCond(method: string, params: readonly Json[], version: 2 | 3): Json | Pieces {
     if (this.#server.monitorCondDisabled) throw new OvsdbError('unknown method');
     return this.#monitors.open(this.#database(method, params), params, version);
   }
