@@ -20,12 +20,15 @@ export interface FlowMods {
 }
 
 /** Lines that say something, with their numbers; `#` begins a comment. */
-export function* readLines(file: string): IterableIterator<[number: number, text: string]> {
+export function* readLines(
+  file: string,
+  failure = 'open failed',
+): IterableIterator<[number: number, text: string]> {
   let text: string;
   try {
     text = readFileSync(file === '-' ? 0 : file, 'utf8');
   } catch (error) {
-    throw new SystemError(errnoOf(error), `${file}: open failed`);
+    throw new SystemError(errnoOf(error), `${file}: ${failure}`);
   }
   let number = 0;
   for (let at = 0; at < text.length; ) {
@@ -44,10 +47,11 @@ export function readFlowFile(
   file: string,
   command: FlowModCommand | undefined,
   options: FlowTextOptions,
+  failure?: string,
 ): FlowMods {
   const mods: FlowMod[] = [];
   let protocols = OFPUTIL_P_ANY;
-  for (const [number, line] of readLines(file)) {
+  for (const [number, line] of readLines(file, failure)) {
     const parsed = atLine(file, number, () => parseLine(line, command, options));
     mods.push(parsed.flowMod);
     protocols &= parsed.protocols;

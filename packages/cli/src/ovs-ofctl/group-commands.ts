@@ -90,10 +90,9 @@ async function sendGroups(
 
 export async function dumpGroupStats(ctx: Context): Promise<number> {
   const [, text] = ctx.args;
-  let groupId = OFPG_ALL;
-  if (text !== undefined) {
-    groupId = parseGroupMod(text, 'delete', await names(ctx)).groupMod.groupId;
-  }
+  const options = await names(ctx);
+  const groupId =
+    text === undefined ? OFPG_ALL : parseGroupMod(text, 'delete', options).groupMod.groupId;
   const vconn = await open(ctx);
   await dump(ctx, vconn, { type: 'group_request', groupId });
   vconn.close();

@@ -1,7 +1,7 @@
 /** Packets: sent out by a switch, composed of a flow, taken apart. */
 import { readFileSync } from 'node:fs';
 import {
-  formatFlow,
+  formatPacket,
   hexDump,
   Match,
   OFP_NO_BUFFER,
@@ -13,7 +13,7 @@ import {
   parsePort,
   setMatchField,
 } from '@heddle/openflow';
-import { extractFlow, type Flow, fieldByName, parsePcap } from '@heddle/packet';
+import { fieldByName, parsePcap } from '@heddle/packet';
 import { HeddleError } from '@heddle/runtime/errors';
 import { print } from '@heddle/runtime/stdio';
 import { composeFlow } from './compose.ts';
@@ -55,20 +55,16 @@ export async function packetOut(ctx: Context): Promise<number> {
   return ok ? 0 : 1;
 }
 
-function flowOf(packet: Uint8Array): Flow {
-  return extractFlow(packet, { inPort: 0 });
-}
-
 export function parsePcapCommand(ctx: Context): number {
   for (const file of ctx.args) {
-    for (const { data } of parsePcap(readInput(file))) print(`${formatFlow(flowOf(data))}\n`);
+    for (const { data } of parsePcap(readInput(file))) print(formatPacket(data));
   }
   return 0;
 }
 
 /** Bytes from standard input. */
 export function parsePacket(): number {
-  return print(`${formatFlow(flowOf(new Uint8Array(readFileSync(0))))}\n`);
+  return print(formatPacket(new Uint8Array(readFileSync(0))));
 }
 
 /** A packet that has the fields of a flow; a second argument is the payload in hex, or its length. */

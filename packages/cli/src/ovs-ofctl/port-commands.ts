@@ -177,9 +177,14 @@ async function currentTable(vconn: VconnClient, tableId: number): Promise<Partia
   for await (const { msg } of vconn.multipart({ type: 'table_desc_request' })) {
     if (msg?.type !== 'table_desc_reply') continue;
     const table = msg.tables.find((t) => t.tableId === tableId);
-    if (table) found = table;
+    if (table) found = withoutState(table);
   }
   return found;
+}
+
+/** What a change may say: how full the table is, it may not. */
+function withoutState({ vacancy, ...table }: TableMod): Partial<TableMod> {
+  return vacancy ? { ...table, vacancy: { up: vacancy.up, down: vacancy.down } } : table;
 }
 
 /** The features of the table, with another name. */

@@ -1,13 +1,16 @@
 /** Messages for people: names, colors and details as the options say. */
 import {
-  COLORS,
   type Colors,
   type FlowStats,
   formatBytes,
   formatFlowStats,
+  type OfpVersion,
   type PrintNames,
+  parseColors,
   type Received,
+  type TableFeatures,
 } from '@heddle/openflow';
+import { printTableFeatures } from '@heddle/openflow/print/print-tables';
 import type { Settings } from './settings.ts';
 import { portsToShow, type SwitchPorts, type SwitchTables, tablesToShow } from './switch-names.ts';
 
@@ -28,9 +31,9 @@ export class Printer {
   ) {
     this.ports = ports;
     this.tables = tables;
-    this.colors = hasColors(settings) ? COLORS : undefined;
+    this.colors = hasColors(settings) ? parseColors(process.env['OVS_COLORS']) : undefined;
     this.#verbosity = settings.verbosity + verbosity;
-    this.#names = { ports, tables };
+    this.#names = { ports, tables, colors: this.colors };
     this.#showStats = settings.stats;
   }
 
@@ -46,6 +49,12 @@ export class Printer {
 
   raw(bytes: Uint8Array): string {
     return formatBytes(bytes, this.#verbosity, this.#names);
+  }
+
+  tableFeatures(tables: readonly TableFeatures[], version: OfpVersion, xid: number): string {
+    const id = `(xid=0x${xid.toString(16)})`;
+    const body = printTableFeatures(tables, version, this.#names);
+    return `OFPST_TABLE_FEATURES reply (OF1.${version - 1}) ${id}:${body}`;
   }
 
   flowStats(stats: FlowStats): string {

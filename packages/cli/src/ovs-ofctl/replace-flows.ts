@@ -103,7 +103,7 @@ function readFile(
   side: Side,
   names: Parameters<typeof readFlowFile>[2],
 ): Protocols {
-  const { mods, protocols } = readFlowFile(file, 'add', names);
+  const { mods, protocols } = readFlowFile(file, 'add', names, 'open');
   for (const mod of mods) set.add(side, mod, versionOfMod(mod));
   return protocols;
 }

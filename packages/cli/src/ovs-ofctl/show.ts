@@ -1,5 +1,12 @@
 /** Commands that ask a switch what it is: description, ports, tables, queues, groups, meters. */
-import { OFPG_ALL, OFPM13_ALL, OFPP_ALL, OFPP_NONE, parsePort } from '@heddle/openflow';
+import {
+  OFPG_ALL,
+  OFPM13_ALL,
+  OFPP_ALL,
+  OFPP_NONE,
+  parsePort,
+  type TableFeatures,
+} from '@heddle/openflow';
 import { HeddleError } from '@heddle/runtime/errors';
 import { print } from '@heddle/runtime/stdio';
 import { type Context, checkUsable, dump, dumpOnce, open } from './context.ts';
@@ -26,8 +33,22 @@ export const dumpDesc = (ctx: Context): Promise<number> => dumpOnce(ctx, { type:
 export const dumpTables = (ctx: Context): Promise<number> =>
   dumpOnce(ctx, { type: 'table_request' });
 
-export const dumpTableFeatures = (ctx: Context): Promise<number> =>
-  dumpOnce(ctx, { type: 'table_features_request', tables: [] });
+/** The parts of the reply are told as one, so that tables that are alike are told in a word. */
+export async function dumpTableFeatures(ctx: Context): Promise<number> {
+  const vconn = await open(ctx);
+  const printer = await Printer.of(ctx.settings, ctx.args[0]!);
+  const tables: TableFeatures[] = [];
+  let xid = 0;
+  for await (const part of vconn.multipart({ type: 'table_features_request', tables: [] })) {
+    if (part.msg?.type === 'table_features_reply') tables.push(...part.msg.tables);
+    else print(printer.message(part));
+    xid = part.msg?.xid ?? 0;
+  }
+  const { version } = vconn;
+  vconn.close();
+  if (tables.length > 0) print(printer.tableFeatures(tables, version, xid));
+  return 0;
+}
 
 export async function dumpTableDesc(ctx: Context): Promise<number> {
   const vconn = await open(ctx);

@@ -1,4 +1,4 @@
-export { COLORS, type Colors } from './colors.ts';
+export { type Colors, parseColors } from './colors.ts';
 export { type FieldText, formatFieldText, parseFieldText } from './field-text.ts';
 export {
   CT_STATE,

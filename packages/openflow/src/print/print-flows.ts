@@ -44,7 +44,11 @@ export function printFlowMod(mod: FlowMod, names: PrintNames, raw?: RawMatch): s
   out += ' ';
   out += raw
     ? rawText(raw, names)
-    : formatMatch(mod.match, { priority: mod.priority, names: names.ports });
+    : formatMatch(mod.match, {
+        priority: mod.priority,
+        names: names.ports,
+        colors: names.colors,
+      });
   if (!out.endsWith(' ')) out += ' ';
   if (mod.newCookie !== undefined && mod.newCookie !== 0n && mod.newCookie !== ALL_ONES) {
     out += `cookie:0x${mod.newCookie.toString(16)} `;
@@ -85,21 +89,30 @@ export interface FlowStatsFormat {
 
 /** One line of `dump-flows`, without its line feed. */
 export function formatFlowStats(f: FlowStats, { names, showStats }: FlowStatsFormat): string {
+  const { ports, colors } = names;
+  const param = (name: string, value: string | number) =>
+    colors ? `${colors.param(`${name}=`)}${value}, ` : `${name}=${value}, `;
   let out = ' ';
-  if (showStats || f.cookie !== 0n) out += `cookie=${hex(f.cookie)}, `;
-  if (showStats) out += `duration=${duration(f.durationSec, f.durationNsec)}, `;
-  if (showStats || f.tableId !== 0) out += `table=${table(f.tableId, names)}, `;
-  if (showStats) out += `n_packets=${counter(f.packetCount)}, n_bytes=${counter(f.byteCount)}, `;
-  if (f.idleTimeout !== 0) out += `idle_timeout=${f.idleTimeout}, `;
-  if (f.hardTimeout !== 0) out += `hard_timeout=${f.hardTimeout}, `;
+  if (showStats || f.cookie !== 0n) out += param('cookie', hex(f.cookie));
+  if (showStats) out += param('duration', duration(f.durationSec, f.durationNsec));
+  if (showStats || f.tableId !== 0) {
+    out += `${colors?.special('table=') ?? 'table='}${table(f.tableId, names)}, `;
+  }
+  if (showStats) {
+    out += param('n_packets', counter(f.packetCount)) + param('n_bytes', counter(f.byteCount));
+  }
+  if (f.idleTimeout !== 0) out += param('idle_timeout', f.idleTimeout);
+  if (f.hardTimeout !== 0) out += param('hard_timeout', f.hardTimeout);
   out += flagText(f.flags);
-  if (f.importance !== 0) out += `importance=${f.importance}, `;
-  if (showStats && f.idleAge >= 0) out += `idle_age=${f.idleAge}, `;
-  if (showStats && f.hardAge >= 0 && f.hardAge !== f.durationSec) out += `hard_age=${f.hardAge}, `;
+  if (f.importance !== 0) out += param('importance', f.importance);
+  if (showStats && f.idleAge >= 0) out += param('idle_age', f.idleAge);
+  if (showStats && f.hardAge >= 0 && f.hardAge !== f.durationSec) {
+    out += param('hard_age', f.hardAge);
+  }
   // The match ends the list of properties: it stands without a comma behind.
-  out += formatMatch(f.match, { priority: f.priority, names: names.ports });
+  out += formatMatch(f.match, { priority: f.priority, names: ports, colors });
   if (!out.endsWith(' ')) out += ' ';
-  return `${out}actions=${formatActions(f.actions, names)}`;
+  return `${out}${colors?.actions('actions=') ?? 'actions='}${formatActions(f.actions, names)}`;
 }
 
 function hex(value: bigint): string {

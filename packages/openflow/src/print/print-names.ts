@@ -1,12 +1,14 @@
 /** What ports and tables are called, numbers and bits in messages. */
 import { formatTable, type TableNames } from '../actions/table-names.ts';
 import { OFPG_ALL, OFPG_ANY } from '../constants.ts';
+import type { Colors } from '../match/colors.ts';
 import { formatPort, type PortNames } from '../match/ofp-port.ts';
 
-/** Numbers stand where there is no name. */
+/** Numbers stand where there is no name; without colors the text is plain. */
 export interface PrintNames {
   readonly ports?: PortNames | undefined;
   readonly tables?: TableNames | undefined;
+  readonly colors?: Colors | undefined;
 }
 
 export function port(number: number, names: PrintNames): string {

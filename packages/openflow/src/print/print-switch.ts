@@ -29,7 +29,8 @@ export function printFeatures(f: SwitchFeatures, version: OfpVersion, names: Pri
   let out = ` dpid:${dpid}\nn_tables:${f.nTables}, n_buffers:${f.nBuffers}`;
   if (f.auxiliaryId !== 0) out += `, auxiliary_id:${f.auxiliaryId}`;
   out += `\ncapabilities: ${bits(f.capabilities, capabilityNames(version))}\n`;
-  if (version === 1) out += `actions: ${actionNames(f.actions, 1).join(' ')}\n`;
+  const actions = version === 1 ? actionNames(f.actions, 1) : [];
+  if (actions.length > 0) out += `actions: ${actions.join(' ')}\n`;
   return out + printPorts(f.ports, names);
 }
 
