@@ -1,4 +1,5 @@
 /** Which asynchronous messages a controller gets (OpenFlow 1.3.5 section 7.3.10, 1.4.0 7.3.10). */
+import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { AsyncConfig } from '../messages.ts';
 import { type AnyForm, form, NX_VENDOR_ID } from './form.ts';
@@ -47,9 +48,10 @@ function none(): Masks {
   };
 }
 
-function pullWords(r: Reader): { config: AsyncConfig } {
+function pullWords(r: Reader, version: OfpVersion): { config: AsyncConfig } {
   const config = none();
-  for (const [kind, legal] of OLD_KINDS) {
+  for (const [kind, old] of OLD_KINDS) {
+    const legal = version >= 5 ? LEGAL[kind] : old;
     config[kind] = [r.u32() & legal, r.u32() & legal];
   }
   return { config };
@@ -90,7 +92,7 @@ function words(type: Old, name: string, wire: AnyForm['wire'], isNx: boolean): A
     min: 24,
     step: 0,
     fits: ({ given }) => given === undefined,
-    decode: pullWords,
+    decode: (r, { version }) => pullWords(r, version),
     encode: (w, { config }) => {
       for (const [kind] of OLD_KINDS) for (const mask of config[kind]) w.u32(mask);
     },

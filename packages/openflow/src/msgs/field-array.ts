@@ -30,7 +30,7 @@ export function parseFieldArray(bytes: Uint8Array): HashedField[] {
     if (hasMask) checkMask(bytes, at, size);
     const mask = fromBytes(bytes, at, size);
     const isExact = mask === (1n << BigInt(8 * size)) - 1n;
-    if (!isExact && field.masking === 'none') throw new OfpError('OFPBMC_BAD_MASK');
+    if (!isExact && mask !== 0n && field.masking === 'none') throw new OfpError('OFPBMC_BAD_MASK');
     if (!isExact && !isFieldValueValid(plan, bytes, at)) throw new OfpError('OFPBMC_BAD_VALUE');
     if (fields.some((f) => f.field === field)) throw new OfpError('OFPBMC_DUP_FIELD');
     fields.push({ field, mask });

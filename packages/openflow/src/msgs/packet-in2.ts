@@ -199,11 +199,7 @@ function pullState({ type, body }: Property, state: State, version: OfpVersion):
 
 function pullActions(body: Reader, version: OfpVersion): Continuation['actions'] {
   body.take(4);
-  try {
-    return parseActions(body.view(), version, { allowInstructions: true });
-  } catch {
-    throw new OfpError('OFPBPC_BAD_LEN');
-  }
+  return parseActions(body.view(), version, { allowInstructions: true });
 }
 
 function pullStackValue(body: Reader): bigint {

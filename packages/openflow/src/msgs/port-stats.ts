@@ -1,6 +1,7 @@
 /** Port statistics (OpenFlow 1.4.0 section 7.3.5.6). */
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import type { OfpVersion } from '../constants.ts';
+import { OfpError } from '../errors.ts';
 import { type PortStats, UNKNOWN_COUNT } from '../messages.ts';
 import { type AnyForm, form, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
@@ -62,6 +63,7 @@ function pullPortStats14(r: Reader): PortStats {
   const start = r.off;
   r.need(80);
   const length = r.u16();
+  if (length < 80 || start + length > r.end) throw new OfpError('OFPBRC_BAD_LEN');
   r.take(2);
   const portNo = pullPort11(r);
   const durationSec = r.u32();

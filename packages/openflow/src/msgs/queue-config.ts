@@ -2,6 +2,7 @@
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { OFPP_LOCAL, OFPP_MAX, OFPP_NONE, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
+import { ofp11PortToOfp10 } from '../match/ofp-port.ts';
 import type { QueueConfig } from '../messages.ts';
 import { type AnyForm, form, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
@@ -128,8 +129,10 @@ function reply(since: OfpVersion, until: OfpVersion, ofpt: number): AnyForm {
     decode: (r, { version }) => {
       const at = r.take(8);
       const head = new Reader(r.u8, at, at + 8);
+      const portNo = version === 1 ? head.u16() : ofp11PortToOfp10(head.u32());
       // A port that cannot be is no matter as long as it has no queues.
-      const portNo = version === 1 ? head.u16() : r.left === 0 ? OFPP_NONE : pullPort11(head);
+      if (portNo === undefined && r.left > 0) throw new OfpError('OFPBAC_BAD_OUT_PORT');
+      if (portNo === undefined) return { portNo: OFPP_NONE, queues: [] };
       return pullList(
         r,
         (list) => pullQueue(list, version, portNo),

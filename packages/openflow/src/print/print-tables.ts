@@ -122,10 +122,19 @@ function featuresKey({ features }: Row): string {
   let key = keys.get(features);
   if (key === undefined) {
     const { tableId: _id, name: _name, command: _command, wildcard: _wild, ...rest } = features;
-    key = JSON.stringify(rest, (_k, v: unknown) => (typeof v === 'bigint' ? String(v) : v));
+    key = JSON.stringify(rest, (k, v: unknown) => {
+      if (k === 'next') return nextKey(v as readonly number[], features.tableId);
+      return typeof v === 'bigint' ? String(v) : v;
+    });
     keys.set(features, key);
   }
   return key;
+}
+
+/** "All tables behind this one" is the same for each table. */
+function nextKey(next: readonly number[], tableId: number): string {
+  const isRest = next.length > 0 && next.every((id, i) => id === tableId + 1 + i);
+  return isRest ? `rest to ${next.at(-1)}` : next.join(',');
 }
 
 const COMMANDS = ['replace', 'modify', 'enable', 'disable'];
