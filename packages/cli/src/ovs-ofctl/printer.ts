@@ -51,10 +51,8 @@ export class Printer {
     return formatBytes(bytes, this.#verbosity, this.#names);
   }
 
-  tableFeatures(tables: readonly TableFeatures[], version: OfpVersion, xid: number): string {
-    const id = `(xid=0x${xid.toString(16)})`;
-    const body = printTableFeatures(tables, version, this.#names);
-    return `OFPST_TABLE_FEATURES reply (OF1.${version - 1}) ${id}:${body}`;
+  tableFeatures(tables: readonly TableFeatures[], version: OfpVersion): string {
+    return printTableFeatures(tables, version, this.#names).replace(/^\n/, '');
   }
 
   flowStats(stats: FlowStats): string {

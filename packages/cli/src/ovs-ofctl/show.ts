@@ -38,15 +38,13 @@ export async function dumpTableFeatures(ctx: Context): Promise<number> {
   const vconn = await open(ctx);
   const printer = await Printer.of(ctx.settings, ctx.args[0]!);
   const tables: TableFeatures[] = [];
-  let xid = 0;
   for await (const part of vconn.multipart({ type: 'table_features_request', tables: [] })) {
     if (part.msg?.type === 'table_features_reply') tables.push(...part.msg.tables);
     else print(printer.message(part));
-    xid = part.msg?.xid ?? 0;
   }
   const { version } = vconn;
   vconn.close();
-  if (tables.length > 0) print(printer.tableFeatures(tables, version, xid));
+  if (tables.length > 0) print(printer.tableFeatures(tables, version));
   return 0;
 }
 
