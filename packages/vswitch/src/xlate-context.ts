@@ -5,7 +5,14 @@ import type { ControllerAction } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import type { VlanTag } from './vlan.ts';
-import type { MacDependency, TraceNode, XlateEffects, XlateOptions, XlateResult } from './xlate.ts';
+import type {
+  MacDependency,
+  TraceNode,
+  XlateEffects,
+  XlateFork,
+  XlateOptions,
+  XlateResult,
+} from './xlate.ts';
 import { commitActions } from './xlate-commit.ts';
 import type { TableEntry } from './xlate-table.ts';
 import { keyMask, limitTags, setTags, tagsOf } from './xlate-tags.ts';
@@ -59,7 +66,7 @@ export class XlateContext {
   paused: ControllerAction | undefined;
   groupDepth = 0;
   /** Where tracked copies go on, for people. */
-  readonly forks: { readonly id: number; readonly zone: number }[] = [];
+  readonly forks: XlateFork[] = [];
   /** The flow that the actions are of, for `fin_timeout`. */
   currentRule: Rule | undefined;
   odpActions: OdpAction[] = [];

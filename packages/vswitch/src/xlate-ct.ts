@@ -64,7 +64,7 @@ function zoneOf(ctx: XlateContext, { zone }: CtAction): number {
 function fork(ctx: XlateContext, table: number, zone: number): void {
   ctx.conntracked = true;
   const state = { ...freezeState(ctx, table, [], 'conntrack'), zone };
-  ctx.forks.push({ id: recirculate(ctx, state), zone });
+  ctx.forks.push({ id: recirculate(ctx, state), zone, flow: ctx.flow.clone() });
   ctx.trace(
     'detail',
     `A clone of the packet is forked to recirculate. The forked pipeline will be resumed at table ${table}.`,

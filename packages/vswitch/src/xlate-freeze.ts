@@ -46,5 +46,6 @@ export function finishFreezing(ctx: XlateContext): void {
   const actions = ctx.frozen ?? [];
   ctx.frozen = undefined;
   ctx.commit();
-  recirculate(ctx, freezeState(ctx, undefined, actions, ''));
+  const id = recirculate(ctx, freezeState(ctx, undefined, actions, ''));
+  ctx.forks.push({ id, flow: ctx.flow.clone() });
 }

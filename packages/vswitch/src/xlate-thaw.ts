@@ -20,7 +20,7 @@ export function thaw(ctx: XlateContext, state: FrozenState): void {
   ctx.wasMpls = state.wasMpls;
   ctx.cookie = state.cookie;
   ctx.traceUnder('thaw', 'thaw', () => {
-    if (state.tableId !== undefined) ctx.trace('thaw', `    Resuming from table ${state.tableId}`);
+    if (state.tableId !== undefined) ctx.trace('thaw', `Resuming from table ${state.tableId}`);
   });
   if (state.tableId !== undefined) {
     ctx.engine.runTable(ctx, { tableId: state.tableId, isLast: true, mayPacketIn: true });

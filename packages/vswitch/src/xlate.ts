@@ -61,8 +61,8 @@ export interface XlateResult {
   readonly final: Flow | undefined;
   readonly effects: XlateEffects;
   readonly macs: readonly MacDependency[];
-  /** Recirculations of `ct`. */
-  readonly forks: readonly { readonly id: number; readonly zone: number }[];
+  /** Where copies of the packet go on after a recirculation. */
+  readonly forks: readonly XlateFork[];
   /** Not empty: every packet must come up, for these reasons (`dpif/dump-flows`, "slow_path"). */
   readonly slow: readonly string[];
   /** The translation was given up. */
@@ -71,6 +71,13 @@ export interface XlateResult {
   readonly dropReason: string | undefined;
   /** What happened, when asked for. */
   readonly trace: readonly TraceNode[];
+}
+
+/** A recirculation: the packet as it will come back, and the zone when it is tracked. */
+export interface XlateFork {
+  readonly id: number;
+  readonly flow: Flow;
+  readonly zone?: number;
 }
 
 export interface TraceNode {

@@ -1,13 +1,18 @@
+import { formatMatch } from '@heddle/openflow';
 import type { UnixctlServer } from '@heddle/runtime';
 import type { Rule } from '../ofproto/rule.ts';
 import type { Switch } from '../switch.ts';
-import { actionText } from '../xlate-text.ts';
+import { actionsText } from '../xlate-text.ts';
 import { bridgeOf } from './lookup.ts';
 
-function ruleLine({ packets, bytes, createdMs, priority, state }: Rule): string {
-  const seconds = Math.floor((performance.now() - createdMs) / 1000);
-  const actions = state.actions.map(actionText).join(',') || 'drop';
-  return `duration=${seconds}s, n_packets=${packets}, n_bytes=${bytes}, priority=${priority},actions=${actions}`;
+/** ovs-vswitchd(8), "bridge/dump-flows": every flow, hidden ones, too. */
+function ruleLine(rule: Rule, nowMs: number): string {
+  const { packets, bytes, createdMs, priority, state, tableId } = rule;
+  const table = tableId === 0 ? '' : `table_id=${tableId}, `;
+  const seconds = Math.floor((nowMs - createdMs) / 1000);
+  const match = formatMatch(rule.match, { priority });
+  const counts = `duration=${seconds}s, n_packets=${packets}, n_bytes=${bytes}, `;
+  return `${table}${counts}${match},actions=${actionsText(state.actions)}`;
 }
 
 /** ofproto/list and bridge/*. */
@@ -16,11 +21,15 @@ export function registerOfproto(server: UnixctlServer, sw: Switch): void {
     [...sw.bridges.keys()].map((name) => `${name}\n`).join(''),
   );
   server.register('bridge/dump-flows', '[--offload-stats] bridge', 1, 2, (args) => {
-    const { ofproto } = bridgeOf(sw, args.at(-1)!, 'Unknown bridge');
-    return [...ofproto.tables.rules()].map((rule) => `${ruleLine(rule)}\n`).join('');
+    const { ofproto, dpif } = bridgeOf(sw, args.at(-1)!, 'Unknown bridge');
+    const now = dpif.nowMs();
+    dpif.syncStats();
+    return [...ofproto.tables.rules()].map((rule) => `${ruleLine(rule, now)}\n`).join('');
   });
   server.register('bridge/reconnect', '[bridge]', 0, 1, ([name]) => {
-    if (name !== undefined) bridgeOf(sw, name, 'Unknown bridge');
+    const bridges =
+      name === undefined ? sw.bridges.values() : [bridgeOf(sw, name, 'Unknown bridge')];
+    for (const { connections } of bridges) connections.reconnect();
     return '';
   });
 }

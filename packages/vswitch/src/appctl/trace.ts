@@ -1,12 +1,13 @@
 /** ofproto/trace (ovs-vswitchd(8)). */
 import { OdpParseError, parseOdpFlow } from '@heddle/datapath';
+import { type OfpAct, parseActionsText } from '@heddle/openflow';
 import { extractFlow, type Flow, fromHex } from '@heddle/packet';
-import { UnixctlError, type UnixctlServer } from '@heddle/runtime';
+import { HeddleError, UnixctlError, type UnixctlServer } from '@heddle/runtime';
 import type { Backer } from '../backer.ts';
 import type { Ofproto } from '../ofproto.ts';
 import type { Switch } from '../switch.ts';
 import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
-import { trace } from '../trace/trace.ts';
+import { parseCtState, traceAll } from '../trace/trace.ts';
 
 const ETH_HEADER_BYTES = 14;
 
@@ -20,29 +21,46 @@ interface Request {
 interface Words {
   readonly args: readonly string[];
   readonly generate: boolean;
+  readonly ctNext: readonly number[];
 }
 
+const REQUEST = '{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]';
+
 export function registerTrace(server: UnixctlServer, sw: Switch): void {
-  const usage = '{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]';
-  server.register('ofproto/trace', usage, 1, Infinity, (argv) => {
-    const { args, generate } = takeOptions(argv);
-    const frame = generate ? undefined : frameOf(args.at(-1)!);
-    const rest = frame === undefined ? args : args.slice(0, -1);
-    const request = parseRequest(sw, rest);
-    const { backer, bridge, ofport } = request;
-    const flow = frame === undefined ? request.flow : extractFlow(frame, metadata(request.flow));
-    const withPacket = generate || frame !== undefined;
-    const { text, result } = trace(backer.xlateConfig, flow, ofport, {
-      withPacket,
-      entry: { bridge, ofport },
-    });
-    if (withPacket) {
-      for (const { bridge: at, vlan, mac, bundle } of result.effects.learn) {
-        at.macs.learn(vlan, mac, bundle);
-      }
+  server.register('ofproto/trace', REQUEST, 1, Infinity, (argv) => traceCommand(sw, argv));
+  const usage = `[-consistent] ${REQUEST} actions`;
+  server.register('ofproto/trace-packet-out', usage, 1, Infinity, (argv) => {
+    const words = argv.filter((w) => !/^--?consistent$/.test(w));
+    if (words.length < 2) throw new UnixctlError('Syntax error');
+    let actions: readonly OfpAct[];
+    try {
+      actions = parseActionsText(words.at(-1)!, { allowInstructions: false });
+    } catch (error) {
+      if (!(error instanceof HeddleError)) throw error;
+      throw new UnixctlError(`Bad actions: ${error.message}`);
     }
-    return text;
+    return traceCommand(sw, words.slice(0, -1), actions);
   });
+}
+
+function traceCommand(sw: Switch, argv: readonly string[], actions?: readonly OfpAct[]): string {
+  const { args, generate, ctNext } = takeOptions(argv);
+  const frame = generate ? undefined : frameOf(args.at(-1)!);
+  const rest = frame === undefined ? args : args.slice(0, -1);
+  const request = parseRequest(sw, rest);
+  const { backer, bridge, ofport } = request;
+  const flow = frame === undefined ? request.flow : extractFlow(frame, metadata(request.flow));
+  const withPacket = generate || frame !== undefined;
+  const entry = { bridge, ofport };
+  const options = { withPacket, entry, ...(actions && { actions }) };
+  const { text, result } = traceAll(backer.xlateConfig, flow, ofport, options, ctNext);
+  if (withPacket) {
+    for (const { bridge: at, vlan, mac, bundle } of result.effects.learn) {
+      at.macs.learn(vlan, mac, bundle);
+    }
+    for (const { bridge: at, flowMod, limit } of result.effects.flows) at.learnFlow(flowMod, limit);
+  }
+  return text;
 }
 
 function metadata(flow: Flow): { inPort: number; pktMark: number } {
@@ -53,11 +71,19 @@ function metadata(flow: Flow): { inPort: number; pktMark: number } {
 function takeOptions(argv: readonly string[]): Words {
   const args: string[] = [];
   let generate = false;
+  const ctNext: number[] = [];
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i]!;
     if (/^--?generate$/.test(word)) generate = true;
-    else if (/^--?(l7|l7-len|ct-next)$/.test(word)) {
-      // What the payload is decides nothing, and there is no connection tracker yet.
+    else if (/^--?ct-next$/.test(word)) {
+      const text = argv[++i];
+      if (text === undefined) throw new UnixctlError(`Missing argument for option ${word}`);
+      const state = parseCtState(text);
+      if (state === undefined)
+        throw new UnixctlError(`${text}: unknown connection tracking state flag`);
+      ctNext.push(state);
+    } else if (/^--?(l7|l7-len)$/.test(word)) {
+      // What the payload is decides nothing.
       if (++i >= argv.length) throw new UnixctlError(`Missing argument for option ${word}`);
     } else if (word.startsWith('-')) throw new UnixctlError(`${word}: unknown option`);
     else args.push(word);
@@ -65,7 +91,7 @@ function takeOptions(argv: readonly string[]): Words {
   if (args.length === 0) throw new UnixctlError('Syntax error');
   if (args.length > 3) throw new UnixctlError('too many arguments');
   if (generate && args.length > 2) throw new UnixctlError('Syntax error');
-  return { args, generate };
+  return { args, generate, ctNext };
 }
 
 /** The last word when it is a packet; a flow always has a character that hex digits lack. */

@@ -71,6 +71,12 @@ function laterTable(r: Random, table: number): number | undefined {
   return later.length === 0 ? undefined : r.pick(later);
 }
 
+/** Backwards only now and then: loops grow beyond any bound. */
+function resubmit(r: Random, from: string, table: number): string {
+  const to = laterTable(r, table);
+  return to === undefined ? 'note:03' : `resubmit(${from},${r.chance(2) ? table : to})`;
+}
+
 /** Actions that any list may hold. */
 function action(r: Random, p: Protocol, table: number, depth: number): string {
   const choices: (() => string)[] = [
@@ -86,8 +92,8 @@ function action(r: Random, p: Protocol, table: number, depth: number): string {
     () => `set_field:00:00:00:00:00:0${r.below(9)}/00:00:00:00:00:ff->eth_dst`,
     () =>
       `move:${r.pick(['NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]', 'NXM_OF_IN_PORT[]->NXM_NX_REG1[0..15]', 'NXM_NX_REG0[0..7]->NXM_NX_REG1[8..15]', 'NXM_NX_REG1[0..15]->NXM_NX_REG2[16..31]'])}`,
-    () => `resubmit(,${r.pick(TABLES)})`,
-    () => `resubmit(${r.pick([1, 2, 3])},${r.pick(TABLES)})`,
+    () => resubmit(r, '', table),
+    () => resubmit(r, String(r.pick([1, 2, 3])), table),
     () => 'strip_vlan',
     () => `mod_vlan_vid:${r.pick([5, 6, 7])}`,
     () => `mod_vlan_pcp:${r.below(8)}`,
@@ -119,7 +125,7 @@ function action(r: Random, p: Protocol, table: number, depth: number): string {
       () => `set_field:${r.below(3)}->nw_ttl`,
       () => `mod_nw_ecn:${r.below(4)}`,
       () =>
-        `ct(${r.pick(['commit', 'commit,zone=5', `table=${r.pick(TABLES)}`, `commit,table=${r.pick(TABLES)},zone=NXM_NX_REG0[0..15]`, 'commit,exec(load:1->NXM_NX_CT_MARK[])'])})`,
+        `ct(${r.pick(['commit', 'commit,zone=5', `table=${laterTable(r, table) ?? 9}`, `commit,table=${laterTable(r, table) ?? 9},zone=NXM_NX_REG0[0..15]`, 'commit,exec(load:1->NXM_NX_CT_MARK[])'])})`,
     );
   }
   if (p.type === 'ip') {
@@ -183,7 +189,7 @@ function instructions(r: Random, p: Protocol, table: number): string {
 export function randomFlowLine(r: Random): string {
   const table = r.pick([0, 0, 0, ...TABLES]);
   const p = r.pick(PROTOCOLS);
-  const match = [`table=${table}`, `priority=${r.pick([0, 1, 10, 10, 32768])}`, ...fields(r, p)];
+  const match = [`table=${table}`, `priority=${1 + r.below(60_000)}`, ...fields(r, p)];
   if (r.chance(20)) match.push(`cookie=${hex(1 + r.below(9))}`);
   return `${match.join(',')} actions=${instructions(r, p, table)}`;
 }

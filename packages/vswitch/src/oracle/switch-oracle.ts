@@ -17,6 +17,8 @@ export interface OraclePort {
   readonly odpPort: number | undefined;
 }
 
+const MAX_MEMORY = 2 * 1024 ** 3;
+
 /** Whether Open vSwitch's own daemons are installed. */
 export function oracleInstalled(): boolean {
   return existsSync(SCHEMA) && existsSync('/usr/sbin/ovs-vswitchd');
@@ -36,7 +38,16 @@ export class SwitchOracle implements Disposable {
     this.#run('ovsdb-server', ...quiet, `--remote=punix:${d}/db.sock`, `${d}/conf.db`);
     this.vsctl('--no-wait', 'init');
     const dummy = ['--enable-dummy=override', '--disable-system'];
-    this.#run('ovs-vswitchd', ...quiet, '--log-file', ...dummy, `unix:${d}/db.sock`);
+    // A trace that explodes must not take the machine with it.
+    this.#run(
+      'prlimit',
+      `--as=${MAX_MEMORY}`,
+      'ovs-vswitchd',
+      ...quiet,
+      '--log-file',
+      ...dummy,
+      `unix:${d}/db.sock`,
+    );
     const pid = readFileSync(join(d, 'ovs-vswitchd.pid'), 'utf8').trim();
     this.#socket = join(d, `ovs-vswitchd.${pid}.ctl`);
   }

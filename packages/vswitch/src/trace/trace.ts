@@ -3,7 +3,13 @@ import { formatOdpActions } from '@heddle/datapath';
 import type { Flow } from '@heddle/packet';
 import { formatUserdata } from '../ofproto/userdata.ts';
 import type { XlateConfig } from '../ofproto.ts';
-import { type TraceNode, type XlateOptions, type XlateResult, xlateActions } from '../xlate.ts';
+import {
+  type TraceNode,
+  type XlateFork,
+  type XlateOptions,
+  type XlateResult,
+  xlateActions,
+} from '../xlate.ts';
 import { formatMegaflow, formatOpenFlowFlow } from './flow-text.ts';
 
 export interface Trace {
@@ -11,12 +17,81 @@ export interface Trace {
   readonly result: XlateResult;
 }
 
-/** `ofport` is the OpenFlow number of the port that the packet enters by. */
+const RULE = '='.repeat(79);
+const CT_STATE_NAMES = ['new', 'est', 'rel', 'rpl', 'inv', 'trk', 'snat', 'dnat'];
+const CS_NEW = 1;
+const CS_TRK = 0x20;
+
+/** `trk,est` as bits; undefined when a word is none of the states. */
+export function parseCtState(text: string): number | undefined {
+  let bits = 0;
+  for (const word of text.split(/[,|+\s]+/).filter(Boolean)) {
+    const i = CT_STATE_NAMES.indexOf(word);
+    if (i < 0) return undefined;
+    bits |= 1 << i;
+  }
+  return bits;
+}
+
+function ctStateText(state: number): string {
+  return CT_STATE_NAMES.filter((_, i) => (state & (1 << i)) !== 0).join('|');
+}
+
+/** A packet's whole way, recirculations included; `ctNext` are the states that tracking gives. */
+export function traceAll(
+  config: XlateConfig,
+  flow: Flow,
+  ofport: number,
+  options: TraceOptions = {},
+  ctNext: readonly number[] = [],
+): Trace {
+  const first = trace(config, flow, ofport, options);
+  const states = [...ctNext];
+  const waiting = [...first.result.forks];
+  let { text } = first;
+  for (let n = 0; n < MAX_RECIRCULATIONS && waiting.length > 0; n++) {
+    const fork = waiting.shift()!;
+    const state = fork.zone === undefined ? undefined : states.shift();
+    const next = resumed(fork, flow.inPort, state);
+    text += `\n${RULE}\n${forkTitle(fork, state)}\n${RULE}\n\n`;
+    const more = trace(config, next, ofport, { withPacket: options.withPacket ?? false });
+    text += more.text;
+    waiting.push(...more.result.forks);
+  }
+  return { text, result: first.result };
+}
+
+const MAX_RECIRCULATIONS = 64;
+
+/** The packet as the datapath brings it back. */
+function resumed({ id, flow, zone }: XlateFork, inPort: number, state: number | undefined): Flow {
+  const next = flow.clone();
+  next.inPort = inPort;
+  next.recircId = id;
+  // Registers and metadata stay with the switch.
+  next.u32.fill(0, 64, 82);
+  if (zone === undefined) return next;
+  next.ctState = state ?? CS_TRK | CS_NEW;
+  next.ctZone = zone;
+  return next;
+}
+
+function forkTitle({ id, zone }: XlateFork, state: number | undefined): string {
+  const head = `recirc(0x${id.toString(16)})`;
+  if (zone === undefined) return head;
+  return state === undefined
+    ? `${head} - resume conntrack with default ct_state=trk|new (use --ct-next to customize)`
+    : `${head} - resume conntrack with ct_state=${ctStateText(state)}`;
+}
+
+type TraceOptions = Pick<XlateOptions, 'withPacket' | 'entry' | 'actions'>;
+
+/** One pass. `ofport` is the OpenFlow number of the port that the packet enters by. */
 export function trace(
   config: XlateConfig,
   flow: Flow,
   ofport: number,
-  options: Pick<XlateOptions, 'withPacket' | 'entry'> = {},
+  options: TraceOptions = {},
 ): Trace {
   const result = xlateActions(config, flow, { withPacket: false, ...options, trace: true });
   const text = [
