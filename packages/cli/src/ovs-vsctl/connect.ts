@@ -2,6 +2,7 @@
 import { RpcConnection, type RpcHandlers } from '@heddle/ovsdb/idl/rpc';
 import { vlog } from '@heddle/runtime/vlog';
 import { isLeader, reasonOf } from '../ovsdb-client/context.ts';
+import { afterBootstrap } from '../tls/options.ts';
 import { VsctlError } from './errors.ts';
 import type { Settings } from './options.ts';
 
@@ -22,7 +23,9 @@ export async function connect(settings: Settings, handlers: RpcHandlers): Promis
       checkTls(remote, settings);
       try {
         const leaderOnly = remotes.length > 1 && settings.leaderOnly;
-        const rpc = await open(remote, settings, handlers, leaderOnly);
+        const rpc = await afterBootstrap(settings.tls, () =>
+          open(remote, settings, handlers, leaderOnly),
+        );
         reached = true;
         if (!leaderOnly || (await isLeader(rpc, DATABASE))) return rpc;
         rpc.close();
@@ -84,6 +87,7 @@ function checkTls(remote: string, { tls }: Settings): void {
   const log = vlog.module('stream_ssl');
   if (tls.privateKey === undefined) log.err('Private key must be configured to use SSL');
   if (tls.certificate === undefined) log.err('Certificate must be configured to use SSL');
+  if (tls.caCert === undefined) log.err('CA certificate must be configured to use SSL');
 }
 
 function shuffle(remotes: string[]): void {

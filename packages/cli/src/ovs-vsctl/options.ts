@@ -6,6 +6,7 @@ import type { TlsFiles } from '@heddle/runtime/remote';
 import { vlog } from '@heddle/runtime/vlog';
 import { applyTableOption, TABLE_OPTIONS, tableStyle } from '../table/options.ts';
 import type { TableStyle } from '../table/table.ts';
+import { applyTlsOption, noTls, TLS_OPTIONS } from '../tls/options.ts';
 import { VsctlError } from './errors.ts';
 import { PROGRAM } from './program.ts';
 
@@ -32,12 +33,7 @@ export const OPTIONS: readonly OptionSpec[] = [
     optional: long === 'verbose' || long === 'log-file',
   })),
   ...TABLE_OPTIONS,
-  { long: 'private-key', short: 'p', argument: 'FILE' },
-  { long: 'certificate', short: 'c', argument: 'FILE' },
-  { long: 'ca-cert', short: 'C', argument: 'FILE' },
-  { long: 'ssl-protocols', argument: 'PROTOS' },
-  { long: 'ssl-ciphers', argument: 'CIPHERS' },
-  { long: 'bootstrap-ca-cert', argument: 'FILE' },
+  ...TLS_OPTIONS,
   { long: 'peer-ca-cert', argument: 'FILE' },
 ];
 
@@ -69,14 +65,14 @@ export function defaultSettings(): Settings {
     dryRun: false,
     oneline: false,
     style: tableStyle('list'),
-    tls: { privateKey: undefined, certificate: undefined, caCert: undefined },
+    tls: noTls(),
     action: 'run',
   };
 }
 
 /** `ownProcess`: whether the log is ours to set up. */
 export function applyOption(s: Settings, option: ParsedOption, ownProcess: boolean): void {
-  if (applyTableOption(s.style, option)) return;
+  if (applyTableOption(s.style, option) || applyTlsOption(s.tls, option)) return;
   if (ownProcess && applyLogOption(PROGRAM, option)) return;
   const { spec, value = '' } = option;
   switch (spec.long) {
@@ -109,20 +105,6 @@ export function applyOption(s: Settings, option: ParsedOption, ownProcess: boole
     case 'no-shuffle-remotes':
       s.shuffle = spec.long === 'shuffle-remotes';
       return;
-    case 'private-key':
-      s.tls.privateKey = value;
-      return;
-    case 'certificate':
-      s.tls.certificate = value;
-      return;
-    case 'ca-cert':
-      s.tls.caCert = value === 'none' ? undefined : value;
-      return;
-    case 'bootstrap-ca-cert':
-    case 'peer-ca-cert':
-    case 'ssl-protocols':
-    case 'ssl-ciphers':
-      throw new VsctlError(`--${spec.long} is not supported`);
     case 'help':
     case 'version':
     case 'commands':

@@ -10,6 +10,7 @@ import { print } from '@heddle/runtime/stdio';
 import { vlog } from '@heddle/runtime/vlog';
 import { prettyJson } from '../table/pretty-json.ts';
 import { type Table, TablePrinter, type TableStyle } from '../table/table.ts';
+import { afterBootstrap } from '../tls/options.ts';
 
 const log = vlog.module('reconnect');
 
@@ -65,11 +66,14 @@ export class Context {
       tell('connecting...');
       let rpc: RpcConnection;
       try {
-        rpc = await RpcConnection.open(remote, {
-          notified: (method, params) => relay.notified(method, params),
-          closed: (error) => relay.end(error),
-          tls: settings.tls,
-        });
+        const { tls } = settings;
+        rpc = await afterBootstrap(tls, () =>
+          RpcConnection.open(remote, {
+            notified: (method, params) => relay.notified(method, params),
+            closed: (error) => relay.end(error),
+            tls,
+          }),
+        );
       } catch (error) {
         failure = new HeddleError(`failed to connect to "${remote}" (${reasonOf(error)})`);
         tell(`connection attempt failed (${reasonOf(error)})`);
@@ -113,6 +117,9 @@ class Relay {
 export function reasonOf(error: unknown): string {
   if (error instanceof Error && !('code' in error) && error.message.endsWith('connection method')) {
     return strerror('EAFNOSUPPORT');
+  }
+  if (error instanceof Error && error.message.endsWith('must be configured to use SSL')) {
+    return strerror('ENOPROTOOPT');
   }
   return error instanceof HeddleError && !('code' in error)
     ? error.message

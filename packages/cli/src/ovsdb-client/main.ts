@@ -10,6 +10,7 @@ import { print, printError } from '@heddle/runtime/stdio';
 import { versionText } from '@heddle/runtime/version';
 import { vlog } from '@heddle/runtime/vlog';
 import { tableStyle } from '../table/options.ts';
+import { noTls } from '../tls/options.ts';
 import { COMMANDS, type Command } from './commands.ts';
 import { Context, databases, defaultDatabase, isLeader } from './context.ts';
 import { applyOptions, type MutableSettings, OPTIONS } from './options.ts';
@@ -39,7 +40,7 @@ async function runCommandLine(argv: readonly string[]): Promise<number> {
   if (first) return print(first.spec.long === 'help' ? usage() : `${versionText(PROGRAM)}\n`);
   const settings: MutableSettings = {
     style: tableStyle('table'),
-    tls: { privateKey: undefined, certificate: undefined, caCert: undefined },
+    tls: noTls(),
     leaderOnly: true,
     force: false,
     timestamp: false,

@@ -5,6 +5,7 @@ import type { OptionSpec, ParsedOption } from '@heddle/runtime/options';
 import type { TlsFiles } from '@heddle/runtime/remote';
 import { applyTableOption, TABLE_OPTIONS } from '../table/options.ts';
 import type { TableStyle } from '../table/table.ts';
+import { applyTlsOption, TLS_OPTIONS } from '../tls/options.ts';
 import { startAlarm } from './alarm.ts';
 import type { Settings } from './context.ts';
 import { PROGRAM } from './program.ts';
@@ -21,12 +22,7 @@ export const OPTIONS: readonly OptionSpec[] = [
   { long: 'no-leader-only' },
   { long: 'record', argument: 'DIR', optional: true },
   { long: 'replay', argument: 'DIR', optional: true },
-  { long: 'private-key', short: 'p', argument: 'FILE' },
-  { long: 'certificate', short: 'c', argument: 'FILE' },
-  { long: 'ca-cert', short: 'C', argument: 'FILE' },
-  { long: 'bootstrap-ca-cert', argument: 'FILE' },
-  { long: 'ssl-protocols', argument: 'PROTOS' },
-  { long: 'ssl-ciphers', argument: 'CIPHERS' },
+  ...TLS_OPTIONS,
   ...TABLE_OPTIONS,
   ...DAEMON_OPTIONS,
   ...LOG_OPTIONS,
@@ -45,6 +41,7 @@ export function applyOptions(
 ): void {
   for (const option of options) {
     if (applyTableOption(settings.style, option)) continue;
+    if (applyTlsOption(settings.tls, option)) continue;
     if (applyDaemonOption(PROGRAM, daemon, option) || applyLogOption(PROGRAM, option)) continue;
     applyOption(option, settings);
   }
@@ -52,7 +49,6 @@ export function applyOptions(
 }
 
 function applyOption({ spec, value = '' }: ParsedOption, settings: MutableSettings): void {
-  const { tls } = settings;
   switch (spec.long) {
     case 'timestamp':
       settings.timestamp = true;
@@ -70,15 +66,6 @@ function applyOption({ spec, value = '' }: ParsedOption, settings: MutableSettin
     case 'db-change-aware':
     case 'no-db-change-aware':
       settings.dbChangeAware = spec.long === 'db-change-aware';
-      return;
-    case 'private-key':
-      tls.privateKey = value;
-      return;
-    case 'certificate':
-      tls.certificate = value;
-      return;
-    case 'ca-cert':
-      tls.caCert = value === 'none' ? undefined : value;
       return;
     default:
       throw new HeddleError(`--${spec.long} is not supported`);
