@@ -54,7 +54,12 @@ export function parseField32(u8: Uint8Array, o: number): Field | undefined {
   if (u8[o] === 0xff && u8[o + 1] === 0xff) return undefined;
   const header = parseFieldHeader(u8, o, o + 4);
   const field = header.point?.field;
-  if (!field || header.hasMask || !isLengthRight(field, header.payloadLength)) return undefined;
+  if (
+    !field ||
+    (header.hasMask && !isVariable(field)) ||
+    !isLengthRight(field, header.payloadLength)
+  )
+    return undefined;
   return field;
 }
 

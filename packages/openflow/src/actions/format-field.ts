@@ -44,6 +44,7 @@ export function formatFieldValue(
     return field.format === 'decimal' ? String(value) : hex(value);
   }
   const size = field.width >> 3;
+  if (field.format === 'OpenFlow 1.0 port' && mask !== undefined) return `${value}/${hex(mask)}`;
   const isPort = field.format === 'OpenFlow 1.1+ port';
   const wire = isPort ? BigInt(ofp10PortToOfp11(Number(value))) : value;
   const bits = mask === undefined ? undefined : fieldBytes(mask, size);

@@ -35,7 +35,7 @@ function formatSpec(spec: LearnSpec, f: ActionFormat): string {
   const special = (text: string) => c?.special(text) ?? text;
   if (spec.type === 'output') return `${special('output:')}${formatSubfield(spec.src)}`;
   if (spec.type === 'load') {
-    const from = 'value' in spec ? immediateHex(spec.value) : formatSubfield(spec.src);
+    const from = 'value' in spec ? hex(spec.value) : formatSubfield(spec.src);
     return `${special('load:')}${from}${special('->')}${formatSubfield(spec.dst)}`;
   }
   const { dst } = spec;
@@ -45,15 +45,11 @@ function formatSpec(spec: LearnSpec, f: ActionFormat): string {
       return `${c?.param(`${dst.field.name}=`) ?? `${dst.field.name}=`}${text}`;
     }
     const name = formatSubfield(dst);
-    return `${c?.param(`${name}=`) ?? `${name}=`}${immediateHex(spec.value)}`;
+    return `${c?.param(`${name}=`) ?? `${name}=`}${hex(spec.value)}`;
   }
   const name = formatSubfield(dst);
   if (sameBits(spec.src, dst)) return c?.param(name) ?? name;
   return `${c?.param(`${name}=`) ?? `${name}=`}${formatSubfield(spec.src)}`;
-}
-
-function immediateHex(value: bigint): string {
-  return `0x${value.toString(16)}`;
 }
 
 function sameBits(a: Subfield, b: Subfield): boolean {

@@ -33,7 +33,7 @@ export function parseCt(c: RawContext): OfpAct {
   const table = u8[o + 18]!;
   const alg = dv.getUint16(o + 22);
   const actions = o + 24 < end ? c.nested(o + 24, end) : [];
-  for (const act of actions) checkCtAction(act);
+  for (const act of actions) checkCtAction(act, commit);
   return {
     type: 'ct',
     commit,
@@ -56,7 +56,9 @@ function parseZone({ u8, dv, o }: RawContext) {
   return zone;
 }
 
-function checkCtAction(act: OfpAct): void {
+/** Without commit there is nothing to change but what the connection has already. */
+function checkCtAction(act: OfpAct, commit: boolean): void {
+  if (!commit && (act.type !== 'nat' || act.direction)) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   if (act.type === 'nat') return;
   if (act.type === 'set_field') {
     if (act.set.field.name === 'ct_mark' || act.set.field.name === 'ct_label') return;
@@ -77,6 +79,12 @@ export function parseNat(c: RawContext): OfpAct {
     return readUint(u8, at - size, size);
   };
   const { ipv4Min, ipv4Max, ipv6Min, ipv6Max, protoMin, protoMax } = NX_NAT_RANGE;
+  const has4 = (present & (ipv4Min | ipv4Max)) !== 0;
+  const has6 = (present & (ipv6Min | ipv6Max)) !== 0;
+  const hasDirection = (flags & (NX_NAT_F.src | NX_NAT_F.dst)) !== 0;
+  if (((present & 0x3f) !== 0 && !hasDirection) || (has4 && has6)) {
+    throw new OfpError('OFPBAC_BAD_ARGUMENT');
+  }
   const min4 = take(ipv4Min, 4);
   const max4 = take(ipv4Max, 4);
   const min6 = take(ipv6Min, 16);

@@ -2,7 +2,7 @@
 import { OfpError } from '../errors.ts';
 import type { LearnSpec, OfpAct, Subfield } from '../ofp-actions.ts';
 import { readUint } from './byte-writer.ts';
-import { checkSubfieldBits, expectZero, parseFieldName } from './field-header.ts';
+import { expectZero, parseFieldName } from './field-header.ts';
 import type { RawContext } from './parse-actions.ts';
 import { checkWritable } from './parse-standard.ts';
 
@@ -29,13 +29,13 @@ export function parseLearn2(c: RawContext): OfpAct {
   const { u8, dv, o, end } = c;
   const flags = dv.getUint16(o + 24);
   if (u8[o + 27] !== 0 || flags & ~7) throw new OfpError('OFPBAC_BAD_ARGUMENT');
+  expectZero(u8, o + 38, o + 40, 'NXBAC_MUST_BE_ZERO');
   const limit = dv.getUint32(o + 32);
   let at = o + 40;
   let resultDst: Subfield | undefined;
   if (flags & NX_LEARN_F.writeResult) {
     const { field, next } = parseFieldName(u8, at, end);
     resultDst = { field, ofs: dv.getUint16(o + 36), nBits: 1 };
-    checkSubfieldBits(resultDst);
     checkWritable(resultDst);
     at = next;
   }
@@ -85,7 +85,7 @@ function parseSpec(c: RawContext, header: number, from: number): { spec: LearnSp
   const nBits = header & NX_LEARN_N_BITS_MASK;
   const kind = (header >> NX_LEARN_DST_SHIFT) & 3;
   const immediate = (header & NX_LEARN_SRC_IMMEDIATE) !== 0;
-  if (kind === 3 || header & 0x400 || nBits === 0) {
+  if (kind === 3 || header & 0x400 || (nBits === 0 && kind !== NX_LEARN_DST.output)) {
     throw new OfpError('OFPBAC_BAD_ARGUMENT');
   }
   if (immediate && kind === NX_LEARN_DST.output) throw new OfpError('OFPBAC_BAD_ARGUMENT');
@@ -95,7 +95,8 @@ function parseSpec(c: RawContext, header: number, from: number): { spec: LearnSp
   if (immediate) {
     const size = 2 * Math.ceil(nBits / 16);
     if (p + size > end) throw new OfpError('OFPBAC_BAD_LEN');
-    value = readUint(u8, p, size) & ((1n << BigInt(nBits)) - 1n);
+    value = readUint(u8, p, size);
+    if (kind === NX_LEARN_DST.match) value &= (1n << BigInt(nBits)) - 1n;
     p += size;
   } else {
     ({ subfield: src, next: p } = takeSubfield(c, p, nBits));

@@ -35,7 +35,7 @@ function parseEntry(c: RawContext, o: number, strict: boolean): FieldValue {
   const header = parseFieldHeader(u8, o, end);
   const { hasMask } = header;
   const field = setFieldOf(header, u8[o + 3]!);
-  const length = hasMask ? header.payloadLength / 2 : header.payloadLength;
+  const length = hasMask ? header.payloadLength >> 1 : header.payloadLength;
   const at = o + header.headerLength;
   const next = at + header.payloadLength;
   if (next > end) throw new OfpError('OFPBMC_BAD_LEN');
@@ -57,12 +57,12 @@ function parseEntry(c: RawContext, o: number, strict: boolean): FieldValue {
 function setFieldOf(header: FieldHeader, lengthByte: number): Field {
   const { hasMask, payloadLength } = header;
   const field = header.point?.field;
-  const length = hasMask ? payloadLength / 2 : payloadLength;
+  const length = hasMask ? payloadLength >> 1 : payloadLength;
   if (field && isVariable(field) && Number.isInteger(length)) {
     if (length > field.width >> 3) throw new OfpError('OFPBAC_BAD_SET_TYPE');
     return field;
   }
-  if (!field || length !== field.width >> 3 || (hasMask && field.masking === 'none')) {
+  if (!field || length !== field.width >> 3) {
     throw new OfpError(lengthByte === 0 ? 'OFPBAC_BAD_SET_TYPE' : 'OFPBAC_BAD_SET_LEN');
   }
   return field;

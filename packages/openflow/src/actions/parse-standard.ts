@@ -90,7 +90,7 @@ export function copyField(c: RawContext, o: number, gap: number): OfpAct {
   const nBits = dv.getUint16(o);
   const src = parseFieldName(u8, o + 6 + gap, end);
   const dst = parseFieldName(u8, src.next, end);
-  expectZero(u8, dst.next, end, 'OFPBAC_BAD_ARGUMENT');
+  expectZero(u8, dst.next, end, 'NXBRC_MUST_BE_ZERO');
   return moveAct(
     { field: src.field, ofs: dv.getUint16(o + 2), nBits },
     { field: dst.field, ofs: dv.getUint16(o + 4), nBits },

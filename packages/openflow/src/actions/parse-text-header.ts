@@ -1,11 +1,11 @@
 /** Header changes and metadata in text. */
-import { fieldByName } from '@heddle/packet';
+import { type Field, fieldByName } from '@heddle/packet';
 import { parseFieldText } from '../match/field-text.ts';
 import { fieldProtocols, OFPUTIL_P_OF11_UP } from '../match/protocols.ts';
 import type { OfpAct } from '../ofp-actions.ts';
 import { readUint } from './byte-writer.ts';
 import { isVariable } from './field-header.ts';
-import { exactMask } from './parse-set-field.ts';
+import { exactMask, legalBits } from './parse-set-field.ts';
 import type { ParseAct, TextContext } from './text-context.ts';
 import { tokens } from './text-scan.ts';
 import {
@@ -21,6 +21,7 @@ import {
   parseU16,
   parseU32,
   parseU64,
+  scanSubfield,
 } from './text-values.ts';
 
 /** `value->field`. */
@@ -38,16 +39,25 @@ function parseSetField(c: TextContext, text: string): void {
   }
   const { value, mask } = parseFieldText(field, text.slice(0, arrow), c.options.ports);
   const size = field.width >> 3;
-  const exact = mask.every((b) => b === 0xff);
+  const number = readUint(value, 0, size);
+  if (!isVariable(field) && (number & ~legalBits(field)) !== 0n) {
+    fail(`${text.slice(0, arrow)} is not a valid value for field ${field.name}`);
+  }
+  const exact = mask.every((b) => b === 0xff) || isAllFlags(field, mask);
   c.push({
     type: 'set_field',
     set: {
       field,
-      value: wireToPort(field.format, readUint(value, 0, size)),
+      value: wireToPort(field.format, number),
       mask: exact ? exactMask(field) : readUint(mask, 0, size),
     },
   });
   c.allow(fieldProtocols(field, ALL_ONES));
+}
+
+/** Flags that are not named are cleared: the field is set as a whole. */
+function isAllFlags(field: Field, mask: Uint8Array): boolean {
+  return field.format === 'tunnel flags' && mask[1] === 1;
 }
 
 const ALL_ONES = new Uint8Array(16).fill(0xff);
@@ -124,21 +134,16 @@ function parseDecTtl(c: TextContext, value: string): void {
 
 function parseMplsLabel(c: TextContext, value: string): void {
   if (value === '') fail('set_mpls_label: expected label.');
-  const label = atoi0(value);
+  const label = parseU32(value);
   if (label > 0xfffff) fail(`${value}: not a valid MPLS label`);
   c.push({ type: 'set_mpls_label', value: label });
 }
 
 function parseMplsTc(c: TextContext, value: string): void {
   if (value === '') fail('set_mpls_tc: expected tc.');
-  const tc = atoi0(value);
+  const tc = parseU8(value, 'MPLS TC');
   if (tc > 7) fail(`${value}: not a valid MPLS TC`);
   c.push({ type: 'set_mpls_tc', value: tc });
-}
-
-/** strtoul(3) in base 0 of what the text begins with. */
-function atoi0(value: string): number {
-  return Number(BigInt.asUintN(32, parseLeadingInteger(value, 64) ?? 0n));
 }
 
 function parseMplsTtl(c: TextContext, value: string): void {
@@ -147,7 +152,13 @@ function parseMplsTtl(c: TextContext, value: string): void {
 }
 
 function stack(type: 'push' | 'pop'): ParseAct {
-  return (c, value) => c.push({ type, subfield: parseSubfield(value) });
+  return (c, value) => {
+    const { subfield, next } = scanSubfield(value);
+    if (next !== value.length) {
+      fail(`${value.slice(next)}: trailing garbage following push or pop`);
+    }
+    c.push({ type, subfield });
+  };
 }
 
 function checkPktLarger(c: TextContext, value: string, _nested: unknown, tail: string): void {

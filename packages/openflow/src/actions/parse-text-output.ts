@@ -158,20 +158,21 @@ function parseBundle(load: boolean): ParseAct {
     const [delimiter, members] = token(rest, ': ');
     const [fields, basis, algorithm, memberType, dst] = words;
     if (delimiter === undefined) fail(`${value}: not enough arguments to bundle action`);
+    if (delimiter !== 'members' && delimiter !== 'slaves') {
+      fail(`${value}: missing member delimiter, expected \`members', got \`${delimiter}'`);
+    }
+    const ports = bundleMembers(c, members, value);
     const hash = hashFields(fields!, value);
     if (algorithm !== 'active_backup' && algorithm !== 'hrw') {
       fail(`${value}: unknown algorithm \`${algorithm}'`);
     }
     if (memberType !== 'ofport') fail(`${value}: unknown member_type \`${memberType}'`);
-    if (delimiter !== 'members' && delimiter !== 'slaves') {
-      fail(`${value}: missing member delimiter, expected \`members', got \`${delimiter}'`);
-    }
     c.push({
       type: 'bundle',
       fields: hash,
       basis: atoi(basis!) & 0xffff,
       algorithm,
-      members: bundleMembers(c, members, value),
+      members: ports,
       ...(load && { dst: parseSubfield(dst!) }),
     });
   };

@@ -58,11 +58,13 @@ export function atoi(text: string): number {
   return Number(BigInt.asIntN(32, long));
 }
 
-/** Six groups of one or two digits; what follows is ignored. */
+/** Six groups, of which the low bytes count; what follows is ignored. */
 export function parseMacArgument(text: string): number {
-  const m = /^\s*([0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5})/.exec(text);
+  const m = /^\s*((?:0[xX])?[0-9a-fA-F]+(?::(?:0[xX])?[0-9a-fA-F]+){5})/.exec(text);
   if (!m) fail(`invalid mac address ${text}`);
-  return m[1]!.split(':').reduce((mac, group) => mac * 256 + Number.parseInt(group, 16), 0);
+  let mac = 0;
+  for (const group of m[1]!.split(':')) mac = mac * 256 + (Number.parseInt(group, 16) & 0xff);
+  return mac;
 }
 
 export function parseIpArgument(text: string): number {
