@@ -141,5 +141,7 @@ INL struct flow *lookup(struct __sk_buff *skb, struct scratch *s)
     return 0;
   e->tag = tag;
   e->mask = index;
-  return bpf_map_lookup_elem(&flows, &s->flow_hash);
+  /* From the stack: before Linux 6.2 a key must not lie in an argument's memory. */
+  __u64 found = s->flow_hash;
+  return bpf_map_lookup_elem(&flows, &found);
 }

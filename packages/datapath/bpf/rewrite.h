@@ -159,11 +159,12 @@ INL int set_l4(struct __sk_buff *skb, struct scratch *s, const struct act *a)
 
 INL int set_arp(struct __sk_buff *skb, struct scratch *s, const struct act *a)
 {
-  __u32 at = s->l3 + (a->a16 & 31), n = a->a32;
+  /* 1 to 6 bytes, and for every verifier 1 to 8. */
+  __u32 at = s->l3 + (a->a16 & 31), n = ((a->a32 - 1) & 7) + 1;
   __u8 v[8] = {};
   if (s->k.eth_type != bpf_htons(ETH_P_ARP) && s->k.eth_type != bpf_htons(ETH_P_RARP))
     return -1;
-  if (n < 1 || n > 6 || bpf_skb_load_bytes(skb, at, v, n))
+  if (bpf_skb_load_bytes(skb, at, v, n))
     return -1;
   *(__u64 *)v = (*(__u64 *)v & ~*(const __u64 *)(a->b + 8)) |
                 (*(const __u64 *)a->b & *(const __u64 *)(a->b + 8));

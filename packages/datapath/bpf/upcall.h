@@ -70,6 +70,9 @@ RECORD(record_16k, 16384)
 RECORD(record_72k, 73728)
 RECORD(record_264k, 270336)
 
+/* To the verifier of Linux 6.1 two comparisons made one are none, and so is one with zero. */
+#define BOUND(l) asm volatile("" : "+r"(l));
+
 #define EMIT(T)                                                     \
   {                                                                 \
     if (q && (q->sent - q->acked + sizeof(struct T)) * 2 > room)    \
@@ -79,9 +82,13 @@ RECORD(record_264k, 270336)
       return -1;                                                    \
     fill_upcall(skb, s, &r->u, what);                               \
     __u32 l = len;                                                  \
-    asm volatile("" : "+r"(l));                                     \
-    if (l < 1 || l > sizeof r->data ||                              \
-        bpf_skb_load_bytes(skb, 0, r->data, l)) {                   \
+    BOUND(l)                                                        \
+    if (l > sizeof r->data) {                                       \
+      bpf_ringbuf_discard(r, 0);                                    \
+      return -1;                                                    \
+    }                                                               \
+    BOUND(l)                                                        \
+    if (l < 2 || bpf_skb_load_bytes(skb, 0, r->data, l)) {          \
       bpf_ringbuf_discard(r, 0);                                    \
       return -1;                                                    \
     }                                                               \

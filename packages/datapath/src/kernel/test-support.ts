@@ -13,6 +13,8 @@ import { type KernelDpifOptions, openKernelDpif } from './open.ts';
 
 const CLONE_NEWNET = 0x40000000;
 const SETTLE_MS = 20;
+/** The kernel has seen to the device: it drops no more. */
+const IF_OPER_UP = 6;
 
 export const TEST_PIN_ROOT = '/sys/fs/bpf/heddle-test';
 
@@ -82,6 +84,11 @@ export class Rig implements ComplianceProvider {
       const make = () => new PacketSocket({ ifindex, bufferBytes: 1 << 20, promisc: true });
       this.#sockets.set(port, withNetns(this.hosts, make));
     }
+    const areUp = (side: Rtnl, names: RegExp) =>
+      side
+        .links({ stats: false })
+        .every((l) => !names.test(l.name) || l.attributes.operstate === IF_OPER_UP);
+    await until(() => areUp(rtnl, /^x\d/) && areUp(there, /^y\d/));
   }
 
   send(port: OdpPort, frame: Uint8Array): void {
