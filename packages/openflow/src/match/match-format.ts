@@ -394,8 +394,9 @@ function protocolName({ key, mask }: Match): { name: string; saysProto: boolean 
 
 /** `(ns,type)`. */
 export function formatPacketType(type: number): string {
-  const ns = type >>> 16;
-  return `(${ns},${ns === 1 ? hex(type & 0xffff) : type & 0xffff})`;
+  // Digits stand as they are, what is longer is hexadecimal.
+  const text = (v: number) => (v < 10 ? String(v) : hex(v));
+  return `(${text(type >>> 16)},${text(type & 0xffff)})`;
 }
 
 function formatQueue(priority: number): string {

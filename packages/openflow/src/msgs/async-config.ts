@@ -33,6 +33,8 @@ const LEGAL: Readonly<Record<Kind, number>> = {
   tableStatus: 0x18,
   requestForward: 0x03,
 };
+/** Of versions before OpenFlow 1.4. */
+const OLD_PACKET_IN = 0x07;
 const FIRST_EXPERIMENTER = 0xfffe;
 
 type Masks = Record<Kind, [primary: number, secondary: number]>;
@@ -58,7 +60,11 @@ function pullWords(r: Reader, version: OfpVersion): { config: AsyncConfig } {
 }
 
 /** `loose`: a reply may tell of more than is known. */
-function pullProperties(r: Reader, loose: boolean): { config: AsyncConfig; given: number } {
+function pullProperties(
+  r: Reader,
+  version: OfpVersion,
+  loose: boolean,
+): { config: AsyncConfig; given: number } {
   const config = none();
   let given = 0;
   while (r.left > 0) {
@@ -72,7 +78,7 @@ function pullProperties(r: Reader, loose: boolean): { config: AsyncConfig; given
     }
     if (property.body.left !== 4) throw new OfpError('OFPBPC_BAD_LEN');
     const mask = property.body.u32();
-    const legal = LEGAL[kind];
+    const legal = version < 5 && kind === 'packetIn' ? OLD_PACKET_IN : LEGAL[kind];
     if (!loose && (mask & ~legal) !== 0) throw new OfpError('OFPACFC_INVALID');
     config[kind][property.type & 1 ? 0 : 1] = mask & legal;
     given |= 1 << property.type;
@@ -108,7 +114,7 @@ function properties(type: Old, name: string, wire: AnyForm['wire'], isNx: boolea
     wire,
     min: 0,
     step: 8,
-    decode: (r) => pullProperties(r, type === 'get_async_reply'),
+    decode: (r, { version }) => pullProperties(r, version, type === 'get_async_reply'),
     encode: (w, { config, given = 0xfff }) => {
       for (const [i, kind] of KINDS.entries()) {
         for (const isPrimary of [0, 1]) {

@@ -3,13 +3,7 @@ import type { ByteWriter } from '../actions/byte-writer.ts';
 import { parseInstructions, putInstructions } from '../actions/index.ts';
 import { OFPG_ANY, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
-import {
-  emitNxMatch,
-  emitOfp10Match,
-  emitOxmMatch,
-  normalizeMatchLogged,
-  parseOfp10Match,
-} from '../match/index.ts';
+import { emitNxMatch, emitOfp10Match, emitOxmMatch, parseOfp10Match } from '../match/index.ts';
 import type { FlowModFlags, FlowStats, FlowStatsRequest } from '../messages.ts';
 import type { OfpAct } from '../ofp-actions.ts';
 import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
@@ -44,7 +38,6 @@ function request10(type: FlowRequest, name: string, ofpst: number): AnyForm {
       const tableId = r.byte();
       r.take(1);
       const outPort = r.u16();
-      normalizeMatchLogged(match);
       return { match, tableId, outPort, outGroup: OFPG_ANY, cookie: 0n, cookieMask: 0n };
     },
     encode: (w, msg) => {
@@ -155,7 +148,6 @@ function pullFlow10(r: Reader): FlowStats {
   const start = takeEntry(r, 88);
   const { dv, u8 } = r;
   const match = parseOfp10Match(u8, start + 4);
-  normalizeMatchLogged(match);
   return {
     match,
     tableId: u8[start + 2]!,

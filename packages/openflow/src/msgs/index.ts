@@ -7,4 +7,5 @@ export {
   type WireError,
 } from './error.ts';
 export type { DecodeContext } from './form.ts';
+export { inPortMatch } from './packet-in.ts';
 export { decodeMessage, encodeMessage, encodeMultipart, messageName } from './registry.ts';

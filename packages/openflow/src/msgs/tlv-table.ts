@@ -9,7 +9,7 @@ const COMMANDS = ['add', 'delete', 'clear'] as const;
 const MAX_OPTION_LENGTH = 124;
 const N_FIELDS = 64;
 
-function pullMappings(r: Reader): TlvMapping[] {
+function pullMappings(r: Reader, nFields = N_FIELDS): TlvMapping[] {
   const mappings: TlvMapping[] = [];
   while (r.left > 0) {
     const at = r.take(8);
@@ -18,7 +18,7 @@ function pullMappings(r: Reader): TlvMapping[] {
     if (optionLen % 4 !== 0 || optionLen > MAX_OPTION_LENGTH) {
       throw new OfpError('NXTTMFC_BAD_OPT_LEN');
     }
-    if (index >= N_FIELDS) throw new OfpError('NXTTMFC_BAD_FIELD_IDX');
+    if (index >= nFields) throw new OfpError('NXTTMFC_BAD_FIELD_IDX');
     mappings.push({ optionClass: r.dv.getUint16(at), optionType: r.u8[at + 2]!, optionLen, index });
   }
   return mappings;
@@ -79,7 +79,7 @@ const tableReply = form<'tlv_table_reply'>({
     const at = r.take(16);
     const maxOptionSpace = r.dv.getUint32(at);
     const maxFields = r.dv.getUint16(at + 4);
-    return { maxOptionSpace, maxFields, mappings: pullMappings(r) };
+    return { maxOptionSpace, maxFields, mappings: pullMappings(r, maxFields) };
   },
   encode: (w, { maxOptionSpace, maxFields, mappings }) => {
     const at = w.grow(16);

@@ -210,13 +210,12 @@ function printActionFeatures(
     const same = before && json(before.instructions) === json(instructions);
     out += same ? '      (same instructions)\n' : `      instructions: ${instructions.join(' ')}\n`;
   }
-  if (json(write) === json(apply)) {
-    if (write.actions.length === 0 && write.setFields.length === 0) return out;
-    return `${out}      Write-Actions and Apply-Actions features:\n${printSets(write)}`;
-  }
+  const isOne = json(write) === json(apply);
+  if (isOne && write.actions.length === 0 && write.setFields.length === 0) return out;
   if (before && json([write, apply]) === json([before.write, before.apply])) {
     return `${out}      (same actions)\n`;
   }
+  if (isOne) return `${out}      Write-Actions and Apply-Actions features:\n${printSets(write)}`;
   return `${out}      Write-Actions features:\n${printSets(write)}      Apply-Actions features:\n${printSets(apply)}`;
 }
 
