@@ -23,7 +23,7 @@ import { bundleSettings, sendBundle } from './bundle.ts';
 import { type Context, dump, open, openForMod, transactNoReply, tryProtocol } from './context.ts';
 import { type FlowMods, parseFlowArgument, readFlowFile } from './flow-lines.ts';
 import { Printer } from './printer.ts';
-import { compareBy } from './sort-flows.ts';
+import { sortFlows } from './sort-flows.ts';
 import { portsToAccept, showsNames, tablesToAccept } from './switch-names.ts';
 import { allowedProtocols } from './target.ts';
 
@@ -132,8 +132,8 @@ export async function dumpFlows(ctx: Context): Promise<number> {
   if (settings.sort.length === 0 && settings.stats && !showsNames(settings)) {
     await dump(ctx, vconn, body);
   } else {
-    const flows = await fetchFlows(vconn, body);
-    if (settings.sort.length > 0) flows.sort(compareBy(settings.sort));
+    const all = await fetchFlows(vconn, body);
+    const flows = settings.sort.length > 0 ? sortFlows(all, settings.sort) : all;
     const printer = await Printer.of(settings, ctx.args[0]!);
     for (let at = 0; at < flows.length; at += CHUNK) {
       const lines = flows.slice(at, at + CHUNK).map((flow) => printer.flowStats(flow));

@@ -52,7 +52,7 @@ export class Printer {
   }
 
   tableFeatures(tables: readonly TableFeatures[], version: OfpVersion): string {
-    return printTableFeatures(tables, version, this.#names).replace(/^\n/, '');
+    return `${printTableFeatures(tables, version, this.#names).replace(/^\n/, '')}\n`;
   }
 
   flowStats(stats: FlowStats): string {

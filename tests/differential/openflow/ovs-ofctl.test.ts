@@ -1,0 +1,57 @@
+/** The same commands of both ovs-ofctl on two switches of the distribution: the same words, the same end. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Instance, isolate, REPOSITORY, run, Scope } from '@heddle/testing';
+
+isolate();
+
+const OURS = join(REPOSITORY, 'bin/ovs-ofctl');
+const THEIRS = '/usr/bin/ovs-ofctl';
+const COMMANDS = readFileSync(join(import.meta.dirname, 'commands.txt'), 'utf8');
+
+const scope = new Scope();
+let theirs: Instance;
+let ours: Instance;
+
+before(async () => {
+  [theirs, ours] = await Promise.all([world(), world()]);
+});
+after(() => scope[Symbol.asyncDispose]());
+
+/** A dummy bridge with two ports. */
+async function world(): Promise<Instance> {
+  const instance = await Instance.oracle(scope, { switchArgs: ['--enable-dummy=override'] });
+  const versions = [0, 1, 2, 3, 4, 5].map((minor) => `OpenFlow1${minor}`).join(',');
+  const settings = ['datapath_type=dummy', 'other_config:hwaddr=aa:55:aa:55:00:00'];
+  await instance.vsctl('add-br', 'br0', '--', 'set', 'bridge', 'br0', ...settings);
+  await instance.vsctl('set', 'bridge', 'br0', `protocols=${versions}`);
+  for (const [i, port] of ['p1', 'p2'].entries()) {
+    const columns = ['type=dummy', `ofport_request=${i + 1}`];
+    await instance.vsctl('add-port', 'br0', port, '--', 'set', 'interface', port, ...columns);
+  }
+  return instance;
+}
+
+/** Without what the clock and the place of the sockets decide; of the log nothing. */
+function normalize(text: string): string {
+  return text
+    .replaceAll(/^20\S+\|\d+\|.*\n/gm, '')
+    .replaceAll(/\/\S+\/(?=br0\.mgmt)/g, '')
+    .replaceAll(/(duration|hard_age|idle_age|time)(\S*[=:])[0-9.]+/g, '$1$2X')
+    .replaceAll(/ hard_age=X,/g, '');
+}
+
+test('each command says the same', async () => {
+  for (const line of COMMANDS.trim().split('\n')) {
+    const args = line.split(' ');
+    const [want, got] = await Promise.all([
+      run([THEIRS, ...args], { env: theirs.env }),
+      run([OURS, ...args], { env: ours.env }),
+    ]);
+    assert.equal(normalize(got.stdout), normalize(want.stdout), line);
+    assert.equal(normalize(got.stderr), normalize(want.stderr), line);
+    assert.equal(got.code, want.code, line);
+  }
+});
