@@ -1,0 +1,85 @@
+/** ovs-testcontroller(8): a controller that makes switches learn, for tests. */
+import type { Socket } from 'node:net';
+import { installDaemonServices } from '@heddle/linux/daemon-services';
+import { OFP_PORT, Vconn } from '@heddle/openflow';
+import {
+  connectRemote,
+  daemonStart,
+  HeddleError,
+  listenRemote,
+  UnixctlServer,
+  unixctlPath,
+  versionText,
+  vlog,
+} from '@heddle/runtime';
+import { LearningSwitch } from './learning-switch.ts';
+import { type CommandLine, PROGRAM, parseCommandLine, usage } from './options.ts';
+
+const MAX_BACKOFF_MS = 8000;
+const log = vlog.module('controller');
+
+async function main(): Promise<void> {
+  const line = parseCommandLine(process.argv.slice(2));
+  if (line.print === 'help') return void console.log(usage());
+  if (line.print === 'version') return void console.log(versionText(PROGRAM));
+  installDaemonServices();
+  const daemon = await daemonStart(PROGRAM, line.daemon);
+  for (const remote of line.remotes) await start(remote, line);
+  const ctl = new UnixctlServer(PROGRAM);
+  ctl.registerExit('', 0, () => {});
+  await ctl.listen(unixctlPath(PROGRAM, line.unixctl));
+  daemon.ready();
+}
+
+async function start(remote: string, line: CommandLine): Promise<void> {
+  if (/^p(tcp|ssl|unix):/.test(remote)) {
+    const accept = (socket: Socket) => serve(socket, remote, line, () => {});
+    await listenRemote(remote, accept, line.tls, OFP_PORT);
+    return;
+  }
+  connect(remote, line, 1000);
+}
+
+/** Again and again, each wait twice as long as the one before until a connection stands. */
+function connect(remote: string, line: CommandLine, backoffMs: number): void {
+  let wait = backoffMs;
+  const retry = () => {
+    setTimeout(() => connect(remote, line, Math.min(2 * wait, MAX_BACKOFF_MS)), wait);
+  };
+  const opened = () => {
+    wait = 1000;
+  };
+  serve(connectRemote(remote, line.tls, OFP_PORT), remote, line, retry, opened);
+}
+
+function serve(
+  socket: Socket,
+  name: string,
+  { versions, options }: CommandLine,
+  closed: () => void,
+  opened?: () => void,
+): void {
+  let lswitch: LearningSwitch | undefined;
+  const vconn = new Vconn(
+    socket,
+    { versions, name },
+    {
+      open: (version) => {
+        opened?.();
+        lswitch = new LearningSwitch(version, options, (msg) => vconn.send(msg));
+      },
+      message: (msg) => lswitch?.receive(msg),
+      bad: (error) => log.rl.warn(`${name}: ${error.message}`),
+      close: (why) => {
+        log.info(`${name}: connection closed${why === undefined ? '' : ` (${why})`}`);
+        closed();
+      },
+    },
+  );
+}
+
+main().catch((error: unknown) => {
+  if (!(error instanceof HeddleError)) throw error;
+  process.stderr.write(`${PROGRAM}: ${error.message}\n`);
+  process.exit(1);
+});
