@@ -22,7 +22,8 @@ export function printQueueStats(
 export function printQueueConfigs(queues: readonly QueueConfig[], names: PrintNames): string {
   const sorted = queues.toSorted((a, b) => a.portNo - b.portNo || a.queueId - b.queueId);
   let out = sorted.length === 0 ? '' : ' ';
-  let last: number | undefined;
+  // Upstream starts from port 0, too, and so never tells of it.
+  let last = 0;
   for (const q of sorted) {
     if (q.portNo !== last) out += `port=${port(q.portNo, names)}\n`;
     last = q.portNo;
