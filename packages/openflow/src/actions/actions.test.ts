@@ -8,6 +8,7 @@ import {
   checkActions,
   emitActions,
   emitInstructions,
+  enableDebugActions,
   formatActions,
   parseActions,
   parseActionsText,
@@ -145,4 +146,11 @@ test('what is wrong is said in words', () => {
     ['resubmit(,)', 'at least one "in_port" or "table" must be specified on resubmit'],
   ];
   for (const [text, message] of wrong) assert.throws(() => parseActionsText(text), { message });
+});
+
+test('test actions are unknown until a dummy switch enables them', () => {
+  const bytes = emitActions(parseActionsText('debug_recirc,debug_slow'), 4);
+  assert.throws(() => parseActions(bytes, 4), { ofpErr: 'OFPBAC_BAD_VENDOR_TYPE' });
+  enableDebugActions();
+  assert.equal(formatActions(parseActions(bytes, 4)), 'debug_recirc,debug_slow');
 });

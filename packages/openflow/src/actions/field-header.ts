@@ -75,10 +75,6 @@ export function fieldBits(field: Field): number {
   return field.bits ?? field.width;
 }
 
-export function wholeField(field: Field): Subfield {
-  return { field, ofs: 0, nBits: fieldBits(field) };
-}
-
 /** Bits within the field, else OFPBAC_BAD_SET_LEN. */
 export function checkSubfieldBits(subfield: Subfield): void {
   const { field, ofs, nBits } = subfield;

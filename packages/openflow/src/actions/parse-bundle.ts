@@ -63,6 +63,8 @@ export function parseBundleLoad(c: RawContext): OfpAct {
 
 function bundle(c: RawContext, load: boolean): OfpAct {
   const { u8, dv, o, end } = c;
+  const n = dv.getUint16(o + 20);
+  if (o + 32 + 2 * n > end) throw new OfpError('OFPBAC_BAD_LEN');
   const dst = load ? dstOf(c, o + 24, o + 22) : undefined;
   const algorithm = BUNDLE_ALGORITHMS[dv.getUint16(o + 10)];
   const fields = HASH_FIELDS[dv.getUint16(o + 12)];
@@ -70,8 +72,6 @@ function bundle(c: RawContext, load: boolean): OfpAct {
   if (!dst && dv.getUint32(o + 16) !== NXM_OF_IN_PORT_HEADER) {
     throw new OfpError('OFPBAC_BAD_ARGUMENT');
   }
-  const n = dv.getUint16(o + 20);
-  if (o + 32 + 2 * n > end) throw new OfpError('OFPBAC_BAD_LEN');
   if (n > BUNDLE_MAX_MEMBERS) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   if (!dst) expectZero(u8, o + 22, o + 32, 'OFPBAC_BAD_ARGUMENT');
   else if (dst.nBits < 16) throw new OfpError('OFPBAC_BAD_ARGUMENT');

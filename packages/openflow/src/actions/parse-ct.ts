@@ -56,9 +56,13 @@ function parseZone({ u8, dv, o }: RawContext) {
   return zone;
 }
 
+function isBareNat(act: OfpAct): boolean {
+  return act.type === 'nat' && !act.direction && !act.persistent && !act.hash && !act.random;
+}
+
 /** Without commit there is nothing to change but what the connection has already. */
 function checkCtAction(act: OfpAct, commit: boolean): void {
-  if (!commit && (act.type !== 'nat' || act.direction)) throw new OfpError('OFPBAC_BAD_ARGUMENT');
+  if (!commit && !isBareNat(act)) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   if (act.type === 'nat') return;
   if (act.type === 'set_field') {
     if (act.set.field.name === 'ct_mark' || act.set.field.name === 'ct_label') return;

@@ -145,9 +145,9 @@ function parseIpv4Masked(text: string): FieldText {
 }
 
 function ipv4Bytes(text: string): Uint8Array | undefined {
-  if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return undefined;
-  const bytes = text.split('.').map(Number);
-  return bytes.every((b) => b <= 255) ? Uint8Array.from(bytes) : undefined;
+  // As sscanf(3) with %hhu reads it: the low byte of each number counts.
+  if (!/^\d+(\.\d+){3}$/.test(text)) return undefined;
+  return Uint8Array.from(text.split('.'), (part) => Number(BigInt(part) & 0xffn));
 }
 
 function parseIpv6Masked(text: string): FieldText {

@@ -22,5 +22,5 @@ export {
   type ParsedPacketOut,
   parsePacketOut,
 } from './packet-out-text.ts';
-export { preferredProtocol, requireProtocols } from './protocol-choice.ts';
+export { requireProtocols } from './protocol-choice.ts';
 export { parseTlvMap } from './tlv-text.ts';

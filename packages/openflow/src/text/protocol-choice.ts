@@ -1,6 +1,6 @@
 /** Which flow format a command uses, of those that can carry what it was given. */
 import { fail } from '../actions/text-values.ts';
-import { formatProtocols, PROTOCOL_ORDER, type Protocols } from '../match/protocols.ts';
+import { formatProtocols, type Protocols } from '../match/protocols.ts';
 
 /** Throws ovs-ofctl's HeddleError when none is in both sets. */
 export function requireProtocols(usable: Protocols, allowed: Protocols): Protocols {
@@ -11,9 +11,4 @@ export function requireProtocols(usable: Protocols, allowed: Protocols): Protoco
   return fail(
     `none of the usable flow formats (${usableText}) is among the allowed flow formats (${allowedText})`,
   );
-}
-
-/** The one that is preferred among several; undefined for none. */
-export function preferredProtocol(protocols: Protocols): Protocols | undefined {
-  return PROTOCOL_ORDER.find((protocol) => (protocols & protocol) !== 0);
 }
