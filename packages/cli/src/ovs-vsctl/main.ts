@@ -9,7 +9,6 @@ import { type CommandLine, parseLine } from './command-line.ts';
 import { VsctlError } from './errors.ts';
 import { PROGRAM } from './program.ts';
 import { SCHEMA } from './schema.ts';
-import { execute } from './vsctl.ts';
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -41,6 +40,7 @@ async function runLine(line: CommandLine, argv: readonly string[]): Promise<numb
   vlog.module('vsctl')[writes ? 'info' : 'dbg'](called);
   dieOfSignals();
   if (timeoutSecs > 0) startAlarm(timeoutSecs);
+  const { execute } = await import('./vsctl.ts');
   await execute(line, [PROGRAM, ...argv], {
     print,
     printError,
