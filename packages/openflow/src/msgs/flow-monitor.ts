@@ -138,9 +138,9 @@ function pullUpdate(r: Reader, version: OfpVersion, kind: Form): FlowUpdate {
   if (r.left < 4) throw new OfpError('OFPBRC_BAD_LEN');
   const length = r.dv.getUint16(at);
   const event = EVENTS[kind][r.dv.getUint16(at + 2)];
-  if (length > r.left) throw new OfpError('OFPBRC_BAD_LEN');
+  if (length > r.left || length % 8 !== 0) throw new OfpError('OFPBRC_BAD_LEN');
   if (event === undefined) throw new OfpError('NXBRC_FM_BAD_EVENT');
-  if (length < 4 || length % 8 !== 0) throw new OfpError('OFPBRC_BAD_LEN');
+  if (length < 4) throw new OfpError('OFPBRC_BAD_LEN');
   r.off = at + length;
   if (event === 'abbrev' || event === 'paused' || event === 'resumed') {
     if (length !== 8) throw new OfpError('OFPBRC_BAD_LEN');
