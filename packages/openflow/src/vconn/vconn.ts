@@ -4,7 +4,7 @@ import { connectRemote, HeddleError, type TlsFiles, vlog } from '@heddle/runtime
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { OfpMessage } from '../messages.ts';
-import { decodeMessage, encodeMultipart } from '../msgs/index.ts';
+import { type DecodeContext, decodeMessage, encodeMultipart } from '../msgs/index.ts';
 import { Framer } from './framer.ts';
 
 const log = vlog.module('vconn');
@@ -55,6 +55,8 @@ export class Vconn {
   readonly #framer = new Framer();
   #version: OfpVersion | undefined;
   #closed = false;
+  /** The peer's flow mods name tables (NXT_FLOW_MOD_TABLE_ID). */
+  #hasTableId = false;
 
   constructor(socket: Socket, options: VconnOptions, events: VconnEvents) {
     this.name = options.name;
@@ -192,7 +194,9 @@ export class Vconn {
   }
 
   #message(raw: Uint8Array): void {
-    const msg = raw[0] === this.#version ? tryDecode(raw) : undefined;
+    const context = { hasTableId: this.#hasTableId };
+    const msg = raw[0] === this.#version ? tryDecode(raw, context) : undefined;
+    if (msg && 'type' in msg && msg.type === 'flow_mod_table_id') this.#hasTableId = msg.enabled;
     if (msg === undefined) {
       const isEchoOrHello = raw[1] === 0;
       if (isEchoOrHello) return;
@@ -202,9 +206,9 @@ export class Vconn {
   }
 }
 
-function tryDecode(raw: Uint8Array): OfpMessage | OfpError {
+function tryDecode(raw: Uint8Array, context?: DecodeContext): OfpMessage | OfpError {
   try {
-    return decodeMessage(raw);
+    return decodeMessage(raw, context);
   } catch (error) {
     if (error instanceof OfpError) return error;
     throw error;
