@@ -1,5 +1,5 @@
 /** Flows as `diff-flows` prints and compares them. */
-import { type FlowMod, type FlowStats, formatActions, formatMatch } from '@heddle/openflow';
+import { type FlowMod, formatActions, formatMatch } from '@heddle/openflow';
 import type { Printer } from './printer.ts';
 
 /** What a flow is besides what it matches. */
@@ -23,10 +23,6 @@ export interface FlowEntry {
 export function versionOfMod(mod: FlowMod): FlowVersion {
   const { idleTimeout, hardTimeout, importance, flags, actions } = mod;
   return { cookie: mod.newCookie ?? 0n, idleTimeout, hardTimeout, importance, flags, actions };
-}
-
-export function versionOfStats(stats: FlowStats): FlowVersion {
-  return stats;
 }
 
 /** Flags and counters make no difference. */

@@ -37,5 +37,5 @@ export {
   parseOfp11Match,
 } from './oxm-parse.ts';
 export { formatOxm, parseOxmText } from './oxm-text.ts';
-export { fieldPrerequisitesMet, flowHasField } from './prerequisites.ts';
+export { fieldPrerequisitesMet } from './prerequisites.ts';
 export * from './protocols.ts';

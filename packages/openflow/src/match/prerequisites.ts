@@ -35,14 +35,6 @@ export function fieldPrerequisitesMet(field: Field, match: Match): boolean {
   return flowMeets(match.key, wanted);
 }
 
-/** As `fieldPrerequisitesMet` for a packet. */
-export function flowHasField(field: Field, flow: Flow): boolean {
-  const wanted = field.prerequisite;
-  if (wanted === undefined) return true;
-  if (wanted === 'CT') return flow.ctNwProto !== 0;
-  return flowMeets(flow, wanted);
-}
-
 function saysValidConnection({ key, mask }: Match): boolean {
   const state = key.ctState;
   if ((state & CS_VALID) !== 0) return true;
