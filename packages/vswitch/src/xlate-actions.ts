@@ -10,7 +10,7 @@ import { bundleAction, multipathAction } from './xlate-hash.ts';
 import { learnAction } from './xlate-learn.ts';
 import { outputAction, outputTo } from './xlate-output.ts';
 import { isHeaderAction, xlateHeaderAction } from './xlate-set.ts';
-import { lookAtSubfield, subfieldGet, subfieldSet } from './xlate-subfield.ts';
+import { lookAtSubfield, markSubfieldWritten, subfieldGet, subfieldSet } from './xlate-subfield.ts';
 import { xlateTable } from './xlate-table.ts';
 import { actionsText, actionText } from './xlate-text.ts';
 
@@ -184,6 +184,11 @@ function outputTrunc(ctx: XlateContext, ofport: number, maxLen: number): void {
     ctx.drop('only whole packets pass a patch port');
     return;
   }
+  if (ofport === ctx.flow.inPort) {
+    ctx.trace('warn', 'skipping output to input port');
+    ctx.drop('the only output is the input port');
+    return;
+  }
   ctx.commit();
   ctx.odpActions.push({ type: 'trunc', maxLen });
   const before = ctx.odpActions.length;
@@ -213,6 +218,7 @@ function pop(ctx: XlateContext, { subfield }: Extract<OfpAct, { type: 'push' | '
     return;
   }
   lookAtSubfield(ctx, subfield);
+  markSubfieldWritten(ctx, subfield);
   subfieldSet(ctx.flow, subfield, value);
 }
 

@@ -98,7 +98,7 @@ function differs(a: Flow, b: Flow, fields: Header): boolean {
 }
 
 function commitHeader(ctx: XlateContext, fields: Header): void {
-  const { flow, base, wildcards } = ctx;
+  const { flow, base, wildcards, written } = ctx;
   if (!differs(flow, base, fields)) return;
   const [key, mask] = [new Flow(), new Flow()];
   key.dlType = flow.dlType;
@@ -110,7 +110,7 @@ function commitHeader(ctx: XlateContext, fields: Header): void {
     for (let i = offset; i < offset + length; i++) {
       // What differs was looked at; a bridge behind a patch port may have given it back unseen.
       wildcards.u8[i]! |= flow.u8[i]! ^ base.u8[i]!;
-      mask.u8[i] = wildcards.u8[i]!;
+      mask.u8[i] = written.u8[i]! | (flow.u8[i]! ^ base.u8[i]!);
       key.u8[i] = flow.u8[i]! & mask.u8[i]!;
       base.u8[i] = flow.u8[i]!;
     }
@@ -129,6 +129,7 @@ function commitTags(ctx: XlateContext): void {
   if (same < from.length) {
     // Where a tag goes, it was compared with what takes its place.
     wildcards.vlanTci0 = 0xffff;
+    if (ctx.initial.vlanTci0 !== 0) wildcards.vlanTpid0 = 0xffff;
     if (ctx.config.vlanLimit >= 2 && ctx.initial.vlanTci0 !== 0) {
       wildcards.vlanTci1 = 0xffff;
       wildcards.vlanTpid1 = 0xffff;

@@ -39,6 +39,8 @@ export class XlateContext {
   base: Flow;
   /** The bits of the packet as it came that were looked at. */
   readonly wildcards = new Flow();
+  /** Bits of `flow` that actions have written, so far as they belong to headers. */
+  readonly written = new Flow();
   effects: XlateEffects = emptyEffects();
   readonly macs: MacDependency[] = [];
   /** Whether there is a packet to learn from. */

@@ -4,7 +4,7 @@ import { type Field, fieldByName, fieldGet, fieldSet, VLAN_CFI } from '@heddle/p
 import { isMpls } from './xlate-commit.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
-import { lookAt, lookAtSubfield, subfieldGet, subfieldSet } from './xlate-subfield.ts';
+import { lookAt, lookAtSubfield, markSubfieldWritten, markWritten, subfieldGet, subfieldSet } from './xlate-subfield.ts';
 import { subfieldText, subfieldValueText } from './xlate-text.ts';
 
 const OFPR_INVALID_TTL = 2;
@@ -73,6 +73,7 @@ export function xlateHeaderAction(ctx: XlateContext, act: HeaderAction): void {
     case 'move': {
       lookAtSubfield(ctx, act.src);
       lookAtSubfield(ctx, act.dst);
+      markSubfieldWritten(ctx, act.dst);
       if (has(ctx, act.src.field) && has(ctx, act.dst.field)) {
         subfieldSet(flow, act.dst, subfieldGet(flow, act.src));
         afterWrite(ctx, act.dst.field);
@@ -125,8 +126,7 @@ export function xlateHeaderAction(ctx: XlateContext, act: HeaderAction): void {
       if (isTagged(flow) || act.push !== false) setTci(ctx, 0xe000, act.pcp << 13);
       return;
     case 'strip_vlan':
-      wildcards.vlanTci0 = 0xffff;
-      wildcards.vlanTci1 = 0xffff;
+      lookAtTags(ctx);
       ctx.tags = ctx.tags.slice(1);
       return;
     case 'push_vlan':
@@ -229,6 +229,7 @@ function setField(ctx: XlateContext, of: Field, value: bigint, mask?: bigint): v
   const bits = mask ?? all;
   // vlan_vid carries OFPVID_PRESENT beyond its bits.
   lookAt(ctx, of, of.name === 'vlan_vid' ? bits | 0x1000n : bits);
+  markWritten(ctx, of, bits);
   if (!has(ctx, of)) return;
   let written = (fieldGet(ctx.flow, of) & ~bits) | (value & bits);
   if (of.name === 'vlan_vid') written |= 0x1000n;
@@ -252,6 +253,7 @@ function setPort(ctx: XlateContext, name: 'tpSrc' | 'tpDst', port: number): void
   const { nwProto } = flow;
   if ((nwProto !== 6 && nwProto !== 17 && nwProto !== 132) || !isFirst(ctx)) return;
   wildcards[name] = 0xffff;
+  ctx.written[name] = 0xffff;
   flow[name] = port;
 }
 
@@ -260,6 +262,7 @@ function decTtl(ctx: XlateContext, ids: readonly number[]): void {
   const { flow, wildcards } = ctx;
   if (!isIp(ctx)) return;
   wildcards.nwTtl = 0xff;
+  ctx.written.nwTtl = 0xff;
   if (flow.nwTtl > 1) flow.nwTtl--;
   else {
     const family = flow.dlType === ETH_P_IP ? 'IPv4' : 'IPv6';
@@ -290,10 +293,17 @@ function setTci(ctx: XlateContext, mask: number, value: number): void {
 }
 
 function pushVlan(ctx: XlateContext, tpid: number): void {
-  const { wildcards } = ctx;
-  wildcards.vlanTci0 |= 0xffff;
-  wildcards.vlanTci1 |= 0xffff;
+  lookAtTags(ctx);
   ctx.tags = [{ tpid, vid: 0, pcp: 0 }, ...ctx.tags].slice(0, 2);
+}
+
+/** What comes in the place of tags is compared with them, before the packet is sent. */
+function lookAtTags({ wildcards, initial, config }: XlateContext): void {
+  wildcards.vlanTci0 = 0xffff;
+  wildcards.vlanTpid0 = 0xffff;
+  if (config.vlanLimit < 2 || (initial.vlanTci0 & VLAN_CFI) === 0) return;
+  wildcards.vlanTci1 = 0xffff;
+  wildcards.vlanTpid1 = 0xffff;
 }
 
 const BOS = 0x100;

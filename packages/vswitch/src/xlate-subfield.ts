@@ -26,6 +26,15 @@ export function lookAt(ctx: XlateContext, field: Field, mask: bigint): void {
   if (field.name === 'nd_reserved' || field.name === 'nd_options_type') ctx.slow.add('action');
 }
 
+/** Notes that an action writes bits of a field: a header is rewritten only where it was. */
+export function markWritten({ written }: XlateContext, field: Field, mask: bigint): void {
+  fieldSet(written, field, fieldGet(written, field) | mask);
+}
+
+export function markSubfieldWritten(ctx: XlateContext, { field, ofs, nBits }: Subfield): void {
+  markWritten(ctx, field, lowBits(nBits) << BigInt(ofs));
+}
+
 export function lookAtSubfield(ctx: XlateContext, { field, ofs, nBits }: Subfield): void {
   lookAt(ctx, field, lowBits(nBits) << BigInt(ofs));
 }

@@ -71,10 +71,10 @@ function laterTable(r: Random, table: number): number | undefined {
   return later.length === 0 ? undefined : r.pick(later);
 }
 
-/** Backwards only now and then: loops grow beyond any bound. */
+/** Never backwards: loops grow beyond any bound. */
 function resubmit(r: Random, from: string, table: number): string {
   const to = laterTable(r, table);
-  return to === undefined ? 'note:03' : `resubmit(${from},${r.chance(2) ? table : to})`;
+  return to === undefined ? 'note:03' : `resubmit(${from},${to})`;
 }
 
 /** Actions that any list may hold. */
