@@ -278,10 +278,12 @@ const CASES: readonly (readonly [versions: string, body: fc.Arbitrary<OfpBody>])
   ],
   [
     '123456',
-    record({ maxOptionSpace: u32, maxFields: fc.constant(64), mappings: fc.array(mapping) }).map((reply) => ({
-      type: 'tlv_table_reply',
-      ...reply,
-    })),
+    record({ maxOptionSpace: u32, maxFields: fc.constant(64), mappings: fc.array(mapping) }).map(
+      (reply) => ({
+        type: 'tlv_table_reply',
+        ...reply,
+      }),
+    ),
   ],
   [
     '123456',
