@@ -64,11 +64,11 @@ function isBareNat(act: OfpAct): boolean {
 function checkCtAction(act: OfpAct, commit: boolean): void {
   if (!commit && !isBareNat(act)) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   if (act.type === 'nat') return;
-  if (act.type === 'set_field') {
-    if (act.set.field.name === 'ct_mark' || act.set.field.name === 'ct_label') return;
-    throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
+  const field =
+    act.type === 'set_field' ? act.set.field : act.type === 'move' ? act.dst.field : undefined;
+  if (field?.name !== 'ct_mark' && field?.name !== 'ct_label') {
+    throw new OfpError('OFPBAC_BAD_ARGUMENT');
   }
-  throw new OfpError('OFPBAC_BAD_ARGUMENT');
 }
 
 export function parseNat(c: RawContext): OfpAct {
