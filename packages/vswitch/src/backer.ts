@@ -1,7 +1,7 @@
 /** A datapath that bridges of one type share: `ovs-system` or `ovs-netdev`. */
 import type { Dpif, OdpPort } from '@heddle/datapath';
 import { RecircIds } from './ofproto/recirc.ts';
-import type { OfPort, Ofproto, XlateConfig } from './ofproto.ts';
+import { type OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
 import type { OfprotoDpif } from './ofproto-dpif.ts';
 import { Udpif } from './ofproto-dpif-upcall.ts';
 
@@ -20,6 +20,10 @@ export class Backer {
       recirc: new RecircIds(() => dpif.nowMs()),
     };
     this.udpif = new Udpif(dpif, this.#xlate);
+    this.udpif.slowPath = {
+      meterAdmits: (id, bytes) => Ofproto.meterOf(id)?.admits(bytes, dpif.nowMs()) ?? true,
+      random: () => Math.floor(Math.random() * 2 ** 32),
+    };
     this.udpif.onController = (upcall, data) => {
       const state = this.#xlate.recirc.get(data.recircId);
       if (state) this.bridges.get(state.bridge)?.packetIn(upcall, data, state);

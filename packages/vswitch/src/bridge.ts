@@ -160,6 +160,17 @@ export class Bridge {
     this.#tablesFor = tablesFor;
   }
 
+  /** Once a second: timeouts, and whether the controllers are there. */
+  housekeep(): void {
+    this.dpif.expire();
+    const isOpen = this.row.fail_mode !== 'secure' && this.connections.hasFailed;
+    if (!this.ofproto.setFailOpen(isOpen, this.dpif.nowMs())) return;
+    log.warn(
+      isOpen ? `${this.name}: entering fail-open mode` : `${this.name}: leaving fail-open mode`,
+    );
+    this.dpif.tablesChanged();
+  }
+
   #description(): Partial<SwitchDescription> {
     const { other_config: config } = this.row;
     const dp = config.get('dp-desc');

@@ -96,6 +96,10 @@ const OFPPC_NO_FWD = 1 << 5;
 const OFPPC_NO_PACKET_IN = 1 << 6;
 
 let nextSerial = 1;
+const METERS: { readonly bridge: Ofproto; readonly meter: number }[] = [];
+
+/** Above what OpenFlow can say. */
+const FAIL_OPEN_PRIORITY = 0xf0f0f0;
 
 const NORMAL_FLOW: RuleState = {
   cookie: 0n,
@@ -117,6 +121,7 @@ export class Ofproto {
   readonly tables = new FlowTables();
   readonly groups = new Map<number, Group>();
   readonly meters = new Map<number, Meter>();
+  readonly #meterIds = new Map<number, number>();
   forwardBpdu = false;
   /** How tables see ports of fragments (ovs-ofctl(8), set-frags). */
   fragHandling: 'normal' | 'drop' | 'nx-match' = 'normal';
@@ -133,14 +138,23 @@ export class Ofproto {
     this.macs = macs;
   }
 
+  /** Forwards as a switch does while the controllers are away, before any flow of theirs. */
+  setFailOpen(open: boolean, nowMs: number): boolean {
+    return this.#setNormal(FAIL_OPEN_PRIORITY, open, nowMs);
+  }
+
   /** The flow that a bridge without controllers starts with: `priority=0 actions=NORMAL`. */
   setDefaultFlow(wanted: boolean, nowMs: number): boolean {
+    return this.#setNormal(0, wanted, nowMs);
+  }
+
+  #setNormal(priority: number, wanted: boolean, nowMs: number): boolean {
     const { classifier } = this.tables.at(0);
     const [key, mask] = [new Flow(), new Flow()];
-    const found = classifier.find(key, mask, 0);
+    const found = classifier.find(key, mask, priority);
     if (wanted === (found !== undefined)) return false;
     if (found) classifier.remove(found);
-    else classifier.insert(new Rule(0, 0, NORMAL_FLOW, nowMs), key, mask);
+    else classifier.insert(new Rule(0, priority, NORMAL_FLOW, nowMs), key, mask);
     return true;
   }
 
@@ -149,9 +163,21 @@ export class Ofproto {
     return this.hasQdiscs ? 0x1_0000 | ((queue + 1) & 0xffff) : queue;
   }
 
-  /** Number of a meter in datapath actions. */
+  /** Number of a meter in datapath actions, which bridges share. */
   meterId(meter: number): number {
-    return meter;
+    let id = this.#meterIds.get(meter);
+    if (id === undefined) {
+      id = METERS.length;
+      METERS.push({ bridge: this, meter });
+      this.#meterIds.set(meter, id);
+    }
+    return id;
+  }
+
+  /** The meter that a number in datapath actions stands for. */
+  static meterOf(id: number): Meter | undefined {
+    const found = METERS[id];
+    return found?.bridge.meters.get(found.meter);
   }
 }
 

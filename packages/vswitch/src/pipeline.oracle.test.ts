@@ -48,8 +48,11 @@ function comparable(text: string): string {
       .replaceAll(/recirc(_id=|\()(0x)?[0-9a-f]+/g, 'recirc$1N')
       .replaceAll(/dont_send=./g, '')
       // Which bits of an address are written depends on what else was looked at; the final flow tells.
-    .replaceAll(/(src|dst)=[0-9a-f.:]+\/[0-9a-f.:]+|(?<=set\(ipv[46]\([^)]*)(src|dst)=[0-9a-f.:]+/g, '$1$2')
-    // Its datapath cannot rewrite ARP, ours can.
+      .replaceAll(
+        /(src|dst)=[0-9a-f.:]+\/[0-9a-f.:]+|(?<=set\(ipv[46]\([^)]*)(src|dst)=[0-9a-f.:]+/g,
+        '$1$2',
+      )
+      // Its datapath cannot rewrite ARP, ours can.
       .replaceAll(/^This flow is handled by the userspace slow path because it:\n.*- Uses.*$/gm, '')
       .replace(
         /^(Datapath actions: )(.*)$/gm,

@@ -373,7 +373,7 @@ export class Switch {
   #housekeeping(): void {
     for (const bridge of this.bridges.values()) {
       bridge.ofproto.macs.expire();
-      bridge.dpif.expire();
+      bridge.housekeep();
     }
   }
 }

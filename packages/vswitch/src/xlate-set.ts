@@ -4,7 +4,14 @@ import { type Field, fieldByName, fieldGet, fieldSet, VLAN_CFI } from '@heddle/p
 import { isMpls } from './xlate-commit.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
-import { lookAt, lookAtSubfield, markSubfieldWritten, markWritten, subfieldGet, subfieldSet } from './xlate-subfield.ts';
+import {
+  lookAt,
+  lookAtSubfield,
+  markSubfieldWritten,
+  markWritten,
+  subfieldGet,
+  subfieldSet,
+} from './xlate-subfield.ts';
 import { subfieldText, subfieldValueText } from './xlate-text.ts';
 
 const OFPR_INVALID_TTL = 2;

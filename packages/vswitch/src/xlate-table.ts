@@ -11,7 +11,7 @@ const MAX_ODP_ACTIONS = 4096;
 const MAX_STACK = 8192;
 
 const OFPR_NO_MATCH = 0;
-const OFPR_IMPLICIT_MISS = 6;
+const OFPR_IMPLICIT_MISS = 7;
 const FLOW_NW_FRAG_ANY = 1;
 
 export interface TableEntry {

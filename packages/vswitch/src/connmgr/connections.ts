@@ -22,6 +22,7 @@ const log = vlog.module('rconn');
 /** OpenFlow 1.0 to 1.5. */
 export const ALL_VERSIONS = 0x7e;
 const OFP_PORT = 6653;
+const DEFAULT_PROBE_MS = 5000;
 /** A service connection that lets this much pile up is not read from. */
 const READ_LIMIT = 16 * 1024 * 1024;
 
@@ -86,9 +87,13 @@ export class Connections {
     return this.#controllers.get(target)?.status();
   }
 
-  /** Whether any controller that decides is there; since when not. */
-  get primaryIsConnected(): boolean {
-    return [...this.#controllers.values()].some((c) => c.isConnected && c.kind === 'primary');
+  /**
+   * Whether the controllers that decide have been away for so long that a standalone bridge takes
+   * over: three times their probe interval.
+   */
+  get hasFailed(): boolean {
+    const primaries = [...this.#controllers.values()].filter((c) => c.kind === 'primary');
+    return primaries.length > 0 && primaries.every((c) => c.hasFailed);
   }
 
   reconnect(): void {
@@ -226,6 +231,7 @@ class ActiveController {
   #lastError: string | undefined;
   #connectedMs: number | undefined;
   #disconnectedMs: number | undefined;
+  readonly #startedMs = performance.now();
 
   constructor(
     mgr: Connmgr,
@@ -258,6 +264,12 @@ class ActiveController {
 
   get isConnected(): boolean {
     return this.#conn !== undefined;
+  }
+
+  get hasFailed(): boolean {
+    if (this.#conn) return false;
+    const probeMs = this.#config.probeMs === 0 ? DEFAULT_PROBE_MS : this.#config.probeMs;
+    return performance.now() - (this.#disconnectedMs ?? this.#startedMs) > 3 * probeMs;
   }
 
   configure(config: ControllerConfig, versions: number): void {
