@@ -3,13 +3,6 @@
 /** The wire's version byte. */
 export type OfpVersion = 1 | 2 | 3 | 4 | 5 | 6;
 
-export const OFP10_VERSION = 1;
-export const OFP11_VERSION = 2;
-export const OFP12_VERSION = 3;
-export const OFP13_VERSION = 4;
-export const OFP14_VERSION = 5;
-export const OFP15_VERSION = 6;
-
 export const OFPP_MAX = 0xff00;
 export const OFPP_UNSET = 0xfff7;
 export const OFPP_IN_PORT = 0xfff8;

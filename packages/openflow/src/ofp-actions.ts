@@ -214,8 +214,6 @@ export type OfpAct =
   | { readonly type: 'write_metadata'; readonly metadata: bigint; readonly mask: bigint }
   | { readonly type: 'goto_table'; readonly table: number };
 
-export type OfpActType = OfpAct['type'];
-
 /** What the checks of a list need to know besides it: prerequisites are judged by the match. */
 export interface ActionContext {
   readonly match: Match;

@@ -124,8 +124,3 @@ export function fieldSet(flow: Flow, field: Field, value: bigint): void {
   const old = readSlot(flow, slot);
   writeSlot(flow, slot, (old & ~bits) | ((value << shift) & bits));
 }
-
-/** Writes the bits of `mask` only. */
-export function fieldSetMasked(flow: Flow, field: Field, value: bigint, mask: bigint): void {
-  fieldSet(flow, field, (fieldGet(flow, field) & ~mask) | (value & mask));
-}

@@ -2,7 +2,6 @@
 import type { PortStats } from '@heddle/datapath';
 import type { OfpAct, PhyPort } from '@heddle/openflow';
 import type { Flow } from '@heddle/packet';
-import type { FlowChanges } from '../ofproto/flow-changes.ts';
 import type { FrozenState } from '../ofproto/recirc.ts';
 import type { OfPort, Ofproto } from '../ofproto.ts';
 
@@ -34,9 +33,4 @@ export interface OfprotoEnv {
   /** Goes on with a packet that waited for its controller. */
   resume(state: FrozenState, flow: Flow, packet: Uint8Array): void;
   flushConntrackZone(zone: number): void;
-}
-
-/** What connections are to be told of. */
-export interface FlowChangeListener {
-  flowsChanged(changes: FlowChanges, by: object | undefined): void;
 }

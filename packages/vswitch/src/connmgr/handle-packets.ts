@@ -43,7 +43,7 @@ export function handleResume(mgr: Connmgr, msg: MessageOf<'resume'>): void {
     metadata: metadata.key,
     stack: continuation.stack,
     actionSet: continuation.actionSet,
-    actions: continuation.actions,
+    actions: [...continuation.actions, ...(continuation.outer ?? []).flatMap((f) => f.actions)],
     conntracked: continuation.conntracked,
     wasMpls: false,
     pauseReason: 'controller',

@@ -27,7 +27,6 @@ export type OfConnKind = 'primary' | 'service';
 
 const NO_MATCH = 1 << 0;
 const ACTION = 1 << 1;
-const INVALID_TTL = 1 << 2;
 const ACTION_SET = 1 << 3;
 const GROUP = 1 << 4;
 const PACKET_OUT = 1 << 5;
@@ -51,8 +50,6 @@ export function defaultAsync(version: OfpVersion): AsyncConfig {
     requestForward: [0, 0],
   };
 }
-
-export { INVALID_TTL };
 
 export class OfConn {
   readonly channel: OfpChannel;
