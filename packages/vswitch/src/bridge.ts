@@ -10,6 +10,7 @@ import type { SwitchDescription } from './connmgr/env.ts';
 import { Iface } from './iface.ts';
 import { MAC_DEFAULT_MAX, MacLearning } from './mac-learning.ts';
 import { OfportMap } from './ofport-map.ts';
+import { TBL_INTERNAL } from './ofproto/flow-table.ts';
 import { Bundle, Ofproto } from './ofproto.ts';
 import { OfprotoDpif } from './ofproto-dpif.ts';
 import {
@@ -158,6 +159,25 @@ export class Bridge {
       this.dpif.flush(!hasControllers && !isSecure);
     }
     this.#tablesFor = tablesFor;
+  }
+
+  /** Names and limits of flow tables (ovs-vswitchd.conf.db(5), "Flow_Table"). */
+  configureTables(idl: Idl<Schema>): void {
+    const { tables } = this.ofproto;
+    for (const table of tables.used()) {
+      if (this.row.flow_tables.has(table.id)) continue;
+      table.name = '';
+      table.maxFlows = undefined;
+      table.evictByConfig = false;
+    }
+    for (const [id, uuid] of this.row.flow_tables) {
+      const row = idl.get('Flow_Table', uuid);
+      if (!row || id >= TBL_INTERNAL) continue;
+      const table = tables.at(id);
+      table.name = row.name ?? '';
+      table.maxFlows = row.flow_limit;
+      table.evictByConfig = row.overflow_policy === 'evict';
+    }
   }
 
   /** Once a second: timeouts, and whether the controllers are there. */

@@ -126,6 +126,7 @@ export class Switch {
     await this.#dropLeftovers();
     for (const bridge of this.bridges.values()) {
       bridge.configureDevices(this.#links);
+      bridge.configureTables(this.idl);
       bridge.configureControllers(controllersOf(this.idl, bridge.row), () => this.#tls());
     }
     this.#updateAdminState();

@@ -259,7 +259,9 @@ function bridges(f: Facts): Finding[] {
   }
   const findings = f.bridges.flatMap((bridge) => [
     ...mtus(bridge.name, bridge.ports),
-    ...bridge.ports.flatMap((port) => portFindings(bridge.name, port)),
+    ...bridge.ports
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap((port) => portFindings(bridge.name, port)),
   ]);
   const ports = f.bridges.reduce((sum, bridge) => sum + bridge.ports.length, 0);
   return findings.length > 0
