@@ -50,6 +50,7 @@ export class Udpif {
   dumpDurationMs = 0;
   readonly #config: XlateConfig;
   readonly #dirty = new Set<Ukey>();
+  #allDirty = false;
   readonly #masks = new Masks();
   #dump = 0;
   #scheduled = false;
@@ -85,8 +86,13 @@ export class Udpif {
 
   /** Everything may differ: configuration has changed. */
   configChanged(): void {
-    for (const ukey of this.ukeys.values()) this.#dirty.add(ukey);
+    // Changes come in bursts: which megaflows there are is looked at once for all of them.
+    this.#allDirty = true;
     this.#schedule();
+  }
+
+  get #isDirty(): boolean {
+    return this.#dirty.size > 0 || (this.#allDirty && this.ukeys.size > 0);
   }
 
   /** An address of a bridge is somewhere else now. */
@@ -106,7 +112,7 @@ export class Udpif {
 
   /** Resolves when all that is to be revalidated now has been. */
   wait(): Promise<void> {
-    if (this.#dirty.size === 0 || this.#paused) return Promise.resolve();
+    if (!this.#isDirty || this.#paused) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
@@ -258,7 +264,7 @@ export class Udpif {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#paused || this.#dirty.size === 0 || !this.#timer) return;
+    if (this.#scheduled || this.#paused || !this.#isDirty || !this.#timer) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -269,12 +275,16 @@ export class Udpif {
   /** A slice at a time, so that upcalls are served in between. */
   #revalidateSlice(): void {
     let n = 0;
+    if (this.#allDirty) {
+      this.#allDirty = false;
+      for (const ukey of this.ukeys.values()) this.#dirty.add(ukey);
+    }
     for (const ukey of this.#dirty) {
       this.#dirty.delete(ukey);
       this.#revalidate(ukey);
       if (++n >= REVALIDATE_SLICE) break;
     }
-    if (this.#dirty.size > 0) this.#schedule();
+    if (this.#isDirty) this.#schedule();
     else for (const done of this.#waiters.splice(0)) done();
   }
 

@@ -126,6 +126,18 @@ export class Subtable<R extends ClsRule> {
     return out;
   }
 
+  /** The key in as many words as the mask has. */
+  wordsOf(rule: R): Uint32Array {
+    const n = this.words.length;
+    return this.#keys.slice(rule.slot * n, (rule.slot + 1) * n);
+  }
+
+  keyOfWords(words: Uint32Array): Flow {
+    const out = new Flow();
+    for (const [i, word] of this.words.entries()) out.u32[word] = words[i]!;
+    return out;
+  }
+
   /** Whether the key of `rule` has the bits of `key` under `mask`, which this table's mask covers. */
   keyMatches(rule: R, key: Flow, mask: Flow): boolean {
     const n = this.words.length;

@@ -33,7 +33,8 @@ export class Rule extends ClsRule {
   bytes = 0;
   /** Not in its table any more. */
   isRemoved = false;
-  #match: Match | undefined;
+  /** The few words of its key, to make the match of when it is asked for. */
+  #kept: { readonly match: () => Match } | undefined;
 
   constructor(tableId: number, priority: number, state: RuleState, nowMs: number, match?: Match) {
     super(priority, conjunctionsOf(state.actions));
@@ -47,7 +48,7 @@ export class Rule extends ClsRule {
 
   /** What it matches, put together from its table of the classifier. */
   get match(): Match {
-    if (this.#match) return this.#match;
+    if (this.#kept) return this.#kept.match();
     const { subtable } = this;
     if (!subtable) throw new Error('the rule is in no table');
     return new Match(subtable.keyOf(this), subtable.mask.clone(), this.tunMetadata);
@@ -67,11 +68,16 @@ export class Rule extends ClsRule {
 
   /** Keeps its match while it is in no table. */
   remember(): void {
-    this.#match = this.match;
+    const { subtable } = this;
+    if (!subtable) throw new Error('the rule is in no table');
+    const words = subtable.wordsOf(this);
+    this.#kept = {
+      match: () => new Match(subtable.keyOfWords(words), subtable.mask.clone(), this.tunMetadata),
+    };
   }
 
   forget(): void {
-    this.#match = undefined;
+    this.#kept = undefined;
   }
 
   /** Neither listed nor changed by OpenFlow: priorities above 65535. */
