@@ -87,12 +87,12 @@ export class Udpif {
   /** Everything may differ: configuration has changed. */
   configChanged(): void {
     // Changes come in bursts: which megaflows there are is looked at once for all of them.
-    this.#allDirty = true;
+    this.#allDirty = this.ukeys.size > 0;
     this.#schedule();
   }
 
   get #isDirty(): boolean {
-    return this.#dirty.size > 0 || (this.#allDirty && this.ukeys.size > 0);
+    return this.#dirty.size > 0 || this.#allDirty;
   }
 
   /** An address of a bridge is somewhere else now. */
