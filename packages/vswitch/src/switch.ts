@@ -33,6 +33,8 @@ export interface SwitchOptions {
   readonly remote: string;
   readonly openDpif: (type: string) => Promise<Dpif>;
   readonly clock?: Clock;
+  /** For a database behind `ssl:`. */
+  readonly tls?: TlsFiles;
 }
 
 export class Switch {
@@ -58,7 +60,11 @@ export class Switch {
     this.ready = new Promise((resolve) => {
       this.#firstDone = resolve;
     });
-    this.idl = new Idl(vswitchSchema, { remote: options.remote, lock: 'ovs_vswitchd' });
+    this.idl = new Idl(vswitchSchema, {
+      remote: options.remote,
+      lock: 'ovs_vswitchd',
+      ...(options.tls && { tls: options.tls }),
+    });
   }
 
   start(): void {
@@ -351,12 +357,12 @@ export class Switch {
     void txn.commit();
   }
 
+  /** What the SSL row says, or else the command line. */
   #tls(): TlsFiles | undefined {
     const root = this.idl.rows('Open_vSwitch')[0];
     const ssl = root?.ssl === undefined ? undefined : this.idl.get('SSL', root.ssl);
-    return (
-      ssl && { privateKey: ssl.private_key, certificate: ssl.certificate, caCert: ssl.ca_cert }
-    );
+    if (!ssl) return this.#options.tls;
+    return { privateKey: ssl.private_key, certificate: ssl.certificate, caCert: ssl.ca_cert };
   }
 
   #statisticsOf(iface: Iface): ReadonlyMap<string, number> {

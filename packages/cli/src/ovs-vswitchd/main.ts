@@ -1,4 +1,5 @@
 /** ovs-vswitchd(8): the switch. */
+import { resolve } from 'node:path';
 import { installDaemonServices } from '@heddle/linux/daemon-services';
 import {
   applyDaemonOption,
@@ -22,6 +23,7 @@ import {
 } from '@heddle/runtime';
 import { registerSwitchCommands, Switch } from '@heddle/vswitch';
 import { Collector } from '../attach/collector.ts';
+import { applyTlsOption, noTls, TLS_OPTIONS } from '../tls/options.ts';
 import { openDpif } from './open-dpif.ts';
 
 const PROGRAM = 'ovs-vswitchd';
@@ -33,9 +35,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { long: 'unixctl', argument: 'SOCKET', help: 'override default control socket name' },
   { long: 'disable-system', help: 'accepted for compatibility' },
   { long: 'disable-system-route', help: 'accepted for compatibility' },
-  { long: 'private-key', short: 'p', argument: 'FILE', help: 'file with private key' },
-  { long: 'certificate', short: 'c', argument: 'FILE', help: 'file with certificate' },
-  { long: 'ca-cert', short: 'C', argument: 'FILE', help: 'file with peer CA certificate' },
+  ...TLS_OPTIONS,
   { long: 'help', short: 'h', help: 'display this help message' },
   { long: 'version', short: 'V', help: 'display version information' },
 ];
@@ -55,10 +55,12 @@ Other options:
 async function main(): Promise<void> {
   const { options, args } = parseOptions(PROGRAM, OPTIONS, process.argv.slice(2));
   const config = daemonConfig();
+  const tls = noTls();
   let unixctl: string | undefined;
   vlog.setLevel(undefined, 'console', 'warn');
   for (const option of options) {
     if (applyDaemonOption(PROGRAM, config, option) || applyLogOption(PROGRAM, option)) continue;
+    if (applyTlsOption(tls, option)) continue;
     if (option.spec.long === 'help') return void console.log(usage());
     if (option.spec.long === 'version') return void console.log(versionText(PROGRAM));
     if (option.spec.long === 'unixctl') unixctl = option.value;
@@ -66,10 +68,15 @@ async function main(): Promise<void> {
   if (args.length > 1) {
     throw new HeddleError('at most one non-option argument accepted; use --help for usage');
   }
+  // A daemon leaves the directory that its files were named from.
+  for (const key of ['privateKey', 'certificate', 'caCert'] as const) {
+    const file = tls[key];
+    if (file !== undefined && file !== 'none') tls[key] = resolve(file);
+  }
   installDaemonServices();
   const daemon = await daemonStart(PROGRAM, config);
   const ctl = new UnixctlServer(PROGRAM);
-  const sw = new Switch({ remote: args[0] ?? dirs.defaultRemote, openDpif });
+  const sw = new Switch({ remote: args[0] ?? dirs.defaultRemote, openDpif, tls });
   registerSwitchCommands(ctl, sw);
   const stop = (cleanup: boolean) => {
     void sw

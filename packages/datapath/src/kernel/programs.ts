@@ -127,7 +127,12 @@ export function removeDead(root: string, except: string): void {
   if (!existsSync(root)) return;
   for (const name of readdirSync(root)) {
     const dir = join(root, name);
-    if (name !== except && isDead(join(dir, 'links'), 'inject')) removePins(dir, true);
+    try {
+      if (name !== except && isDead(join(dir, 'links'), 'inject')) removePins(dir, true);
+    } catch (e) {
+      // Another switch that starts at this moment removes it, too.
+      if ((e as NodeJS.ErrnoException).code !== 'ENOENT') throw e;
+    }
   }
 }
 
