@@ -6,6 +6,8 @@ export interface TunMetadataMatch {
   readonly index: number;
   readonly value: Uint8Array;
   readonly mask: Uint8Array;
+  /** All of the option is compared, however long it is. */
+  readonly isExact?: true;
 }
 
 export class Match {

@@ -2,7 +2,7 @@
  * Messages, independent of the version that carries them. `decodeMessage` makes them of bytes,
  * `encodeMessage` bytes of them; what a version cannot say is an error of the encoder.
  */
-import type { Field } from '@heddle/packet';
+import type { Field, TlvMapping } from '@heddle/packet';
 import type { OfpVersion } from './constants.ts';
 import type { Match } from './match.ts';
 import type { OfpAct } from './ofp-actions.ts';
@@ -428,14 +428,6 @@ export type FlowUpdate =
     }
   | { readonly event: 'abbrev'; readonly xid: number }
   | { readonly event: 'paused' | 'resumed' };
-
-export interface TlvMapping {
-  readonly optionClass: number;
-  readonly optionType: number;
-  /** Bytes, a multiple of 4 up to 124. */
-  readonly optionLen: number;
-  readonly index: number;
-}
 
 export interface SwitchDesc {
   readonly mfr: string;

@@ -55,8 +55,9 @@ function readSlot(flow: Flow, { offset: o, kind }: KeySlot): bigint {
       return (getBe64(u8, o) << 64n) | getBe64(u8, o + 8);
     case 'u128':
       return getU128(flow.u32, o >> 2);
+    case 'bytes256':
     case 'pad3':
-      throw new Error('padding is no field');
+      throw new Error(`${kind} is no field`);
   }
 }
 
@@ -93,8 +94,9 @@ function writeSlot(flow: Flow, { offset: o, kind }: KeySlot, v: bigint): void {
     case 'u128':
       setU128(flow.u32, o >> 2, v);
       break;
+    case 'bytes256':
     case 'pad3':
-      throw new Error('padding is no field');
+      throw new Error(`${kind} is no field`);
   }
 }
 
@@ -109,15 +111,24 @@ const SLOT_BITS: Readonly<Record<KeySlot['kind'], bigint>> = {
   be64: (1n << 64n) - 1n,
   bytes16: (1n << 128n) - 1n,
   u128: (1n << 128n) - 1n,
+  bytes256: 0n,
   pad3: 0n,
 };
 
+/** Tunnel options that are not mapped, or not there, are 0. */
 export function fieldGet(flow: Flow, field: Field): bigint {
+  const { tunMetadata } = field;
+  if (tunMetadata !== undefined) return flow.tlv?.get(flow, tunMetadata) ?? 0n;
   return (readSlot(flow, slotOf(field)) >> BigInt(field.shift ?? 0)) & bitsOf(field);
 }
 
 /** Writes all bits of the field; bits of the value beyond it are ignored. */
 export function fieldSet(flow: Flow, field: Field, value: bigint): void {
+  const { tunMetadata } = field;
+  if (tunMetadata !== undefined) {
+    flow.tlv?.set(flow, tunMetadata, value);
+    return;
+  }
   const slot = slotOf(field);
   const shift = BigInt(field.shift ?? 0);
   const bits = (bitsOf(field) << shift) & SLOT_BITS[slot.kind];

@@ -1,7 +1,7 @@
 /**
  * Every match field, as ovs-fields(7) specifies it: names, code points, widths, mask rules and
- * prerequisites, with the field's place in `Flow`. Only `tun_metadata` has none: what it
- * means is configured.
+ * prerequisites, with the field's place in `Flow`. Where `tun_metadata` lies is configured, see
+ * tlv-table.ts.
  */
 import { KEY_SLOTS, type KeySlot } from './key-layout.ts';
 
@@ -58,6 +58,8 @@ export interface Field {
   /** Accessor of `Flow` whose value holds the field, `shift` bits from its low end. */
   readonly key?: string;
   readonly shift?: number;
+  /** N of `tun_metadataN`, whose place the flow's TLV table knows. */
+  readonly tunMetadata?: number;
 }
 
 /** Class and, for class 0xffff, experimenter of a code point, by the prefix of its name. */
@@ -86,6 +88,7 @@ function family(count: number, first: Field): Field[] {
     ...first,
     name: `${first.name}${i}`,
     ...(first.key !== undefined && { key: `${first.key}${i}` }),
+    ...(first.tunMetadata !== undefined && { tunMetadata: i }),
     ...(first.oxm && { oxm: numbered(first.oxm, i) }),
     ...(first.nxm && { nxm: numbered(first.nxm, i) }),
   }));
@@ -109,7 +112,7 @@ export const FIELDS: readonly Field[] = [
   { name: 'tun_erspan_hwid', width: 8, bits: 6, format: 'hexadecimal', masking: 'bitwise', nxm: ['NXOXM_ET_ERSPAN_HWID', 14], key: 'tunErspanHwid' },
   { name: 'tun_gtpu_flags', width: 8, format: 'hexadecimal', masking: 'bitwise', readOnly: true, nxm: ['NXOXM_ET_GTPU_FLAGS', 15], key: 'tunGtpuFlags' },
   { name: 'tun_gtpu_msgtype', width: 8, format: 'decimal', masking: 'bitwise', readOnly: true, nxm: ['NXOXM_ET_GTPU_MSGTYPE', 16], key: 'tunGtpuMsgtype' },
-  ...family(64, { name: 'tun_metadata', width: 992, format: 'hexadecimal', masking: 'bitwise', nxm: ['NXM_NX_TUN_METADATA', 40] }),
+  ...family(64, { name: 'tun_metadata', width: 992, format: 'hexadecimal', masking: 'bitwise', tunMetadata: 0, nxm: ['NXM_NX_TUN_METADATA', 40] }),
   { name: 'tun_flags', width: 16, bits: 1, format: 'tunnel flags', masking: 'bitwise', nxm: ['NXM_NX_TUN_FLAGS', 104], key: 'tunFlags' },
   { name: 'in_port', width: 16, format: 'OpenFlow 1.0 port', masking: 'none', nxm: ['NXM_OF_IN_PORT', 0], key: 'inPort' },
   { name: 'in_port_oxm', width: 32, format: 'OpenFlow 1.1+ port', masking: 'none', oxm: ['OXM_OF_IN_PORT', 0], key: 'inPort' },

@@ -1,5 +1,6 @@
 import { FlowFields } from './generated/flow-fields.ts';
 import { FLOW_WORDS, KEY_WORDS_USED } from './key-layout.ts';
+import type { TlvTable } from './tlv-table.ts';
 
 const WORDS = FLOW_WORDS;
 const BYTES = WORDS * 4;
@@ -7,7 +8,7 @@ const BYTES = WORDS * 4;
  * Flows are views of slabs: memory for each by itself would cost several times as much to get and
  * to collect. Few to a slab, for as long as one lives they all stay.
  */
-const SLAB_BYTES = 18 * BYTES;
+const SLAB_BYTES = 11 * BYTES;
 let slab = new ArrayBuffer(SLAB_BYTES);
 let slabUsed = 0;
 /** Words of the datapath's key that are in use. */
@@ -21,6 +22,8 @@ const USED = 2 * KEY_WORDS_USED;
 export class Flow extends FlowFields {
   override readonly u32: Uint32Array;
   override readonly u8: Uint8Array;
+  /** What gives the tunnel options of this flow their places. */
+  tlv: TlvTable | undefined;
 
   constructor() {
     super();
@@ -35,12 +38,13 @@ export class Flow extends FlowFields {
 
   clone(): Flow {
     const copy = new Flow();
-    copy.u32.set(this.u32);
+    copy.copyFrom(this);
     return copy;
   }
 
   copyFrom(other: Flow): void {
     this.u32.set(other.u32);
+    this.tlv = other.tlv;
   }
 
   clear(): void {
@@ -54,12 +58,14 @@ export function flowAnd(key: Flow, mask: Flow, out: Flow = new Flow()): Flow {
   const m = mask.u32;
   const o = out.u32;
   for (let i = 0; i < WORDS; i++) o[i] = k[i]! & m[i]!;
+  out.tlv = key.tlv;
   return out;
 }
 
 /** `a | b`, into `out` when given: the mask that looks at what either looks at. */
 export function flowOr(a: Flow, b: Flow, out: Flow = new Flow()): Flow {
   for (let i = 0; i < WORDS; i++) out.u32[i] = a.u32[i]! | b.u32[i]!;
+  out.tlv = a.tlv;
   return out;
 }
 

@@ -7,7 +7,7 @@
  * in host order, so that a key compares and masks word by word without knowing its fields.
  */
 
-/** `be48` is a MAC, `bytes16` an IPv6 address, `be*` network order, `u*` host order. */
+/** `be48` is a MAC, `bytes16` an IPv6 address, `bytes256` options, `be*` network order, `u*` host order. */
 export type KeyKind =
   | 'u8'
   | 'u16'
@@ -18,6 +18,7 @@ export type KeyKind =
   | 'be64'
   | 'bytes16'
   | 'u128'
+  | 'bytes256'
   | 'pad3';
 
 /** Another reading of the same bytes: IPv4 in the first word of an address, ARP in ND's. */
@@ -127,7 +128,7 @@ export const KEY_MEMBERS: readonly KeyMember[] = [
 ];
 
 /** Words of 4 bytes of a `Flow`; the first `2 * KEY_WORDS` are the datapath's key. */
-export const FLOW_WORDS = 112;
+export const FLOW_WORDS = 176;
 
 function register(n: number): KeyMember {
   const alias: KeyAlias[] = [];
@@ -169,6 +170,18 @@ export const PIPELINE_MEMBERS: readonly KeyMember[] = [
   { c: 'nd_reserved', ts: 'ndReserved', kind: 'be32', doc: 'Reserved word of ND messages.' },
   { c: 'nd_options_type', ts: 'ndOptionsType', kind: 'u8', doc: 'Type of the first ND option.' },
   { c: 'pad', kind: 'pad3', doc: 'Zero.' },
+  {
+    c: 'tun_metadata_present',
+    ts: 'tunMetadataPresent',
+    kind: 'be64',
+    doc: 'Tunnel options that are there: bit N % 8 of byte N / 8 for `tun_metadataN`.',
+  },
+  {
+    c: 'tun_metadata',
+    ts: 'tunMetadata',
+    kind: 'bytes256',
+    doc: 'Values of tunnel options, where the TLV table places them.',
+  },
 ];
 
 const SIZES: Readonly<Record<KeyKind, number>> = {
@@ -181,6 +194,7 @@ const SIZES: Readonly<Record<KeyKind, number>> = {
   be64: 8,
   bytes16: 16,
   u128: 16,
+  bytes256: 256,
   pad3: 3,
 };
 

@@ -36,7 +36,7 @@ import {
   isSubset,
   maskWords,
 } from './flow.ts';
-import { KEY_SLOTS } from './key-layout.ts';
+import { KEY_SLOTS, kindSize } from './key-layout.ts';
 import { emitPcapHeader, emitPcapRecord, parsePcap } from './pcap.ts';
 
 test('addresses', () => {
@@ -92,11 +92,11 @@ test('every accessor reads what was written and touches nothing else', () => {
       ['be64', 0xa5b6c7d8e9fa0b1cn],
       ['u128', 0xa5b6c7d8e9fa0b1ca5b6c7d8e9fa0b1dn],
       ['bytes16', Uint8Array.from({ length: 16 }, (_, i) => i + 1)],
+      ['bytes256', Uint8Array.from({ length: 256 }, (_, i) => i)],
     ]).get(kind)!;
     record[name] = full;
     assert.deepEqual(record[name], full, name);
-    const width = { u8: 1, u16: 2, be16: 2, u32: 4, be32: 4, be48: 6, be64: 8 }[kind as 'u8'] ?? 16;
-    flow.u8.fill(0, offset, offset + width);
+    flow.u8.fill(0, offset, offset + kindSize(kind));
     assert.ok(flowIsZero(flow), name);
   }
 });

@@ -4,7 +4,7 @@
  */
 import type { OdpPort } from '@heddle/datapath';
 import { type FlowMod, OFPP_NORMAL } from '@heddle/openflow';
-import { Flow } from '@heddle/packet';
+import { Flow, TlvTable } from '@heddle/packet';
 import type { MacLearning } from './mac-learning.ts';
 import { FlowTables } from './ofproto/flow-table.ts';
 import type { Group } from './ofproto/group.ts';
@@ -125,6 +125,8 @@ export class Ofproto {
   forwardBpdu = false;
   /** How tables see ports of fragments (ovs-ofctl(8), set-frags). */
   fragHandling: 'normal' | 'drop' | 'nx-match' = 'normal';
+  /** Which tunnel options are which `tun_metadata` fields. */
+  tlv = TlvTable.EMPTY;
   /** A controller of OpenFlow 1.0 to 1.2 wants what no flow matches. */
   wantsPacketInOnMiss = false;
   hasControllers = false;

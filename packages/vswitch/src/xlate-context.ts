@@ -102,6 +102,9 @@ export class XlateContext {
   enter(bridge: Ofproto, ofport: number): void {
     this.bridge = bridge;
     this.inPort = bridge.ports.get(ofport);
+    for (const flow of [this.flow, this.base, this.#initial, this.wildcards, this.written]) {
+      flow.tlv = bridge.tlv;
+    }
     this.flow.inPort = ofport;
     this.base.inPort = ofport;
     this.#initial.inPort = ofport;

@@ -8,8 +8,9 @@ import {
   OFPP_NONE,
   type OfpAct,
 } from '@heddle/openflow';
-import { fieldGet, fieldSet } from '@heddle/packet';
+import { Flow, fieldGet, fieldSet } from '@heddle/packet';
 import { NO_FLAGS } from './ofproto/rule.ts';
+import { tunMetadataOf } from './ofproto/tlv.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { lookAtSubfield, lowBits, subfieldGet, subfieldSet } from './xlate-subfield.ts';
 import { flowModText } from './xlate-text.ts';
@@ -41,9 +42,13 @@ function isAllowed(ctx: XlateContext, act: LearnAct, { match, priority }: FlowMo
 }
 
 function learnedFlowMod(ctx: XlateContext, act: LearnAct): FlowMod {
-  const match = new Match();
+  const [key, mask] = [new Flow(), new Flow()];
+  key.tlv = ctx.bridge.tlv;
+  mask.tlv = ctx.bridge.tlv;
+  const draft = new Match(key, mask);
   const actions: OfpAct[] = [];
-  for (const spec of act.specs) applySpec(ctx, spec, match, actions);
+  for (const spec of act.specs) applySpec(ctx, spec, draft, actions);
+  const match = new Match(key, mask, tunMetadataOf(key, mask));
   if (act.finIdleTimeout !== 0 || act.finHardTimeout !== 0) {
     actions.unshift({ type: 'fin_timeout', idle: act.finIdleTimeout, hard: act.finHardTimeout });
   }

@@ -110,12 +110,15 @@ function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
   ctx.conntracked = false;
   clearPipeline(ctx.flow);
   ctx.flow.inPort = peer.ofport;
+  ctx.flow.tlv = ctx.bridge.tlv;
+  ctx.wildcards.tlv = ctx.bridge.tlv;
   ctx.depth++;
   ctx.engine.runBridge(ctx, true);
   ctx.depth--;
   // What that bridge stops is not stopped here.
   ctx.isExiting = false;
   ctx.flow.copyFrom(flow);
+  ctx.wildcards.tlv = bridge.tlv;
   Object.assign(ctx, {
     bridge,
     inPort,

@@ -172,7 +172,8 @@ function xlateOther(ctx: XlateContext, act: HeaderAction): void {
       return;
     }
     case 'delete_field':
-      if (act.field.key !== undefined) fieldSet(flow, act.field, 0n);
+      if (act.field.tunMetadata === undefined) fieldSet(flow, act.field, 0n);
+      else flow.tlv?.remove(flow, act.field.tunMetadata);
       return;
     case 'encap':
     case 'decap':

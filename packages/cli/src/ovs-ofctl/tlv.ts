@@ -1,5 +1,6 @@
 /** The table that maps Geneve options to tun_metadata fields. */
-import { OFPUTIL_P_OF10_NXM, parseTlvMap, type TlvMapping } from '@heddle/openflow';
+import { OFPUTIL_P_OF10_NXM, parseTlvMap } from '@heddle/openflow';
+import type { TlvMapping } from '@heddle/packet';
 import { type Context, dumpOnce, open, transactNoReply, tryProtocol } from './context.ts';
 
 export const addTlvMap = (ctx: Context): Promise<number> =>

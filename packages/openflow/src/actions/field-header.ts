@@ -68,7 +68,7 @@ function isLengthRight(field: Field, length: number): boolean {
 }
 
 export function isVariable(field: Field): boolean {
-  return field.width === 992;
+  return field.tunMetadata !== undefined;
 }
 
 export function fieldBits(field: Field): number {

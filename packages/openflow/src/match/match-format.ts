@@ -178,7 +178,7 @@ class MatchWriter {
     for (const { index, value, mask: bits } of this.#match.tunMetadata) {
       const exact = bits.every((b) => b === 0xff);
       const text = hexOfBytes(value);
-      const all = bits.length === 0;
+      const all = bits.every((b) => b === 0);
       this.#text += `tun_metadata${index}`;
       if (!all) this.#text += exact ? `=${text}` : `=${text}/${hexOfBytes(bits)}`;
       this.#text += ',';

@@ -146,5 +146,6 @@ function parseTunMetadata(match: Match, field: Field, text: string): void {
   const first = (exact ? value : mask).findIndex((b) => b !== 0);
   const none = mask.every((b) => b === 0);
   const from = first >= 0 ? first : none ? value.length : value.length - 1;
-  list.push({ index, value: value.slice(from), mask: mask.slice(from) });
+  const whole = exact ? { isExact: true as const } : {};
+  list.push({ index, value: value.slice(from), mask: mask.slice(from), ...whole });
 }

@@ -246,8 +246,8 @@ function putTunMetadata(start: number, match: Match, version: OxmVersion): numbe
   let o = start;
   if (match.tunMetadata.length === 0) return o;
   const sorted = match.tunMetadata.toSorted((a, b) => a.index - b.index);
-  for (const { index, value, mask } of sorted) {
-    const hasMask = value.length === 0 || !mask.every((byte) => byte === 0xff);
+  for (const { index, value, mask, isExact } of sorted) {
+    const hasMask = value.length === 0 || isExact !== true;
     const point = pointOf(TUN_METADATA[index]!, version);
     o = writeHeader(scratch, o, point, hasMask, value.length);
     scratch.set(value, o);

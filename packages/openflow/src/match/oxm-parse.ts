@@ -120,7 +120,8 @@ function parseEntry(
   if (plan.mode === 'none') {
     const value = bytes.slice(at, at + size);
     const mask = hasMask ? bytes.slice(at + size, at + 2 * size) : new Uint8Array(size).fill(255);
-    state.tun.push({ index: tunMetadataIndex(field), value, mask });
+    const exact = hasMask ? {} : { isExact: true as const };
+    state.tun.push({ index: tunMetadataIndex(field), value, mask, ...exact });
     return;
   }
   setMatchFieldBytes(state.match, plan, bytes, at, hasMask ? bytes : undefined, at + size);

@@ -1,7 +1,7 @@
 /** Which Geneve option is which `tun_metadata` field (ovs-ofctl(8), "TLV Table"). */
+import type { TlvMapping } from '@heddle/packet';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { OfpError } from '../errors.ts';
-import type { TlvMapping } from '../messages.ts';
 import { type AnyForm, form, NX_VENDOR_ID, writeNothing } from './form.ts';
 import type { Reader } from './reader.ts';
 

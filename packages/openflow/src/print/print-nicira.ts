@@ -1,6 +1,7 @@
 /** Bundles, TLV maps, roles, IPFIX, and connections to forget. */
+import type { TlvMapping } from '@heddle/packet';
 import { formatIpv4, formatIpv6 } from '@heddle/packet';
-import type { BundleControl, CtTuple, IpfixStats, OfpBody, TlvMapping } from '../messages.ts';
+import type { BundleControl, CtTuple, IpfixStats, OfpBody } from '../messages.ts';
 import { type Bit, bits, counter, hexOrZero } from './print-names.ts';
 
 const BUNDLE_FLAGS: readonly Bit[] = [

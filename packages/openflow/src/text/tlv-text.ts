@@ -1,6 +1,6 @@
 /** TLV mappings in text (ovs-ofctl(8), "add-tlv-map"): `{class=0xffff,type=0,len=4}->tun_metadata0`. */
+import type { TlvMapping } from '@heddle/packet';
 import { fail } from '../actions/text-values.ts';
-import type { TlvMapping } from '../messages.ts';
 
 const NUMBER = '(?:0[xX][0-9a-fA-F]+|[+-]?\\d+)';
 const MAPPING = new RegExp(

@@ -2,7 +2,7 @@
 import { getBe32, getBe48, getBe64, getU128, setBe32, setBe48, setBe64, setU128 } from '../bytes.ts';
 
 /**
- * Accessors over the 448 bytes of a flow, of which the first 256 are the datapath's key;
+ * Accessors over the 704 bytes of a flow, of which the first 256 are the datapath's key;
  * values are in host order.
  */
 export abstract class FlowFields {
@@ -855,5 +855,21 @@ export abstract class FlowFields {
   }
   set ndOptionsType(v: number) {
     this.u8[428] = v;
+  }
+
+  /** Tunnel options that are there: bit N % 8 of byte N / 8 for `tun_metadataN`. */
+  get tunMetadataPresent(): bigint {
+    return getBe64(this.u8, 432);
+  }
+  set tunMetadataPresent(v: bigint) {
+    setBe64(this.u8, 432, v);
+  }
+
+  /** Values of tunnel options, where the TLV table places them. */
+  get tunMetadata(): Uint8Array {
+    return this.u8.subarray(440, 696);
+  }
+  set tunMetadata(v: Uint8Array) {
+    this.u8.set(v, 440);
   }
 }

@@ -142,7 +142,11 @@ function parseBridgeFlow(sw: Switch, name: string, text: string): Request {
   const found = sw.bridges.get(name);
   if (!found) throw new UnixctlError(`${name}: unknown bridge`);
   const bridge = found.ofproto;
-  const { flow, ofport } = parseOpenFlowFlow(text, (port) => found.ifaces.get(port)?.port?.ofport);
+  const { flow, ofport } = parseOpenFlowFlow(
+    text,
+    (port) => found.ifaces.get(port)?.port?.ofport,
+    bridge.tlv,
+  );
   flow.inPort = bridge.ports.get(ofport)?.odpPort ?? 0xffff;
   return { backer: found.backer, bridge, flow, ofport };
 }

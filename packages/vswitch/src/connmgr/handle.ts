@@ -37,6 +37,7 @@ import {
   handleQueueConfig,
   handleQueueStats,
 } from './handle-ports.ts';
+import { handleTlvTableMod, handleTlvTableRequest } from './handle-tlv-table.ts';
 import type { OfConn } from './ofconn.ts';
 
 /** Changes that a controller in the secondary role may not make. */
@@ -171,6 +172,12 @@ export function handleState(mgr: Connmgr, conn: OfConn, msg: OfpMessage): boolea
       break;
     case 'queue_get_config_request':
       handleQueueConfig(mgr, conn, msg);
+      break;
+    case 'tlv_table_mod':
+      handleTlvTableMod(mgr, msg);
+      break;
+    case 'tlv_table_request':
+      handleTlvTableRequest(mgr, conn, msg.xid);
       break;
     case 'ct_flush_zone':
       mgr.env.flushConntrackZone(msg.zone);

@@ -9,6 +9,7 @@ import {
 } from '@heddle/openflow';
 import type { Ofproto } from '../ofproto.ts';
 import { N_TABLES } from './flow-table.ts';
+import { placeTunMetadataActions } from './tlv.ts';
 
 const MAX_PORTS = OFPP_MAX;
 
@@ -21,7 +22,8 @@ export function checkRule(
   version: OfpVersion,
 ): readonly OfpAct[] {
   const context = { match, tableId, nTables: N_TABLES, maxPorts: MAX_PORTS };
-  const checked = checkActions(actions, context, version);
+  const placed = placeTunMetadataActions(ofproto, actions);
+  const checked = checkActions(placed, context, version);
   checkReferences(ofproto, checked);
   return checked;
 }

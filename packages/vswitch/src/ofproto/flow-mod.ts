@@ -14,6 +14,7 @@ import { evictOne } from './eviction.ts';
 import { type FlowChanges, OFPRR_DELETE, OFPRR_EVICTION } from './flow-changes.ts';
 import { type FlowTable, N_TABLES, TBL_INTERNAL } from './flow-table.ts';
 import { Rule, type RuleState } from './rule.ts';
+import { placeTunMetadata } from './tlv.ts';
 
 /** Which flows a request means. */
 export interface FlowSelector {
@@ -28,11 +29,12 @@ export interface FlowSelector {
 /** Throws `OfpError` and leaves `changes` half made: the caller reverts. */
 export function applyFlowMod(
   changes: FlowChanges,
-  mod: FlowMod,
+  asked: FlowMod,
   nowMs: number,
   version: OfpVersion = 1,
 ): void {
   const { ofproto } = changes;
+  const mod = { ...asked, match: placeTunMetadata(ofproto, asked.match) };
   switch (mod.command) {
     case 'add':
       addFlow(changes, mod, nowMs, version);
@@ -114,10 +116,8 @@ function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number, version:
     return;
   }
   const first = mod.tableId === OFPTT_ALL ? 0 : mod.tableId;
-  checkRule(ofproto, mod.match, first, mod.actions, version);
-  for (const rule of rules) {
-    modifyRule(changes, rule, mod, nowMs);
-  }
+  const actions = checkRule(ofproto, mod.match, first, mod.actions, version);
+  for (const rule of rules) modifyRule(changes, rule, { ...mod, actions }, nowMs);
 }
 
 function modifyRule(changes: FlowChanges, rule: Rule, mod: FlowMod, nowMs: number): void {
@@ -144,7 +144,8 @@ function stateOf(mod: FlowMod, cookie: bigint): RuleState {
 
 /** Flows whose match is the selector's or narrower, in one table or all. */
 export function* selectRules(ofproto: Ofproto, selector: FlowSelector): IterableIterator<Rule> {
-  const { match, tableId } = selector;
+  const { tableId } = selector;
+  const match = placeTunMetadata(ofproto, selector.match);
   if (tableId !== OFPTT_ALL && tableId >= N_TABLES) throw new OfpError('OFPBRC_BAD_TABLE_ID');
   for (const table of ofproto.tables.used()) {
     if (tableId === OFPTT_ALL ? table.id >= TBL_INTERNAL : table.id !== tableId) continue;

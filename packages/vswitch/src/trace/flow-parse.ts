@@ -1,4 +1,6 @@
 /** An exact flow in OpenFlow's words, as ofproto/trace takes it (ovs-vswitchd(8), "br_flow"). */
+import { parseFieldText } from '@heddle/openflow/match/field-text';
+import { fromBytes } from '@heddle/openflow/match/match-field';
 import {
   ETH_P_ARP,
   ETH_P_IP,
@@ -8,6 +10,7 @@ import {
   type FieldPrerequisite,
   Flow,
   fieldByName,
+  fieldSet,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
   IPPROTO_SCTP,
@@ -18,6 +21,7 @@ import {
   parseIpv4,
   parseIpv6,
   parseMac,
+  TlvTable,
   VLAN_CFI,
 } from '@heddle/packet';
 import { HeddleError } from '@heddle/runtime';
@@ -70,12 +74,14 @@ export interface ParsedFlow {
 /** Why a value is none, without the field's name. */
 class ValueError extends HeddleError {}
 
-/** `ofportOf` knows ports' names. */
+/** `ofportOf` knows ports' names, `tlv` what `tun_metadata` fields are. */
 export function parseOpenFlowFlow(
   text: string,
   ofportOf: (name: string) => number | undefined,
+  tlv: TlvTable = TlvTable.EMPTY,
 ): ParsedFlow {
   const flow = new Flow();
+  flow.tlv = tlv;
   const seen = new Set<string>();
   let ofport = OFPP_NONE;
   const bad = (why: string) => new HeddleError(`Bad openflow flow syntax: ${text}: ${why}`);
@@ -147,19 +153,28 @@ function setVlan(flow: Flow, name: string, value: string): boolean {
 function setField(flow: Flow, name: string, value: string): void {
   const field = fieldByName(name);
   if (!field) throw new HeddleError(`unknown field ${name}`);
-  if (field.key === undefined) throw new HeddleError(`field ${name} is not supported`);
   if (!meets(flow, field.prerequisite)) {
     throw new HeddleError(`prerequisites not met for setting ${name}`);
+  }
+  if (WIDE.has(field.format) || (field.width > 32 && field.format !== 'Ethernet')) {
+    setWide(flow, field, value);
+    return;
   }
   const target = flow as unknown as Record<string, unknown>;
   if (name === 'ip_dscp') flow.nwTos = (flow.nwTos & 3) | ((number(value, 1, name) & 0x3f) << 2);
   else if (name === 'nw_tos') flow.nwTos = (flow.nwTos & 3) | (number(value, 1, name) & 0xfc);
   else if (name === 'nw_ecn' || name === 'ip_ecn') {
     flow.nwTos = (flow.nwTos & 0xfc) | (number(value, 1, field.name) & 3);
-  } else if (field.format === 'IPv6') flow[field.key as 'ipv6Src'].set(ipv6(value));
+  } else if (field.key !== undefined) target[field.key] = scalar(field, value);
+}
+
+const WIDE: ReadonlySet<Field['format']> = new Set(['ct state', 'tunnel flags', 'packet type']);
+
+function setWide(flow: Flow, field: Field, text: string): void {
+  if (field.format === 'IPv6') flow[field.key as 'ipv6Src'].set(ipv6(text));
   else {
-    const parsed = scalar(field, value);
-    target[field.key] = typeof target[field.key] === 'bigint' ? BigInt(parsed) : parsed;
+    const { value } = parseFieldText(field, text);
+    fieldSet(flow, field, fromBytes(value, 0, value.length));
   }
 }
 
