@@ -60,7 +60,6 @@ export class Bridge {
     this.ofproto.hasQdiscs = backer.dpif.type === 'system';
     this.dpif = new OfprotoDpif(this.ofproto, {
       backer,
-      clock,
       link,
       description: () => this.#description(),
     });

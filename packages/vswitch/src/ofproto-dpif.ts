@@ -16,7 +16,6 @@ import type { Backer } from './backer.ts';
 import { Connmgr } from './connmgr/connmgr.ts';
 import type { OfprotoEnv, SwitchDescription } from './connmgr/env.ts';
 import { applyOwnFlowMod } from './connmgr/handle-flows.ts';
-import { expiryMs } from './ofproto/eviction.ts';
 import {
   FlowChanges,
   OFPRR_DELETE,
@@ -37,7 +36,6 @@ const NO_ODP_PORT = 0xffff;
 
 export interface OfprotoDpifOptions {
   readonly backer: Backer;
-  readonly clock: Clock;
   /** The device of a port, where there is one. */
   readonly link: (name: string) => Link | undefined;
   readonly description: () => Partial<SwitchDescription>;
@@ -68,8 +66,9 @@ export class OfprotoDpif implements OfprotoEnv {
     };
   }
 
+  /** On the clock of the datapath, which says when packets passed. */
   nowMs(): number {
-    return this.#options.clock.nowMs();
+    return this.#options.backer.dpif.nowMs();
   }
 
   phyPort(port: OfPort): PhyPort {
@@ -198,8 +197,9 @@ export class OfprotoDpif implements OfprotoEnv {
   /** Takes out what has timed out. */
   expire(): void {
     const now = this.nowMs();
+    const { tables } = this.ofproto;
     const due: Rule[] = [];
-    for (const rule of this.ofproto.tables.rules()) if (expiryMs(rule) <= now) due.push(rule);
+    for (const { expiry } of tables.used()) for (const rule of expiry.takeDue(now)) due.push(rule);
     if (due.length === 0) return;
     // What the datapath has counted since may have kept a flow alive.
     this.syncStats();
@@ -208,7 +208,8 @@ export class OfprotoDpif implements OfprotoEnv {
       const { hardTimeout } = rule.state;
       const isHard = hardTimeout !== 0 && rule.modifiedMs + hardTimeout * 1000 <= now;
       if (isHard) changes.delete(rule, OFPRR_HARD_TIMEOUT);
-      else if (expiryMs(rule) <= now) changes.delete(rule, OFPRR_IDLE_TIMEOUT);
+      else if (rule.expiryMs <= now) changes.delete(rule, OFPRR_IDLE_TIMEOUT);
+      else rule.table.expiry.add(rule);
     }
     this.connmgr.commit(changes, undefined, 0);
   }
@@ -216,7 +217,7 @@ export class OfprotoDpif implements OfprotoEnv {
   /** Every flow and group goes; without controllers a standalone bridge forwards as a switch does. */
   flush(withDefaultFlow: boolean): void {
     const changes = new FlowChanges(this.ofproto);
-    for (const rule of [...this.ofproto.tables.rules()]) changes.delete(rule, OFPRR_DELETE);
+    for (const table of this.ofproto.tables.used()) changes.clear(table, OFPRR_DELETE);
     for (const id of [...this.ofproto.groups.keys()]) changes.setGroup(id, undefined);
     this.ofproto.setDefaultFlow(withDefaultFlow, this.nowMs());
     this.connmgr.commit(changes, undefined, 0);

@@ -151,12 +151,15 @@ export class Ofproto {
   }
 
   #setNormal(priority: number, wanted: boolean, nowMs: number): boolean {
-    const { classifier } = this.tables.at(0);
+    const table = this.tables.at(0);
+    const { classifier } = table;
     const [key, mask] = [new Flow(), new Flow()];
     const found = classifier.find(key, mask, priority);
     if (wanted === (found !== undefined)) return false;
-    if (found) classifier.remove(found);
-    else classifier.insert(new Rule(0, priority, NORMAL_FLOW, nowMs), key, mask);
+    if (found) {
+      classifier.remove(found);
+      found.subtable?.release(found);
+    } else classifier.insert(new Rule(table, priority, NORMAL_FLOW, nowMs), key, mask);
     return true;
   }
 

@@ -5,13 +5,16 @@
  * (metadata, L2, L3, L4) that stop at the first that rules a match out; prefix tries rule out
  * whole tables by a few bits of an address.
  */
-import type { Flow } from '@heddle/packet';
+import { type Flow, flowEquals } from '@heddle/packet';
 import type { ClsRule } from './cls-rule.ts';
 import { type PrefixLookup, PrefixTrie } from './prefix-trie.ts';
 import { byteSwap, NW_DST_WORD, NW_SRC_WORD, Subtable } from './subtable.ts';
 
 export class Classifier<R extends ClsRule> {
-  readonly #byMask = new Map<string, Subtable<R>>();
+  /** By a hash of the mask. */
+  readonly #byMask = new Map<number, Subtable<R>[]>();
+  /** The one last asked for: those who change flows ask several times in a row. */
+  #last: Subtable<R> | undefined;
   /** By descending priority of their best rule. */
   #subtables: Subtable<R>[] = [];
   #sorted = true;
@@ -25,47 +28,82 @@ export class Classifier<R extends ClsRule> {
   }
 
   get subtables(): number {
-    return this.#byMask.size;
+    return this.#subtables.length;
   }
 
   /** `key` is masked by `mask`. There must be no rule of the same match and priority. */
   insert(rule: R, key: Flow, mask: Flow): void {
-    const id = maskId(mask);
-    let subtable = this.#byMask.get(id);
-    if (!subtable) {
-      subtable = new Subtable<R>(mask);
-      this.#byMask.set(id, subtable);
-      this.#subtables.push(subtable);
-      this.#sorted = false;
-    }
+    const subtable = this.#subtable(mask) ?? this.#addSubtable(mask);
     if (rule.priority > subtable.maxPriority) this.#sorted = false;
     subtable.insert(rule, key);
     rule.subtable = subtable as unknown as Subtable<ClsRule>;
-    if (subtable.srcPrefix > 0) this.#src.insert(address(key, NW_SRC_WORD), subtable.srcPrefix);
-    if (subtable.dstPrefix > 0) this.#dst.insert(address(key, NW_DST_WORD), subtable.dstPrefix);
+    const { srcPrefix, dstPrefix } = subtable;
+    if (srcPrefix > 0) this.#src.insert(address(key, NW_SRC_WORD), srcPrefix);
+    if (dstPrefix > 0) this.#dst.insert(address(key, NW_DST_WORD), dstPrefix);
     this.#size++;
     if (rule.conjunctions.length > 0) this.#conjunctive++;
   }
 
+  /** Puts a rule in the place of another one of the same match and priority. */
+  replace(old: R, rule: R): void {
+    const subtable = old.subtable as unknown as Subtable<R>;
+    subtable.replace(old, rule);
+    rule.subtable = old.subtable;
+    if (old.conjunctions.length > 0) this.#conjunctive--;
+    if (rule.conjunctions.length > 0) this.#conjunctive++;
+  }
+
+  /** The rule keeps its key, and the key its place, until `rule.subtable.release(rule)`. */
   remove(rule: R): void {
     const subtable = rule.subtable as unknown as Subtable<R>;
-    const key = subtable.keyOf(rule);
     const before = subtable.maxPriority;
     subtable.remove(rule);
     if (subtable.maxPriority !== before) this.#sorted = false;
-    if (subtable.srcPrefix > 0) this.#src.remove(address(key, NW_SRC_WORD), subtable.srcPrefix);
-    if (subtable.dstPrefix > 0) this.#dst.remove(address(key, NW_DST_WORD), subtable.dstPrefix);
+    const { srcPrefix, dstPrefix } = subtable;
+    if (srcPrefix > 0) this.#src.remove(subtable.address(rule, NW_SRC_WORD), srcPrefix);
+    if (dstPrefix > 0) this.#dst.remove(subtable.address(rule, NW_DST_WORD), dstPrefix);
     this.#size--;
     if (rule.conjunctions.length > 0) this.#conjunctive--;
-    if (subtable.size === 0) {
-      this.#byMask.delete(maskId(subtable.mask));
-      this.#subtables.splice(this.#subtables.indexOf(subtable), 1);
-    }
+    if (subtable.size === 0) this.#dropSubtable(subtable);
   }
 
   /** The rule of exactly this match and priority. */
   find(key: Flow, mask: Flow, priority: number): R | undefined {
-    return this.#byMask.get(maskId(mask))?.find(key, priority);
+    return this.#subtable(mask)?.find(key, priority);
+  }
+
+  #subtable(mask: Flow): Subtable<R> | undefined {
+    if (this.#last && flowEquals(this.#last.mask, mask)) return this.#last;
+    const found = this.#byMask.get(maskHash(mask))?.find((s) => flowEquals(s.mask, mask));
+    if (found) this.#last = found;
+    return found;
+  }
+
+  #addSubtable(mask: Flow): Subtable<R> {
+    const subtable = new Subtable<R>(mask, this);
+    const hash = maskHash(mask);
+    const same = this.#byMask.get(hash);
+    if (same) same.push(subtable);
+    else this.#byMask.set(hash, [subtable]);
+    this.#subtables.push(subtable);
+    this.#sorted = false;
+    this.#last = subtable;
+    return subtable;
+  }
+
+  #dropSubtable(subtable: Subtable<R>): void {
+    const hash = maskHash(subtable.mask);
+    const same = this.#byMask.get(hash)!;
+    if (same.length > 1) same.splice(same.indexOf(subtable), 1);
+    else this.#byMask.delete(hash);
+    this.#subtables.splice(this.#subtables.indexOf(subtable), 1);
+    if (this.#last === subtable) this.#last = undefined;
+  }
+
+  /** Whether the rule is here. */
+  has(rule: R): boolean {
+    const subtable = rule.subtable as unknown as Subtable<R> | undefined;
+    return subtable?.owner === this && subtable.at(rule.slot) === rule;
   }
 
   *rules(): IterableIterator<R> {
@@ -187,14 +225,14 @@ class Prefixes {
   ): boolean {
     if (subtable.dstPrefix > 0) {
       this.#dst ??= this.#tries[1].lookup(address(this.#flow, NW_DST_WORD));
-      if (!this.#dst.lengths.includes(subtable.dstPrefix)) {
+      if (!this.#dst.has(subtable.dstPrefix)) {
         if (wildcards) addPrefix(wildcards, NW_DST_WORD, this.#dst.checked);
         return true;
       }
     }
     if (subtable.srcPrefix > 0) {
       this.#src ??= this.#tries[0].lookup(address(this.#flow, NW_SRC_WORD));
-      if (!this.#src.lengths.includes(subtable.srcPrefix)) {
+      if (!this.#src.has(subtable.srcPrefix)) {
         if (wildcards) addPrefix(wildcards, NW_SRC_WORD, this.#src.checked);
         return true;
       }
@@ -211,11 +249,12 @@ function addPrefix(wildcards: Flow, first: number, bits: number): void {
   }
 }
 
-/** An address in words of which the first bit of the wire is the highest. */
+const addressWords = new Uint32Array(4);
+
+/** An address in words of which the first bit of the wire is the highest; good until the next. */
 function address(flow: Flow, first: number): Uint32Array {
-  const out = new Uint32Array(4);
-  for (let i = 0; i < 4; i++) out[i] = byteSwap(flow.u32[first + i]!);
-  return out;
+  for (let i = 0; i < 4; i++) addressWords[i] = byteSwap(flow.u32[first + i]!);
+  return addressWords;
 }
 
 /** Whether `mask` has every bit of `part`. */
@@ -224,7 +263,11 @@ function covers(mask: Flow, part: Flow): boolean {
   return true;
 }
 
-function maskId(mask: Flow): string {
-  const { u8 } = mask;
-  return Buffer.from(u8.buffer, u8.byteOffset, u8.byteLength).toString('latin1');
+function maskHash({ u32 }: Flow): number {
+  let h = 0;
+  for (let i = 0; i < u32.length; i++) {
+    const word = u32[i]!;
+    if (word !== 0) h = Math.imul((h ^ word) + i, 0x9e37_79b1) ^ (h >>> 15);
+  }
+  return h | 0;
 }

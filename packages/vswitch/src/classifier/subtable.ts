@@ -41,9 +41,12 @@ export const NW_SRC_WORD = 22;
 export const NW_DST_WORD = 26;
 
 const MIN_BUCKETS = 8;
+const addressWords = new Uint32Array(4);
 
 export class Subtable<R extends ClsRule> {
   readonly mask: Flow;
+  /** The classifier that it belongs to. */
+  readonly owner: object;
   /** Indices of the words in which the mask has bits, by stage. */
   readonly words: Uint8Array;
   readonly maskWords: Uint32Array;
@@ -64,8 +67,9 @@ export class Subtable<R extends ClsRule> {
   #keys: Uint32Array;
   #free: number[] = [];
 
-  constructor(mask: Flow) {
+  constructor(mask: Flow, owner: object) {
     this.mask = mask.clone();
+    this.owner = owner;
     const used = [...mask.u32.keys()].filter((i) => mask.u32[i] !== 0);
     used.sort((a, b) => stageOf(a, mask.u32[a]!) - stageOf(b, mask.u32[b]!) || a - b);
     this.words = Uint8Array.from(used);
@@ -84,8 +88,8 @@ export class Subtable<R extends ClsRule> {
 
   /** `key` must be masked. */
   insert(rule: R, key: Flow): void {
-    if (this.size === this.#heads.length) this.#grow();
     const slot = this.#free.pop() ?? this.#rules.length;
+    if (slot === this.#heads.length) this.#grow();
     const n = this.words.length;
     for (let i = 0; i < n; i++) this.#keys[slot * n + i] = key.u32[this.words[i]!]!;
     this.#rules[slot] = rule;
@@ -98,11 +102,17 @@ export class Subtable<R extends ClsRule> {
     if (rule.priority > this.maxPriority) this.maxPriority = rule.priority;
   }
 
+  /** `rule` takes the place of `old`, whose key and priority it has. */
+  replace(old: R, rule: R): void {
+    rule.slot = old.slot;
+    this.#rules[old.slot] = rule;
+  }
+
+  /** No lookup finds it any more; its key stays readable until `release`. */
   remove(rule: R): void {
     const { slot } = rule;
     this.#unlink(slot);
     this.#rules[slot] = undefined;
-    this.#free.push(slot);
     this.size--;
     const count = this.#priorities.get(rule.priority)! - 1;
     if (count > 0) this.#priorities.set(rule.priority, count);
@@ -115,27 +125,37 @@ export class Subtable<R extends ClsRule> {
     }
   }
 
+  at(slot: number): R | undefined {
+    return this.#rules[slot];
+  }
+
+  /** Gives back the place of a removed rule's key. */
+  release(rule: R): void {
+    this.#free.push(rule.slot);
+    rule.slot = -1;
+  }
+
   *rules(): IterableIterator<R> {
     for (const rule of this.#rules) if (rule) yield rule;
   }
 
   /** The key of a rule of this table. */
   keyOf(rule: R, out: Flow = new Flow()): Flow {
+    if (rule.slot < 0) throw new Error('the rule is in no table');
     const n = this.words.length;
     for (let i = 0; i < n; i++) out.u32[this.words[i]!] = this.#keys[rule.slot * n + i]!;
     return out;
   }
 
-  /** The key in as many words as the mask has. */
-  wordsOf(rule: R): Uint32Array {
+  /** An address of its key, as prefix tries want it; good until the next. */
+  address(rule: R, first: number): Uint32Array {
+    addressWords.fill(0);
     const n = this.words.length;
-    return this.#keys.slice(rule.slot * n, (rule.slot + 1) * n);
-  }
-
-  keyOfWords(words: Uint32Array): Flow {
-    const out = new Flow();
-    for (const [i, word] of this.words.entries()) out.u32[word] = words[i]!;
-    return out;
+    for (let i = 0; i < n; i++) {
+      const at = this.words[i]! - first;
+      if (at >= 0 && at < 4) addressWords[at] = byteSwap(this.#keys[rule.slot * n + i]!);
+    }
+    return addressWords;
   }
 
   /** Whether the key of `rule` has the bits of `key` under `mask`, which this table's mask covers. */

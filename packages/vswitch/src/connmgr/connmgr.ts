@@ -90,11 +90,17 @@ export class Connmgr {
     for (const change of changes.list) this.#removed(change);
     this.#tellMonitors(changes, by, xid);
     this.#tellVacancy();
+    changes.release();
   }
 
   #removed(change: FlowChange): void {
-    if (change.type !== 'delete') return;
-    if (change.rule.state.flags.sendFlowRem) this.sendFlowRemoved(change.rule, change.reason);
+    if (change.type === 'delete') this.#ruleRemoved(change.rule, change.reason);
+    if (change.type !== 'clear') return;
+    for (const rule of change.rules.rules()) this.#ruleRemoved(rule, change.reason);
+  }
+
+  #ruleRemoved(rule: Rule, reason: number): void {
+    if (rule.state.flags.sendFlowRem) this.sendFlowRemoved(rule, reason);
   }
 
   sendFlowRemoved(rule: Rule, reason: number): void {

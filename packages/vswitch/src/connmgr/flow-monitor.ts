@@ -8,7 +8,7 @@ import {
   OfpError,
   type OfpMessage,
 } from '@heddle/openflow';
-import type { FlowChange, FlowChanges } from '../ofproto/flow-changes.ts';
+import type { FlowChanges } from '../ofproto/flow-changes.ts';
 import { selectRules } from '../ofproto/flow-mod.ts';
 import type { Rule } from '../ofproto/rule.ts';
 import type { Connmgr } from './connmgr.ts';
@@ -63,14 +63,28 @@ export function updatesOf(
   xid: number,
 ): FlowUpdate[] {
   const out: FlowUpdate[] = [];
-  for (const change of changes.list) {
-    const heard = heardOf(conn, change, isOwn);
+  const hear = (type: RuleChange['type'], rule: Rule, reason: number): void => {
+    const heard = heardOf(conn, { type, rule, reason }, isOwn);
     if (heard === 'abbreviated') {
       const last = out.at(-1);
       if (last?.event !== 'abbrev') out.push({ event: 'abbrev', xid });
     } else if (heard) out.push(heard);
+  };
+  for (const change of changes.list) {
+    if (change.type === 'clear') {
+      for (const rule of change.rules.rules()) hear('delete', rule, change.reason);
+    } else if (change.type !== 'group') {
+      hear(change.type, change.rule, change.type === 'delete' ? change.reason : 0);
+    }
   }
   return out;
+}
+
+interface RuleChange {
+  readonly type: 'add' | 'modify' | 'delete';
+  readonly rule: Rule;
+  /** OFPRR_* of what is deleted. */
+  readonly reason: number;
 }
 
 const EVENTS = {
@@ -81,10 +95,10 @@ const EVENTS = {
 
 function heardOf(
   conn: OfConn,
-  change: FlowChange,
+  change: RuleChange,
   isOwn: boolean,
 ): FlowUpdate | 'abbreviated' | undefined {
-  if (change.type === 'group' || change.rule.isHidden) return undefined;
+  if (change.rule.isHidden) return undefined;
   const [event, flag] = EVENTS[change.type];
   const watching = [...conn.monitors.values()].filter(
     (m) => (m.flags & flag) !== 0 && isWatched(m, change.rule),
@@ -94,8 +108,7 @@ function heardOf(
   const full = watching.filter((m) => !isOwn || (m.flags & NXFMF_OWN) !== 0);
   if (full.length === 0) return 'abbreviated';
   const withActions = full.find((m) => (m.flags & NXFMF_ACTIONS) !== 0) ?? full[0]!;
-  const reason = change.type === 'delete' ? change.reason : 0;
-  return update(event, change.rule, reason, withActions);
+  return update(event, change.rule, change.reason, withActions);
 }
 
 function isWatched(monitor: FlowMonitorRequest, rule: Rule): boolean {

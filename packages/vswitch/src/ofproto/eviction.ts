@@ -18,12 +18,10 @@ function isEvictable(table: FlowTable, { state }: Rule): boolean {
 }
 
 function compare(a: Rule, b: Rule): number {
-  return a.state.importance - b.state.importance || expiryMs(a) - expiryMs(b);
+  return a.state.importance - b.state.importance || compareTimes(a.expiryMs, b.expiryMs);
 }
 
-export function expiryMs({ state, usedMs, modifiedMs }: Rule): number {
-  const idle = state.idleTimeout === 0 ? Infinity : usedMs + state.idleTimeout * 1000;
-  const hard = state.hardTimeout === 0 ? Infinity : modifiedMs + state.hardTimeout * 1000;
-  const first = Math.min(idle, hard);
-  return first === Infinity ? Number.MAX_SAFE_INTEGER : first;
+/** As `a - b`, also where neither ends. */
+function compareTimes(a: number, b: number): number {
+  return a === b ? 0 : a - b;
 }

@@ -2,7 +2,12 @@
  * What a flow mod, or a bundle of them, does to the tables: every step can be taken back, and
  * what others are to hear of it is told when all of it stands.
  */
+
+import type { Match } from '@heddle/openflow';
+import { Flow } from '@heddle/packet';
+import type { Classifier } from '../classifier/classifier.ts';
 import type { Ofproto } from '../ofproto.ts';
+import type { FlowTable } from './flow-table.ts';
 import type { Group } from './group.ts';
 import type { Rule, RuleState } from './rule.ts';
 
@@ -24,7 +29,16 @@ export type FlowChange =
       readonly counters: { readonly packets: number; readonly bytes: number } | undefined;
     }
   | { readonly type: 'delete'; readonly rule: Rule; readonly reason: number }
+  /** All rules of a table at once. */
+  | {
+      readonly type: 'clear';
+      readonly table: FlowTable;
+      readonly rules: Classifier<Rule>;
+      readonly reason: number;
+    }
   | { readonly type: 'group'; readonly id: number; readonly before: Group | undefined };
+
+const scratch = new Flow();
 
 export class FlowChanges {
   readonly ofproto: Ofproto;
@@ -34,12 +48,12 @@ export class FlowChanges {
     this.ofproto = ofproto;
   }
 
-  /** Puts a rule into its table, in the place of one of the same match and priority. */
-  add(rule: Rule, key: Rule['match']): void {
-    const { classifier } = this.ofproto.tables.at(rule.tableId);
-    const replaced = classifier.find(key.key, key.mask, rule.priority);
-    if (replaced) this.#take(replaced);
-    classifier.insert(rule, key.key, key.mask);
+  /** Puts a rule into its table, in the place of `replaced`, which has its match and priority. */
+  add(rule: Rule, { key, mask }: Match, replaced: Rule | undefined): void {
+    const { classifier, expiry } = this.#tableOf(rule);
+    if (replaced) classifier.replace(replaced, rule);
+    else classifier.insert(rule, key, mask);
+    expiry.add(rule);
     this.list.push({ type: 'add', rule, replaced });
   }
 
@@ -55,8 +69,12 @@ export class FlowChanges {
   }
 
   delete(rule: Rule, reason: number): void {
-    this.#take(rule);
+    this.#tableOf(rule).classifier.remove(rule);
     this.list.push({ type: 'delete', rule, reason });
+  }
+
+  clear(table: FlowTable, reason: number): void {
+    this.list.push({ type: 'clear', table, rules: table.takeAll(), reason });
   }
 
   setGroup(id: number, group: Group | undefined): void {
@@ -71,12 +89,24 @@ export class FlowChanges {
     while (this.list.length > length) this.#undo(this.list.pop()!);
   }
 
+  /** Everything stands: what removed rules have kept for their return is given back. */
+  release(): void {
+    for (const change of this.list) {
+      if (change.type === 'delete') change.rule.subtable?.release(change.rule);
+    }
+  }
+
   #undo(change: FlowChange): void {
     switch (change.type) {
       case 'add': {
         const { rule, replaced } = change;
-        this.#take(rule);
-        if (replaced) this.#putBack(replaced);
+        const { classifier } = this.#tableOf(rule);
+        if (replaced) {
+          classifier.replace(rule, replaced);
+          return;
+        }
+        classifier.remove(rule);
+        rule.subtable?.release(rule);
         return;
       }
       case 'modify': {
@@ -89,23 +119,24 @@ export class FlowChanges {
       case 'delete':
         this.#putBack(change.rule);
         return;
+      case 'clear':
+        change.table.putBackAll(change.rules);
+        return;
       case 'group':
         if (change.before) this.ofproto.groups.set(change.id, change.before);
         else this.ofproto.groups.delete(change.id);
     }
   }
 
-  /** Its table of the classifier stays known to it, so that its match can still be told. */
-  #take(rule: Rule): void {
-    rule.remember();
-    this.ofproto.tables.at(rule.tableId).classifier.remove(rule);
-    rule.isRemoved = true;
+  #putBack(rule: Rule): void {
+    const { key, mask } = rule.matchInto(scratch);
+    rule.subtable?.release(rule);
+    const { classifier, expiry } = this.#tableOf(rule);
+    classifier.insert(rule, key, mask);
+    expiry.add(rule);
   }
 
-  #putBack(rule: Rule): void {
-    const { key, mask } = rule.match;
-    this.ofproto.tables.at(rule.tableId).classifier.insert(rule, key, mask);
-    rule.isRemoved = false;
-    rule.forget();
+  #tableOf(rule: Rule): FlowTable {
+    return this.ofproto.tables.at(rule.tableId);
   }
 }

@@ -14,6 +14,7 @@ import { evictOne } from './eviction.ts';
 import { type FlowChanges, OFPRR_DELETE, OFPRR_EVICTION } from './flow-changes.ts';
 import { type FlowTable, N_TABLES, TBL_INTERNAL } from './flow-table.ts';
 import { Rule, type RuleState } from './rule.ts';
+import { sharedState } from './rule-state.ts';
 import { placeTunMetadata } from './tlv.ts';
 
 /** Which flows a request means. */
@@ -44,7 +45,7 @@ export function applyFlowMod(
       modifyFlows(changes, mod, nowMs, version);
       return;
     case 'delete':
-      for (const rule of [...selectRules(ofproto, mod)]) changes.delete(rule, OFPRR_DELETE);
+      deleteFlows(changes, mod);
       return;
     case 'delete_strict':
       for (const rule of strictRules(ofproto, mod)) changes.delete(rule, OFPRR_DELETE);
@@ -59,44 +60,27 @@ function tableFor(ofproto: Ofproto, tableId: number): FlowTable {
   return table;
 }
 
-function addFlow(changes: FlowChanges, asked: FlowMod, nowMs: number, version: OfpVersion): void {
+function addFlow(changes: FlowChanges, mod: FlowMod, nowMs: number, version: OfpVersion): void {
   const { ofproto } = changes;
-  const { match, priority } = asked;
-  const table = tableFor(ofproto, asked.tableId);
-  const actions = checkRule(ofproto, match, table.id, asked.actions, version);
-  const mod = { ...asked, actions };
+  const { match, priority } = mod;
+  const table = tableFor(ofproto, mod.tableId);
+  const actions = checkRule(ofproto, match, table.id, mod.actions, version);
   const { classifier } = table;
   const old = classifier.find(match.key, match.mask, priority);
   if (mod.flags.checkOverlap && classifier.overlaps(match.key, match.mask, priority)) {
     throw new OfpError('OFPFMFC_OVERLAP');
   }
-  const state = stateOf(mod, mod.newCookie ?? 0n);
-  if (old) {
-    replaceFlow(changes, old, mod, state, nowMs);
-    return;
-  }
-  makeRoom(changes, table);
-  const rule = new Rule(table.id, priority, state, nowMs, match);
-  changes.add(rule, match);
+  const state = stateOf(mod, actions, mod.newCookie ?? 0n);
+  if (!old) makeRoom(changes, table);
+  const rule = new Rule(table, priority, state, nowMs, match.tunMetadata);
+  // The new flow counts and ages from now on; when packets last passed is still known.
+  if (old) rule.usedMs = old.usedMs;
+  changes.add(rule, match, old);
 }
 
-/** A rule keeps its place in the classifier unless its part in conjunctions changes. */
+/** A rule stays itself unless its part in conjunctions changes. */
 function isSameConjunctive(rule: Rule, actions: readonly OfpAct[]): boolean {
-  const isPart = (list: readonly OfpAct[]) => list.some((a) => a.type === 'conjunction');
-  return !isPart(rule.state.actions) && !isPart(actions);
-}
-
-/** The new flow counts and ages from now on; when packets last passed is still known. */
-function replaceFlow(
-  changes: FlowChanges,
-  old: Rule,
-  mod: FlowMod,
-  state: RuleState,
-  nowMs: number,
-): void {
-  const rule = new Rule(old.tableId, old.priority, state, nowMs, mod.match);
-  rule.usedMs = old.usedMs;
-  changes.add(rule, mod.match);
+  return rule.conjunctions.length === 0 && !actions.some((a) => a.type === 'conjunction');
 }
 
 function makeRoom(changes: FlowChanges, table: FlowTable): void {
@@ -121,34 +105,61 @@ function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number, version:
 }
 
 function modifyRule(changes: FlowChanges, rule: Rule, mod: FlowMod, nowMs: number): void {
-  const state: RuleState = {
-    ...rule.state,
-    cookie: mod.newCookie ?? rule.state.cookie,
+  const { cookie, idleTimeout, hardTimeout, importance, flags } = rule.state;
+  const state = sharedState({
+    cookie: mod.newCookie ?? cookie,
     actions: mod.actions,
-  };
+    idleTimeout,
+    hardTimeout,
+    importance,
+    flags,
+  });
   if (isSameConjunctive(rule, mod.actions)) {
     changes.modify(rule, state, nowMs, mod.flags.resetCounts);
     return;
   }
-  const next = new Rule(rule.tableId, rule.priority, state, rule.createdMs, rule.match);
+  const next = new Rule(rule.table, rule.priority, state, rule.createdMs, rule.tunMetadata);
   next.modifiedMs = nowMs;
   next.packets = mod.flags.resetCounts ? 0 : rule.packets;
   next.bytes = mod.flags.resetCounts ? 0 : rule.bytes;
-  changes.add(next, rule.match);
+  changes.add(next, rule.match, rule);
 }
 
-function stateOf(mod: FlowMod, cookie: bigint): RuleState {
-  const { actions, idleTimeout, hardTimeout, importance, flags } = mod;
-  return { cookie, actions, idleTimeout, hardTimeout, importance, flags };
+function stateOf(mod: FlowMod, actions: readonly OfpAct[], cookie: bigint): RuleState {
+  const { idleTimeout, hardTimeout, importance, flags } = mod;
+  return sharedState({ cookie, actions, idleTimeout, hardTimeout, importance, flags });
+}
+
+function deleteFlows(changes: FlowChanges, mod: FlowMod): void {
+  const { ofproto } = changes;
+  if (!selectsAll(mod)) {
+    for (const rule of [...selectRules(ofproto, mod)]) changes.delete(rule, OFPRR_DELETE);
+    return;
+  }
+  for (const table of selectTables(ofproto, mod.tableId)) {
+    const all = [...table.classifier.rules()];
+    if (!all.some((rule) => rule.isHidden)) changes.clear(table, OFPRR_DELETE);
+    else for (const rule of all) if (!rule.isHidden) changes.delete(rule, OFPRR_DELETE);
+  }
+}
+
+/** Whether a selection leaves nothing out but tables. */
+function selectsAll({ match, cookieMask, outPort, outGroup }: FlowSelector): boolean {
+  if (cookieMask !== 0n || outPort !== OFPP_NONE || outGroup !== OFPG_ANY) return false;
+  return match.tunMetadata.length === 0 && match.mask.u32.every((word) => word === 0);
+}
+
+function* selectTables(ofproto: Ofproto, tableId: number): IterableIterator<FlowTable> {
+  if (tableId !== OFPTT_ALL && tableId >= N_TABLES) throw new OfpError('OFPBRC_BAD_TABLE_ID');
+  for (const table of ofproto.tables.used()) {
+    if (tableId === OFPTT_ALL ? table.id < TBL_INTERNAL : table.id === tableId) yield table;
+  }
 }
 
 /** Flows whose match is the selector's or narrower, in one table or all. */
 export function* selectRules(ofproto: Ofproto, selector: FlowSelector): IterableIterator<Rule> {
-  const { tableId } = selector;
   const match = placeTunMetadata(ofproto, selector.match);
-  if (tableId !== OFPTT_ALL && tableId >= N_TABLES) throw new OfpError('OFPBRC_BAD_TABLE_ID');
-  for (const table of ofproto.tables.used()) {
-    if (tableId === OFPTT_ALL ? table.id >= TBL_INTERNAL : table.id !== tableId) continue;
+  for (const table of selectTables(ofproto, selector.tableId)) {
     for (const rule of table.classifier.within(match.key, match.mask)) {
       if (!rule.isHidden && isSelected(rule, selector)) yield rule;
     }
@@ -157,10 +168,8 @@ export function* selectRules(ofproto: Ofproto, selector: FlowSelector): Iterable
 
 function strictRules(ofproto: Ofproto, mod: FlowMod): Rule[] {
   const { match, tableId, priority } = mod;
-  if (tableId !== OFPTT_ALL && tableId >= N_TABLES) throw new OfpError('OFPBRC_BAD_TABLE_ID');
   const out: Rule[] = [];
-  for (const table of ofproto.tables.used()) {
-    if (tableId === OFPTT_ALL ? table.id >= TBL_INTERNAL : table.id !== tableId) continue;
+  for (const table of selectTables(ofproto, tableId)) {
     const rule = table.classifier.find(match.key, match.mask, priority);
     if (rule && isSelected(rule, mod)) out.push(rule);
   }
@@ -169,7 +178,7 @@ function strictRules(ofproto: Ofproto, mod: FlowMod): Rule[] {
 
 function isSelected(rule: Rule, selector: FlowSelector): boolean {
   const { cookie, cookieMask, outPort, outGroup } = selector;
-  if (((rule.state.cookie ^ cookie) & cookieMask) !== 0n) return false;
+  if (cookieMask !== 0n && ((rule.state.cookie ^ cookie) & cookieMask) !== 0n) return false;
   if (outPort !== OFPP_NONE && !rule.state.actions.some((a) => sendsTo(a, outPort))) return false;
   return outGroup === OFPG_ANY || usesGroup(rule.state.actions, outGroup);
 }

@@ -3,6 +3,7 @@
 import type { TableMiss } from '@heddle/openflow';
 import type { Flow } from '@heddle/packet';
 import { Classifier } from '../classifier/classifier.ts';
+import { ExpiryQueue } from './expiry.ts';
 import type { Rule } from './rule.ts';
 
 export const N_TABLES = 255;
@@ -11,7 +12,8 @@ export const TBL_INTERNAL = 254;
 
 export class FlowTable {
   readonly id: number;
-  readonly classifier = new Classifier<Rule>();
+  #classifier = new Classifier<Rule>();
+  readonly expiry = new ExpiryQueue((rule) => this.#classifier.has(rule));
   name = '';
   miss: TableMiss = 'default';
   /** Flow limit; undefined: none. */
@@ -27,6 +29,22 @@ export class FlowTable {
 
   constructor(id: number) {
     this.id = id;
+  }
+
+  get classifier(): Classifier<Rule> {
+    return this.#classifier;
+  }
+
+  /** Leaves it empty; they stay as they are, to be looked at or put back. */
+  takeAll(): Classifier<Rule> {
+    const all = this.#classifier;
+    this.#classifier = new Classifier<Rule>();
+    return all;
+  }
+
+  putBackAll(all: Classifier<Rule>): void {
+    this.#classifier = all;
+    for (const rule of all.rules()) this.expiry.add(rule);
   }
 
   get evicts(): boolean {

@@ -1,6 +1,7 @@
 /** A flow of an OpenFlow table. */
 import type { FlowModFlags, OfpAct } from '@heddle/openflow';
 import { Match } from '@heddle/openflow';
+import type { Flow } from '@heddle/packet';
 import { ClsRule, type ConjunctiveClause } from '../classifier/cls-rule.ts';
 
 /** What a flow mod may change of a rule that is there. */
@@ -22,36 +23,83 @@ export const NO_FLAGS: FlowModFlags = {
   emerg: false,
 };
 
+/** The table that a rule is made for. */
+export interface RuleTable {
+  readonly id: number;
+  /** Looks after rules with timeouts. */
+  readonly expiry: { add(rule: Rule): void };
+}
+
+/** Times are kept as small numbers since the first of them: V8 boxes large ones. */
+let epochMs: number | undefined;
+
+function sinceEpoch(nowMs: number): number {
+  epochMs ??= Math.floor(nowMs);
+  return Math.floor(nowMs) - epochMs;
+}
+
 export class Rule extends ClsRule {
-  readonly tableId: number;
+  readonly table: RuleTable;
   state: RuleState;
   readonly tunMetadata: Match['tunMetadata'];
-  readonly createdMs: number;
-  modifiedMs: number;
-  usedMs: number;
   packets = 0;
   bytes = 0;
-  /** Not in its table any more. */
-  isRemoved = false;
-  /** The few words of its key, to make the match of when it is asked for. */
-  #kept: { readonly match: () => Match } | undefined;
+  readonly #created: number;
+  #modified: number;
+  #used: number;
 
-  constructor(tableId: number, priority: number, state: RuleState, nowMs: number, match?: Match) {
+  constructor(
+    table: RuleTable,
+    priority: number,
+    state: RuleState,
+    nowMs: number,
+    tunMetadata: Match['tunMetadata'] = NO_TUN_METADATA,
+  ) {
     super(priority, conjunctionsOf(state.actions));
-    this.tableId = tableId;
+    this.table = table;
     this.state = state;
-    this.tunMetadata = match?.tunMetadata ?? [];
-    this.createdMs = nowMs;
-    this.modifiedMs = nowMs;
-    this.usedMs = nowMs;
+    this.tunMetadata = tunMetadata.length === 0 ? NO_TUN_METADATA : tunMetadata;
+    const now = sinceEpoch(nowMs);
+    this.#created = now;
+    this.#modified = now;
+    this.#used = now;
   }
 
-  /** What it matches, put together from its table of the classifier. */
+  get tableId(): number {
+    return this.table.id;
+  }
+
+  get createdMs(): number {
+    return this.#created + epochMs!;
+  }
+
+  get modifiedMs(): number {
+    return this.#modified + epochMs!;
+  }
+
+  set modifiedMs(ms: number) {
+    this.#modified = sinceEpoch(ms);
+  }
+
+  get usedMs(): number {
+    return this.#used + epochMs!;
+  }
+
+  set usedMs(ms: number) {
+    this.#used = sinceEpoch(ms);
+  }
+
+  /** What it matches. The mask is that of all rules of its shape: not to be written to. */
   get match(): Match {
-    if (this.#kept) return this.#kept.match();
+    return this.matchInto(undefined);
+  }
+
+  /** As `match`, with the key in `key`, whatever it held. */
+  matchInto(key: Flow | undefined): Match {
     const { subtable } = this;
     if (!subtable) throw new Error('the rule is in no table');
-    return new Match(subtable.keyOf(this), subtable.mask.clone(), this.tunMetadata);
+    key?.clear();
+    return new Match(subtable.keyOf(this, key), subtable.mask, this.tunMetadata);
   }
 
   /** A connection's end: timeouts become what `fin_timeout` says where they were longer or none. */
@@ -59,25 +107,19 @@ export class Rule extends ClsRule {
     const less = (now: number, limit: number) =>
       limit !== 0 && (now === 0 || limit < now) ? limit : now;
     const { state } = this;
-    this.state = {
-      ...state,
-      idleTimeout: less(state.idleTimeout, idle),
-      hardTimeout: less(state.hardTimeout, hard),
-    };
+    const idleTimeout = less(state.idleTimeout, idle);
+    const hardTimeout = less(state.hardTimeout, hard);
+    if (idleTimeout === state.idleTimeout && hardTimeout === state.hardTimeout) return;
+    this.state = { ...state, idleTimeout, hardTimeout };
+    this.table.expiry.add(this);
   }
 
-  /** Keeps its match while it is in no table. */
-  remember(): void {
-    const { subtable } = this;
-    if (!subtable) throw new Error('the rule is in no table');
-    const words = subtable.wordsOf(this);
-    this.#kept = {
-      match: () => new Match(subtable.keyOfWords(words), subtable.mask.clone(), this.tunMetadata),
-    };
-  }
-
-  forget(): void {
-    this.#kept = undefined;
+  /** When it goes if no packet comes; Infinity: never. */
+  get expiryMs(): number {
+    const { idleTimeout, hardTimeout } = this.state;
+    const idle = idleTimeout === 0 ? Infinity : this.usedMs + idleTimeout * 1000;
+    const hard = hardTimeout === 0 ? Infinity : this.modifiedMs + hardTimeout * 1000;
+    return Math.min(idle, hard);
   }
 
   /** Neither listed nor changed by OpenFlow: priorities above 65535. */
@@ -86,7 +128,15 @@ export class Rule extends ClsRule {
   }
 }
 
+const NO_TUN_METADATA: Match['tunMetadata'] = [];
+const NO_CONJUNCTIONS: readonly ConjunctiveClause[] = [];
+
 function conjunctionsOf(actions: readonly OfpAct[]): readonly ConjunctiveClause[] {
-  const clauses = actions.filter((a) => a.type === 'conjunction');
-  return clauses.map(({ id, clause, nClauses }) => ({ id, clause, nClauses }));
+  let clauses: ConjunctiveClause[] | undefined;
+  for (const act of actions) {
+    if (act.type !== 'conjunction') continue;
+    clauses ??= [];
+    clauses.push({ id: act.id, clause: act.clause, nClauses: act.nClauses });
+  }
+  return clauses ?? NO_CONJUNCTIONS;
 }
