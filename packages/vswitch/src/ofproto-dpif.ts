@@ -11,7 +11,7 @@ import {
   type PhyPort,
 } from '@heddle/openflow';
 import { Flow, parseMac } from '@heddle/packet';
-import { type Clock, OVS_VERSION, vlog } from '@heddle/runtime';
+import { OVS_VERSION, vlog } from '@heddle/runtime';
 import type { Backer } from './backer.ts';
 import { Connmgr } from './connmgr/connmgr.ts';
 import type { OfprotoEnv, SwitchDescription } from './connmgr/env.ts';
