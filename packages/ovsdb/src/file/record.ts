@@ -1,4 +1,5 @@
 /** Transactions as records of the database file (ovsdb(5), "Transaction Records"). */
+import type { RowsOf } from '../engine/rows-before.ts';
 import { forEachReference, Row, type Table, type Tables } from '../engine/table.ts';
 import { applyChanges, type RowChange } from '../engine/transaction.ts';
 import {
@@ -94,30 +95,11 @@ export function snapshotRecord(
 }
 
 /**
- * The text of a record of everything that there was before `undone`, in pieces. The rows are those
- * of now, whenever the pieces are asked for.
+ * The text of a record of the rows, in pieces. The rows are those of now, whenever the pieces are
+ * asked for.
  */
-export function snapshotPieces(
-  tables: Tables,
-  undone: readonly RowChange[],
-  wallMs: number,
-): Iterator<string> {
-  const before = new Map<Table, Map<string, Row | undefined>>();
-  for (const { table, uuid, old } of undone.toReversed()) {
-    let rows = before.get(table);
-    if (!rows) {
-      rows = new Map();
-      before.set(table, rows);
-    }
-    rows.set(uuid, old);
-  }
-  const there = [...tables.byName.values()].map((table) => {
-    const was = before.get(table);
-    const rows = [...table.rows.values()];
-    if (!was) return { table, rows };
-    const unchanged = rows.filter((row) => !was.has(row.uuid));
-    return { table, rows: [...unchanged, ...[...was.values()].filter((row) => row !== undefined)] };
-  });
+export function snapshotPieces(tables: Tables, rowsOf: RowsOf, wallMs: number): Iterator<string> {
+  const there = [...tables.byName.values()].map((table) => ({ table, rows: rowsOf(table) }));
   return pieces(there, wallMs);
 }
 

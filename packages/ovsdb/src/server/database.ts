@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { messageOf, vlog } from '@heddle/runtime';
 import { type ExecuteContext, execute } from '../engine/execute.ts';
+import { type RowsOf, rowsBefore } from '../engine/rows-before.ts';
 import { Tables } from '../engine/table.ts';
 import { applyChanges, type RowChange, Transaction } from '../engine/transaction.ts';
 import { encodeGroup } from '../file/format.ts';
@@ -23,10 +24,7 @@ const HISTORY_ELEMENTS_PER_ROW = 4;
 /** A commit that is durable: what monitors and resuming clients are told of. */
 export interface Commit {
   readonly id: string;
-  readonly seqno: number;
   readonly changes: readonly RowChange[];
-  /** The updates that monitors have printed, by what they ask for: until all have been told. */
-  readonly printed: Map<string, string | undefined>;
 }
 
 interface Pending {
@@ -51,8 +49,7 @@ export class Database {
   #historyElements = 0;
   readonly #listeners = new Set<(commit: Commit) => void>();
   readonly #retries = new Set<() => void>();
-  #lastId = randomUUID();
-  #seqno = 0;
+  #lastId: string = randomUUID();
   /** Applied, and not yet durable: first those that are being written, then those that wait. */
   #writing: Pending[] = [];
   #pending: Pending[] = [];
@@ -87,14 +84,14 @@ export class Database {
     return this.tables.schema;
   }
 
-  /** The id of the last commit applied, for monitor_cond_since. */
+  /** The id of the last durable commit, for monitor_cond_since. */
   get lastId(): string {
     return this.#lastId;
   }
 
-  /** Grows with every commit applied, durable or not yet. */
-  get seqno(): number {
-    return this.#seqno;
+  /** The rows that are durable: those that whoever listens to commits has been told of. */
+  durableRows(): RowsOf {
+    return rowsBefore([...this.#writing, ...this.#pending].flatMap(({ commit }) => commit.changes));
   }
 
   /** Calls back for each commit once it is durable, in order. */
@@ -151,8 +148,7 @@ export class Database {
   }
 
   #startCompaction(file: LogFile): Compacting {
-    const undone = [...this.#writing, ...this.#pending].flatMap(({ commit }) => commit.changes);
-    const snapshot = snapshotPieces(this.tables, undone, Date.now());
+    const snapshot = snapshotPieces(this.tables, this.durableRows(), Date.now());
     const compaction = file.startCompaction(schemaToJson(this.schema), snapshot);
     const work = async () => {
       try {
@@ -195,9 +191,7 @@ export class Database {
 
   #commit(changes: RowChange[], comment: string): Promise<OvsdbError | undefined> {
     applyChanges(this.tables, changes);
-    this.#seqno++;
-    this.#lastId = randomUUID();
-    const commit = { id: this.#lastId, seqno: this.#seqno, changes, printed: new Map() };
+    const commit = { id: randomUUID(), changes };
     const text =
       this.file && changesToText(changes, comment === '' ? undefined : comment, Date.now());
     return new Promise((resolve) => {
@@ -273,9 +267,9 @@ export class Database {
   }
 
   #durable({ commit, done }: Pending): void {
+    this.#lastId = commit.id;
     this.#remember(commit);
     for (const listener of this.#listeners) listener(commit);
-    commit.printed.clear();
     done();
     for (const retry of this.#retries) retry();
   }

@@ -12,6 +12,7 @@ import {
   VERSION_COLUMN,
 } from '../engine/condition.ts';
 import { rowToJson } from '../engine/execute.ts';
+import type { RowsOf } from '../engine/rows-before.ts';
 import type { Row, Table, Tables } from '../engine/table.ts';
 import type { RowChange } from '../engine/transaction.ts';
 import {
@@ -28,7 +29,6 @@ import {
   printSortedJson,
 } from '../notation/index.ts';
 import type { ColumnSchema } from '../schema/schema.ts';
-import type { Commit } from './database.ts';
 
 export type MonitorVersion = 1 | 2 | 3;
 type Select = 'initial' | 'insert' | 'delete' | 'modify';
@@ -57,15 +57,10 @@ export type TableUpdates = Record<string, Record<string, Json>>;
 
 export class Monitor {
   readonly version: MonitorVersion;
-  /** Commits up to this one are in what the client has. */
-  seqno: number;
   readonly #tables = new Map<Table, MonitoredTable>();
-  /** What it asks for: monitors of one database that ask for the same see the same. */
-  #request: string | undefined;
 
-  constructor(tables: Tables, requests: Json, version: MonitorVersion, seqno: number) {
+  constructor(tables: Tables, requests: Json, version: MonitorVersion) {
     this.version = version;
-    this.seqno = seqno;
     if (!isObject(requests)) {
       const what = 'monitor-requests must be object';
       throw new OvsdbError('syntax error', what, printSortedJson(requests));
@@ -75,7 +70,6 @@ export class Monitor {
       if (!table) throw new OvsdbError('syntax error', `no table named ${name}`);
       this.#tables.set(table, this.#parse(table, isArray(request) ? request : [request]));
     }
-    this.#request = `${version} ${printJson(requests)}`;
   }
 
   #parse(table: Table, requests: readonly Json[]): MonitoredTable {
@@ -119,11 +113,11 @@ export class Monitor {
     checkMembers(where, request, known);
   }
 
-  /** The JSON text of everything that there is for the client to see now, in pieces. */
-  initial(): Iterator<string> {
+  /** The JSON text of what there is for the client to see of the rows, in pieces. */
+  initial(rowsOf: RowsOf): Iterator<string> {
     const tables = [...this.#tables.values()].map((monitored) => ({
       monitored,
-      rows: [...monitored.table.rows.values()],
+      rows: rowsOf(monitored.table),
     }));
     return this.#initialPieces(tables);
   }
@@ -165,17 +159,11 @@ export class Monitor {
     return any ? out : undefined;
   }
 
-  /** As `updates`, as JSON text: made once for all monitors that ask for the same. */
-  updatesText({ changes, printed }: Commit): string | undefined {
-    const request = this.#request;
-    if (request !== undefined && printed.has(request)) return printed.get(request);
-    const text = this.#print(changes);
-    if (request !== undefined) printed.set(request, text);
-    return text;
-  }
-
-  /** Put together as text: an object with a member for each uuid would cost several times as much. */
-  #print(changes: readonly RowChange[]): string | undefined {
+  /**
+   * As `updates`, as JSON text. Put together as text: an object with a member for each uuid would
+   * cost several times as much.
+   */
+  updatesText(changes: readonly RowChange[]): string | undefined {
     const tables = new Map<Table, string>();
     for (const change of changes) {
       const monitored = this.#tables.get(change.table);
@@ -185,16 +173,18 @@ export class Monitor {
     return tables.size === 0 ? undefined : printTables(tables);
   }
 
-  /** Replaces conditions (`monitor_cond_change`); returns what they bring in and take out. */
-  changeConditions(tables: Tables, requests: Json): TableUpdates {
+  /**
+   * Replaces conditions (`monitor_cond_change`); returns which of the rows they bring in and take
+   * out.
+   */
+  changeConditions(tables: Tables, requests: Json, rowsOf: RowsOf): TableUpdates {
     const parsed = this.#parseChanges(tables, requests);
-    this.#request = undefined;
     const out: TableUpdates = {};
     for (const [monitored, condition] of parsed) {
       const before = monitored.condition;
       monitored.condition = condition;
       watch(monitored, condition);
-      for (const row of monitored.table.rows.values()) {
+      for (const row of rowsOf(monitored.table)) {
         const [was, is] = [sees(before, row), sees(condition, row)];
         if (was === is) continue;
         const update = is

@@ -1,41 +1,28 @@
 import type { Socket } from 'node:net';
+import { Queue } from './queue.ts';
 
-/**
- * A client that is told of change after change gets them together, the less often the more clients
- * there are: so that telling them takes about a quarter of the time, at 5 µs for each.
- */
-const BATCH_MS_PER_CLIENT = 0.02;
-const MAX_BATCH_MS = 4;
+/** Clients that are told of change after change get several together, at most so much later. */
+const MAX_BATCH_MS = 10;
+/** How much longer than it takes to tell all clients is between one telling and the next. */
+const BATCH_FACTOR = 3;
 /** How long one client's long reply may keep the others waiting. */
 const TURN_MS = 3;
-let clients = 0;
 
-function batchMs(): number {
-  return Math.min(clients * BATCH_MS_PER_CLIENT, MAX_BATCH_MS);
-}
-
-/**
- * What a client is sent, in order, with few system calls: replies at the end of the event loop's
- * turn, notifications at once after a quiet time and in batches when one follows the other.
- */
+/** What a client is sent, in order, with few system calls. */
 export class Outbox {
   readonly #socket: Socket;
-  #text = '';
+  #queue = Queue.EMPTY;
   #flushing = false;
-  #batch: NodeJS.Timeout | undefined;
-  #lastBatchMs = -Infinity;
   /** What comes behind the long text that is being sent; undefined when none is. */
   #behind: string | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    clients++;
-    socket.once('close', () => clients--);
   }
 
   /** Bytes that the client has not taken. */
   get backlog(): number {
-    return this.#socket.writableLength + this.#text.length + (this.#behind?.length ?? 0);
+    return this.#socket.writableLength + this.#queue.length + (this.#behind?.length ?? 0);
   }
 
   /** The client does not keep up. */
@@ -43,12 +30,13 @@ export class Outbox {
     return this.#behind !== undefined || this.#socket.writableNeedDrain;
   }
 
+  /** Goes out at the end of the event loop's turn. */
   reply(text: string): void {
     if (this.#behind !== undefined) {
       this.#behind += text;
       return;
     }
-    this.#text += text;
+    this.#queue = this.#queue.plusOwn(text);
     this.#flushSoon();
   }
 
@@ -66,15 +54,15 @@ export class Outbox {
     this.#behind = '';
     const more = () => {
       const over = this.#socket.destroyed || this.#take(pieces);
-      this.#flush();
+      this.flush();
       if (!over) {
         if (this.#socket.writableNeedDrain) this.#socket.once('drain', more);
         else setImmediate(more);
         return;
       }
-      this.#text = this.#behind ?? '';
+      this.#queue = this.#queue.plusOwn(this.#behind ?? '');
       this.#behind = undefined;
-      this.#flush();
+      this.flush();
       if (!this.#socket.destroyed) done();
     };
     setImmediate(more);
@@ -83,32 +71,25 @@ export class Outbox {
   /** Takes pieces for as long as others may wait; tells whether it has them all. */
   #take(pieces: Iterator<string>): boolean {
     const end = performance.now() + TURN_MS;
+    let text = '';
+    let over = false;
     do {
       const next = pieces.next();
-      if (next.done) return true;
-      this.#text += next.value;
-    } while (performance.now() < end);
-    return false;
+      over = next.done === true;
+      text += next.value ?? '';
+    } while (!over && performance.now() < end);
+    this.#queue = this.#queue.plusOwn(text);
+    return over;
   }
 
+  /** Goes out at once after a quiet time, and with others when one follows the other. */
   notify(text: string): void {
     if (this.#behind !== undefined) {
       this.#behind += text;
       return;
     }
-    this.#text += text;
-    if (this.#flushing || this.#batch) return;
-    const now = performance.now();
-    if (now - this.#lastBatchMs > batchMs()) {
-      this.#lastBatchMs = now;
-      this.#flushSoon();
-    } else {
-      this.#batch = setTimeout(() => {
-        this.#batch = undefined;
-        this.#lastBatchMs = performance.now();
-        this.#flush();
-      }, batchMs());
-    }
+    this.#queue = this.#queue.plus(text);
+    if (!this.#flushing) batch.add(this);
   }
 
   #flushSoon(): void {
@@ -116,13 +97,42 @@ export class Outbox {
     this.#flushing = true;
     process.nextTick(() => {
       this.#flushing = false;
-      this.#flush();
+      this.flush();
     });
   }
 
-  #flush(): void {
-    const text = this.#text;
-    this.#text = '';
-    if (text !== '' && this.#socket.writable) this.#socket.write(text);
+  flush(): void {
+    const { bytes } = this.#queue;
+    this.#queue = Queue.EMPTY;
+    if (bytes.length > 0 && this.#socket.writable) this.#socket.write(bytes);
   }
 }
+
+/** The outboxes that have notifications: flushed together, the less often the longer that takes. */
+class Batch {
+  readonly #outboxes = new Set<Outbox>();
+  #waiting = false;
+  #nextMs = 0;
+
+  add(outbox: Outbox): void {
+    this.#outboxes.add(outbox);
+    if (this.#waiting) return;
+    this.#waiting = true;
+    const wait = this.#nextMs - performance.now();
+    if (wait > 0) setTimeout(() => this.#flush(), wait);
+    else process.nextTick(() => this.#flush());
+  }
+
+  #flush(): void {
+    const start = performance.now();
+    const all = [...this.#outboxes];
+    this.#outboxes.clear();
+    this.#waiting = false;
+    for (const outbox of all) outbox.flush();
+    Queue.EMPTY.forget();
+    const end = performance.now();
+    this.#nextMs = end + Math.min((end - start) * BATCH_FACTOR, MAX_BATCH_MS);
+  }
+}
+
+const batch = new Batch();

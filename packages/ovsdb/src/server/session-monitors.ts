@@ -7,16 +7,11 @@ import {
   printJson,
   printSortedJson,
 } from '../notation/index.ts';
+import { Audience, joinAudience, type Member, notification } from './audience.ts';
 import type { Commit, Database } from './database.ts';
 import { Monitor, type MonitorVersion } from './monitor.ts';
 import type { Outbox } from './outbox.ts';
 import { PendingChanges } from './pending-changes.ts';
-
-const UPDATE_METHODS: Readonly<Record<MonitorVersion, string>> = {
-  1: 'update',
-  2: 'update2',
-  3: 'update3',
-};
 
 /** A result as JSON text, to be made piece by piece. */
 export class Pieces {
@@ -38,13 +33,77 @@ export class Pieces {
   }
 }
 
-interface ActiveMonitor {
-  id: Json;
+class ActiveMonitor implements Member {
   readonly db: Database;
-  readonly monitor: Monitor;
-  readonly stop: () => void;
+  readonly requests: Json;
+  readonly version: MonitorVersion;
+  readonly #outbox: Outbox;
+  id: Json;
+  idText: string;
+  audience: Audience;
+  /** Nobody else is of the audience: its conditions may change. */
+  #isPrivate = false;
   /** What the client is to be told of when it takes more. */
-  pending: { changes: PendingChanges; lastId: string } | undefined;
+  #pending: { changes: PendingChanges; lastId: string } | undefined;
+
+  constructor(outbox: Outbox, db: Database, id: Json, requests: Json, version: MonitorVersion) {
+    this.#outbox = outbox;
+    this.db = db;
+    this.requests = requests;
+    this.version = version;
+    this.id = id;
+    this.idText = printJson(id);
+    this.audience = joinAudience(db, requests, version, this);
+  }
+
+  get monitor(): Monitor {
+    return this.audience.monitor;
+  }
+
+  stop(): void {
+    this.audience.leave(this);
+  }
+
+  changed(commit: Commit, message: (idText: string) => string): void {
+    if (!this.#outbox.isFull && !this.#pending) {
+      this.#outbox.notify(message(this.idText));
+      return;
+    }
+    this.#pending ??= { changes: new PendingChanges(), lastId: commit.id };
+    this.#pending.changes.add(commit.changes);
+    this.#pending.lastId = commit.id;
+  }
+
+  /** Tells what there was no room to tell. */
+  catchUp(): void {
+    if (!this.#pending) return;
+    const { changes, lastId } = this.#pending;
+    this.#pending = undefined;
+    const updates = this.monitor.updatesText(changes.changes());
+    if (updates !== undefined) this.#tell(lastId, updates);
+  }
+
+  /** Replaces conditions, tells what they bring in and take out, and takes another name. */
+  change(id: Json, requests: Json): void {
+    this.catchUp();
+    const monitor = this.#isPrivate
+      ? this.monitor
+      : new Monitor(this.db.tables, this.requests, this.version);
+    const updates = monitor.changeConditions(this.db.tables, requests, this.db.durableRows());
+    if (!this.#isPrivate) {
+      this.stop();
+      this.audience = new Audience(this.db, monitor);
+      this.audience.join(this);
+      this.#isPrivate = true;
+    }
+    this.id = id;
+    this.idText = printJson(id);
+    if (Object.keys(updates).length > 0) this.#tell(this.db.lastId, printJson(updates as Json));
+  }
+
+  #tell(lastId: string, updates: string): void {
+    this.#outbox.notify(notification(this.monitor, this.idText, lastId, updates));
+  }
 }
 
 /**
@@ -79,11 +138,11 @@ export class SessionMonitors {
     const id = params[1] ?? null;
     if (this.#find(id))
       throw new OvsdbError('syntax error', 'duplicate monitor ID', printSortedJson(id));
-    const monitor = new Monitor(db.tables, params[2] ?? null, version, db.seqno);
-    const stop = db.onCommit((commit) => this.#changed(active, commit));
-    const active: ActiveMonitor = { id, db, monitor, stop, pending: undefined };
+    const active = new ActiveMonitor(this.#outbox, db, id, params[2] ?? null, version);
     this.#monitors.push(active);
-    return version < 3 ? new Pieces(monitor.initial()) : since(db, monitor, last as string);
+    return version < 3
+      ? new Pieces(active.monitor.initial(db.durableRows()))
+      : since(active, last as string);
   }
 
   change(params: readonly Json[]): Json {
@@ -96,12 +155,8 @@ export class SessionMonitors {
       throw new OvsdbError('syntax error', 'unknown monitor session', syntax);
     }
     // Conditions are of later versions: upstream takes the request and does nothing.
-    if (active.monitor.version === 1) return {};
-    const updates = active.monitor.changeConditions(active.db.tables, params[2] ?? null);
-    active.id = params[1] ?? active.id;
-    if (Object.keys(updates).length > 0) {
-      this.#tell(active, active.db.lastId, printJson(updates as Json));
-    }
+    if (active.version === 1) return {};
+    active.change(params[1] ?? active.id, params[2] ?? null);
     return {};
   }
 
@@ -126,32 +181,7 @@ export class SessionMonitors {
 
   /** Tells what there was no room to tell. */
   catchUp(): void {
-    for (const active of this.#monitors) {
-      if (!active.pending) continue;
-      const { changes, lastId } = active.pending;
-      active.pending = undefined;
-      const updates = active.monitor.updates(changes.changes());
-      if (updates) this.#tell(active, lastId, printJson(updates as Json));
-    }
-  }
-
-  #changed(active: ActiveMonitor, commit: Commit): void {
-    const { monitor } = active;
-    if (commit.seqno <= monitor.seqno) return;
-    if (this.#outbox.isFull || active.pending) {
-      active.pending ??= { changes: new PendingChanges(), lastId: commit.id };
-      active.pending.changes.add(commit.changes);
-      active.pending.lastId = commit.id;
-      return;
-    }
-    const updates = monitor.updatesText(commit);
-    if (updates !== undefined) this.#tell(active, commit.id, updates);
-  }
-
-  #tell({ id, monitor: { version } }: ActiveMonitor, lastId: string, updates: string): void {
-    const last = version === 3 ? `"${lastId}",` : '';
-    const params = `${printJson(id)},${last}${updates}`;
-    this.#outbox.notify(`{"id":null,"method":"${UPDATE_METHODS[version]}","params":[${params}]}`);
+    for (const active of this.#monitors) active.catchUp();
   }
 
   #remove(active: ActiveMonitor): void {
@@ -165,11 +195,11 @@ export class SessionMonitors {
 }
 
 /** [found, last id, updates]: what the client missed, or everything when that is not known. */
-function since(db: Database, monitor: Monitor, last: string): Json | Pieces {
+function since({ db, monitor }: ActiveMonitor, last: string): Json | Pieces {
   const at = db.history.findIndex((c) => c.id === last);
   if (last === db.lastId) return [true, db.lastId, {}];
   if (at < 0 || db.history.at(-1)?.id !== db.lastId) {
-    return new Pieces(monitor.initial(), `[false,"${db.lastId}",`, ']');
+    return new Pieces(monitor.initial(db.durableRows()), `[false,"${db.lastId}",`, ']');
   }
   const missed = new PendingChanges();
   for (const commit of db.history.slice(at + 1)) missed.add(commit.changes);
