@@ -26,6 +26,13 @@ export class Match {
     this.tunMetadata = tunMetadata;
   }
 
+  /** Another match in the memory of this one, which is of no use from then on. */
+  recycle(tunMetadata: readonly TunMetadataMatch[] = []): Match {
+    this.key.clear();
+    this.mask.clear();
+    return new Match(this.key, this.mask, tunMetadata);
+  }
+
   /** Matches everything. */
   static catchAll(): Match {
     return new Match();

@@ -18,6 +18,7 @@ import {
   isErrorName,
   Match,
   normalizeMatchLogged,
+  type OfpAct,
   OfpError,
   type OfpMessage,
   type OfpVersion,
@@ -125,7 +126,7 @@ export const parseActionsCommand = (ctx: Context): number =>
 export const parseInstructionsCommand = (ctx: Context): number =>
   parseList(ctx, 'instructions', parseInstructions, emitInstructions);
 
-type Parse = typeof parseActions;
+type Parse = (bytes: Uint8Array, version: OfpVersion) => readonly OfpAct[];
 type Emit = typeof emitActions;
 
 function parseList(ctx: Context, what: string, parse: Parse, emit: Emit): number {

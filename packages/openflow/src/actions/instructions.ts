@@ -38,8 +38,32 @@ export function isInstruction(act: OfpAct): boolean {
   return INSTRUCTIONS.has(act.type);
 }
 
-/** OpenFlow 1.0 has actions only. Throws OfpError. */
-export function parseInstructions(bytes: Uint8Array, version: OfpVersion): OfpAct[] {
+/** Lists of actions by version and bytes; flows have few different ones, which need not be parsed again. */
+let recent = new Map<string, readonly OfpAct[]>();
+let older = new Map<string, readonly OfpAct[]>();
+const RECENT = 1024;
+const LONGEST = 512;
+
+/** OpenFlow 1.0 has actions only. The same bytes may give the same array. Throws OfpError. */
+export function parseInstructions(bytes: Uint8Array, version: OfpVersion): readonly OfpAct[] {
+  if (bytes.length === 0) return NO_ACTIONS;
+  if (bytes.length > LONGEST) return parseList(bytes, version);
+  const text = Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length);
+  const key = `${version}${text}`;
+  const known = recent.get(key) ?? older.get(key);
+  if (known) return known;
+  const acts = parseList(bytes, version);
+  if (recent.size >= RECENT) {
+    older = recent;
+    recent = new Map();
+  }
+  recent.set(key, acts);
+  return acts;
+}
+
+const NO_ACTIONS: readonly OfpAct[] = [];
+
+function parseList(bytes: Uint8Array, version: OfpVersion): readonly OfpAct[] {
   if (version === 1) return parseActions(bytes, version, { allowInstructions: true });
   const found = splitInstructions(bytes, version);
   const acts: OfpAct[] = [];

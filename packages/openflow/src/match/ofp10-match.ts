@@ -21,8 +21,8 @@ const OFP10_VLAN_NONE = 0xffff;
 const ALL_MACS = 0xffff_ffff_ffff;
 
 /** Takes every bit pattern; what the Ethertype does not allow stays for `normalizeMatch`. */
-export function parseOfp10Match(bytes: Uint8Array, off = 0): Match {
-  const match = new Match();
+export function parseOfp10Match(bytes: Uint8Array, off = 0, into?: Match): Match {
+  const match = into?.recycle() ?? new Match();
   const { key, mask } = match;
   const b = (o: number) => bytes[off + o]!;
   const be16 = (o: number) => (b(o) << 8) | b(o + 1);

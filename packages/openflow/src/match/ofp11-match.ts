@@ -32,8 +32,8 @@ const OFPVID11_ANY = 0xfffe;
 const OFPVID11_NONE = 0xffff;
 
 /** The 88 bytes, whatever type and length they claim; masks on the wire have 1-bits for "open". */
-export function parseOfp11StandardMatch(bytes: Uint8Array, off = 0): Match {
-  const match = new Match();
+export function parseOfp11StandardMatch(bytes: Uint8Array, off = 0, into?: Match): Match {
+  const match = into?.recycle() ?? new Match();
   const { key, mask } = match;
   const dv = new DataView(bytes.buffer, bytes.byteOffset + off, OFP11_MATCH_LENGTH);
   const wild = dv.getUint32(8);

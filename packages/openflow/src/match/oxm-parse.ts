@@ -18,6 +18,8 @@ export interface OxmParseOptions {
   readonly loose?: boolean;
   /** The cookie's pseudo-field is allowed, as in NXM flow mods and requests. */
   readonly cookie?: boolean;
+  /** Whose memory the match may take. */
+  readonly into?: Match | undefined;
 }
 
 export interface ParsedOxm {
@@ -57,7 +59,8 @@ export function parseOfp11Match(
   if (size < 4 || length > end - off) throw new OfpError('OFPBMC_BAD_LEN');
   if (type === OFPMT_STANDARD) {
     if (size !== OFP11_MATCH_LENGTH) throw new OfpError('OFPBMC_BAD_LEN');
-    return { match: parseOfp11StandardMatch(bytes, off), length: OFP11_MATCH_LENGTH };
+    const match = parseOfp11StandardMatch(bytes, off, options.into);
+    return { match, length: OFP11_MATCH_LENGTH };
   }
   return { match: parseEntries(bytes, off + 4, off + size, options).match, length };
 }
@@ -70,7 +73,7 @@ function parseEntries(
 ): ParsedOxm {
   const tun: TunMetadataMatch[] = [];
   const state: State = {
-    match: new Match(undefined, undefined, tun),
+    match: options.into?.recycle(tun) ?? new Match(undefined, undefined, tun),
     tun,
     cookie: 0n,
     cookieMask: 0n,

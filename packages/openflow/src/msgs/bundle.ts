@@ -17,6 +17,7 @@ const BUNDLE_CONTROLS: readonly BundleControl[] = [
   'discard_reply',
 ];
 const HEADER = 8;
+const OFPT_VENDOR = 4;
 
 const onf = (subtype: number): Wire => ({ vendor: ONF_VENDOR_ID, subtype });
 
@@ -61,6 +62,12 @@ function pullInner(r: Reader): Uint8Array {
   const length = r.dv.getUint16(r.off + 2);
   if (length < HEADER || length > r.left) throw new OfpError('OFPBFC_MSG_BAD_LEN');
   return r.view(length);
+}
+
+/** The bytes of what a bundle_add_message that was decoded has within. */
+export function bundledBytes(raw: Uint8Array): Uint8Array {
+  const at = raw[1] === OFPT_VENDOR ? 24 : 16;
+  return raw.subarray(at, at + ((raw[at + 2]! << 8) | raw[at + 3]!));
 }
 
 function add(name: string, wire: Wire, isOnf: boolean): AnyForm {

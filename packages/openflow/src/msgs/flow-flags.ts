@@ -14,8 +14,17 @@ const NO_BYT_COUNTS13 = 16;
 /** By version: bits that mean something. */
 const KNOWN = [0, 7, 3, 7, 31, 31, 31];
 
+/** One object for the same bits. */
+const made: FlowModFlags[] = [];
+
 export function flowFlagsFromWire(bits: number, version: OfpVersion): FlowModFlags {
   if ((bits & ~KNOWN[version]!) !== 0) throw new OfpError('OFPFMFC_BAD_FLAGS');
+  const at = version * 32 + bits;
+  made[at] ??= flagsOf(bits, version);
+  return made[at];
+}
+
+function flagsOf(bits: number, version: OfpVersion): FlowModFlags {
   return {
     sendFlowRem: (bits & SEND_FLOW_REM) !== 0,
     checkOverlap: (bits & CHECK_OVERLAP) !== 0,

@@ -41,7 +41,7 @@ const flowMod10 = form<'flow_mod'>({
   decode: (r, _, context) => {
     const at = r.take(64);
     const { dv, u8 } = r;
-    const match = parseOfp10Match(u8, at);
+    const match = parseOfp10Match(u8, at, context.into);
     normalizeMatchLogged(match);
     const isExact = (dv.getUint32(at) & OFPFW10_ALL) === 0;
     const base = pullCommand10(r, at + OFP10_MATCH_LENGTH, context);
@@ -79,7 +79,10 @@ const flowModNx = form<'flow_mod'>({
   decode: (r, { version }, context) => {
     const at = r.take(32);
     const { dv } = r;
-    const parsed = pullNxMatch(r, dv.getUint16(at + 24), { cookie: true });
+    const parsed = pullNxMatch(r, dv.getUint16(at + 24), {
+      cookie: true,
+      into: context.into,
+    });
     const base = pullCommand10(r, at, context);
     if (base.command === 'add' && parsed.cookieMask !== 0n) {
       throw new OfpError('NXBRC_NXM_INVALID');
@@ -156,9 +159,9 @@ const flowMod11 = form<'flow_mod'>({
   wire: { ofpt: 14 },
   min: 40,
   step: 8,
-  decode: (r, { version }) => {
+  decode: (r, { version }, context) => {
     const at = r.take(40);
-    const match = pullMatch11(r);
+    const match = pullMatch11(r, { into: context.into });
     const fixed = pullFlowMod11(r, at, version);
     const actions = parseInstructions(r.view(), version);
     const flags = flowFlagsFromWire(r.dv.getUint16(at + 36), version);

@@ -191,7 +191,7 @@ function takeEntry(r: Reader, n: number): number {
 }
 
 /** To the end of the entry, whose length is at its start. */
-export function pullActions(r: Reader, start: number, version: OfpVersion): OfpAct[] {
+export function pullActions(r: Reader, start: number, version: OfpVersion): readonly OfpAct[] {
   const length = r.dv.getUint16(start);
   const rest = start + length - r.off;
   if (rest < 0) throw new OfpError('OFPBRC_BAD_LEN');

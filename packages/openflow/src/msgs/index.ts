@@ -1,3 +1,4 @@
+export { bundledBytes } from './bundle.ts';
 export {
   errorName,
   errorNumbers,

@@ -69,7 +69,7 @@ export function decodeMessage(bytes: Uint8Array, context: DecodeContext = {}): O
   const more = isMultipart(form.wire) && hasMore(r.dv);
   const head = more ? { version, xid, type, more } : { version, xid, type };
   try {
-    return { ...form.decode(r, head, context, codec), ...head } as OfpMessage;
+    return Object.assign(form.decode(r, head, context, codec), head) as OfpMessage;
   } catch (e) {
     if (e instanceof OfpError && e.partial) e.partial = { ...e.partial, ...head };
     throw e;

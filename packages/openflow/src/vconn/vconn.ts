@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { connectRemote, HeddleError, type TlsFiles, vlog } from '@heddle/runtime';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
+import { Match } from '../match.ts';
 import type { OfpMessage } from '../messages.ts';
 import { type DecodeContext, decodeMessage, encodeMultipart } from '../msgs/index.ts';
 import { Framer } from './framer.ts';
@@ -30,6 +31,8 @@ export interface VconnOptions {
   readonly name: string;
   /** Of our hello; 1 when absent. */
   readonly helloXid?: number;
+  /** The match of a flow mod is good until the next message. */
+  readonly recyclesMatches?: boolean;
   /** Sees every message in both directions (`snoop`). */
   readonly tap?: (raw: Uint8Array, isSent: boolean) => void;
 }
@@ -55,14 +58,18 @@ export class Vconn {
   readonly #framer = new Framer();
   #version: OfpVersion | undefined;
   #closed = false;
-  /** The peer's flow mods name tables (NXT_FLOW_MOD_TABLE_ID). */
-  #hasTableId = false;
+  /** The peer's flow mods name tables once it has said so (NXT_FLOW_MOD_TABLE_ID). */
+  #context: DecodeContext;
 
   constructor(socket: Socket, options: VconnOptions, events: VconnEvents) {
     this.name = options.name;
     this.#socket = socket;
     this.#options = options;
     this.#events = events;
+    this.#context = {
+      hasTableId: false,
+      ...(options.recyclesMatches === true && { into: new Match() }),
+    };
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
     socket.on('error', (error) => this.#end(reason(error)));
     socket.on('close', () => this.#end(undefined));
@@ -194,9 +201,10 @@ export class Vconn {
   }
 
   #message(raw: Uint8Array): void {
-    const context = { hasTableId: this.#hasTableId };
-    const msg = raw[0] === this.#version ? tryDecode(raw, context) : undefined;
-    if (msg && 'type' in msg && msg.type === 'flow_mod_table_id') this.#hasTableId = msg.enabled;
+    const msg = raw[0] === this.#version ? tryDecode(raw, this.#context) : undefined;
+    if (msg && 'type' in msg && msg.type === 'flow_mod_table_id') {
+      this.#context = { ...this.#context, hasTableId: msg.enabled };
+    }
     if (msg === undefined) {
       const isEchoOrHello = raw[1] === 0;
       if (isEchoOrHello) return;

@@ -178,7 +178,12 @@ function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
   let conn: OfConn | undefined;
   const vconn: Vconn = new Vconn(
     socket,
-    { name: options.name, versions: options.versions, ...(options.tap && { tap: options.tap }) },
+    {
+      name: options.name,
+      versions: options.versions,
+      recyclesMatches: true,
+      ...(options.tap && { tap: options.tap }),
+    },
     {
       open: () => {
         conn = mgr.add(channelOf(vconn), options.kind);

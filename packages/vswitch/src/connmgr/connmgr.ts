@@ -67,7 +67,7 @@ export class Connmgr {
   receive(conn: OfConn, msg: OfpMessage, raw: Uint8Array): void {
     received.add();
     try {
-      handleMessage(this, conn, msg);
+      handleMessage(this, conn, msg, raw);
     } catch (error) {
       if (!(error instanceof OfpError)) {
         log.rl.err(`${conn.channel.name}: ${messageOf(error)}\n${(error as Error).stack ?? ''}`);

@@ -1,9 +1,17 @@
 /** Bundles: opening, filling, committing and dropping them. */
-import { encodeMessage, type MessageOf, OfpError, type OfpMessage } from '@heddle/openflow';
+import {
+  bundledBytes,
+  decodeMessage,
+  Match,
+  type MessageOf,
+  OfpError,
+  type OfpMessage,
+  type OfpMessageType,
+} from '@heddle/openflow';
 import { FlowChanges } from '../ofproto/flow-changes.ts';
 import { applyFlowMod } from '../ofproto/flow-mod.ts';
 import { applyGroupMod } from '../ofproto/group-mod.ts';
-import { type Bundle, MAX_BUNDLES } from './bundle.ts';
+import { type Bundle, MAX_BUNDLES, MessageLog } from './bundle.ts';
 import type { Connmgr } from './connmgr.ts';
 import { handlePacketOut } from './handle-packets.ts';
 import { handlePortMod } from './handle-ports.ts';
@@ -49,7 +57,13 @@ export function handleBundleControl(
 
 function openBundle(conn: OfConn, id: number, flags: number): Bundle {
   if (conn.bundles.size >= MAX_BUNDLES) throw new OfpError('OFPBFC_OUT_OF_BUNDLES');
-  const bundle: Bundle = { id, flags, isClosed: false, messages: [] };
+  const bundle: Bundle = {
+    id,
+    flags,
+    isClosed: false,
+    messages: new MessageLog(),
+    types: new Set(),
+  };
   conn.bundles.set(id, bundle);
   return bundle;
 }
@@ -74,7 +88,12 @@ const BUNDLED: ReadonlySet<OfpMessage['type']> = new Set([
   'packet_out',
 ]);
 
-export function handleBundleAdd(conn: OfConn, msg: MessageOf<'bundle_add_message'>): void {
+/** `raw` is all of the message. */
+export function handleBundleAdd(
+  conn: OfConn,
+  msg: MessageOf<'bundle_add_message'>,
+  raw: Uint8Array,
+): void {
   const { bundleId: id, flags, message } = msg;
   if (!BUNDLED.has(message.type)) throw new OfpError('OFPBFC_MSG_UNSUP');
   if (message.xid !== msg.xid) throw new OfpError('OFPBFC_MSG_BAD_XID');
@@ -88,7 +107,8 @@ export function handleBundleAdd(conn: OfConn, msg: MessageOf<'bundle_add_message
     conn.bundles.delete(id);
     throw new OfpError('OFPBFC_BAD_FLAGS');
   }
-  bundle.messages.push(message);
+  bundle.messages.push(bundledBytes(raw));
+  bundle.types.add(message.type);
 }
 
 /** All of it or nothing; the error of a message carries that message's xid. */
@@ -101,29 +121,36 @@ function commitBundle(
   if (!bundle) throw new OfpError('OFPBFC_BAD_ID');
   conn.bundles.delete(bundle.id);
   if (bundle.flags !== msg.flags) throw new OfpError('OFPBFC_BAD_FLAGS');
-  if ((bundle.flags & OFPBF_ATOMIC) !== 0 && bundle.messages.some((m) => m.type === 'port_mod')) {
+  if ((bundle.flags & OFPBF_ATOMIC) !== 0 && bundle.types.has('port_mod')) {
     throw new OfpError('OFPBFC_MSG_FAILED');
   }
   const changes = new FlowChanges(mgr.env.ofproto);
-  for (const message of bundle.messages) {
+  const now = mgr.env.nowMs();
+  const context = { hasTableId: conn.hasTableId, into: scratch };
+  for (const raw of bundle.messages) {
     try {
-      apply(mgr, changes, message);
+      apply(changes, decodeMessage(raw, context), now);
     } catch (error) {
       changes.revert();
       if (!(error instanceof OfpError)) throw error;
-      mgr.sendError(conn, error.ofpErr, encodeMessage(message));
+      mgr.sendError(conn, error.ofpErr, raw);
       throw new OfpError('OFPBFC_MSG_FAILED');
     }
   }
   mgr.commit(changes, conn, msg.xid);
-  for (const message of bundle.messages) {
+  if (!EFFECTS.some((type) => bundle.types.has(type))) return;
+  for (const raw of bundle.messages) {
+    const message = decodeMessage(raw, context);
     if (message.type === 'packet_out') handlePacketOut(mgr, message);
     else if (message.type === 'port_mod') handlePortMod(mgr, message);
   }
 }
 
-function apply(mgr: Connmgr, changes: FlowChanges, message: OfpMessage): void {
-  const now = mgr.env.nowMs();
+const scratch = new Match();
+/** What happens when the tables stand. */
+const EFFECTS: readonly OfpMessageType[] = ['packet_out', 'port_mod'];
+
+function apply(changes: FlowChanges, message: OfpMessage, now: number): void {
   if (message.type === 'flow_mod') applyFlowMod(changes, message, now, message.version);
   else if (message.type === 'group_mod') applyGroupMod(changes, message, now);
 }

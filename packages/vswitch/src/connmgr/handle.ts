@@ -54,15 +54,15 @@ const WRITES: ReadonlySet<OfpMessage['type']> = new Set([
 ]);
 
 /** Throws `OfpError` with what is to be replied. */
-export function handleMessage(mgr: Connmgr, conn: OfConn, msg: OfpMessage): void {
+export function handleMessage(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: Uint8Array): void {
   if (conn.role === 'secondary' && WRITES.has(msg.type)) throw new OfpError('OFPBRC_IS_SECONDARY');
-  if (!handleConnection(mgr, conn, msg) && !handleState(mgr, conn, msg)) {
+  if (!handleConnection(mgr, conn, msg, raw) && !handleState(mgr, conn, msg)) {
     throw new OfpError('OFPBRC_BAD_TYPE');
   }
 }
 
 /** What is about the connection itself. */
-function handleConnection(mgr: Connmgr, conn: OfConn, msg: OfpMessage): boolean {
+function handleConnection(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: Uint8Array): boolean {
   switch (msg.type) {
     case 'hello':
     case 'echo_reply':
@@ -114,7 +114,7 @@ function handleConnection(mgr: Connmgr, conn: OfConn, msg: OfpMessage): boolean 
       handleBundleControl(mgr, conn, msg);
       break;
     case 'bundle_add_message':
-      handleBundleAdd(conn, msg);
+      handleBundleAdd(conn, msg, raw);
       break;
     default:
       return false;

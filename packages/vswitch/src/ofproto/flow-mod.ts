@@ -35,7 +35,8 @@ export function applyFlowMod(
   version: OfpVersion = 1,
 ): void {
   const { ofproto } = changes;
-  const mod = { ...asked, match: placeTunMetadata(ofproto, asked.match) };
+  const match = placeTunMetadata(ofproto, asked.match);
+  const mod = match === asked.match ? asked : { ...asked, match };
   switch (mod.command) {
     case 'add':
       addFlow(changes, mod, nowMs, version);
