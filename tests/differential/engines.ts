@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Dpif, MemoryNetdev, type OdpPort, UserspaceDpif } from '@heddle/datapath';
 import { Rig, until } from '@heddle/datapath/kernel/test-support';
 import { parsePcap, toHex } from '@heddle/packet';
+import { realClock } from '@heddle/runtime';
 import { Backer } from '@heddle/vswitch/backer';
 import { buildSwitch, type SwitchSpec, vsctlWords } from '@heddle/vswitch/oracle/random-switch';
 import type { OraclePort, SwitchOracle } from '@heddle/vswitch/oracle/switch-oracle';
@@ -31,7 +32,7 @@ function start(spec: SwitchSpec, dpif: Dpif, odpPorts: ReadonlyMap<string, OdpPo
   const numbers = [...local, ...ports].map(
     (p): OraclePort => ({ ...p, odpPort: odpPorts.get(p.name) }),
   );
-  const backer = new Backer(dpif);
+  const backer = new Backer(dpif, realClock);
   backer.vlanLimit = spec.vlanLimit;
   const built = buildSwitch(spec, numbers, (...moved) => backer.udpif.macChanged(...moved));
   for (const port of built.ports.values()) {

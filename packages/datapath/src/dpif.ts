@@ -9,7 +9,7 @@ import type { OdpAction } from './odp-actions.ts';
 export type OdpPort = number;
 
 /** Device kinds as `ovs-dpctl show` prints them; `system` is any device that exists already. */
-export type VportType = 'system' | 'internal' | 'tap';
+export type VportType = 'system' | 'internal' | 'tap' | 'dummy' | 'dummy-internal' | 'dummy-pmd';
 
 /** A port of the datapath. `name` is the device's name; it may move to another namespace. */
 export interface DpPort {
@@ -18,6 +18,8 @@ export interface DpPort {
   readonly type: VportType;
   /** Of the device, where the engine has one; 0 when it has vanished. */
   readonly ifindex?: number;
+  /** What `show` tells behind the type. */
+  readonly config?: string;
 }
 
 /** Offload state that travels with a packet (struct virtio_net_hdr, linux/virtio_net.h). */
@@ -92,7 +94,10 @@ export interface DpStats {
   drops: ReadonlyMap<string, number>;
 }
 
-/** Counters from the datapath's side: what its device does not count by itself is included. */
+/**
+ * Counters from the datapath's side: what its device does not count by itself is included. -1: not
+ * counted.
+ */
 export interface PortStats {
   rxPackets: number;
   rxBytes: number;
@@ -106,6 +111,8 @@ export interface PortStats {
   txErrors: number;
   txDropped: number;
   collisions: number;
+  /** Counters of the device's own kind, by name. */
+  custom?: ReadonlyMap<string, number>;
 }
 
 /** A packet to send through `actions`, in the context of `flow` (in_port, recirc_id, pkt_mark). */
@@ -118,12 +125,19 @@ export interface DpExecute {
 /** `create` fails with EEXIST when the flow is there, `modify` with ENOENT when it is not. */
 export type FlowPutMode = 'create' | 'modify' | 'put';
 
+/** `system` is the kernel's, `netdev` the userspace datapath, `dummy` that of tests. */
+export type DpType = 'system' | 'netdev' | 'dummy';
+
 /** Failures are `SystemError`s of the runtime package with errno names (`EEXIST`, `ENODEV` ...). */
 export interface Dpif extends Disposable {
-  /** `datapath_type` of a bridge: `system` (kernel) or `netdev` (userspace). */
-  readonly type: 'system' | 'netdev';
-  /** `ovs-system` or `ovs-netdev`. */
+  /** `datapath_type` of a bridge. */
+  readonly type: DpType;
+  /** `ovs-system`, `ovs-netdev` or `ovs-dummy`. */
   readonly name: string;
+  /** What forwards: `--enable-dummy=override` runs a datapath of any type in userspace. */
+  readonly engine: 'kernel' | 'userspace';
+  /** What `portAdd` takes. */
+  readonly portTypes: readonly VportType[];
   /** Ports and flows found in place at open were adopted from an earlier daemon. */
   readonly adopted: boolean;
 

@@ -1,4 +1,6 @@
 export type * from './dpif.ts';
+export { DummyNetdev } from './dummy/dummy-netdev.ts';
+export { DummyNetdevs } from './dummy/dummy-netdevs.ts';
 export type * from './odp-actions.ts';
 export {
   formatFlowStats,

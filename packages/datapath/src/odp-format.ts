@@ -33,6 +33,8 @@ export interface OdpFormatOptions {
   readonly portName?: (port: number) => string | undefined;
   /** The userspace datapath writes `packet_type(ns=0,id=0)` and then leaves out an empty `eth()`. */
   readonly packetType?: boolean;
+  /** As `dpif/dump-flows` has them: a bridge's flows, not a datapath's. */
+  readonly ofBridge?: boolean;
   /** Netlink port of `userspace(pid=N)`; 0 by default. */
   readonly upcallPid?: number;
   /** Text of a cookie, `slow_path(controller)`; its bytes in hex when undefined. */
@@ -307,9 +309,10 @@ export function formatInstalledFlow(
   nowMs: number,
   options: OdpFormatOptions = {},
 ): string {
-  const ufid = options.verbose ? `ufid:${formatUfid(flow.ufid)}, ` : '';
+  const comma = options.ofBridge ? ' ' : ', ';
+  const ufid = options.verbose ? `ufid:${formatUfid(flow.ufid)}${comma}` : '';
   const key = formatOdpFlow(flow.key, flow.mask, options);
-  const dp = options.verbose ? ', dp:ovs' : '';
+  const dp = options.verbose && !options.ofBridge ? ', dp:ovs' : '';
   const actions = formatOdpActions(flow.actions, options);
   return `${ufid}${key}, ${formatFlowStats(flow.stats, nowMs)}${dp}, actions:${actions}`;
 }

@@ -12,6 +12,6 @@ export * from './headers/ethernet.ts';
 export * from './headers/ipv4.ts';
 export * from './headers/ipv6.ts';
 export * from './headers/l4.ts';
-export { FLOW_WORDS, KEY_SLOTS, type KeyKind, type KeySlot } from './key-layout.ts';
+export { FLOW_WORDS, KEY_SLOTS, type KeyKind, type KeySlot, kindSize } from './key-layout.ts';
 export * from './pcap.ts';
 export { TLV_FIELDS, TLV_SPACE, type TlvMapping, TlvTable } from './tlv-table.ts';

@@ -13,6 +13,19 @@ export interface Clock {
   after(ms: number, callback: () => void): Timer;
 }
 
+/** Calls back again and again; an interval that took longer than it should is not made up for. */
+export function every(clock: Clock, ms: number, callback: () => void): Timer {
+  let timer: Timer;
+  const arm = (): void => {
+    timer = clock.after(ms, () => {
+      arm();
+      callback();
+    });
+  };
+  arm();
+  return { cancel: () => timer.cancel() };
+}
+
 export const realClock: Clock = {
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),
@@ -51,6 +64,13 @@ export class FakeClock implements Clock {
     const pending = { at: this.#now + Math.max(0, ms), order: this.#order++, callback };
     this.#pending.add(pending);
     return { cancel: () => void this.#pending.delete(pending) };
+  }
+
+  /** When the next callback falls due. */
+  get nextMs(): number | undefined {
+    let next: number | undefined;
+    for (const { at } of this.#pending) if (next === undefined || at < next) next = at;
+    return next;
   }
 
   /** Moves time on, running what falls due in its order. */

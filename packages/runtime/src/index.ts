@@ -1,4 +1,4 @@
-export { type Clock, FakeClock, realClock, type Timer } from './clock.ts';
+export { type Clock, every, FakeClock, realClock, type Timer } from './clock.ts';
 export { type CoverageCounter, coverage } from './coverage.ts';
 export {
   applyDaemonOption,
@@ -45,3 +45,4 @@ export { type UnixctlCommands, UnixctlError, type UnixctlHandler } from './unixc
 export { UnixctlServer } from './unixctl-server.ts';
 export { HEDDLE_VERSION, OVS_VERSION, versionText } from './version.ts';
 export { FACILITIES, type Facility, LEVELS, type Level, type Logger, vlog } from './vlog.ts';
+export { WarpClock } from './warp-clock.ts';

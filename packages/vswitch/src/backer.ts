@@ -1,5 +1,6 @@
 /** A datapath that bridges of one type share: `ovs-system` or `ovs-netdev`. */
 import type { Dpif, OdpPort } from '@heddle/datapath';
+import type { Clock } from '@heddle/runtime';
 import { RecircIds } from './ofproto/recirc.ts';
 import { type OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
 import type { OfprotoDpif } from './ofproto-dpif.ts';
@@ -7,19 +8,21 @@ import { Udpif } from './ofproto-dpif-upcall.ts';
 
 export class Backer {
   readonly dpif: Dpif;
+  readonly clock: Clock;
   readonly udpif: Udpif;
   readonly ports = new Map<OdpPort, OfPort>();
   readonly bridges = new Map<Ofproto, OfprotoDpif>();
   readonly #xlate: { vlanLimit: number } & XlateConfig;
 
-  constructor(dpif: Dpif) {
+  constructor(dpif: Dpif, clock: Clock) {
     this.dpif = dpif;
+    this.clock = clock;
     this.#xlate = {
       vlanLimit: 1,
       portOf: (odpPort) => this.ports.get(odpPort),
       recirc: new RecircIds(() => dpif.nowMs()),
     };
-    this.udpif = new Udpif(dpif, this.#xlate);
+    this.udpif = new Udpif(dpif, this.#xlate, clock);
     this.udpif.slowPath = {
       meterAdmits: (id, bytes) => Ofproto.meterOf(id)?.admits(bytes, dpif.nowMs()) ?? true,
       random: () => Math.floor(Math.random() * 2 ** 32),

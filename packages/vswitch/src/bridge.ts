@@ -1,12 +1,13 @@
 /** A Bridge row made real. */
 import type { OdpPort, VportType } from '@heddle/datapath';
-import type { Link, LinkTable } from '@heddle/linux';
 import { parseVersions } from '@heddle/openflow';
 import type { Idl } from '@heddle/ovsdb';
 import { type Clock, messageOf, type TlsFiles, vlog } from '@heddle/runtime';
 import type { Backer } from './backer.ts';
 import { ALL_VERSIONS, Connections, type ControllerConfig } from './connmgr/connections.ts';
 import type { SwitchDescription } from './connmgr/env.ts';
+import type { Device, DeviceChange, Devices } from './devices/devices.ts';
+import { DUMMY_KIND, randomMac } from './devices/dummy-devices.ts';
 import { Iface } from './iface.ts';
 import { MAC_DEFAULT_MAX, MacLearning } from './mac-learning.ts';
 import { OfportMap } from './ofport-map.ts';
@@ -41,6 +42,7 @@ export class Bridge {
   #tablesFor: string | undefined;
   readonly ifaces = new Map<string, Iface>();
   readonly #ofports = new OfportMap();
+  #dummyMac: string | undefined;
   row: BridgeRow;
   datapathId = '';
 
@@ -48,7 +50,7 @@ export class Bridge {
     row: BridgeRow,
     backer: Backer,
     clock: Clock,
-    link: (name: string) => Link | undefined,
+    device: (name: string) => Device | undefined,
   ) {
     this.name = row.name;
     this.row = row;
@@ -57,10 +59,10 @@ export class Bridge {
       backer.udpif.macChanged(this.ofproto, vlan, mac),
     );
     this.ofproto = new Ofproto(row.name, macs);
-    this.ofproto.hasQdiscs = backer.dpif.type === 'system';
+    this.ofproto.hasQdiscs = backer.dpif.engine === 'kernel';
     this.dpif = new OfprotoDpif(this.ofproto, {
       backer,
-      link,
+      device,
       description: () => this.#description(),
     });
     backer.bridges.set(this.ofproto, this.dpif);
@@ -108,7 +110,7 @@ export class Bridge {
     adopted: AdoptedPorts,
   ): Promise<boolean> {
     let changed = this.#configureSwitch();
-    for (const { row, type, port } of desired.values()) {
+    for (const { row, type, port } of inOrder(desired.values())) {
       const bundle = this.#bundle(port.name);
       if (configureBundle(bundle, port)) {
         changed = true;
@@ -198,10 +200,13 @@ export class Bridge {
   }
 
   /** Addresses, MTUs and the datapath id, which depend on what devices there are. */
-  configureDevices(links: LinkTable): void {
-    this.#configureMtu(links);
-    this.#configureMacs(links);
-    const local = links.link(this.name);
+  configureDevices(devices: Devices): void {
+    for (const iface of this.ifaces.values()) {
+      if (iface.odpPort !== undefined) devices.configure(iface.name, iface.row.options);
+    }
+    this.#configureMtu(devices);
+    this.#configureMacs(devices);
+    const local = devices.device(this.name);
     const given = this.row.other_config.get('datapath-id');
     if (given !== undefined && /^(0x)?[0-9a-fA-F]{1,16}$/.test(given)) {
       this.datapathId = given.replace(/^0x/, '').toLowerCase().padStart(16, '0');
@@ -235,49 +240,62 @@ export class Bridge {
   }
 
   /** Internal ports follow the smallest MTU of the others unless told otherwise. */
-  #configureMtu(links: LinkTable): void {
+  #configureMtu(devices: Devices): void {
     let min = Infinity;
     for (const iface of this.ifaces.values()) {
       if (iface.type === 'internal' || iface.odpPort === undefined) continue;
-      min = Math.min(min, links.link(iface.name)?.mtu ?? Infinity);
+      min = Math.min(min, devices.device(iface.name)?.mtu ?? Infinity);
     }
     for (const iface of this.ifaces.values()) {
       if (iface.odpPort === undefined) continue;
       const follow = iface.type === 'internal' && min !== Infinity ? min : undefined;
       const mtu = iface.row.mtu_request ?? follow;
-      const link = mtu === undefined ? undefined : links.link(iface.name);
+      const link = mtu === undefined ? undefined : devices.device(iface.name);
       if (!link || mtu === undefined || link.mtu === mtu) continue;
-      this.#set(links, iface.name, { mtu });
+      this.#set(devices, iface.name, { mtu });
     }
   }
 
-  #configureMacs(links: LinkTable): void {
+  #configureMacs(devices: Devices): void {
     for (const iface of this.ifaces.values()) {
-      const mac = iface.name === this.name ? this.#bridgeMac(links) : iface.row.mac;
+      const mac = iface.name === this.name ? this.#bridgeMac(devices) : iface.row.mac;
       if (mac === undefined || iface.type !== 'internal' || iface.odpPort === undefined) continue;
-      const link = links.link(iface.name);
-      if (link && link.mac !== mac.toLowerCase()) this.#set(links, iface.name, { mac });
+      const link = devices.device(iface.name);
+      if (link && link.mac !== mac.toLowerCase()) this.#set(devices, iface.name, { mac });
     }
   }
 
   /** other_config:hwaddr, else the lowest address of the ports that are real devices. */
-  #bridgeMac(links: LinkTable): string | undefined {
+  #bridgeMac(devices: Devices): string | undefined {
     const given = this.row.other_config.get('hwaddr');
     if (given !== undefined && /^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/.test(given)) return given;
+    if (devices.device(this.name)?.kind === DUMMY_KIND) {
+      this.#dummyMac ??= randomMac();
+      return this.#dummyMac;
+    }
     let lowest: string | undefined;
     for (const iface of this.ifaces.values()) {
       if (iface.type !== 'system' || iface.odpPort === undefined) continue;
-      const mac = links.link(iface.name)?.mac;
+      const mac = devices.device(iface.name)?.mac;
       if (mac !== undefined && mac !== '' && (lowest === undefined || mac < lowest)) lowest = mac;
     }
     return lowest;
   }
 
-  #set(links: LinkTable, name: string, change: { mtu?: number; mac?: string }): void {
+  #set(devices: Devices, name: string, change: DeviceChange): void {
     try {
-      links.setLink(name, change);
+      devices.set(name, change);
     } catch (error) {
       log.rl.warn(`could not set ${Object.keys(change)[0]} of ${name}: ${messageOf(error)}`, name);
     }
   }
+}
+
+/** Who asks for an OpenFlow port number comes first. */
+function inOrder(desired: Iterable<DesiredIface>): DesiredIface[] {
+  const later = ({ row }: DesiredIface): number => (row.ofport_request === undefined ? 1 : 0);
+  return [...desired].sort(
+    (a, b) =>
+      later(a) - later(b) || (a.row.name < b.row.name ? -1 : a.row.name > b.row.name ? 1 : 0),
+  );
 }

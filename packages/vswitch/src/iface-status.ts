@@ -1,6 +1,8 @@
 /** What is written back into Interface rows (ovs-vswitchd.conf.db(5), "Interface Status"). */
 import type { PortStats } from '@heddle/datapath';
-import { Ethtool, type Link } from '@heddle/linux';
+import { Ethtool } from '@heddle/linux';
+import type { Device } from './devices/devices.ts';
+import { DUMMY_KIND } from './devices/dummy-devices.ts';
 import type { Iface } from './iface.ts';
 
 /** The columns of an interface that the switch owns, but for statistics. */
@@ -28,7 +30,7 @@ const NO_FACTS: DeviceFacts = { speed: undefined, duplex: undefined, status: new
 /** What ethtool tells, kept by device: it hardly changes and costs system calls. */
 const facts = new Map<string, DeviceFacts>();
 
-export function interfaceStatus(iface: Iface, link: Link | undefined): InterfaceStatus {
+export function interfaceStatus(iface: Iface, link: Device | undefined): InterfaceStatus {
   const state = (up: boolean) => (up ? 'up' : 'down');
   const device = iface.isOpen && link ? factsOf(link) : NO_FACTS;
   const patch = iface.type === 'patch' && iface.isOpen;
@@ -47,7 +49,8 @@ export function interfaceStatus(iface: Iface, link: Link | undefined): Interface
   };
 }
 
-function factsOf(link: Link): DeviceFacts {
+function factsOf(link: Device): DeviceFacts {
+  if (link.kind === DUMMY_KIND) return NO_FACTS;
   const key = `${link.index}/${link.name}/${link.carrier}`;
   let known = facts.get(key);
   if (!known) {
@@ -80,21 +83,23 @@ function askEthtool(name: string): DeviceFacts {
   }
 }
 
-/** The `statistics` column: counters by upstream's names. */
+/** The `statistics` column: counters by upstream's names; what is not counted is left out. */
 export function statisticsMap(s: PortStats): Map<string, number> {
-  return new Map([
+  const counters: [string, number][] = [
     ['collisions', s.collisions],
     ['rx_bytes', s.rxBytes],
     ['rx_crc_err', s.rxCrcErrors],
     ['rx_dropped', s.rxDropped],
     ['rx_errors', s.rxErrors],
     ['rx_frame_err', s.rxFrameErrors],
-    ['rx_missed_errors', 0],
+    ['rx_missed_errors', Math.min(s.rxErrors, 0)],
     ['rx_over_err', s.rxOverErrors],
     ['rx_packets', s.rxPackets],
     ['tx_bytes', s.txBytes],
     ['tx_dropped', s.txDropped],
     ['tx_errors', s.txErrors],
     ['tx_packets', s.txPackets],
-  ]);
+    ...(s.custom ?? []),
+  ];
+  return new Map(counters.filter(([, n]) => n >= 0));
 }

@@ -9,9 +9,6 @@ import type { InterfaceRow } from './port-config.ts';
 
 const log = vlog.module('bridge');
 
-export type IfaceType = VportType | 'patch';
-export const IFACE_TYPES: readonly IfaceType[] = ['internal', 'patch', 'system', 'tap'];
-
 export interface IfaceHome {
   readonly backer: Backer;
   readonly bundle: Bundle;
@@ -59,7 +56,7 @@ export class Iface {
       else this.#enter(undefined);
       return;
     }
-    if (!(IFACE_TYPES as readonly string[]).includes(this.type)) {
+    if (!(this.home.backer.dpif.portTypes as readonly string[]).includes(this.type)) {
       this.#fail(`could not open network device ${this.name} (${strerror('EAFNOSUPPORT')})`);
       return;
     }
@@ -83,7 +80,7 @@ export class Iface {
     } catch (error) {
       log.rl.warn(`${this.name}: ${messageOf(error)}`);
     }
-    if (this.type === 'tap') new Rtnl().deleteLink(this.name);
+    if (this.type === 'tap' && backer.dpif.engine === 'kernel') new Rtnl().deleteLink(this.name);
   }
 
   async #openDevice(known: { portNo: OdpPort; type: VportType } | undefined): Promise<void> {
@@ -95,7 +92,7 @@ export class Iface {
         return;
       }
       if (known) await dpif.portDel(known.portNo);
-      if (type === 'tap' && dpif.type === 'system') this.#makeTap();
+      if (type === 'tap' && dpif.engine === 'kernel') this.#makeTap();
       this.#enter(await dpif.portAdd(this.name, type));
     } catch (error) {
       const code = error instanceof SystemError ? error.code : undefined;

@@ -12,7 +12,8 @@ import {
   type Upcall,
 } from '@heddle/datapath';
 import { extractMpls, type Flow, flowAnd, isSubset } from '@heddle/packet';
-import { coverage, messageOf, vlog } from '@heddle/runtime';
+import { type Clock, coverage, every, messageOf, type Timer, vlog } from '@heddle/runtime';
+import { exactMask } from './exact-mask.ts';
 import { type ControllerUserdata, decodeUserdata, encodeUserdata } from './ofproto/userdata.ts';
 import type { Ofproto, XlateConfig } from './ofproto.ts';
 import { flatten, plainActions, type SlowPathEnv } from './slow-path.ts';
@@ -55,16 +56,19 @@ export class Udpif {
   #dump = 0;
   #scheduled = false;
   #paused = false;
+  #megaflows = true;
   /** A packet for controllers. */
   onController: ((upcall: Upcall, data: ControllerUserdata) => void) | undefined;
   slowPath: SlowPathEnv = {
     meterAdmits: () => true,
     random: () => Math.floor(Math.random() * 2 ** 32),
   };
-  #timer: NodeJS.Timeout | undefined;
+  readonly #clock: Clock;
+  #timer: Timer | undefined;
   #waiters: (() => void)[] = [];
 
-  constructor(dpif: Dpif, config: XlateConfig) {
+  constructor(dpif: Dpif, config: XlateConfig, clock: Clock) {
+    this.#clock = clock;
     this.dpif = dpif;
     this.#config = config;
     if (dpif.adopted) this.#adopt();
@@ -75,11 +79,11 @@ export class Udpif {
     if (this.#timer) return;
     this.#relearn();
     this.dpif.setUpcallHandler((batch) => this.handle(batch));
-    this.#timer = setInterval(() => this.poll(), STATS_INTERVAL_MS).unref();
+    this.#timer = every(this.#clock, STATS_INTERVAL_MS, () => this.poll());
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#timer?.cancel();
     this.#timer = undefined;
     this.dpif.setUpcallHandler(undefined);
   }
@@ -120,6 +124,12 @@ export class Udpif {
   purge(): void {
     for (const ukey of [...this.ukeys.values()]) this.#delete(ukey);
     this.dpif.flowFlush();
+  }
+
+  /** Without megaflows each flow is for the packets of one key. */
+  useMegaflows(enabled: boolean): void {
+    this.#megaflows = enabled;
+    this.purge();
   }
 
   handle(batch: readonly Upcall[]): void {
@@ -217,7 +227,9 @@ export class Udpif {
 
   #install(flow: Flow, result: XlateResult, actions: readonly OdpAction[]): void {
     if (this.ukeys.size >= this.options.flowLimit) return;
-    const mask = this.#masks.intern(result.wildcards);
+    const mask = this.#masks.intern(
+      this.#megaflows ? result.wildcards : exactMask(flow, result.wildcards),
+    );
     const key = flowAnd(flow, mask);
     const ufid = flowUfid(key, mask);
     const known = this.ukeys.get(ufid);

@@ -1,6 +1,5 @@
 /** A bridge as its controllers have it in hand: flow tables on top of a datapath. */
 import type { PortStats, Upcall } from '@heddle/datapath';
-import type { Link } from '@heddle/linux';
 import {
   type Continuation,
   type FlowMod,
@@ -11,11 +10,12 @@ import {
   type PhyPort,
 } from '@heddle/openflow';
 import { Flow, parseMac } from '@heddle/packet';
-import { OVS_VERSION, vlog } from '@heddle/runtime';
+import { type Clock, OVS_VERSION, vlog } from '@heddle/runtime';
 import type { Backer } from './backer.ts';
 import { Connmgr } from './connmgr/connmgr.ts';
 import type { OfprotoEnv, SwitchDescription } from './connmgr/env.ts';
 import { applyOwnFlowMod } from './connmgr/handle-flows.ts';
+import type { Device } from './devices/devices.ts';
 import {
   FlowChanges,
   OFPRR_DELETE,
@@ -37,7 +37,7 @@ const NO_ODP_PORT = 0xffff;
 export interface OfprotoDpifOptions {
   readonly backer: Backer;
   /** The device of a port, where there is one. */
-  readonly link: (name: string) => Link | undefined;
+  readonly device: (name: string) => Device | undefined;
   readonly description: () => Partial<SwitchDescription>;
 }
 
@@ -66,13 +66,17 @@ export class OfprotoDpif implements OfprotoEnv {
     };
   }
 
+  get clock(): Clock {
+    return this.#options.backer.clock;
+  }
+
   /** On the clock of the datapath, which says when packets passed. */
   nowMs(): number {
     return this.#options.backer.dpif.nowMs();
   }
 
   phyPort(port: OfPort): PhyPort {
-    const link = this.#options.link(port.name);
+    const link = this.#options.device(port.name);
     const isUp = port.peer !== undefined || link === undefined || link.carrier;
     return {
       portNo: port.ofport,

@@ -3,22 +3,25 @@
  * them. Reconfiguration goes from the desired state to the actual one and may be run at any time.
  */
 import { readFileSync } from 'node:fs';
-import type { Dpif } from '@heddle/datapath';
-import { type LinkEvent, LinkTable } from '@heddle/linux';
+import type { Dpif, DummyNetdevs } from '@heddle/datapath';
 import { Idl, vswitchSchema } from '@heddle/ovsdb';
 import {
   type Clock,
   coverage,
+  every,
   messageOf,
   OVS_VERSION,
   realClock,
+  type Timer,
   type TlsFiles,
   vlog,
 } from '@heddle/runtime';
 import { Backer } from './backer.ts';
 import { type AdoptedPorts, Bridge } from './bridge.ts';
 import { controllerStatus, controllersOf } from './controller-rows.ts';
-import { IFACE_TYPES, type Iface } from './iface.ts';
+import { type DeviceEvent, type Devices, KernelDevices } from './devices/devices.ts';
+import { DUMMY_KIND, DummyDevices } from './devices/dummy-devices.ts';
+import type { Iface } from './iface.ts';
 import { interfaceStatus, statisticsMap } from './iface-status.ts';
 import type { OpenVSwitchRow, Schema } from './port-config.ts';
 
@@ -27,12 +30,16 @@ const reconfigured = coverage.counter('bridge_reconfigure');
 const STATS_INTERVAL_MS = 5000;
 const HOUSEKEEPING_MS = 1000;
 const STATUS_DELAY_MS = 50;
-const DATAPATH_TYPES = ['netdev', 'system'];
 
 export interface SwitchOptions {
   readonly remote: string;
   readonly openDpif: (type: string) => Promise<Dpif>;
   readonly clock?: Clock;
+  /** The types that `openDpif` knows. */
+  readonly datapathTypes: readonly string[];
+  readonly ifaceTypes: readonly string[];
+  /** With `--enable-dummy`. */
+  readonly dummy?: { readonly netdevs: DummyNetdevs; readonly override: boolean };
   /** For a database behind `ssl:`. */
   readonly tls?: TlsFiles;
 }
@@ -43,8 +50,8 @@ export class Switch {
   readonly backers = new Map<string, Backer>();
   readonly #options: SwitchOptions;
   readonly #clock: Clock;
-  readonly #links = new LinkTable((events) => this.#linkEvents(events));
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly devices: Devices;
+  readonly #timers: Timer[] = [];
   #adopted = new Map<Backer, AdoptedPorts>();
   #running: Promise<void> = Promise.resolve();
   #wanted = false;
@@ -57,6 +64,7 @@ export class Switch {
   constructor(options: SwitchOptions) {
     this.#options = options;
     this.#clock = options.clock ?? realClock;
+    this.devices = openDevices(options, (events) => this.#deviceEvents(events));
     this.ready = new Promise((resolve) => {
       this.#firstDone = resolve;
     });
@@ -75,15 +83,15 @@ export class Switch {
       if (this.idl.synced && this.idl.hasLock) this.reconfigureSoon();
     });
     this.idl.start();
-    this.#timers.push(setInterval(() => this.#statistics(), STATS_INTERVAL_MS));
-    this.#timers.push(setInterval(() => this.#housekeeping(), HOUSEKEEPING_MS));
+    this.#timers.push(every(this.#clock, STATS_INTERVAL_MS, () => this.#statistics()));
+    this.#timers.push(every(this.#clock, HOUSEKEEPING_MS, () => this.#housekeeping()));
   }
 
   /** Leaves everything in the datapath as it is, for the next daemon; or removes it all. */
   async stop(cleanup: boolean): Promise<void> {
     this.#stopped = true;
-    for (const timer of this.#timers) clearInterval(timer);
-    this.#links.close();
+    for (const timer of this.#timers) timer.cancel();
+    this.devices.close();
     await this.#running;
     for (const bridge of this.bridges.values()) bridge.connections.close();
     for (const backer of this.backers.values()) {
@@ -109,6 +117,10 @@ export class Switch {
     });
   }
 
+  get options(): SwitchOptions {
+    return this.#options;
+  }
+
   ifaces(): Iface[] {
     return [...this.bridges.values()].flatMap((b) => [...b.ifaces.values()]);
   }
@@ -131,7 +143,7 @@ export class Switch {
     changed = this.#connectPatches() || changed;
     await this.#dropLeftovers();
     for (const bridge of this.bridges.values()) {
-      bridge.configureDevices(this.#links);
+      bridge.configureDevices(this.devices);
       bridge.configureTables(this.idl);
       bridge.configureControllers(controllersOf(this.idl, bridge.row), () => this.#tls());
     }
@@ -167,7 +179,7 @@ export class Switch {
       if (this.bridges.has(name)) continue;
       try {
         const backer = await this.#backer(normalizeType(row.datapath_type));
-        this.bridges.set(name, new Bridge(row, backer, this.#clock, (n) => this.#links.link(n)));
+        this.bridges.set(name, new Bridge(row, backer, this.#clock, (n) => this.devices.device(n)));
         changed = true;
       } catch (error) {
         log.rl.err(`failed to create bridge ${name}: ${messageOf(error)}`, name);
@@ -180,12 +192,10 @@ export class Switch {
     const known = this.backers.get(type);
     if (known) return known;
     const dpif = await this.#options.openDpif(type);
-    const backer = new Backer(dpif);
+    const backer = new Backer(dpif, this.#clock);
     this.backers.set(type, backer);
-    const ports = [...dpif.ports()].map(
-      (p) => [p.name, { portNo: p.portNo, type: p.type }] as const,
-    );
-    this.#adopted.set(backer, new Map(ports));
+    const ports = dpif.adopted ? [...dpif.ports()] : [];
+    this.#adopted.set(backer, new Map(ports.map((p) => [p.name, p])));
     dpif.onPortChange((odpPort) => this.#portChanged(backer, odpPort));
     return backer;
   }
@@ -241,9 +251,10 @@ export class Switch {
 
   #adminState(iface: Iface): boolean {
     if (!iface.port || iface.type === 'patch') return false;
-    const device = this.#links.link(iface.name);
+    const device = this.devices.device(iface.name);
     // A device in another namespace is not ours to judge: its own end says whether it takes packets.
-    const up = device === undefined || iface.type === 'internal' || device.up;
+    const isOthers = iface.type === 'internal' && device?.kind !== DUMMY_KIND;
+    const up = device === undefined || isOthers || device.up;
     if (iface.port.mayEnable === up) return false;
     iface.port.mayEnable = up;
     return true;
@@ -255,8 +266,8 @@ export class Switch {
       cur_cfg: nextCfg,
       ovs_version: OVS_VERSION,
       db_version: this.idl.schema.version,
-      datapath_types: DATAPATH_TYPES,
-      iface_types: [...IFACE_TYPES],
+      datapath_types: [...this.#options.datapathTypes],
+      iface_types: [...this.#options.ifaceTypes],
       dpdk_initialized: false,
       ...(this.#configured ? {} : systemColumns()),
     });
@@ -275,7 +286,7 @@ export class Switch {
 
   #writeStatus(txn: ReturnType<Idl<Schema>['txn']>, iface: Iface): void {
     if (!this.idl.get('Interface', iface.row._uuid)) return;
-    const link = iface.type === 'patch' ? undefined : this.#links.link(iface.name);
+    const link = iface.type === 'patch' ? undefined : this.devices.device(iface.name);
     txn.update('Interface', iface.row._uuid, interfaceStatus(iface, link));
   }
 
@@ -299,12 +310,12 @@ export class Switch {
     }, STATUS_DELAY_MS);
   }
 
-  #linkEvents(events: readonly LinkEvent[]): void {
+  #deviceEvents(events: readonly DeviceEvent[]): void {
     if (!this.#configured || this.#stopped) return;
     const devices = new Map<Bridge, Set<Iface>>();
     for (const event of events) {
-      if (event.type === 'overrun') this.reconfigureSoon();
-      else this.#collect(event.link.name, devices);
+      if (event.name === undefined) this.reconfigureSoon();
+      else this.#collect(event.name, devices);
     }
     for (const [bridge, ifaces] of devices) {
       const open = [...ifaces].filter((iface) => iface.isOpen);
@@ -312,7 +323,7 @@ export class Switch {
       let changed = false;
       for (const iface of open) changed = this.#adminState(iface) || changed;
       if (changed) bridge.backer.udpif.configChanged();
-      if (open.length > 0) bridge.configureDevices(this.#links);
+      if (open.length > 0) bridge.configureDevices(this.devices);
       for (const iface of ifaces) this.#statusSoon(iface);
     }
   }
@@ -383,6 +394,15 @@ export class Switch {
       bridge.housekeep();
     }
   }
+}
+
+function openDevices(
+  { dummy }: SwitchOptions,
+  listener: (events: readonly DeviceEvent[]) => void,
+): Devices {
+  if (!dummy) return new KernelDevices(listener);
+  const others = dummy.override ? undefined : new KernelDevices(listener);
+  return new DummyDevices(dummy.netdevs, others, listener);
 }
 
 /** The empty type is `system`. */

@@ -3,7 +3,7 @@ import { unixctlPath } from '@heddle/runtime/daemon';
 import { dirs } from '@heddle/runtime/dirs';
 import { UnixctlServer } from '@heddle/runtime/unixctl-server';
 import { registerSwitchCommands, Switch } from '@heddle/vswitch';
-import { openDpif } from '../ovs-vswitchd/open-dpif.ts';
+import { kernelPlatform } from '../ovs-vswitchd/platform.ts';
 
 export interface EmbeddedSwitch {
   /** Leaves traffic running, unless `cleanup`. */
@@ -13,7 +13,7 @@ export interface EmbeddedSwitch {
 /** Resolves when the first configuration is in force. `exit` is called for `ovs-appctl exit`. */
 export async function startSwitch(exit: (cleanup: boolean) => void): Promise<EmbeddedSwitch> {
   const ctl = new UnixctlServer('ovs-vswitchd');
-  const vswitch = new Switch({ remote: dirs.defaultRemote, openDpif });
+  const vswitch = new Switch({ remote: dirs.defaultRemote, ...kernelPlatform() });
   registerSwitchCommands(ctl, vswitch);
   ctl.register('exit', '[--cleanup]', 0, 1, ([option]) => {
     setImmediate(() => exit(option === '--cleanup'));

@@ -14,9 +14,9 @@ import {
   setMatchField,
 } from '@heddle/openflow';
 import { fieldByName, parsePcap } from '@heddle/packet';
+import { composeFlow } from '@heddle/packet/compose';
 import { HeddleError } from '@heddle/runtime/errors';
 import { print } from '@heddle/runtime/stdio';
-import { composeFlow } from './compose.ts';
 import { type Context, openForMod, transactNoReply } from './context.ts';
 import { hexBytes } from './hex-lines.ts';
 import { readInput } from './ofp-parse.ts';

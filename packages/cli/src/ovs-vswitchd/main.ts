@@ -24,7 +24,7 @@ import {
 import { registerSwitchCommands, Switch } from '@heddle/vswitch';
 import { Collector } from '../attach/collector.ts';
 import { applyTlsOption, noTls, TLS_OPTIONS } from '../tls/options.ts';
-import { openDpif } from './open-dpif.ts';
+import { type DummyLevel, dummyLevel, dummyPlatform, kernelPlatform } from './platform.ts';
 
 const PROGRAM = 'ovs-vswitchd';
 
@@ -33,6 +33,7 @@ const OPTIONS: readonly OptionSpec[] = [
   ...LOG_OPTIONS,
   { long: 'mlockall', help: 'accepted for compatibility' },
   { long: 'unixctl', argument: 'SOCKET', help: 'override default control socket name' },
+  { long: 'enable-dummy', argument: 'LEVEL', optional: true, help: 'dummy devices, for tests' },
   { long: 'disable-system', help: 'accepted for compatibility' },
   { long: 'disable-system-route', help: 'accepted for compatibility' },
   ...TLS_OPTIONS,
@@ -57,6 +58,7 @@ async function main(): Promise<void> {
   const config = daemonConfig();
   const tls = noTls();
   let unixctl: string | undefined;
+  let dummy: DummyLevel | undefined;
   vlog.setLevel(undefined, 'console', 'warn');
   for (const option of options) {
     if (applyDaemonOption(PROGRAM, config, option) || applyLogOption(PROGRAM, option)) continue;
@@ -64,6 +66,7 @@ async function main(): Promise<void> {
     if (option.spec.long === 'help') return void console.log(usage());
     if (option.spec.long === 'version') return void console.log(versionText(PROGRAM));
     if (option.spec.long === 'unixctl') unixctl = option.value;
+    if (option.spec.long === 'enable-dummy') dummy = dummyLevel(option.value);
   }
   if (args.length > 1) {
     throw new HeddleError('at most one non-option argument accepted; use --help for usage');
@@ -76,7 +79,8 @@ async function main(): Promise<void> {
   installDaemonServices();
   const daemon = await daemonStart(PROGRAM, config);
   const ctl = new UnixctlServer(PROGRAM);
-  const sw = new Switch({ remote: args[0] ?? dirs.defaultRemote, openDpif, tls });
+  const platform = dummy === undefined ? kernelPlatform() : dummyPlatform(dummy);
+  const sw = new Switch({ remote: args[0] ?? dirs.defaultRemote, tls, ...platform });
   registerSwitchCommands(ctl, sw);
   const stop = (cleanup: boolean) => {
     void sw

@@ -33,6 +33,8 @@ const SORT_INTERVAL_MS = 5000;
 
 export class KernelDpif implements Dpif {
   readonly type = 'system';
+  readonly engine = 'kernel';
+  readonly portTypes: readonly VportType[] = ['system', 'internal', 'tap'];
   readonly name = 'ovs-system';
   readonly adopted: boolean;
   readonly #engine: Engine;

@@ -1,3 +1,5 @@
+import type { PortStats } from '../dpif.ts';
+
 /** What the userspace datapath asks of a device: AF_PACKET, tap and dummy ones plug in here. */
 export interface Netdev {
   readonly name: string;
@@ -5,6 +7,8 @@ export interface Netdev {
   transmit(frame: Uint8Array): boolean;
   /** Whom to give received frames; they are not changed. Undefined stops. */
   setReceiver(receiver: ((frame: Uint8Array) => void) | undefined): void;
+  /** What the device counts itself; without it the datapath's own counters are told. */
+  stats?(): PortStats;
   close(): void;
 }
 

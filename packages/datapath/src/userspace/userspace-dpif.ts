@@ -11,6 +11,7 @@ import type {
   Dpif,
   DpPort,
   DpStats,
+  DpType,
   FlowPutMode,
   FlowStats,
   InstalledFlow,
@@ -40,10 +41,18 @@ const MAX_RECIRC = 6;
 export interface UserspaceDpifOptions {
   /** Opens a device; throws ENODEV when there is none of that name. */
   readonly openNetdev: (name: string, type: VportType) => Netdev;
+  readonly type?: DpType;
   readonly name?: string;
   readonly clock?: Clock;
-  /** Runs the delivery of upcalls later; setImmediate by default. */
+  /** Runs the delivery of upcalls, now or later; setImmediate by default. */
   readonly defer?: (task: () => void) => void;
+  readonly portTypes?: readonly VportType[];
+  /** As what a port of a type is listed; the type itself by default. */
+  readonly portType?: (type: VportType) => VportType;
+  /** The number that a device would best have, if that is free. */
+  readonly choosePort?: (name: string) => OdpPort | undefined;
+  /** Opens a device of the datapath's name as port 0. */
+  readonly localPort?: VportType;
 }
 
 class Port implements DpPort {
@@ -77,12 +86,14 @@ class Entry implements InstalledFlow {
 }
 
 export class UserspaceDpif implements Dpif {
-  readonly type = 'netdev';
+  readonly type: DpType;
+  readonly engine = 'userspace';
+  readonly portTypes: readonly VportType[];
   readonly name: string;
   readonly adopted = false;
   readonly #clock: Clock;
   readonly #defer: (task: () => void) => void;
-  readonly #open: UserspaceDpifOptions['openNetdev'];
+  readonly #options: UserspaceDpifOptions;
   readonly #ports = new Map<OdpPort, Port>();
   readonly #flows = new Map<string, Entry>();
   readonly #classifier = new Classifier<Entry>();
@@ -93,12 +104,17 @@ export class UserspaceDpif implements Dpif {
   #deferred = false;
   #hit = 0;
   #missed = 0;
+  /** Recirculations that are under way within each other. */
+  #depth = 0;
 
   constructor(options: UserspaceDpifOptions) {
+    this.type = options.type ?? 'netdev';
     this.name = options.name ?? 'ovs-netdev';
-    this.#open = options.openNetdev;
+    this.portTypes = options.portTypes ?? ['system', 'internal', 'tap'];
+    this.#options = options;
     this.#clock = options.clock ?? realClock;
     this.#defer = options.defer ?? ((task) => void setImmediate(task));
+    if (options.localPort !== undefined) this.#addPort(this.name, options.localPort, 0);
   }
 
   nowMs(): number {
@@ -112,15 +128,21 @@ export class UserspaceDpif implements Dpif {
     if (requested !== undefined && this.#ports.has(requested)) {
       throw new SystemError('EEXIST', `port ${requested}`);
     }
-    const portNo = requested ?? this.#freePort();
-    const port = new Port(portNo, type, this.#open(name, type));
-    this.#ports.set(portNo, port);
-    port.netdev.setReceiver((frame) => this.#receive(port, frame));
+    const portNo = requested ?? this.#freePort(name);
+    this.#addPort(name, this.#options.portType?.(type) ?? type, portNo);
     return portNo;
   }
 
+  #addPort(name: string, type: VportType, portNo: OdpPort): void {
+    const port = new Port(portNo, type, this.#options.openNetdev(name, type));
+    this.#ports.set(portNo, port);
+    port.netdev.setReceiver((frame) => this.#receive(port, frame));
+  }
+
   /** Port 0 is `OVSP_LOCAL` and given on request only. */
-  #freePort(): OdpPort {
+  #freePort(name: string): OdpPort {
+    const best = this.#options.choosePort?.(name);
+    if (best !== undefined && !this.#ports.has(best)) return best;
     for (let n = 1; n < MAX_PORTS; n++) if (!this.#ports.has(n)) return n;
     throw new SystemError('EFBIG', 'no free port number');
   }
@@ -145,7 +167,7 @@ export class UserspaceDpif implements Dpif {
   portStats(portNo: OdpPort): PortStats {
     const port = this.#ports.get(portNo);
     if (port === undefined) throw new SystemError('ENODEV', `port ${portNo}`);
-    return { ...port.stats };
+    return port.netdev.stats?.() ?? { ...port.stats };
   }
 
   onPortChange(listener: (port: OdpPort) => void): void {
@@ -272,8 +294,16 @@ export class UserspaceDpif implements Dpif {
     },
     userspace: (packet, frame, userdata) => this.#upcall('action', packet, frame, userdata),
     recirculate: (packet) => {
-      if (packet.depth > MAX_RECIRC) this.#drop(DROP_RECIRC);
-      else this.#process(packet);
+      if (packet.depth > MAX_RECIRC || this.#depth >= MAX_RECIRC) {
+        this.#drop(DROP_RECIRC);
+        return;
+      }
+      this.#depth++;
+      try {
+        this.#process(packet);
+      } finally {
+        this.#depth--;
+      }
     },
     drop: (reason) => this.#drop(reason),
   };

@@ -41,10 +41,18 @@ export function registerDpif(server: UnixctlServer, sw: Switch): void {
     for (const flow of dpif.flows()) {
       if (ports.get(flow.key.inPort)?.bundle.bridge !== bridge.ofproto) continue;
       const portName = (port: number) => names.get(port);
-      out += `${formatInstalledFlow(flow, dpif.nowMs(), { verbose, ...(named ? { portName } : {}) })}\n`;
+      const options = {
+        verbose,
+        ofBridge: true,
+        packetType: dpif.engine === 'userspace',
+        ...(named && { portName }),
+      };
+      out += `${formatInstalledFlow(flow, dpif.nowMs(), options)}\n`;
     }
     return out;
   });
+
+  registerUpcall(server, sw);
 
   server.register('dpif/show-dp-features', 'bridge', 1, 1, ([name]) => {
     bridgeOf(sw, name!);
@@ -97,6 +105,37 @@ export function registerDpif(server: UnixctlServer, sw: Switch): void {
   });
 }
 
+function registerUpcall(server: UnixctlServer, sw: Switch): void {
+  const megaflows = (enabled: boolean) => () => {
+    forAll(sw, (u) => u.useMegaflows(enabled));
+    return `megaflows ${enabled ? 'enabled' : 'disabled'}\n`;
+  };
+  server.register('upcall/disable-megaflows', '', 0, 0, megaflows(false));
+  server.register('upcall/enable-megaflows', '', 0, 0, megaflows(true));
+  // Flows are always known by their ufid here: which name a dump asks by is upstream's concern.
+  server.register(
+    'upcall/disable-ufid',
+    '',
+    0,
+    0,
+    () => 'Datapath dumping tersely using UFID disabled\n',
+  );
+  server.register(
+    'upcall/enable-ufid',
+    '',
+    0,
+    0,
+    () => 'Datapath dumping tersely using UFID enabled for supported datapaths\n',
+  );
+  server.register('upcall/set-flow-limit', 'flow-limit-number', 1, 1, ([text]) => {
+    const limit = Math.max(Number.parseInt(text!, 10) || 0, 0);
+    forAll(sw, (u) => {
+      u.options.flowLimit = limit;
+    });
+    return `set flow_limit to ${limit}\n`;
+  });
+}
+
 function forAll(
   sw: Switch,
   work: (
@@ -112,7 +151,7 @@ function forAll(
 
 function kind(port: DpPort | undefined, peer: string | undefined): string {
   if (!port) return peer === undefined ? '(patch)' : `(patch: peer=${peer})`;
-  return `(${port.type})`;
+  return port.config === undefined ? `(${port.type})` : `(${port.type}: ${port.config})`;
 }
 
 /** What every engine of ours can do, under the names of upstream's probes. */

@@ -1,9 +1,10 @@
 /** The control commands of ovs-vswitchd(8). */
 import { readFile } from 'node:fs/promises';
-import { coverage, registerMemory, type UnixctlServer } from '@heddle/runtime';
+import { coverage, registerMemory, type UnixctlServer, WarpClock } from '@heddle/runtime';
 import { registerDpctl } from '../dpctl/index.ts';
 import type { Switch } from '../switch.ts';
 import { registerDpif } from './dpif.ts';
+import { registerDummy, registerTime } from './dummy.ts';
 import { registerFdb } from './fdb.ts';
 import { registerOfproto } from './ofproto.ts';
 import { registerTrace } from './trace.ts';
@@ -14,6 +15,9 @@ export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void 
   registerDpif(server, sw);
   registerOfproto(server, sw);
   registerTrace(server, sw);
+  const { clock, dummy } = sw.options;
+  if (dummy) registerDummy(server, dummy.netdevs);
+  if (clock instanceof WarpClock) registerTime(server, clock);
   registerDpctl(server, {
     program: 'ovs-vswitchd',
     dpifs: () => [...sw.backers.values()].map((b) => b.dpif),

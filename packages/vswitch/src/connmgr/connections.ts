@@ -236,7 +236,7 @@ class ActiveController {
   #lastError: string | undefined;
   #connectedMs: number | undefined;
   #disconnectedMs: number | undefined;
-  readonly #startedMs = performance.now();
+  readonly #startedMs: number;
 
   constructor(
     mgr: Connmgr,
@@ -246,6 +246,7 @@ class ActiveController {
     tap: (raw: Uint8Array) => void,
   ) {
     this.#mgr = mgr;
+    this.#startedMs = mgr.env.nowMs();
     this.#config = config;
     this.#versions = versions;
     this.#tls = tls;
@@ -258,7 +259,7 @@ class ActiveController {
         probe: () => this.#conn?.send(0, { type: 'echo_request', data: new Uint8Array(0) }),
         disconnect: () => this.#vconn?.close(),
       },
-      { maxBackoffMs: config.maxBackoffMs, probeMs: config.probeMs },
+      { maxBackoffMs: config.maxBackoffMs, probeMs: config.probeMs, clock: mgr.env.clock },
     );
     this.#reconnect.start();
   }
@@ -274,7 +275,7 @@ class ActiveController {
   get hasFailed(): boolean {
     if (this.#conn) return false;
     const probeMs = this.#config.probeMs === 0 ? DEFAULT_PROBE_MS : this.#config.probeMs;
-    return performance.now() - (this.#disconnectedMs ?? this.#startedMs) > 3 * probeMs;
+    return this.#mgr.env.nowMs() - (this.#disconnectedMs ?? this.#startedMs) > 3 * probeMs;
   }
 
   configure(config: ControllerConfig, versions: number): void {
@@ -298,7 +299,7 @@ class ActiveController {
 
   status(): ControllerStatus {
     const since = (ms: number | undefined) =>
-      ms === undefined ? undefined : Math.floor((performance.now() - ms) / 1000);
+      ms === undefined ? undefined : Math.floor((this.#mgr.env.nowMs() - ms) / 1000);
     const role = this.#conn?.role;
     return {
       isConnected: this.isConnected,
@@ -325,7 +326,7 @@ class ActiveController {
       tap: this.#tap,
       onOpen: (conn) => {
         this.#conn = conn;
-        this.#connectedMs = performance.now();
+        this.#connectedMs = this.#mgr.env.nowMs();
         this.#reconnect.connected();
       },
       onHeard: () => this.#reconnect.heard(),
@@ -337,7 +338,7 @@ class ActiveController {
     if (this.#conn) {
       this.#mgr.remove(this.#conn);
       this.#conn = undefined;
-      this.#disconnectedMs = performance.now();
+      this.#disconnectedMs = this.#mgr.env.nowMs();
     }
     this.#vconn = undefined;
     this.#lastError = why ?? 'End of file';

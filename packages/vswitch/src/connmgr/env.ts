@@ -2,6 +2,7 @@
 import type { PortStats } from '@heddle/datapath';
 import type { OfpAct, PhyPort } from '@heddle/openflow';
 import type { Flow } from '@heddle/packet';
+import type { Clock } from '@heddle/runtime';
 import type { FrozenState } from '../ofproto/recirc.ts';
 import type { OfPort, Ofproto } from '../ofproto.ts';
 
@@ -17,6 +18,7 @@ export interface OfprotoEnv {
   readonly ofproto: Ofproto;
   readonly datapathId: bigint;
   readonly description: SwitchDescription;
+  readonly clock: Clock;
   nowMs(): number;
   phyPort(port: OfPort): PhyPort;
   portStats(port: OfPort): PortStats;

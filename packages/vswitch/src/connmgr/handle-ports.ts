@@ -65,6 +65,7 @@ function portStats(mgr: Connmgr, port: OfPort): PortStats {
     rxOverErr: count(s.rxOverErrors),
     rxCrcErr: count(s.rxCrcErrors),
     collisions: count(s.collisions),
+    ...(s.custom && { custom: [...s.custom].map(([name, n]) => [name, BigInt(n)] as const) }),
     durationSec: Math.floor(ageMs / 1000),
     durationNsec: Math.floor(ageMs % 1000) * 1_000_000,
   };

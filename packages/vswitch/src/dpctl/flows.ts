@@ -30,9 +30,13 @@ export const dumpFlows: DpctlCommand = {
     const dpif = takeOne(run, rest);
     if (!dpif) return;
     const filter = words.find((w) => w.startsWith('filter='))?.slice(7);
+    let isFirst = true;
     for (const flow of dpif.flows()) {
       const text = flowText(run, dpif, flow);
-      if (shown && (filter === undefined || matchesFilter(flow, filter))) run.print(text);
+      if (!shown || (filter !== undefined && !matchesFilter(flow, filter))) continue;
+      if (isFirst && dpif.engine === 'userspace') run.print('flow-dump from the main thread:');
+      isFirst = false;
+      run.print(text);
     }
   },
 };
@@ -197,6 +201,7 @@ function portNames(dpif: Dpif): (port: number) => string | undefined {
 function flowText(run: DpctlRun, dpif: Dpif, flow: InstalledFlow): string {
   return formatInstalledFlow(flow, dpif.nowMs(), {
     verbose: run.options.more,
+    packetType: dpif.engine === 'userspace',
     ...(run.withNames ? { portName: portNames(dpif) } : {}),
   });
 }

@@ -37,7 +37,7 @@ function showDpif(run: DpctlRun, dpif: Dpif): void {
   run.print(`${dpFullName(dpif)}:`);
   run.print(`  lookups: hit:${s.hit} missed:${s.missed} lost:${s.lost}`);
   run.print(`  flows: ${s.flows}`);
-  if (dpif.type === 'system') showMasks(run, s);
+  if (dpif.engine === 'kernel') showMasks(run, s);
   const ports = [...dpif.ports()].sort((a, b) => a.portNo - b.portNo);
   for (const port of ports) {
     run.print(`  port ${port.portNo}: ${port.name}${typeSuffix(port)}`);
@@ -70,19 +70,22 @@ function showLosses(
 }
 
 function typeSuffix(port: DpPort): string {
-  return port.type === 'system' ? '' : ` (${port.type})`;
+  const config = port.config === undefined ? '' : `: ${port.config}`;
+  return port.type === 'system' ? '' : ` (${port.type}${config})`;
 }
 
 function showPortStats(run: DpctlRun, s: PortStats): void {
+  const n = (count: number): string => (count < 0 ? '?' : String(count));
+  const none = n(Math.min(s.txErrors, 0));
   run.print(
-    `    RX packets:${s.rxPackets} errors:${s.rxErrors} dropped:${s.rxDropped}` +
-      ` overruns:${s.rxOverErrors} frame:${s.rxFrameErrors}`,
+    `    RX packets:${n(s.rxPackets)} errors:${n(s.rxErrors)} dropped:${n(s.rxDropped)}` +
+      ` overruns:${n(s.rxOverErrors)} frame:${n(s.rxFrameErrors)}`,
   );
   run.print(
-    `    TX packets:${s.txPackets} errors:${s.txErrors} dropped:${s.txDropped}` +
-      ' aborted:0 carrier:0',
+    `    TX packets:${n(s.txPackets)} errors:${n(s.txErrors)} dropped:${n(s.txDropped)}` +
+      ` aborted:${none} carrier:${none}`,
   );
-  run.print(`    collisions:${s.collisions}`);
+  run.print(`    collisions:${n(s.collisions)}`);
   run.print(`    RX bytes:${humanBytes(s.rxBytes)}  TX bytes:${humanBytes(s.txBytes)}`);
 }
 

@@ -1,0 +1,47 @@
+/** Where a switch has its datapaths and devices: in the kernel, or (`--enable-dummy`) nowhere. */
+import { type Dpif, DummyNetdevs } from '@heddle/datapath';
+import { enableDebugActions } from '@heddle/openflow';
+import { HeddleError, WarpClock } from '@heddle/runtime';
+import type { SwitchOptions } from '@heddle/vswitch';
+import { openDpif } from './open-dpif.ts';
+
+/** `''`: dummies beside what there is; `override`: of every type; `system`: of `system` only. */
+export type DummyLevel = '' | 'override' | 'system';
+
+type Platform = Pick<
+  SwitchOptions,
+  'openDpif' | 'datapathTypes' | 'ifaceTypes' | 'clock' | 'dummy'
+>;
+
+const IFACE_TYPES = ['internal', 'patch', 'system', 'tap'];
+const DUMMY_TYPES = ['dummy', 'dummy-internal', 'dummy-pmd'];
+
+export function kernelPlatform(): Platform {
+  return { openDpif, datapathTypes: ['system'], ifaceTypes: IFACE_TYPES };
+}
+
+export function dummyLevel(value: string | undefined): DummyLevel {
+  if (value === undefined || value === '') return '';
+  if (value === 'override' || value === 'system') return value;
+  throw new HeddleError(`--enable-dummy: unknown level '${value}' (use 'override' or 'system')`);
+}
+
+export function dummyPlatform(level: DummyLevel): Platform & { readonly clock: WarpClock } {
+  enableDebugActions();
+  const clock = new WarpClock();
+  const override = level === 'override';
+  const netdevs = new DummyNetdevs({ clock, override });
+  const open = async (type: string): Promise<Dpif> => {
+    if (type === 'dummy') return netdevs.openDpif('dummy');
+    if (type === 'system' && level !== '') return netdevs.openDpif('system');
+    if (type === 'netdev' && override) return netdevs.openDpif('netdev');
+    return openDpif(type);
+  };
+  return {
+    openDpif: open,
+    datapathTypes: override ? ['dummy', 'netdev', 'system'] : ['dummy', 'system'],
+    ifaceTypes: [...DUMMY_TYPES, ...IFACE_TYPES],
+    clock,
+    dummy: { netdevs, override },
+  };
+}
