@@ -147,6 +147,8 @@ export class Udpif {
   #handleMiss({ flow, packet }: Upcall, executes: DpExecute[]): void {
     const result = this.#xlate(flow, packet);
     this.#apply(result.effects, 1, packet.data.length);
+    const { drop } = result.effects;
+    if (drop) drop.bridge.drops.sample(drop.reason, flow, packet.data, this.dpif.nowMs());
     const actions = actionsOf(result);
     this.#install(flow, result, actions);
     this.#send(result, actions, { flow, packet }, executes);

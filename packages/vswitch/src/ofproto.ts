@@ -2,9 +2,11 @@
  * What translation sees of a bridge: its ports, how they treat VLANs, and where addresses are.
  * Reconfiguration builds these; translation only reads them.
  */
+
 import type { OdpPort } from '@heddle/datapath';
 import { type FlowMod, OFPP_NORMAL } from '@heddle/openflow';
 import { Flow, TlvTable } from '@heddle/packet';
+import { DropLog } from './explain/drops.ts';
 import type { MacLearning } from './mac-learning.ts';
 import { FlowTables } from './ofproto/flow-table.ts';
 import type { Group } from './ofproto/group.ts';
@@ -113,7 +115,7 @@ const NORMAL_FLOW: RuleState = {
 /** A bridge. */
 export class Ofproto {
   readonly name: string;
-  readonly macs: MacLearning<Bundle>;
+  macs: MacLearning<Bundle>;
   readonly ports = new Map<number, OfPort>();
   readonly bundles = new Map<string, Bundle>();
   /** Never given twice, unlike names. */
@@ -122,6 +124,7 @@ export class Ofproto {
   readonly groups = new Map<number, Group>();
   readonly meters = new Map<number, Meter>();
   readonly #meterIds = new Map<number, number>();
+  readonly drops = new DropLog();
   forwardBpdu = false;
   /** How tables see ports of fragments (ovs-ofctl(8), set-frags). */
   fragHandling: 'normal' | 'drop' | 'nx-match' = 'normal';

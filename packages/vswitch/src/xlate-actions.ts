@@ -131,6 +131,7 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
       ctx.commit();
       if (ctx.bridge.meters.has(act.meter)) {
         ctx.odpActions.push({ type: 'meter', id: ctx.bridge.meterId(act.meter) });
+        ctx.options.observe?.({ type: 'meter', bridge: ctx.bridge, meter: act.meter });
       }
       return;
     case 'check_pkt_larger':

@@ -14,6 +14,7 @@ import type {
   XlateResult,
 } from './xlate.ts';
 import { commitActions } from './xlate-commit.ts';
+import type { DropEffect, DropReason } from './xlate-observe.ts';
 import type { TableEntry } from './xlate-table.ts';
 import { keyMask, limitTags, setTags, tagsOf } from './xlate-tags.ts';
 
@@ -76,7 +77,8 @@ export class XlateContext {
   readonly #initial: Flow;
   readonly #roots: TraceNode[] = [];
   #nodes: TraceNode[] = this.#roots;
-  #dropReason: string | undefined;
+  #dropReason: DropReason | undefined;
+  #dropped: DropEffect | undefined;
 
   constructor(engine: XlateEngine, config: XlateConfig, key: Flow, options: XlateOptions) {
     this.engine = engine;
@@ -145,8 +147,26 @@ export class XlateContext {
     throw new XlateError(failure);
   }
 
-  drop(reason: string): void {
-    this.#dropReason ??= reason;
+  /** Why the packet goes no further here; `port` is the one in the way. */
+  drop(reason: DropReason, port?: OfPort): void {
+    if (this.#dropReason === undefined) {
+      this.#dropReason = reason;
+      this.#dropped = this.#dropEffect(reason);
+    }
+    this.pass(reason, port);
+  }
+
+  /** A way that it does not go, as others do not concern it. */
+  pass(reason: DropReason, port?: OfPort): void {
+    if (!this.options.observe) return;
+    const { bridge, tableId, currentRule: rule, flow } = this;
+    this.options.observe({ type: 'drop', reason, bridge, tableId, rule, flow: flow.clone(), port });
+  }
+
+  #dropEffect(reason: DropReason): DropEffect | undefined {
+    const { bridge, tableId, currentRule: rule } = this;
+    // Before it has entered a bridge there is nothing to count it at.
+    return bridge && { bridge, reason, tableId, rule };
   }
 
   /** Makes the datapath's packet what `flow` is by now. */
@@ -168,6 +188,7 @@ export class XlateContext {
     zeroUnmatchable(this.wildcards, this.#initial);
     const sends = this.odpActions.some((a) => DOES_SOMETHING.has(a.type));
     const dropReason = sends ? undefined : (this.#dropReason ?? 'no port to send to');
+    if (dropReason !== undefined) this.effects.drop = this.#dropped ?? this.#dropEffect(dropReason);
     return {
       actions: this.odpActions,
       wildcards: keyMask(this.#key, this.#initial, this.wildcards, this.config.vlanLimit),
@@ -203,6 +224,7 @@ function emptyEffects(): XlateEffects {
     groups: [],
     flows: [],
     finTimeouts: [],
+    drop: undefined,
   };
 }
 

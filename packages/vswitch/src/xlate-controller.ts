@@ -11,6 +11,7 @@ export function sendToController(
   controller: ControllerAction,
   rest: readonly OfpAct[] = [],
 ): void {
+  ctx.options.observe?.({ type: 'controller', bridge: ctx.bridge, reason: controller.reason });
   ctx.commit();
   const id = ctx.config.recirc.alloc({
     ...freezeState(ctx, undefined, rest, controller.pause ? 'controller' : ''),

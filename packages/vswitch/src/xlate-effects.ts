@@ -9,6 +9,7 @@ export const NO_EFFECTS: XlateEffects = {
   groups: [],
   flows: [],
   finTimeouts: [],
+  drop: undefined,
 };
 
 /** Learns, and counts for the flows, groups and patch ports that the packets passed. */
@@ -42,5 +43,7 @@ export function applyEffects(
     }
   }
   for (const { bridge, flowMod, limit } of effects.flows) bridge.learnFlow(flowMod, limit);
+  const { drop } = effects;
+  if (drop) drop.bridge.drops.count(drop, packets, bytes, nowMs);
   for (const { rule, idle, hard } of effects.finTimeouts) rule.shorten(idle, hard);
 }

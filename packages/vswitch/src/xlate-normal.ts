@@ -51,7 +51,7 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
   if (refusal !== undefined) {
     ctx.trace('error', refusal);
     ctx.trace('warn', 'disallowed VLAN VID for this input port, dropping');
-    ctx.drop('VLAN not allowed on the input port');
+    ctx.drop('VLAN not allowed on the input port', inPort);
     return;
   }
   if (!bridge.forwardBpdu && isReservedMac(flow.dlDst)) {
@@ -126,7 +126,7 @@ function forward(
     if (port) {
       if (port === inBundle) {
         ctx.trace('detail', 'learned port is input port, dropping');
-        ctx.drop('destination is at the input port');
+        ctx.drop('destination is at the input port', port.ports[0]);
       } else {
         ctx.trace('detail', 'forwarding to learned port');
         outputNormal(ctx, inBundle, port, tags, send);
@@ -136,9 +136,14 @@ function forward(
   }
   ctx.trace('detail', 'no learned MAC for destination, flooding');
   for (const bundle of bridge.bundles.values()) {
-    if (bundle === inBundle || bundle.ports[0]?.noFlood) continue;
+    if (bundle === inBundle) continue;
+    if (bundle.ports[0]?.noFlood) {
+      ctx.pass('no flooding to the port', bundle.ports[0]);
+      continue;
+    }
     if (tags[0].vid === bundle.vlan && asksForCustomer(bundle)) lookAtInnerTag(ctx);
     if (includesVlan(bundle, tags)) outputNormal(ctx, inBundle, bundle, tags, send);
+    else ctx.pass('VLAN not allowed on the output port', bundle.ports[0]);
   }
 }
 
@@ -157,7 +162,7 @@ function outputNormal(
   if (!port) return;
   if (inBundle.isProtected && bundle.isProtected) {
     ctx.trace('warn', 'Flow is between protected ports, skipping output.');
-    ctx.drop('both ports are protected');
+    ctx.drop('both ports are protected', port);
     return;
   }
   if (bundle.vlanMode !== 'access') lookAtInnerTag(ctx);

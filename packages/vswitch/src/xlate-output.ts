@@ -57,7 +57,7 @@ export function outputAction(
       if (port !== ctx.flow.inPort) outputTo(ctx, port);
       else {
         ctx.trace('warn', 'skipping output to input port');
-        ctx.drop('the only output is the input port');
+        ctx.drop('the only output is the input port', ctx.inPort);
       }
   }
 }
@@ -65,7 +65,9 @@ export function outputAction(
 function flood(ctx: XlateContext, wanted: (port: OfPort) => boolean): void {
   const ports = [...ctx.bridge.ports.values()].sort((a, b) => a.ofport - b.ofport);
   for (const port of ports) {
-    if (port.ofport !== ctx.flow.inPort && wanted(port)) sendOut(ctx, port);
+    if (port.ofport === ctx.flow.inPort) continue;
+    if (wanted(port)) sendOut(ctx, port);
+    else ctx.pass('no flooding to the port', port);
   }
 }
 
@@ -83,15 +85,20 @@ export function outputTo(ctx: XlateContext, ofport: number): void {
 export function sendOut(ctx: XlateContext, port: OfPort): void {
   if (port.noForward) {
     ctx.trace('warn', 'OFPPC_NO_FWD set, skipping output');
-    ctx.drop('the port sends no packets');
+    ctx.drop('the port sends no packets', port);
     return;
   }
   if (!port.mayEnable) {
     ctx.trace('detail', `bridge port ${port.name} is down`);
+    ctx.drop('the port is down', port);
     return;
   }
   if (port.peer) enterPeer(ctx, port, port.peer);
-  else if (port.odpPort !== undefined) ctx.output(port.odpPort);
+  else if (port.odpPort === undefined) ctx.drop('the port has neither device nor peer', port);
+  else {
+    ctx.output(port.odpPort);
+    ctx.options.observe?.({ type: 'output', port, flow: ctx.flow });
+  }
 }
 
 function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
@@ -100,6 +107,7 @@ function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
     ctx.fail(`over max translation depth ${MAX_DEPTH}`, 'Recursion too deep');
   }
   ctx.effects.patches.push({ from: port, to: peer });
+  ctx.options.observe?.({ type: 'patch', from: port, to: peer });
   const { bridge, inPort, tableId, cookie, stack, actionSet, conntracked, wasMpls, currentRule } =
     ctx;
   const flow = ctx.flow.clone();

@@ -67,9 +67,13 @@ function lookUp(ctx: XlateContext, entry: TableEntry): Rule | undefined {
     flow.tpSrc = 0;
     flow.tpDst = 0;
   }
-  if (isFragment && bridge.fragHandling === 'drop') return undefined;
+  if (isFragment && bridge.fragHandling === 'drop') {
+    ctx.drop('fragments are dropped');
+    return undefined;
+  }
   const restore = entry.withCt ? swapConntrackTuple(ctx) : undefined;
   const rule = bridge.tables.lookup(entry.tableId, flow, ctx.wildcards);
+  ctx.options.observe?.({ type: 'lookup', bridge, tableId: entry.tableId, flow, rule });
   restore?.();
   flow.inPort = saved.inPort;
   flow.tpSrc = saved.tpSrc;
@@ -101,8 +105,10 @@ function runRule(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
   ctx.traceUnder('table', text, () => {
     ctx.depth++;
     if (!entry.mayPacketIn) ctx.resubmits++;
+    const outer = ctx.currentRule;
     ctx.currentRule = rule;
     ctx.engine.runActions(ctx, rule.state.actions, entry.isLast);
+    if (!entry.isFirst) ctx.currentRule = outer;
     ctx.depth--;
     if (entry.isFirst) ctx.engine.finish(ctx);
   });
@@ -132,7 +138,11 @@ function miss(ctx: XlateContext, entry: TableEntry): void {
       return;
     }
     ctx.trace('action', 'drop');
+    const outer = ctx.currentRule;
+    ctx.currentRule = undefined;
+    ctx.tableId = entry.tableId;
     ctx.drop('no flow of the bridge matches');
+    ctx.currentRule = outer;
   });
 }
 

@@ -13,6 +13,7 @@ import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import { runActionSet, runActions } from './xlate-actions.ts';
 import { XlateContext, type XlateEngine, XlateError } from './xlate-context.ts';
 import { finishFreezing } from './xlate-freeze.ts';
+import type { DropEffect, XlateEvent } from './xlate-observe.ts';
 import { xlateTable } from './xlate-table.ts';
 import { thaw } from './xlate-thaw.ts';
 
@@ -35,6 +36,8 @@ export interface XlateEffects {
   /** What `learn` actions add, change or delete. */
   readonly flows: LearnedFlow[];
   readonly finTimeouts: { readonly rule: Rule; readonly idle: number; readonly hard: number }[];
+  /** Set when the packet goes nowhere. */
+  drop: DropEffect | undefined;
 }
 
 export interface LearnedFlow {
@@ -98,6 +101,8 @@ export interface TraceNode {
 export interface XlateOptions {
   /** Record what happens, for people. */
   readonly trace?: boolean;
+  /** Hears of each step. */
+  readonly observe?: (event: XlateEvent) => void;
   /** There is a packet to learn from (the default); without, tables are taken as they are. */
   readonly withPacket?: boolean;
   /** Where it enters, when that is not the port that `inPort` of the key tells. */
@@ -190,6 +195,6 @@ function mayReceive(ctx: XlateContext): boolean {
   const { inPort } = ctx;
   if (!inPort?.noReceive) return true;
   ctx.trace('warn', 'OFPPC_NO_RECV set, skipping input');
-  ctx.drop('the port takes no packets');
+  ctx.drop('the port takes no packets', inPort);
   return false;
 }

@@ -20,6 +20,14 @@ interface Command {
 
 const JSON_OPTION: OptionSpec = { long: 'json', help: 'print JSON' };
 
+const EXPLAIN_OPTIONS: readonly OptionSpec[] = [
+  JSON_OPTION,
+  { long: 'to', argument: 'PORT', help: 'why it does not come out there' },
+  { long: 'in-port', argument: 'PORT', help: 'where the packets of a file enter the bridge' },
+  { long: 'ct-next', argument: 'STATE', help: 'what connection tracking says; may be repeated' },
+  { long: 'drops', help: 'what was dropped of late, counted by reason, and samples' },
+];
+
 const ATTACH_OPTIONS: readonly OptionSpec[] = [
   { long: 'interface', short: 'i', argument: 'NAME', help: 'name inside (default: eth1)' },
   { long: 'ip', argument: 'ADDRESS/LEN', help: 'IPv4 or IPv6 address; may be repeated' },
@@ -61,6 +69,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     options: [JSON_OPTION],
     args: [0, 0],
     run: async (line) => (await import('./doctor/main.ts')).doctor({ json: has(line, 'json') }),
+  },
+  explain: {
+    usage: 'explain BRIDGE FLOW|FILE.pcap [OPTION...] | explain --drops BRIDGE',
+    help: 'why a packet goes where it goes or is dropped, and which edit would change it',
+    options: EXPLAIN_OPTIONS,
+    args: [1, 2],
+    run: async (line) => (await import('./explain.ts')).explainCommand(line),
   },
   attach: {
     usage: 'attach BRIDGE TARGET [OPTION...]',

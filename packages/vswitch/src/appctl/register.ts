@@ -5,6 +5,7 @@ import { registerDpctl } from '../dpctl/index.ts';
 import type { Switch } from '../switch.ts';
 import { registerDpif } from './dpif.ts';
 import { registerDummy, registerTime } from './dummy.ts';
+import { registerExplain } from './explain.ts';
 import { registerFdb } from './fdb.ts';
 import { registerOfproto } from './ofproto.ts';
 import { registerTrace } from './trace.ts';
@@ -18,6 +19,7 @@ export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void 
   const { clock, dummy } = sw.options;
   if (dummy) registerDummy(server, dummy.netdevs);
   if (clock instanceof WarpClock) registerTime(server, clock);
+  registerExplain(server, sw);
   registerDpctl(server, {
     program: 'ovs-vswitchd',
     dpifs: () => [...sw.backers.values()].map((b) => b.dpif),

@@ -95,7 +95,7 @@ function takeOptions(argv: readonly string[]): Words {
 }
 
 /** The last word when it is a packet; a flow always has a character that hex digits lack. */
-function frameOf(word: string): Uint8Array | undefined {
+export function frameOf(word: string): Uint8Array | undefined {
   if (!/^[0-9a-fA-F\s]+$/.test(word)) return undefined;
   const digits = word.replaceAll(/\s/g, '');
   if (digits.length % 2 !== 0) throw new UnixctlError('Trailing garbage in packet data');
@@ -106,7 +106,7 @@ function frameOf(word: string): Uint8Array | undefined {
   return bytes;
 }
 
-function parseRequest(sw: Switch, args: readonly string[]): Request {
+export function parseRequest(sw: Switch, args: readonly string[]): Request {
   const text = args.at(-1) ?? '';
   const name = args.length > 1 ? args[0] : undefined;
   if (args.length > 2) throw new UnixctlError('Trailing garbage in packet data');

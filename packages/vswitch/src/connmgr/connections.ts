@@ -126,7 +126,8 @@ export class Connections {
     if (this.#servers.has(target)) return;
     const accept = (socket: Socket): void => {
       const name = `${this.#mgr.env.ofproto.name}<->unix#${this.#count++}`;
-      attach(this.#mgr, socket, { name, kind, versions: this.#versions });
+      const controller = isBuiltIn(target) ? {} : { target };
+      attach(this.#mgr, socket, { name, kind, versions: this.#versions, ...controller });
     };
     const server = listenRemote(target, accept, this.#tls(), OFP_PORT);
     this.#servers.set(target, server);
@@ -167,6 +168,7 @@ interface AttachOptions {
   readonly name: string;
   readonly kind: OfConnKind;
   readonly versions: number;
+  readonly target?: string;
   readonly tap?: (raw: Uint8Array) => void;
   readonly onOpen?: (conn: OfConn) => void;
   readonly onHeard?: () => void;
@@ -186,7 +188,7 @@ function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
     },
     {
       open: () => {
-        conn = mgr.add(channelOf(vconn), options.kind);
+        conn = mgr.add(channelOf(vconn, options.target), options.kind);
         options.onOpen?.(conn);
       },
       message: (msg: OfpMessage, raw: Uint8Array) => {
@@ -211,8 +213,9 @@ function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
   return vconn;
 }
 
-function channelOf(vconn: Vconn): OfpChannel {
+function channelOf(vconn: Vconn, target: string | undefined): OfpChannel {
   return {
+    target,
     version: vconn.version,
     name: vconn.name,
     get backlog() {
@@ -323,6 +326,7 @@ class ActiveController {
       name,
       kind: this.#config.kind,
       versions: this.#versions,
+      target: this.#config.target,
       tap: this.#tap,
       onOpen: (conn) => {
         this.#conn = conn;

@@ -124,7 +124,7 @@ function commitBundle(
   if ((bundle.flags & OFPBF_ATOMIC) !== 0 && bundle.types.has('port_mod')) {
     throw new OfpError('OFPBFC_MSG_FAILED');
   }
-  const changes = new FlowChanges(mgr.env.ofproto);
+  const changes = new FlowChanges(mgr.env.ofproto, conn.origin);
   const now = mgr.env.nowMs();
   const context = { hasTableId: conn.hasTableId, into: scratch };
   for (const raw of bundle.messages) {

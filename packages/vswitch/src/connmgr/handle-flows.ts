@@ -20,7 +20,7 @@ import { tableFeatures } from './table-features.ts';
 const FLOWS_PER_REPLY = 500;
 
 export function handleFlowMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'flow_mod'>): void {
-  const changes = new FlowChanges(mgr.env.ofproto);
+  const changes = new FlowChanges(mgr.env.ofproto, conn.origin);
   try {
     applyFlowMod(changes, msg, mgr.env.nowMs(), msg.version);
   } catch (error) {

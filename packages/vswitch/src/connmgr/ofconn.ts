@@ -9,6 +9,7 @@ import type {
   OfpVersion,
   PacketInFormat,
 } from '@heddle/openflow';
+import { originNumber } from '../ofproto/origins.ts';
 import type { Bundle } from './bundle.ts';
 
 /** The wire below: version negotiated, messages whole. */
@@ -16,6 +17,8 @@ export interface OfpChannel {
   readonly version: OfpVersion;
   /** `unix#3`, `tcp:10.0.0.1:6653`. */
   readonly name: string;
+  /** The controller's target in the database; undefined for the management socket. */
+  readonly target: string | undefined;
   /** Bytes that the peer has not taken yet. */
   readonly backlog: number;
   send(message: OfpMessage): void;
@@ -64,6 +67,8 @@ export class OfConn {
   invalidTtlToController = false;
   readonly bundles = new Map<number, Bundle>();
   readonly monitors = new Map<number, FlowMonitorRequest>();
+  /** Stands for it in the flows that it sets up. */
+  readonly origin: number;
   /** Updates wait for a peer that does not read. */
   monitorPaused = false;
 
@@ -73,6 +78,12 @@ export class OfConn {
     this.async = defaultAsync(channel.version);
     // A service connection gets no packets before it asks for them.
     this.missSendLen = kind === 'primary' ? 128 : 0;
+    const { target, version } = channel;
+    this.origin = originNumber(
+      target === undefined
+        ? { kind: 'management', version }
+        : { kind: 'controller', target, version },
+    );
   }
 
   get version(): OfpVersion {

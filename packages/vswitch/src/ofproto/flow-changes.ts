@@ -9,6 +9,7 @@ import type { Classifier } from '../classifier/classifier.ts';
 import type { Ofproto } from '../ofproto.ts';
 import type { FlowTable } from './flow-table.ts';
 import type { Group } from './group.ts';
+import { ORIGIN_SWITCH } from './origins.ts';
 import type { Rule, RuleState } from './rule.ts';
 
 /** OFPRR_* */
@@ -26,6 +27,7 @@ export type FlowChange =
       readonly rule: Rule;
       readonly before: RuleState;
       readonly modifiedMs: number;
+      readonly origin: number;
       readonly counters: { readonly packets: number; readonly bytes: number } | undefined;
     }
   | { readonly type: 'delete'; readonly rule: Rule; readonly reason: number }
@@ -43,14 +45,18 @@ const scratch = new Flow();
 export class FlowChanges {
   readonly ofproto: Ofproto;
   readonly list: FlowChange[] = [];
+  /** Whose changes these are (`originOf`). */
+  readonly #origin: number;
 
-  constructor(ofproto: Ofproto) {
+  constructor(ofproto: Ofproto, origin: number = ORIGIN_SWITCH) {
     this.ofproto = ofproto;
+    this.#origin = origin;
   }
 
   /** Puts a rule into its table, in the place of `replaced`, which has its match and priority. */
   add(rule: Rule, { key, mask }: Match, replaced: Rule | undefined): void {
     const { classifier, expiry } = this.#tableOf(rule);
+    rule.origin = this.#origin;
     if (replaced) classifier.replace(replaced, rule);
     else classifier.insert(rule, key, mask);
     expiry.add(rule);
@@ -58,10 +64,11 @@ export class FlowChanges {
   }
 
   modify(rule: Rule, state: RuleState, nowMs: number, resetCounts: boolean): void {
-    const { state: before, modifiedMs, packets, bytes } = rule;
+    const { state: before, modifiedMs, origin, packets, bytes } = rule;
     const counters = resetCounts ? { packets, bytes } : undefined;
-    this.list.push({ type: 'modify', rule, before, modifiedMs, counters });
+    this.list.push({ type: 'modify', rule, before, modifiedMs, origin, counters });
     rule.state = state;
+    rule.origin = this.#origin;
     rule.modifiedMs = nowMs;
     if (!resetCounts) return;
     rule.packets = 0;
@@ -110,8 +117,9 @@ export class FlowChanges {
         return;
       }
       case 'modify': {
-        const { rule, before, modifiedMs, counters } = change;
+        const { rule, before, modifiedMs, origin, counters } = change;
         rule.state = before;
+        rule.origin = origin;
         rule.modifiedMs = modifiedMs;
         if (counters) Object.assign(rule, counters);
         return;

@@ -3,6 +3,7 @@ import type { FlowModFlags, OfpAct } from '@heddle/openflow';
 import { Match } from '@heddle/openflow';
 import type { Flow } from '@heddle/packet';
 import { ClsRule, type ConjunctiveClause } from '../classifier/cls-rule.ts';
+import { ORIGIN_SWITCH } from './origins.ts';
 
 /** What a flow mod may change of a rule that is there. */
 export interface RuleState {
@@ -44,6 +45,8 @@ export class Rule extends ClsRule {
   readonly tunMetadata: Match['tunMetadata'];
   packets = 0;
   bytes = 0;
+  /** Who has set it up, or changed it last (`originOf`). */
+  origin = ORIGIN_SWITCH;
   readonly #created: number;
   #modified: number;
   #used: number;

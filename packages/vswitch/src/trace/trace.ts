@@ -33,7 +33,7 @@ export function parseCtState(text: string): number | undefined {
   return bits;
 }
 
-function ctStateText(state: number): string {
+export function ctStateText(state: number): string {
   return CT_STATE_NAMES.filter((_, i) => (state & (1 << i)) !== 0).join('|');
 }
 
@@ -64,7 +64,11 @@ export function traceAll(
 const MAX_RECIRCULATIONS = 64;
 
 /** The packet as the datapath brings it back. */
-function resumed({ id, flow, zone }: XlateFork, inPort: number, state: number | undefined): Flow {
+export function resumed(
+  { id, flow, zone }: XlateFork,
+  inPort: number,
+  state: number | undefined,
+): Flow {
   const next = flow.clone();
   next.inPort = inPort;
   next.recircId = id;
