@@ -39,9 +39,10 @@ function flowEdit(
   bridge: Ofproto,
   command: 'add' | 'modify_strict' | 'delete_strict',
   text: string,
+  match: Match,
 ): Edit['apply'] {
   return (nowMs) => {
-    const { flowMod } = parseFlowMod(text, command);
+    const flowMod = { ...parseFlowMod(text, command).flowMod, match };
     const changes = new FlowChanges(bridge);
     try {
       applyFlowMod(changes, flowMod, nowMs, OF13);
@@ -57,7 +58,7 @@ export function addFlow(bridge: Ofproto, flow: FlowText, actions: readonly OfpAc
   const text = `${flowText(flow)},actions=${formatActions(actions) || 'drop'}`;
   return {
     command: `ovs-ofctl add-flow ${bridge.name} '${text}'`,
-    apply: flowEdit(bridge, 'add', text),
+    apply: flowEdit(bridge, 'add', text, flow.match),
   };
 }
 
@@ -65,7 +66,7 @@ export function deleteFlow(bridge: Ofproto, rule: Rule): Edit {
   const text = flowText({ table: rule.tableId, priority: rule.priority, match: rule.match });
   return {
     command: `ovs-ofctl --strict del-flows ${bridge.name} '${text}'`,
-    apply: flowEdit(bridge, 'delete_strict', text),
+    apply: flowEdit(bridge, 'delete_strict', text, rule.match),
   };
 }
 
@@ -74,7 +75,7 @@ export function changeFlow(bridge: Ofproto, rule: Rule, actions: readonly OfpAct
   const text = `${flow},actions=${formatActions(actions)}`;
   return {
     command: `ovs-ofctl --strict mod-flows ${bridge.name} '${text}'`,
-    apply: flowEdit(bridge, 'modify_strict', text),
+    apply: flowEdit(bridge, 'modify_strict', text, rule.match),
   };
 }
 

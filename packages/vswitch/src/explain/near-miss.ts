@@ -1,6 +1,18 @@
 /** Flows that would have matched but for a field or two. */
 import { formatMatch, Match } from '@heddle/openflow';
-import { ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, Flow, KEY_SLOTS } from '@heddle/packet';
+import {
+  ETH_P_ARP,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  Flow,
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_SCTP,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  KEY_SLOTS,
+  VLAN_CFI,
+} from '@heddle/packet';
 import type { FlowTable } from '../ofproto/flow-table.ts';
 import type { Rule } from '../ofproto/rule.ts';
 
@@ -106,11 +118,16 @@ function difference(rule: Rule, flow: Flow, slot: Slot): Difference {
     const [wants, has] = [typeText(key.dlType), typeText(flow.dlType)];
     return { field: 'dl_type', wants, has, slot: slot.name };
   }
+  if (slot.name === 'nwProto') {
+    const [wants, has] = [protocolText(key.nwProto), protocolText(flow.nwProto)];
+    return { field: 'nw_proto', wants, has, slot: slot.name };
+  }
   const wanted = slotText(key, mask, slot, flow);
   const whole = new Flow();
   whole.u8.fill(0xff, slot.start, slot.end);
   const exact = slot.name === 'inPort' || slot.name === 'vlanTci0' ? mask : whole;
-  const have = slotText(flow, exact, slot, flow);
+  const isUntagged = slot.name === 'vlanTci0' && (flow.vlanTci0 & VLAN_CFI) === 0;
+  const have = isUntagged ? 'no tag' : slotText(flow, exact, slot, flow);
   const [field = slot.name] = wanted.split('=');
   const value = (text: string) =>
     text.startsWith(`${field}=`) ? text.slice(field.length + 1) : text === '' ? 'none' : text;
@@ -121,10 +138,8 @@ function difference(rule: Rule, flow: Flow, slot: Slot): Difference {
 function slotText(key: Flow, mask: Flow, slot: Slot, packet: Flow): string {
   const context = (withSlot: boolean): string[] => {
     const [k, m] = [new Flow(), new Flow()];
-    if (slot.name !== 'nwProto') {
-      k.nwProto = packet.nwProto;
-      m.nwProto = 0xff;
-    }
+    k.nwProto = packet.nwProto;
+    m.nwProto = 0xff;
     k.dlType = packet.dlType;
     m.dlType = 0xffff;
     if (withSlot) {
@@ -145,6 +160,19 @@ function typeText(type: number): string {
   const known = { [ETH_P_IP]: 'ip', [ETH_P_ARP]: 'arp', [ETH_P_IPV6]: 'ipv6' }[type];
   const hex = `0x${type.toString(16).padStart(4, '0')}`;
   return known === undefined ? hex : `${hex} (${known})`;
+}
+
+const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
+  [IPPROTO_ICMP]: 'icmp',
+  [IPPROTO_TCP]: 'tcp',
+  [IPPROTO_UDP]: 'udp',
+  [IPPROTO_ICMPV6]: 'icmp6',
+  [IPPROTO_SCTP]: 'sctp',
+};
+
+function protocolText(protocol: number): string {
+  const name = PROTOCOL_NAMES[protocol];
+  return name === undefined ? String(protocol) : `${protocol} (${name})`;
 }
 
 /** The near miss's match as it would have to be for this packet: differing places take its values. */
