@@ -18,6 +18,18 @@ const NEW_COLUMNS = new Set([
 ]);
 const NAMES = ['b0', 'b1', 'b2', 'fk', 'f2', 'p1', 'p2', 'p3', 'e1', 'e2', 'x/y', 'true', 'q q'];
 const WORDS = ['a', 'b', 'c', 'hwaddr', 'k-1', '"q"', 'true', '5', 'x y', 'x=y', 'é', '{}', ''];
+const ESCAPES = [
+  '"a b"',
+  '"\\n"',
+  '"\\q"',
+  '"x',
+  'a\\,b',
+  'a\\ b',
+  '\\"a\\"',
+  'a\\q',
+  'a\\',
+  '"a\\"b"',
+];
 const OPERATORS = [
   ...['=', '!=', '<', '>', '<=', '>=', '{=}', '{!=}', '{<}', '{>}', '{<=}', '{>=}'],
   ...['{in}', '{not-in}', '+=', '~'],
@@ -351,7 +363,7 @@ export class LineMaker {
         return r.pick(['true', 'false', 'yes', 'no', '1', 'maybe']);
       case 'string':
         if (base.enum && r.chance(0.9)) return String(r.pick(base.enum));
-        return r.pick([...WORDS, ...NAMES, '"a b"', '"\\n"', '"\\q"', '"x']);
+        return r.pick([...WORDS, ...NAMES, ...ESCAPES]);
       case 'uuid': {
         const rows = [...(this.#contents.get(base.refTable ?? '')?.keys() ?? [])];
         return rows.length > 0 && r.chance(0.7) ? r.pick(rows) : r.pick(['@z', 'x', r.uuid()]);

@@ -6,12 +6,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { bulk, count } from '../ovsdb/bulk.ts';
 import { Random } from '../ovsdb/random.ts';
 import { LineMaker } from './generate.ts';
 import { World } from './world.ts';
 
-const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
-const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 250);
+const COUNT = count(250);
 /** A fresh database from time to time: where everything exists already, little can happen. */
 const LINES_PER_WORLD = 200;
 
@@ -34,17 +34,11 @@ test('chosen lines', async () => {
   for (const line of lines) await world.compare(['--no-wait', ...split(line)]);
 });
 
-test(`${COUNT} random lines, HEDDLE_SEED=${SEED}`, async () => {
-  for (let done = 0; done < COUNT; done += LINES_PER_WORLD) {
-    const seed = SEED + done / LINES_PER_WORLD;
+test(`${COUNT} random lines`, () =>
+  bulk(Math.ceil(COUNT / LINES_PER_WORLD), async (seed) => {
     const lines = new LineMaker(new Random(seed));
     await using world = await World.open();
-    for (let i = 0; i < Math.min(LINES_PER_WORLD, COUNT - done); i++) {
-      const line = lines.line(world.contents);
-      await world.compare(line).catch((error: Error) => {
-        error.message = `HEDDLE_SEED=${seed}, line ${i}: ${error.message}`;
-        throw error;
-      });
+    for (let i = 0; i < Math.min(LINES_PER_WORLD, COUNT); i++) {
+      await world.compare(lines.line(world.contents));
     }
-  }
-});
+  }));

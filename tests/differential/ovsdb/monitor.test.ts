@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Json, type JsonObject, printJson } from '@heddle/ovsdb';
+import { bulk, count } from './bulk.ts';
 import { canonical, hasOracle, Pair, type Peer } from './peer.ts';
 import { Random } from './random.ts';
 import { MonitorMaker, type OpenMonitor } from './random-monitor.ts';
 import { randomSchema } from './random-schema.ts';
 import { TransactionMaker } from './random-transaction.ts';
 
-const SEEDS = Number(process.env['HEDDLE_SEEDS'] ?? 12);
-const FIRST = Number(process.env['HEDDLE_SEED'] ?? 1);
+/** How many transactions and monitors. */
+const COUNT = count(600);
 const STEPS = 50;
 
 /** Updates by monitor; the ids of commits are each server's own. */
@@ -38,13 +39,15 @@ async function compare(seed: number): Promise<void> {
     const [method, params, opened] = change ? monitors.change(r.pick(open)) : monitors.open(i);
     const [a, b] = await both(method, params);
     if (method === 'monitor_cond_since') for (const x of [a, b]) hideLastId(x.result);
-    assert.equal(canonical(b as JsonObject), canonical(a as JsonObject), where);
+    // Of what is wrong in several tables, upstream's hash order decides which it tells of.
+    const refused = a.error !== null && b.error !== null && Object.keys(params.at(-1)!).length > 1;
+    if (!refused) assert.equal(canonical(b as JsonObject), canonical(a as JsonObject), where);
     if (opened) open.push(opened);
     return a.error === null || !change;
   };
   try {
     for (let i = 0; i < STEPS; i++) {
-      const where = `seed ${seed}, step ${i}`;
+      const where = `step ${i}`;
       if (r.chance(0.15) && !(await monitor(i, where))) return;
       const ops = transactions.transaction();
       await both('transact', ['R', ...ops]);
@@ -63,8 +66,10 @@ function hideLastId(result: Json): void {
   if (Array.isArray(result)) result[1] = 'ID';
 }
 
-test(`monitors on ${SEEDS} random schemas tell what ovsdb-server tells`, {
-  skip: hasOracle() ? false : 'no ovsdb-server of the distribution',
-}, async () => {
-  for (let i = 0; i < SEEDS; i++) await compare(FIRST + i);
-});
+test(
+  `${COUNT} transactions: monitors tell what ovsdb-server’s tell`,
+  {
+    skip: hasOracle() ? false : 'no ovsdb-server of the distribution',
+  },
+  () => bulk(Math.ceil(COUNT / STEPS), compare),
+);

@@ -49,7 +49,10 @@ export class Database {
   #historyElements = 0;
   readonly #listeners = new Set<(commit: Commit) => void>();
   readonly #retries = new Set<() => void>();
-  #lastId: string = randomUUID();
+  readonly #firstId: string = randomUUID();
+  #lastId = this.#firstId;
+  /** Commits have fallen out of the history. */
+  #forgets = false;
   /** Applied, and not yet durable: first those that are being written, then those that wait. */
   #writing: Pending[] = [];
   #pending: Pending[] = [];
@@ -87,6 +90,14 @@ export class Database {
   /** The id of the last durable commit, for monitor_cond_since. */
   get lastId(): string {
     return this.#lastId;
+  }
+
+  /** Where in the history begins what came after a commit; undefined when that is not known. */
+  historyAfter(id: string): number | undefined {
+    // Before the first commit there was what the file held.
+    if (id === this.#firstId) return this.#forgets ? undefined : 0;
+    const at = this.history.findIndex((commit) => commit.id === id);
+    return at < 0 ? undefined : at + 1;
   }
 
   /** The rows that are durable: those that whoever listens to commits has been told of. */
@@ -282,6 +293,7 @@ export class Database {
     const limit = Math.max(MIN_HISTORY_ELEMENTS, this.tables.rowCount * HISTORY_ELEMENTS_PER_ROW);
     while (this.history.length > MAX_HISTORY || this.#historyElements > limit) {
       this.history.shift();
+      this.#forgets = true;
       this.#historyElements -= this.#historySizes.shift()!;
     }
   }

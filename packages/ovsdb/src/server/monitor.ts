@@ -316,12 +316,10 @@ function checkMembers(
 function parseColumns(table: Table, json: Json | undefined): ColumnSchema[] {
   if (json === undefined) return [VERSION_COLUMN, ...table.schema.columnList];
   return (json as readonly Json[]).map((name) => {
-    const column = typeof name === 'string' ? columnOf(table.schema, name) : undefined;
-    if (!column) {
-      const text = typeof name === 'string' ? name : printSortedJson(name);
-      const what = `${text} is not a valid column name`;
-      throw new OvsdbError('syntax error', what, printSortedJson(json));
-    }
+    const fail = (what: string) => new OvsdbError('syntax error', what, printSortedJson(json));
+    if (typeof name !== 'string') throw fail('array of column names expected');
+    const column = columnOf(table.schema, name);
+    if (!column) throw fail(`${name} is not a valid column name`);
     return column;
   });
 }

@@ -196,12 +196,12 @@ export class SessionMonitors {
 
 /** [found, last id, updates]: what the client missed, or everything when that is not known. */
 function since({ db, monitor }: ActiveMonitor, last: string): Json | Pieces {
-  const at = db.history.findIndex((c) => c.id === last);
   if (last === db.lastId) return [true, db.lastId, {}];
-  if (at < 0 || db.history.at(-1)?.id !== db.lastId) {
+  const at = db.historyAfter(last);
+  if (at === undefined || db.history.at(-1)?.id !== db.lastId) {
     return new Pieces(monitor.initial(db.durableRows()), `[false,"${db.lastId}",`, ']');
   }
   const missed = new PendingChanges();
-  for (const commit of db.history.slice(at + 1)) missed.add(commit.changes);
+  for (const commit of db.history.slice(at)) missed.add(commit.changes);
   return [true, db.lastId, (monitor.updates(missed.changes()) ?? {}) as Json];
 }
