@@ -81,20 +81,16 @@ export class Pair {
     this.#pidfile = join(dir, 'theirs.pid');
   }
 
-  /** `clustered`: theirs is a cluster of one server, which remembers commits as ours does. */
-  static async start(schema: Json, clustered = false): Promise<Pair> {
+  static async start(schema: Json): Promise<Pair> {
     const pair = new Pair(mkdtempSync(join(tmpdir(), 'heddle-ovsdb-')));
     const { dir } = pair;
     writeFileSync(join(dir, 'schema'), printJson(schema));
-    const [theirs, ours] = ['theirs.db', 'ours.db'].map((name) => join(dir, name));
-    command('ovsdb-tool', 'create', ours!, join(dir, 'schema'));
-    if (clustered) {
-      const address = `unix:${dir}/theirs.raft`;
-      command('ovsdb-tool', 'create-cluster', theirs!, join(dir, 'schema'), address);
-    } else command('ovsdb-tool', 'create', theirs!, join(dir, 'schema'));
+    for (const side of ['theirs', 'ours']) {
+      command('ovsdb-tool', 'create', join(dir, `${side}.db`), join(dir, 'schema'));
+    }
     command(
       'ovsdb-server',
-      theirs!,
+      join(dir, 'theirs.db'),
       `--remote=punix:${dir}/theirs.sock`,
       `--unixctl=${dir}/theirs.ctl`,
       `--pidfile=${dir}/theirs.pid`,
@@ -103,7 +99,7 @@ export class Pair {
       '-vconsole:off',
       '-vsyslog:off',
     );
-    await pair.server.addDatabase(Database.open(ours!));
+    await pair.server.addDatabase(Database.open(join(dir, 'ours.db')));
     await pair.server.addRemote(`punix:${dir}/ours.sock`);
     return pair;
   }

@@ -36,7 +36,6 @@ const METHODS = [
 export class ConversationMaker {
   readonly #r: Random;
   readonly #clients: number;
-  readonly #patient: boolean;
   readonly #schema: SchemaSpec;
   readonly #sound: TransactionMaker;
   readonly #unsound: TransactionMaker;
@@ -46,11 +45,9 @@ export class ConversationMaker {
   #id = 0;
   #lastWait: { client: number; id: Json } | undefined;
 
-  /** `patient`: some transactions wait for others, and some of them are cancelled. */
-  constructor(r: Random, schema: SchemaSpec, clients: number, patient: boolean) {
+  constructor(r: Random, schema: SchemaSpec, clients: number) {
     this.#r = r;
     this.#clients = clients;
-    this.#patient = patient;
     this.#schema = schema;
     this.#sound = new TransactionMaker(r, schema, true);
     this.#unsound = new TransactionMaker(r, schema, false);
@@ -64,7 +61,7 @@ export class ConversationMaker {
     const p = r.next();
     if (p < 0.55)
       return this.#transact(client, (r.chance(0.8) ? this.#sound : this.#unsound).transaction());
-    if (p < 0.61 && this.#patient) return this.#wait(client);
+    if (p < 0.61) return this.#wait(client);
     if (p < 0.72) return this.#monitor(client);
     if (p < 0.82) return this.#change(client);
     if (p < 0.86) return this.#cancelMonitor(client);
