@@ -17,7 +17,7 @@ export interface DpPort {
   readonly name: string;
   readonly type: VportType;
   /** Of the device, where the engine has one; 0 when it has vanished. */
-  readonly ifindex?: number;
+  readonly ifindex?: number | undefined;
   /** What `show` tells behind the type. */
   readonly config?: string;
 }
@@ -172,6 +172,9 @@ export interface Dpif extends Disposable {
 
   /** One handler; upcalls arrive in batches, ports served in turn. */
   setUpcallHandler(handler: ((batch: readonly Upcall[]) => void) | undefined): void;
+
+  /** Every port that is wanted is there: what an earlier daemon left beside them goes. */
+  dropLeftovers?(): void;
 
   stats(): DpStats;
   /** Removes every port, flow, pin and device that this datapath made (`exit --cleanup`). */

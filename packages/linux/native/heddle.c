@@ -459,6 +459,64 @@ static napi_value RecvBatch(napi_env env, napi_callback_info info) {
   return number(env, rc);
 }
 
+/* ---- Tap queues with IFF_VNET_HDR: the same records, one system call for each packet ---- */
+
+/* tapSend(fd, batch, count, result): as sendBatch. */
+static napi_value TapSend(napi_env env, napi_callback_info info) {
+  ARGS(4)
+  int fd = (int)to_int64(env, argv[0]);
+  size_t length;
+  uint8_t *at = memory(env, argv[1], &length);
+  int64_t count = to_int64(env, argv[2]);
+  int32_t *result = memory(env, argv[3], NULL);
+  if (!at || !result) return number(env, -EINVAL);
+  uint8_t *end = at + length;
+  result[0] = result[1] = 0;
+  for (; count > 0 && at + sizeof(struct send_record) <= end; count--) {
+    struct send_record *record = (struct send_record *)at;
+    uint8_t *payload = at + sizeof *record;
+    if (record->length > (size_t)(end - payload)) {
+      result[1] = EINVAL;
+      break;
+    }
+    struct iovec vector[2] = {{&record->vnet, sizeof record->vnet}, {payload, record->length}};
+    ssize_t rc;
+    do rc = writev(fd, vector, 2);
+    while (rc < 0 && errno == EINTR);
+    if (rc < 0) result[1] = errno;
+    else result[0]++;
+    at = payload + ((record->length + 7u) & ~7u);
+  }
+  return number(env, result[0]);
+}
+
+/* tapRecv(fd, out, max, snap): as recvBatch. */
+static napi_value TapRecv(napi_env env, napi_callback_info info) {
+  ARGS(4)
+  int fd = (int)to_int64(env, argv[0]);
+  size_t room;
+  uint8_t *out = memory(env, argv[1], &room);
+  size_t snap = ((size_t)to_int64(env, argv[3]) + 7) & ~(size_t)7;
+  size_t step = sizeof(struct recv_record) + snap;
+  int64_t max = to_int64(env, argv[2]), n = 0;
+  if (!out || room < step) return number(env, -EINVAL);
+  while (n < max && (size_t)(n + 1) * step <= room) {
+    struct recv_record *record = (struct recv_record *)(out + (size_t)n * step);
+    memset(record, 0, sizeof *record);
+    struct iovec vector[2] = {{&record->vnet, sizeof record->vnet},
+                              {out + (size_t)n * step + sizeof *record, snap}};
+    ssize_t rc = readv(fd, vector, 2);
+    if (rc < 0) {
+      if (errno == EINTR) continue;
+      return number(env, n > 0 ? n : -errno);
+    }
+    if ((size_t)rc < sizeof record->vnet) continue;
+    record->captured = record->length = (uint32_t)((size_t)rc - sizeof record->vnet);
+    n++;
+  }
+  return number(env, n);
+}
+
 NAPI_MODULE_INIT() {
   static const struct {
     const char *name;
@@ -468,6 +526,7 @@ NAPI_MODULE_INIT() {
       {"munmap", Munmap},     {"watch", Watch},         {"unwatch", Unwatch},
       {"watchRef", WatchRef}, {"ringOpen", RingOpen},   {"ringRead", RingRead},
       {"sendBatch", SendBatch}, {"recvBatch", RecvBatch},
+      {"tapSend", TapSend},   {"tapRecv", TapRecv},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value f;

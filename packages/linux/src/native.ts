@@ -41,6 +41,8 @@ interface Addon {
   ringRead(ring: Handle<'ring'>, out: Uint8Array, max: number): number;
   sendBatch(fd: number, batch: Uint8Array, count: number, result: Int32Array): number;
   recvBatch(fd: number, out: Uint8Array, max: number, snap: number, vnet: boolean): number;
+  tapSend(fd: number, batch: Uint8Array, count: number, result: Int32Array): number;
+  tapRecv(fd: number, out: Uint8Array, max: number, snap: number): number;
 }
 
 let loaded: Addon | undefined;
@@ -219,4 +221,16 @@ export function recvBatch(
   const n = addon().recvBatch(fd, out, max, snap, vnet);
   if (n === -constants.errno.EAGAIN || n === -constants.errno.EINTR) return 0;
   return check(n, 'recvmmsg');
+}
+
+/** As `sendBatch`, into a tap queue with IFF_VNET_HDR. Marks have no effect. */
+export function tapSend(fd: number, batch: Uint8Array, count: number, result: Int32Array): void {
+  check(addon().tapSend(fd, batch, count, result), 'write to tap');
+}
+
+/** As `recvBatch`, from a tap queue with IFF_VNET_HDR: there are no ifindex, type and tag. */
+export function tapRecv(fd: number, out: Uint8Array, max: number, snap: number): number {
+  const n = addon().tapRecv(fd, out, max, snap);
+  if (n === -constants.errno.EAGAIN) return 0;
+  return check(n, 'read from tap');
 }

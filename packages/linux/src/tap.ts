@@ -6,6 +6,7 @@ import { Fd, ioctl } from './socket.ts';
 import { SYS } from './syscalls.ts';
 
 const TUNSETIFF = 0x400454ca;
+const TUNSETOFFLOAD = 0x400454d0;
 const TUNSETPERSIST = 0x400454cb;
 const IFF_TAP = 0x2;
 const IFF_NO_PI = 0x1000;
@@ -45,6 +46,12 @@ export class Tap implements Disposable {
   persist(keep: boolean): this {
     // The argument is the value itself: it travels as a number, not as a pointer.
     check(ioctlValue(this.fd.number, TUNSETPERSIST, keep ? 1 : 0), `persist ${this.name}`);
+    return this;
+  }
+
+  /** What the kernel may leave undone in frames that it hands over: TUN_F_* bits. */
+  offload(features: number): this {
+    check(ioctlValue(this.fd.number, TUNSETOFFLOAD, features), `offload ${this.name}`);
     return this;
   }
 

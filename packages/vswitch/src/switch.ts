@@ -207,6 +207,7 @@ export class Switch {
         if (!backer.ports.has(portNo)) await backer.dpif.portDel(portNo).catch(() => {});
       }
     }
+    for (const backer of this.#adopted.keys()) backer.dpif.dropLeftovers?.();
     this.#adopted = new Map();
   }
 

@@ -17,7 +17,7 @@ const IFACE_TYPES = ['internal', 'patch', 'system', 'tap'];
 const DUMMY_TYPES = ['dummy', 'dummy-internal', 'dummy-pmd'];
 
 export function kernelPlatform(): Platform {
-  return { openDpif, datapathTypes: ['system'], ifaceTypes: IFACE_TYPES };
+  return { openDpif, datapathTypes: ['netdev', 'system'], ifaceTypes: IFACE_TYPES };
 }
 
 export function dummyLevel(value: string | undefined): DummyLevel {
@@ -39,7 +39,7 @@ export function dummyPlatform(level: DummyLevel): Platform & { readonly clock: W
   };
   return {
     openDpif: open,
-    datapathTypes: override ? ['dummy', 'netdev', 'system'] : ['dummy', 'system'],
+    datapathTypes: ['dummy', 'netdev', 'system'],
     ifaceTypes: [...DUMMY_TYPES, ...IFACE_TYPES],
     clock,
     dummy: { netdevs, override },

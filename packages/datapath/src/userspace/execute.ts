@@ -1,11 +1,11 @@
 /** The interpreter of action lists. */
-import type { OdpPort } from '../dpif.ts';
+import type { OdpPort, VnetHdr } from '../dpif.ts';
 import type { OdpAction } from '../odp-actions.ts';
 import type { Packet } from './packet.ts';
 
 /** What actions do to the world outside of the packet. */
 export interface ActionSink {
-  output(port: OdpPort, frame: Uint8Array): void;
+  output(port: OdpPort, frame: Uint8Array, vnet: VnetHdr | undefined): void;
   userspace(packet: Packet, frame: Uint8Array, userdata: Uint8Array): void;
   /** Looks the packet up again under its new `recircId`. */
   recirculate(packet: Packet): void;
@@ -36,7 +36,7 @@ export function executeActions(
     const a = actions[i]!;
     switch (a.type) {
       case 'output':
-        sink.output(a.port, frame());
+        sink.output(a.port, frame(), packet.vnet);
         break;
       case 'push_vlan':
         packet.pushVlan(a.tpid, a.tci);

@@ -9,6 +9,7 @@ import {
   VLAN_CFI,
   VLAN_HEADER_LEN,
 } from '@heddle/packet';
+import type { VnetHdr } from '../dpif.ts';
 import { type Rewritable, rewrite } from './rewrite.ts';
 
 const VLAN_AT = 12;
@@ -21,6 +22,8 @@ export class Packet implements Rewritable {
   readonly flow = new Flow();
   readonly layout = new PacketLayout();
   bytes: Uint8Array;
+  /** Offload state, its offsets those of `bytes`. */
+  vnet: VnetHdr | undefined;
   inPort: number;
   recircId: number;
   pktMark: number;
@@ -30,8 +33,13 @@ export class Packet implements Rewritable {
   #owned = false;
   #extracted = false;
 
-  constructor(bytes: Uint8Array, md: { inPort: number; recircId: number; pktMark: number }) {
+  constructor(
+    bytes: Uint8Array,
+    md: { inPort: number; recircId: number; pktMark: number },
+    vnet?: VnetHdr,
+  ) {
     this.bytes = bytes;
+    this.vnet = vnet;
     this.inPort = md.inPort;
     this.recircId = md.recircId;
     this.pktMark = md.pktMark;
@@ -42,6 +50,12 @@ export class Packet implements Rewritable {
     return this.#dv;
   }
 
+  /** Where a checksum is that covers the pseudo-header only so far; -1: it is complete. */
+  get partialCsum(): number {
+    const { vnet } = this;
+    return vnet === undefined || (vnet.flags & 1) === 0 ? -1 : vnet.csumStart + vnet.csumOffset;
+  }
+
   /** The key of the packet as it is now. */
   key(): Flow {
     extractFlow(this.bytes, this, this.flow, this.layout);
@@ -50,7 +64,7 @@ export class Packet implements Rewritable {
   }
 
   clone(): Packet {
-    const copy = new Packet(this.bytes.slice(), this);
+    const copy = new Packet(this.bytes.slice(), this, this.vnet && { ...this.vnet });
     copy.#owned = true;
     copy.depth = this.depth;
     return copy;
@@ -101,6 +115,9 @@ export class Packet implements Rewritable {
     if (layout.l3 >= 0) layout.l3 += by;
     if (layout.l4 >= 0) layout.l4 += by;
     layout.end += by;
+    if (this.vnet === undefined) return;
+    this.vnet.csumStart += by;
+    this.vnet.hdrLen += by;
   }
 
   #replace(bytes: Uint8Array): void {

@@ -61,6 +61,11 @@ export interface Rewritable {
   readonly dv: DataView;
   readonly flow: Flow;
   readonly layout: PacketLayout;
+  /**
+   * Offset of a transport checksum that the device is to complete: it holds the sum of the
+   * pseudo-header, not inverted. -1 when there is none.
+   */
+  readonly partialCsum?: number;
 }
 
 export function rewrite(p: Rewritable, key: Flow, mask: Flow): void {
@@ -126,6 +131,10 @@ class Rewriter {
   #update(csum: number, was: number, now: number): void {
     if (csum === 0 || was === now) return;
     const { dv } = this.#p;
+    if (csum === this.#p.partialCsum) {
+      dv.setUint16(csum, ~recalcCsum16(~dv.getUint16(csum) & 0xffff, was, now) & 0xffff);
+      return;
+    }
     const updated = recalcCsum16(dv.getUint16(csum), was, now);
     const isUdp = this.#p.flow.nwProto === IPPROTO_UDP && csum === this.#p.layout.l4 + UDP_CSUM_OFF;
     dv.setUint16(csum, updated === 0 && isUdp ? 0xffff : updated);
@@ -145,6 +154,9 @@ class Rewriter {
     const { flow, layout, dv } = this.#p;
     const { l4 } = layout;
     if (l4 < 0) return 0;
+    // What covers the pseudo-header only is touched by addresses, and completed later.
+    const partial = this.#p.partialCsum ?? -1;
+    if (partial > l4) return pseudo ? partial : 0;
     const size = layout.end - l4;
     switch (flow.nwProto) {
       case IPPROTO_TCP:
@@ -228,6 +240,10 @@ class Rewriter {
   /** A wrong checksum stays wrong: the receiver must still see that the packet was damaged. */
   #sctp(l4: number, end: number): void {
     const { bytes, dv } = this.#p;
+    if (this.#p.partialCsum === l4 + SCTP_CSUM_OFF) {
+      this.copy(TP_SRC, l4, 4);
+      return;
+    }
     const old = dv.getUint32(l4 + SCTP_CSUM_OFF);
     const was = sctpChecksum(bytes, l4, end);
     this.copy(TP_SRC, l4, 4);

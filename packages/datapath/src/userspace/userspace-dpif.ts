@@ -9,6 +9,7 @@ import type {
   DpExecute,
   DpFlow,
   Dpif,
+  DpPacket,
   DpPort,
   DpStats,
   DpType,
@@ -18,6 +19,7 @@ import type {
   OdpPort,
   PortStats,
   Upcall,
+  VnetHdr,
   VportType,
 } from '../dpif.ts';
 import type { OdpAction } from '../odp-actions.ts';
@@ -53,6 +55,7 @@ export interface UserspaceDpifOptions {
   readonly choosePort?: (name: string) => OdpPort | undefined;
   /** Opens a device of the datapath's name as port 0. */
   readonly localPort?: VportType;
+  readonly dropLeftovers?: () => void;
 }
 
 class Port implements DpPort {
@@ -67,6 +70,10 @@ class Port implements DpPort {
     this.name = netdev.name;
     this.type = type;
     this.netdev = netdev;
+  }
+
+  get ifindex(): number | undefined {
+    return this.netdev.isGone === true ? 0 : undefined;
   }
 }
 
@@ -136,7 +143,8 @@ export class UserspaceDpif implements Dpif {
   #addPort(name: string, type: VportType, portNo: OdpPort): void {
     const port = new Port(portNo, type, this.#options.openNetdev(name, type));
     this.#ports.set(portNo, port);
-    port.netdev.setReceiver((frame) => this.#receive(port, frame));
+    port.netdev.setReceiver((frame, vnet) => this.#receive(port, frame, vnet));
+    port.netdev.onGone = () => this.portChanged(portNo);
   }
 
   /** Port 0 is `OVSP_LOCAL` and given on request only. */
@@ -153,6 +161,7 @@ export class UserspaceDpif implements Dpif {
     this.#ports.delete(portNo);
     this.#upcalls.forgetPort(portNo);
     port.netdev.setReceiver(undefined);
+    port.netdev.remove?.();
     port.netdev.close();
   }
 
@@ -218,13 +227,18 @@ export class UserspaceDpif implements Dpif {
 
   execute(batch: readonly DpExecute[]): void {
     for (const { flow, packet, actions } of batch) {
-      executeActions(new Packet(packet.data, flow), actions, this.#sink);
+      const vnet = packet.vnet && { ...packet.vnet };
+      executeActions(new Packet(packet.data, flow, vnet), actions, this.#sink);
     }
   }
 
   setUpcallHandler(handler: ((batch: readonly Upcall[]) => void) | undefined): void {
     this.#handler = handler;
     if (handler !== undefined && !this.#upcalls.empty) this.#deferUpcalls();
+  }
+
+  dropLeftovers(): void {
+    this.#options.dropLeftovers?.();
   }
 
   stats(): DpStats {
@@ -242,6 +256,7 @@ export class UserspaceDpif implements Dpif {
   }
 
   async destroy(): Promise<void> {
+    for (const port of this.#ports.values()) port.netdev.remove?.();
     this[Symbol.dispose]();
   }
 
@@ -256,7 +271,7 @@ export class UserspaceDpif implements Dpif {
     this.#ports.clear();
   }
 
-  #receive(port: Port, frame: Uint8Array): void {
+  #receive(port: Port, frame: Uint8Array, vnet: VnetHdr | undefined): void {
     if (frame.length < 14) {
       port.stats.rxErrors++;
       this.#drop(DROP_MALFORMED);
@@ -264,7 +279,7 @@ export class UserspaceDpif implements Dpif {
     }
     port.stats.rxPackets++;
     port.stats.rxBytes += frame.length;
-    this.#process(new Packet(frame, { inPort: port.portNo, recircId: 0, pktMark: 0 }));
+    this.#process(new Packet(frame, { inPort: port.portNo, recircId: 0, pktMark: 0 }, vnet));
   }
 
   #process(packet: Packet): void {
@@ -284,10 +299,10 @@ export class UserspaceDpif implements Dpif {
   }
 
   readonly #sink: ActionSink = {
-    output: (portNo, frame) => {
+    output: (portNo, frame, vnet) => {
       const port = this.#ports.get(portNo);
       if (port === undefined) this.#drop(DROP_NO_PORT);
-      else if (port.netdev.transmit(frame)) {
+      else if (port.netdev.transmit(frame, vnet)) {
         port.stats.txPackets++;
         port.stats.txBytes += frame.length;
       } else port.stats.txDropped++;
@@ -319,7 +334,7 @@ export class UserspaceDpif implements Dpif {
     userdata: Uint8Array | undefined,
   ): void {
     const flow = packet.key().clone();
-    const upcall: Upcall = { type, flow, packet: { data: frame.slice() }, userdata };
+    const upcall: Upcall = { type, flow, packet: dpPacket(packet, frame), userdata };
     if (!this.#upcalls.push(upcall)) this.#drop(DROP_UPCALL);
     else if (this.#handler !== undefined) this.#deferUpcalls();
   }
@@ -334,6 +349,12 @@ export class UserspaceDpif implements Dpif {
       if (this.#handler !== undefined && !this.#upcalls.empty) this.#deferUpcalls();
     });
   }
+}
+
+/** A copy; a frame that was cut short is what it is. */
+function dpPacket({ bytes, vnet }: Packet, frame: Uint8Array): DpPacket {
+  const data = frame.slice();
+  return vnet !== undefined && frame.length === bytes.length ? { data, vnet: { ...vnet } } : { data };
 }
 
 function snapshot(entry: Entry): InstalledFlow {
