@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { isolate, Scope } from '@heddle/testing';
 import { firstPacket, floodPing, newFlows, smallPackets, tcp } from './end-to-end.ts';
 import { lookupCosts, showLookup } from './lookup.ts';
-import { bridgePath, heddlePath, oraclePath, type Path, vethPath } from './paths.ts';
+import { bridgePath, heddlePath, netdevPath, oraclePath, type Path, vethPath } from './paths.ts';
 import { growingBridge, showPorts } from './ports.ts';
 import { median, table } from './statistics.ts';
 
@@ -60,7 +60,8 @@ function format(value: number): string {
 async function endToEnd(scope: Scope): Promise<void> {
   const oracle = await oraclePath(scope);
   const heddle = await heddlePath(scope);
-  const paths = [await vethPath(scope), await bridgePath(scope), heddle];
+  const userspace = await netdevPath(scope);
+  const paths = [await vethPath(scope), await bridgePath(scope), heddle, userspace];
   const all = oracle === undefined ? paths : [...paths, oracle];
   const switches = all.filter(({ forget }) => forget !== undefined);
   for (const path of all) {

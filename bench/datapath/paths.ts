@@ -6,7 +6,12 @@ import { Host, Instance, run, type Scope } from '@heddle/testing';
 const APPCTL = '/usr/bin/ovs-appctl';
 
 export interface Path {
-  readonly name: 'veth' | 'linux bridge' | 'heddle' | 'open vswitch (userspace)';
+  readonly name:
+    | 'veth'
+    | 'linux bridge'
+    | 'heddle'
+    | 'heddle (userspace)'
+    | 'open vswitch (userspace)';
   readonly a: Host;
   readonly b: Host;
   /** Where b answers. */
@@ -36,16 +41,21 @@ export async function heddlePath(scope: Scope): Promise<Path> {
   return switchPath(scope, 'heddle', await Instance.ours(scope), []);
 }
 
+export async function netdevPath(scope: Scope): Promise<Path> {
+  return switchPath(scope, 'heddle (userspace)', await Instance.ours(scope), NETDEV);
+}
+
+const NETDEV = ['--', 'set', 'bridge', 'br0', 'datapath_type=netdev'];
+
 /** Undefined where Open vSwitch is not installed. */
 export async function oraclePath(scope: Scope): Promise<Path | undefined> {
   const { code } = await run(['test', '-x', '/usr/sbin/ovs-vswitchd']);
   if (code !== 0) return undefined;
-  const columns = ['--', 'set', 'bridge', 'br0', 'datapath_type=netdev'];
   const path = await switchPath(
     scope,
     'open vswitch (userspace)',
     await Instance.oracle(scope),
-    columns,
+    NETDEV,
   );
   // Checksums left to the hardware do not survive a userspace datapath.
   for (const host of [path.a, path.b]) await host.exec('ethtool', '-K', 'eth0', 'tx', 'off');

@@ -178,7 +178,11 @@ export class LinuxNetdev implements Netdev {
 
   /** A device that is set down says so once; one that is gone says so for ever. */
   #failed(error: unknown): void {
-    if (this.#options.isThere()) return;
+    if (this.#options.isThere()) {
+      // libuv no longer polls a descriptor that has reported an error.
+      this.setReceiver(this.#receiver);
+      return;
+    }
     log.info(`${this.name}: ${messageOf(error)}`);
     this.#isGone = true;
     this.setReceiver(undefined);

@@ -354,7 +354,9 @@ export class UserspaceDpif implements Dpif {
 /** A copy; a frame that was cut short is what it is. */
 function dpPacket({ bytes, vnet }: Packet, frame: Uint8Array): DpPacket {
   const data = frame.slice();
-  return vnet !== undefined && frame.length === bytes.length ? { data, vnet: { ...vnet } } : { data };
+  return vnet !== undefined && frame.length === bytes.length
+    ? { data, vnet: { ...vnet } }
+    : { data };
 }
 
 function snapshot(entry: Entry): InstalledFlow {
