@@ -1,9 +1,12 @@
 /** Bundles: all messages or none (OpenFlow 1.4 section 6.8, ONF extension EXT-230 for 1.3). */
 import {
+  bundledBytes,
   encodeMessage,
+  MessageLog,
   OFPUTIL_P_OF13_UP,
   type OfpBody,
   type OfpMessage,
+  type OfpVersion,
   type Protocols,
   type Received,
   type VconnClient,
@@ -11,6 +14,7 @@ import {
 import { HeddleError } from '@heddle/runtime/errors';
 import { printError } from '@heddle/runtime/stdio';
 import { type Context, checkUsable, errorText } from './context.ts';
+import { MessageBuffer } from './message-buffer.ts';
 import { Printer } from './printer.ts';
 import type { Settings } from './settings.ts';
 import { nextXid, openTarget } from './target.ts';
@@ -24,33 +28,63 @@ export function bundleSettings(settings: Settings): Settings {
   return settings.versions === undefined ? { ...settings, versions: OPENFLOW_14 } : settings;
 }
 
+/** The message that puts another one into the bundle. */
+export function bundled(message: OfpBody, version: OfpVersion): OfpBody {
+  return {
+    type: 'bundle_add_message',
+    bundleId: 0,
+    flags: ATOMIC_ORDERED,
+    message: Object.assign(message, { version, xid: 0 }) as OfpMessage,
+  };
+}
+
 /** Returns the exit status. */
-export async function sendBundle(
+export function sendBundle(
   ctx: Context,
   usable: Protocols,
   bodies: readonly OfpBody[],
 ): Promise<number> {
+  return sendBundleLog(ctx, usable, (version) => bundleLog(bodies, version));
+}
+
+/** `messages` has them for a version, their xids 0. */
+export async function sendBundleLog(
+  ctx: Context,
+  usable: Protocols,
+  messages: (version: OfpVersion) => MessageLog,
+): Promise<number> {
   const settings = bundleSettings(ctx.settings);
   checkUsable(settings, usable & OFPUTIL_P_OF13_UP);
   const vconn = await openTarget(settings, ctx.args[0]!, 'mgmt', usable & OFPUTIL_P_OF13_UP);
-  const status = await transactBundle(ctx, vconn, bodies);
+  const status = await transactBundle(ctx, vconn, messages(vconn.version));
   vconn.close();
   return status;
 }
 
+export function bundleLog(bodies: Iterable<OfpBody>, version: OfpVersion): MessageLog {
+  const log = new MessageLog();
+  for (const body of bodies) {
+    log.append({ ...bundled({ ...body }, version), version, xid: 0 } as OfpMessage);
+  }
+  return log;
+}
+
+/** Bytes that are sent at once. */
+const PIECE = 1 << 16;
+
 export async function transactBundle(
   ctx: Context,
   vconn: VconnClient,
-  bodies: readonly OfpBody[],
+  log: MessageLog,
 ): Promise<number> {
   const { version } = vconn;
-  const messages = bodies.map((body) => ({ ...body, version, xid: nextXid() }) as OfpMessage);
+  const xids = Array.from({ length: log.length }, nextXid);
   const errors: Received[] = [];
   const control = { type: 'bundle_control', bundleId: 0, flags: ATOMIC_ORDERED } as const;
-  const sent = new Map<number, OfpMessage>(messages.map((m) => [m.xid, m]));
+  const asked = new Map<number, OfpMessage>();
   const ask = async (body: OfpBody): Promise<void> => {
     const xid = vconn.send(body);
-    sent.set(xid, { ...body, version, xid } as OfpMessage);
+    asked.set(xid, { ...body, version, xid } as OfpMessage);
     for (;;) {
       const received = await vconn.receive();
       if (received.msg?.type === 'error') errors.push(received);
@@ -59,14 +93,12 @@ export async function transactBundle(
   };
   await ask({ ...control, control: 'open_request' });
   if (errors.length === 0) {
-    for (const message of messages) {
-      const add = {
-        type: 'bundle_add_message',
-        bundleId: 0,
-        flags: ATOMIC_ORDERED,
-        message,
-      } as const;
-      vconn.send(add, message.xid);
+    const buffer = new MessageBuffer();
+    let n = 0;
+    for (const raw of log) {
+      buffer.push(raw, xids[n++]!, raw.length - bundledBytes(raw).length);
+      if (buffer.length < PIECE && n < log.length) continue;
+      vconn.sendRaw(buffer.take());
       await vconn.drain();
     }
     await ask({ type: 'barrier_request' });
@@ -75,9 +107,24 @@ export async function transactBundle(
   if (errors.length === 0) return 0;
   const printer = new Printer(ctx.settings, 2);
   for (const error of errors) {
-    const of = sent.get(error.msg!.xid);
-    const what = of ? printer.raw(encodeMessage(of)) : printer.message(error);
+    const { xid } = error.msg!;
+    const of = asked.get(xid);
+    const bytes = of ? encodeMessage(of) : messageOf(log, xids, xid);
+    const what = bytes ? printer.raw(bytes) : printer.message(error);
     printError(`Error ${errorText(error)} for: ${what}`);
   }
   throw new HeddleError(`talking to ${vconn.name} (Protocol error)`);
+}
+
+/** The message of the bundle that was sent with an xid. */
+function messageOf(log: MessageLog, xids: readonly number[], xid: number): Uint8Array | undefined {
+  const index = xids.indexOf(xid);
+  let n = 0;
+  for (const raw of log) {
+    if (n++ !== index) continue;
+    const buffer = new MessageBuffer();
+    buffer.push(bundledBytes(raw), xid);
+    return buffer.take();
+  }
+  return undefined;
 }

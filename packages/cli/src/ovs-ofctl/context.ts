@@ -1,11 +1,14 @@
 /** What a command works with, and the steps that most commands share. */
 import {
+  encodeMessage,
   errorName,
   formatProtocols,
+  MessageLog,
   OFPUTIL_P_OF10_NXM_ANY,
   OFPUTIL_P_OF10_NXM_TID,
   OFPUTIL_P_OF10_STD_TID,
   type OfpBody,
+  type OfpMessage,
   PROTOCOL_ORDER,
   type Protocols,
   protocolVersion,
@@ -16,9 +19,10 @@ import {
 import type { Daemon } from '@heddle/runtime/daemon';
 import { HeddleError } from '@heddle/runtime/errors';
 import { print, printError } from '@heddle/runtime/stdio';
+import { MessageBuffer } from './message-buffer.ts';
 import { Printer } from './printer.ts';
 import type { Settings } from './settings.ts';
-import { allowedProtocols, openTarget } from './target.ts';
+import { allowedProtocols, nextXid, openTarget } from './target.ts';
 
 export interface Context {
   readonly settings: Settings;
@@ -47,17 +51,29 @@ export async function dumpOnce(ctx: Context, body: OfpBody): Promise<number> {
   return 0;
 }
 
-/** As many requests are on their way as this; upstream waits for each. */
-const WINDOW = 64;
+/** A barrier is behind each that many requests, and two such are on their way; upstream waits for each. */
+const BATCH = 64;
 
 /**
- * Sends requests that are answered by errors only, each with a barrier behind it. After the first
- * error no more are sent; returns whether there was none.
+ * Sends requests that are answered by errors only. After the first error no more are sent; returns
+ * whether there was none.
  */
 export async function transactNoReply(
   ctx: Context,
   vconn: VconnClient,
   bodies: Iterable<OfpBody>,
+): Promise<boolean> {
+  const { version } = vconn;
+  const log = new MessageLog();
+  for (const body of bodies) log.append({ ...body, version, xid: 0 } as OfpMessage);
+  return transactLog(ctx, vconn, log);
+}
+
+/** As `transactNoReply`, with messages that lack xids. */
+export async function transactLog(
+  ctx: Context,
+  vconn: VconnClient,
+  log: MessageLog,
 ): Promise<boolean> {
   let pending = 0;
   const settle = async (limit: number): Promise<Received | undefined> => {
@@ -68,15 +84,20 @@ export async function transactNoReply(
     }
     return undefined;
   };
-  for (const body of bodies) {
-    vconn.send(body);
-    vconn.send({ type: 'barrier_request' });
+  const batch = new MessageBuffer();
+  let n = 0;
+  for (const raw of log) {
+    batch.push(raw, nextXid());
+    // As upstream counts, which has a barrier behind each.
+    const xid = nextXid();
+    if (++n % BATCH !== 0 && n !== log.length) continue;
+    batch.push(encodeMessage({ type: 'barrier_request', version: vconn.version, xid }), xid);
+    vconn.sendRaw(batch.take());
     pending++;
-    const error = await settle(WINDOW);
+    const error = await settle(n === log.length ? 0 : 1);
     if (error) return complain(ctx, error);
   }
-  const error = await settle(0);
-  return error === undefined || complain(ctx, error);
+  return true;
 }
 
 /** Says what the switch has refused, with the request that it quotes. Returns false. */

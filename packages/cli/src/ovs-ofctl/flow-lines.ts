@@ -19,17 +19,23 @@ export interface FlowMods {
   readonly protocols: Protocols;
 }
 
+function readText(file: string, failure: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    throw new SystemError(errnoOf(error), `${file}: ${failure}`);
+  }
+}
+
 /** Lines that say something, with their numbers; `#` begins a comment. */
 export function* readLines(
   file: string,
   failure = 'open failed',
 ): IterableIterator<[number: number, text: string]> {
-  let text: string;
-  try {
-    text = readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (error) {
-    throw new SystemError(errnoOf(error), `${file}: ${failure}`);
-  }
+  yield* linesOf(readText(file, failure));
+}
+
+function* linesOf(text: string): IterableIterator<[number: number, text: string]> {
   let number = 0;
   for (let at = 0; at < text.length; ) {
     const end = text.indexOf('\n', at);
@@ -42,7 +48,35 @@ export function* readLines(
   }
 }
 
-/** Each line may begin with its command when `command` is undefined. */
+/** A file of flows, one to a line. */
+export class FlowFile {
+  readonly #file: string;
+  readonly #text: string;
+  readonly #command: FlowModCommand | undefined;
+  readonly #options: FlowTextOptions;
+
+  /** Each line may begin with its command when `command` is undefined. */
+  constructor(
+    file: string,
+    command: FlowModCommand | undefined,
+    options: FlowTextOptions,
+    failure = 'open failed',
+  ) {
+    this.#file = file;
+    this.#text = readText(file, failure);
+    this.#command = command;
+    this.#options = options;
+  }
+
+  /** Each flow with the formats that can carry it; with `into`, each is good until the next. */
+  *flows(options: Pick<FlowTextOptions, 'into' | 'isAgain'> = {}): IterableIterator<ParsedFlowMod> {
+    const all = { ...this.#options, ...options, memo: new Map() };
+    for (const [number, line] of linesOf(this.#text)) {
+      yield atLine(this.#file, number, () => parseLine(line, this.#command, all));
+    }
+  }
+}
+
 export function readFlowFile(
   file: string,
   command: FlowModCommand | undefined,
@@ -51,8 +85,7 @@ export function readFlowFile(
 ): FlowMods {
   const mods: FlowMod[] = [];
   let protocols = OFPUTIL_P_ANY;
-  for (const [number, line] of readLines(file, failure)) {
-    const parsed = atLine(file, number, () => parseLine(line, command, options));
+  for (const parsed of new FlowFile(file, command, options, failure).flows()) {
     mods.push(parsed.flowMod);
     protocols &= parsed.protocols;
   }

@@ -10,18 +10,29 @@ import {
   OFPUTIL_P_OF10_NXM_ANY,
   OFPUTIL_P_OF10_STD,
   OFPUTIL_P_OF10_STD_ANY,
+  OFPUTIL_P_OF13_UP,
   type OfpBody,
   type Protocols,
   parseFlowMod,
   protocolFormat,
   protocolVersion,
   type VconnClient,
+  versionProtocols,
 } from '@heddle/openflow';
 import { HeddleError } from '@heddle/runtime/errors';
 import { print } from '@heddle/runtime/stdio';
-import { bundleSettings, sendBundle } from './bundle.ts';
-import { type Context, dump, open, openForMod, transactNoReply, tryProtocol } from './context.ts';
-import { type FlowMods, parseFlowArgument, readFlowFile } from './flow-lines.ts';
+import { bundled, bundleSettings, sendBundle, sendBundleLog } from './bundle.ts';
+import {
+  type Context,
+  dump,
+  open,
+  openForMod,
+  transactLog,
+  transactNoReply,
+  tryProtocol,
+} from './context.ts';
+import { EncodedFlows } from './encode-flows.ts';
+import { FlowFile, type FlowMods, parseFlowArgument } from './flow-lines.ts';
 import { Printer } from './printer.ts';
 import { sortFlows } from './sort-flows.ts';
 import { portsToAccept, showsNames, tablesToAccept } from './switch-names.ts';
@@ -47,7 +58,20 @@ async function modOne(ctx: Context, command: FlowModCommand, text: string): Prom
 }
 
 async function modFile(ctx: Context, command: FlowModCommand | undefined): Promise<number> {
-  return sendMods(ctx, readFlowFile(ctx.args[1]!, command, await acceptedNames(ctx)));
+  const file = new FlowFile(ctx.args[1]!, command, await acceptedNames(ctx));
+  const { bundle } = ctx.settings;
+  if (bundle) {
+    const allowed = allowedProtocols(bundleSettings(ctx.settings)) & OFPUTIL_P_OF13_UP;
+    const flows = new EncodedFlows(file, allowed, (mod, protocol) =>
+      bundled(flowModBody(mod), protocolVersion(protocol)),
+    );
+    return sendBundleLog(ctx, flows.usable, (version) => flows.messages(versionProtocols(version)));
+  }
+  const flows = new EncodedFlows(file, allowedProtocols(ctx.settings), flowModBodyFor);
+  const { vconn, protocol } = await openForMod(ctx, flows.usable);
+  const ok = await transactLog(ctx, vconn, flows.messages(protocol));
+  vconn.close();
+  return ok ? 0 : 1;
 }
 
 /** In the order in which upstream asks for them. */

@@ -12,7 +12,7 @@ import {
   type VconnClient,
 } from '@heddle/openflow';
 import { print } from '@heddle/runtime/stdio';
-import { bundleSettings, transactBundle } from './bundle.ts';
+import { bundleLog, bundleSettings, transactBundle } from './bundle.ts';
 import { type Context, openForMod, transactNoReply } from './context.ts';
 import { readFlowFile } from './flow-lines.ts';
 import {
@@ -149,7 +149,8 @@ export async function replaceFlows(ctx: Context): Promise<number> {
   const changes = listChanges(set.sorted(), settings.readd);
   const bodies = changes.map((mod) => flowModBodyFor(mod, protocol));
   let status = 0;
-  if (settings.bundle) status = await transactBundle(inner, vconn, bodies);
+  if (settings.bundle)
+    status = await transactBundle(inner, vconn, bundleLog(bodies, vconn.version));
   else if (!(await transactNoReply(inner, vconn, bodies))) status = 1;
   vconn.close();
   return status;

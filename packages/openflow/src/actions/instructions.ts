@@ -142,7 +142,8 @@ export function putInstructions(w: ByteWriter, acts: readonly OfpAct[], version:
     }
     let end = i + 1;
     while (end < acts.length && !isInstruction(acts[end]!)) end++;
-    emitNested(w, OFPIT.applyActions, acts.slice(i, end), version);
+    const isAll = i === 0 && end === acts.length;
+    emitNested(w, OFPIT.applyActions, isAll ? acts : acts.slice(i, end), version);
     i = end;
   }
 }

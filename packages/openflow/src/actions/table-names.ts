@@ -1,3 +1,5 @@
+import { quickDecimal } from '../match/quick-decimal.ts';
+
 /** Tables by name, where the switch has told their names (ovs-ofctl(8), "--names"). */
 export interface TableNames {
   nameOf(table: number): string | undefined;
@@ -6,6 +8,8 @@ export interface TableNames {
 
 /** A decimal number up to 255, or a name. */
 export function parseTable(text: string, names?: TableNames): number | undefined {
+  const decimal = quickDecimal(text);
+  if (decimal >= 0) return decimal <= 255 ? decimal : undefined;
   if (/^\d+$/.test(text)) {
     const table = Number(text);
     return table <= 255 ? table : undefined;

@@ -2,6 +2,7 @@
 import { type Field, fieldByName, parseIpv4 } from '@heddle/packet';
 import { HeddleError } from '@heddle/runtime';
 import { codePointByName } from '../match/oxm-header.ts';
+import { quickDecimal } from '../match/quick-decimal.ts';
 import type { Subfield } from '../ofp-actions.ts';
 import { fieldBits } from './field-header.ts';
 
@@ -30,12 +31,13 @@ export function parseU64(text: string): bigint {
 
 /** Bits beyond 32 are lost. */
 export function parseU32(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  return Number(parseU64(text) & 0xffff_ffffn);
+  const quick = quickDecimal(text);
+  return quick >= 0 ? quick : Number(parseU64(text) & 0xffff_ffffn);
 }
 
 function parseRange(text: string, name: string, max: number): number {
-  if (/^[1-9]\d{0,4}$/.test(text) && Number(text) <= max) return Number(text);
+  const quick = quickDecimal(text);
+  if (quick >= 0 && quick <= max) return quick;
   const value = text.includes('-') && !/^\s*-0+$/.test(text) ? undefined : parseInteger(text);
   if (value === undefined || value > BigInt(max)) fail(`invalid ${name} "${text}"`);
   return Number(value);

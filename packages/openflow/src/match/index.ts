@@ -22,7 +22,7 @@ export {
 } from './ofp-port.ts';
 export { emitOfp10Match, OFP10_MATCH_LENGTH, parseOfp10Match } from './ofp10-match.ts';
 export { emitOfp11StandardMatch, OFP11_MATCH_LENGTH } from './ofp11-match.ts';
-export { emitNxMatch, emitOxmEntries, emitOxmMatch } from './oxm-emit.ts';
+export { emitNxMatch, emitOxmEntries, emitOxmMatch, putOxmMatch } from './oxm-emit.ts';
 export {
   codePointByName,
   emitFieldHeader,

@@ -18,6 +18,7 @@ import type { Match, TunMetadataMatch } from '../match.ts';
 import { fieldPlan } from './field-plan.ts';
 import { type FieldText, parseFieldText } from './field-text.ts';
 import { fromBytes, implyEthernet, setMatchFieldBytes, tunMetadataIndex } from './match-field.ts';
+import { setFieldQuick } from './match-quick.ts';
 import type { PortNames } from './ofp-port.ts';
 import { ETH_P_MPLS, ETH_P_MPLSM } from './prerequisites.ts';
 import {
@@ -83,6 +84,10 @@ function setField(match: Match, field: Field, text: string, names?: PortNames): 
   if (fieldPlan(field).mode === 'none') {
     parseTunMetadata(match, field, text);
     return OFPUTIL_P_NXM_OXM_ANY;
+  }
+  if (!isOtherFamily(match, field)) {
+    const protocols = setFieldQuick(match, field, text);
+    if (protocols !== undefined) return protocols;
   }
   return setMatchText(match, field, parseFieldText(field, text, names));
 }

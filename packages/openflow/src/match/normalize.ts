@@ -63,10 +63,14 @@ export function normalizeMatch(match: Match): boolean {
   return changed;
 }
 
+const scratch = new Match();
+
 /** As `normalizeMatch`; tells the log what it changed. */
 export function normalizeMatchLogged(match: Match): void {
-  const before = new Match(match.key.clone(), match.mask.clone(), match.tunMetadata);
+  scratch.key.copyFrom(match.key);
+  scratch.mask.copyFrom(match.mask);
   if (!normalizeMatch(match)) return;
+  const before = new Match(scratch.key, scratch.mask, match.tunMetadata);
   log.info('normalization changed ofp_match, details:');
   log.info(` pre: ${formatMatch(before)}`);
   log.info(`post: ${formatMatch(match)}`);

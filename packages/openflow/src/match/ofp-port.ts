@@ -11,6 +11,7 @@ import {
   OFPP_TABLE,
   OFPP_UNSET,
 } from '../constants.ts';
+import { quickDecimal } from './quick-decimal.ts';
 
 /** What a switch's ports are called. */
 export interface PortNames {
@@ -62,6 +63,8 @@ export function quoteName(name: string): string {
 
 /** Decimal numbers, reserved names in any case, names of ports, quoted or not. */
 export function parsePort(text: string, names?: PortNames): number | undefined {
+  const decimal = quickDecimal(text);
+  if (decimal >= 0) return parsePortNumber(decimal);
   if (/^[+-]?\d+$/.test(text)) return parsePortNumber(Number(text));
   const reserved = reservedPorts.get(text.toUpperCase());
   if (reserved !== undefined) return reserved;

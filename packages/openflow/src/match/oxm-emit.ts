@@ -12,6 +12,7 @@ import {
   ND_NEIGHBOR_ADVERT,
   ND_NEIGHBOR_SOLICIT,
 } from '@heddle/packet';
+import type { ByteWriter } from '../actions/byte-writer.ts';
 import type { OfpVersion } from '../constants.ts';
 import type { Match } from '../match.ts';
 import { type FieldPlan, fieldPlan, readSlotNumber } from './field-plan.ts';
@@ -51,6 +52,19 @@ export function emitOxmEntries(match: Match, version: OfpVersion): Uint8Array {
 
 /** `struct ofp11_match` of type OXM, padded to a multiple of 8. */
 export function emitOxmMatch(match: Match, version: OfpVersion): Uint8Array {
+  return scratch.slice(0, fillOxmMatch(match, version));
+}
+
+/** As `emitOxmMatch`, behind what the writer has. */
+export function putOxmMatch(w: ByteWriter, match: Match, version: OfpVersion): void {
+  const length = fillOxmMatch(match, version);
+  const at = w.grow(length);
+  const { u8 } = w;
+  for (let i = 0; i < length; i++) u8[at + i] = scratch[i]!;
+}
+
+/** Returns its length in `scratch`. */
+function fillOxmMatch(match: Match, version: OfpVersion): number {
   const size = putEntries(4, match, version);
   scratch[0] = 0;
   scratch[1] = 1;
@@ -58,7 +72,7 @@ export function emitOxmMatch(match: Match, version: OfpVersion): Uint8Array {
   scratch[3] = size;
   const end = (size + 7) & ~7;
   scratch.fill(0, size, end);
-  return scratch.slice(0, end);
+  return end;
 }
 
 /** Fields of one group, and the words of a flow that hold them, so that empty groups cost little. */

@@ -99,7 +99,9 @@ function add(name: string, wire: Wire, isOnf: boolean): AnyForm {
       w.u32(msg.bundleId);
       w.u16(0);
       w.u16(msg.flags);
-      w.bytes(codec.encodeMessage({ ...msg.message, version: msg.version, xid: msg.xid }));
+      const { version, xid, message } = msg;
+      const isSame = message.version === version && message.xid === xid;
+      codec.appendMessage(w, isSame ? message : { ...message, version, xid });
     },
   });
 }
@@ -122,8 +124,7 @@ function requestForward(name: string, wire: Wire, since: OfpVersion, until: OfpV
       }
       return { request: codec.decodeMessage(inner, context) };
     },
-    encode: (w, msg, codec) =>
-      w.bytes(codec.encodeMessage({ ...msg.request, version: msg.version })),
+    encode: (w, msg, codec) => codec.appendMessage(w, { ...msg.request, version: msg.version }),
   });
 }
 

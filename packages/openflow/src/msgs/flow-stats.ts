@@ -3,7 +3,7 @@ import type { ByteWriter } from '../actions/byte-writer.ts';
 import { parseInstructions, putInstructions } from '../actions/index.ts';
 import { OFPG_ANY, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
-import { emitNxMatch, emitOfp10Match, emitOxmMatch, parseOfp10Match } from '../match/index.ts';
+import { emitNxMatch, emitOfp10Match, parseOfp10Match, putOxmMatch } from '../match/index.ts';
 import type { FlowModFlags, FlowStats, FlowStatsRequest } from '../messages.ts';
 import type { OfpAct } from '../ofp-actions.ts';
 import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
@@ -251,7 +251,7 @@ function putFlow11(w: ByteWriter, flow: FlowStats, version: OfpVersion): void {
   if (version >= 4) w.dv.setUint16(start + 18, flowFlagsToWire(flow.flags, version));
   if (version >= 5) w.dv.setUint16(start + 20, flow.importance);
   // OpenFlow 1.1, too, gets OXM here, whatever its standard says.
-  w.bytes(emitOxmMatch(flow.match, version));
+  putOxmMatch(w, flow.match, version);
   finishFlow(w, flow, version, start);
 }
 

@@ -21,7 +21,7 @@ export interface DecodeContext {
 /** For messages within messages: the forms do not know the registry. */
 export interface Codec {
   decodeMessage(bytes: Uint8Array, context?: DecodeContext): OfpMessage;
-  encodeMessage(msg: OfpMessage): Uint8Array;
+  appendMessage(w: ByteWriter, msg: OfpMessage): void;
   /** undefined when numbers or length are not those of any message. */
   messageType(bytes: Uint8Array): OfpMessageType | undefined;
 }

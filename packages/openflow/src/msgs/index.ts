@@ -8,5 +8,6 @@ export {
   type WireError,
 } from './error.ts';
 export type { DecodeContext } from './form.ts';
+export { MessageLog } from './message-log.ts';
 export { inPortMatch } from './packet-in.ts';
 export { decodeMessage, encodeMessage, encodeMultipart, messageName } from './registry.ts';

@@ -4,11 +4,11 @@ import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import {
   emitOfp11StandardMatch,
-  emitOxmMatch,
   type OxmParseOptions,
   type ParsedOxm,
   parseNxMatch,
   parseOfp11Match,
+  putOxmMatch,
 } from '../match/index.ts';
 import type { Match } from '../match.ts';
 import type { Reader } from './reader.ts';
@@ -31,7 +31,8 @@ export function pullOxmMatch(r: Reader, options?: OxmParseOptions): Match {
 
 /** OpenFlow 1.1 has a structure of fixed size, later versions OXM. */
 export function putMatch11(w: ByteWriter, match: Match, version: OfpVersion): void {
-  w.bytes(version === 2 ? emitOfp11StandardMatch(match) : emitOxmMatch(match, version));
+  if (version === 2) w.bytes(emitOfp11StandardMatch(match));
+  else putOxmMatch(w, match, version);
 }
 
 /** Entries of `length` bytes, then the padding to a multiple of 8. */

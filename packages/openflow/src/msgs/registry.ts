@@ -164,37 +164,64 @@ function checkVendor(vendor: number): void {
   if (vendor !== NX_VENDOR_ID && vendor !== ONF_VENDOR_ID) throw new OfpError('OFPBRC_BAD_VENDOR');
 }
 
-const codec: Codec = { decodeMessage, encodeMessage, messageType };
+const codec: Codec = { decodeMessage, appendMessage, messageType };
 
 /** Long-lived: a message costs one copy of its bytes. */
 const writer = new ByteWriter(4096);
-let isWriterBusy = false;
 
 /**
  * Messages that the version cannot say, or that are too long for one, are refused with an
  * OfpError: lists too long for one message are `encodeMultipart`'s business.
  */
 export function encodeMessage(msg: OfpMessage): Uint8Array {
-  const parts = encodeParts(msg, 1);
-  return parts[0]!;
+  writer.length = 0;
+  appendMessage(writer, msg);
+  return writer.take();
+}
+
+/** As `encodeMessage`, behind what the writer has. */
+export function appendMessage(w: ByteWriter, msg: OfpMessage): void {
+  const form = formFor(msg);
+  const start = w.length;
+  try {
+    putHeader(w, msg, form);
+    form.encode(w, msg, codec);
+    if (form.entries) for (const entry of form.entries.of(msg)) form.entries.put(w, entry, msg);
+    finish(w, start, 'more' in msg && msg.more === true);
+  } catch (error) {
+    w.length = start;
+    throw error;
+  }
 }
 
 /** As many messages as a list needs, all but the last with OFPSF_REPLY_MORE. */
 export function encodeMultipart(msg: OfpMessage): Uint8Array[] {
-  return encodeParts(msg, Infinity);
-}
-
-function encodeParts(msg: OfpMessage, most: number): Uint8Array[] {
-  // A message within a message (bundles) finds the writer in use.
-  const w = isWriterBusy ? new ByteWriter(1024) : writer;
-  const wasBusy = isWriterBusy;
-  isWriterBusy = true;
-  try {
+  const form = formFor(msg);
+  if (form.entries === undefined) return [encodeMessage(msg)];
+  const w = writer;
+  const parts: Uint8Array[] = [];
+  const begin = (): void => {
     w.length = 0;
-    return putMessage(w, msg, formFor(msg), most);
-  } finally {
-    isWriterBusy = wasBusy;
+    putHeader(w, msg, form);
+    form.encode(w, msg, codec);
+  };
+  begin();
+  let inPart = 0;
+  for (const entry of form.entries.of(msg)) {
+    const before = w.length;
+    form.entries.put(w, entry, msg);
+    inPart++;
+    if (w.length <= MAX_LENGTH || inPart === 1) continue;
+    w.length = before;
+    finish(w, 0, true);
+    parts.push(w.take());
+    begin();
+    form.entries.put(w, entry, msg);
+    inPart = 1;
   }
+  finish(w, 0, 'more' in msg && msg.more === true);
+  parts.push(w.take());
+  return parts;
 }
 
 function formFor(msg: OfpMessage): AnyForm {
@@ -204,36 +231,11 @@ function formFor(msg: OfpMessage): AnyForm {
   throw new OfpError('OFPBRC_BAD_TYPE', `OpenFlow version ${msg.version} has no ${msg.type}`);
 }
 
-function putMessage(w: ByteWriter, msg: OfpMessage, form: AnyForm, most: number): Uint8Array[] {
-  const parts: Uint8Array[] = [];
-  putHeader(w, msg, form);
-  form.encode(w, msg, codec);
-  const { entries } = form;
-  if (entries) {
-    let inPart = 0;
-    for (const entry of entries.of(msg)) {
-      const before = w.length;
-      entries.put(w, entry, msg);
-      inPart++;
-      if (w.length <= MAX_LENGTH || parts.length + 1 >= most || inPart === 1) continue;
-      w.length = before;
-      parts.push(finish(w, true));
-      w.length = 0;
-      putHeader(w, msg, form);
-      form.encode(w, msg, codec);
-      entries.put(w, entry, msg);
-      inPart = 1;
-    }
-  }
-  parts.push(finish(w, 'more' in msg && msg.more === true));
-  return parts;
-}
-
-function finish(w: ByteWriter, more: boolean): Uint8Array {
-  if (w.length > MAX_LENGTH) throw new OfpError('OFPBRC_BAD_LEN', 'message is too long');
-  w.dv.setUint16(2, w.length);
-  if (more) w.dv.setUint16(10, OFPSF_REPLY_MORE);
-  return w.take();
+function finish(w: ByteWriter, start: number, more: boolean): void {
+  const length = w.length - start;
+  if (length > MAX_LENGTH) throw new OfpError('OFPBRC_BAD_LEN', 'message is too long');
+  w.dv.setUint16(start + 2, length);
+  if (more) w.dv.setUint16(start + 10, OFPSF_REPLY_MORE);
 }
 
 function putHeader(w: ByteWriter, { version, xid }: OfpMessage, { wire }: AnyForm): void {

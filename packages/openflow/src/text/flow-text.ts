@@ -1,5 +1,9 @@
 /** Flows in text, as `ovs-ofctl add-flow`, `mod-flows` and `del-flows` take them (ovs-ofctl(8), "Flow Syntax"). */
-import { checkActionsProtocols, parseActionsAndProtocols } from '../actions/index.ts';
+import {
+  checkActionsProtocols,
+  type ParsedActions,
+  parseActionsAndProtocols,
+} from '../actions/index.ts';
 import { parseTable, type TableNames } from '../actions/table-names.ts';
 import { KeyValueScanner } from '../actions/text-scan.ts';
 import { fail, parseU16, parseU64 } from '../actions/text-values.ts';
@@ -13,7 +17,7 @@ import {
 } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { parseMatchField } from '../match/match-parse.ts';
-import { normalizeMatchLogged } from '../match/normalize.ts';
+import { normalizeMatch, normalizeMatchLogged } from '../match/normalize.ts';
 import { type PortNames, parsePort } from '../match/ofp-port.ts';
 import {
   ipv6Protocols,
@@ -33,6 +37,12 @@ import { parseGroupId } from './group-id.ts';
 export interface FlowTextOptions {
   readonly ports?: PortNames | undefined;
   readonly tables?: TableNames | undefined;
+  /** Whose memory the match may take: who parses the next line is done with the last. */
+  readonly into?: Match;
+  /** What normalization changes is not logged: the line has been read before. */
+  readonly isAgain?: boolean;
+  /** Lists of actions by their text, for the lines that follow: flows have few different ones. */
+  readonly memo?: Map<string, ParsedActions>;
   /** For deletions: the line may be of a flow with actions, as `replace-flows` gives. */
   readonly allowActions?: boolean;
 }
@@ -54,6 +64,10 @@ export function parseFlowMod(
   return new FlowTextParser(command, options).parse(line);
 }
 
+const LETTER_A = 0x61;
+const LETTER_D = 0x64;
+const LETTER_M = 0x6d;
+/** Commands, which begin with one of these letters. */
 const PREFIXES: readonly (readonly [string, FlowModCommand])[] = [
   ['add', 'add'],
   ['delete_strict', 'delete_strict'],
@@ -64,7 +78,11 @@ const PREFIXES: readonly (readonly [string, FlowModCommand])[] = [
 
 /** A line of a file, which may begin with its command; `add` is what `add-flows` assumes. */
 export function parseFlowModLine(line: string, options: FlowTextOptions = {}): ParsedFlowMod {
-  const text = line.replace(/^[ \t\r\n]+/, '');
+  const text = /^[ \t\r\n]/.test(line) ? line.replace(/^[ \t\r\n]+/, '') : line;
+  const first = text.charCodeAt(0);
+  if (first !== LETTER_A && first !== LETTER_D && first !== LETTER_M) {
+    return parseFlowMod(text, 'add', options);
+  }
   for (const [word, command] of PREFIXES) {
     if (!text.startsWith(word)) continue;
     const next = text[word.length];
@@ -83,6 +101,8 @@ const PREREQUISITE_FLAGS: Readonly<Record<string, readonly [keyof FlowModFlags, 
   no_byte_counts: ['noByteCounts', OFPUTIL_P_OF13_UP],
 };
 
+const MOST_MEMOS = 1024;
+
 /** What other tools print of a flow and no command changes. */
 const IGNORED = new Set(['duration', 'n_packets', 'n_bytes', 'idle_age', 'hard_age']);
 const IGNORED_FLAGS = new Set(['no_readonly_table', 'allow_hidden_fields']);
@@ -90,7 +110,7 @@ const IGNORED_FLAGS = new Set(['no_readonly_table', 'allow_hidden_fields']);
 class FlowTextParser {
   readonly #command: FlowModCommand;
   readonly #options: FlowTextOptions;
-  readonly #match = new Match();
+  readonly #match: Match;
   readonly #mod: Mutable<FlowMod>;
   readonly #flags: Mutable<FlowModFlags> = {
     sendFlowRem: false,
@@ -105,6 +125,7 @@ class FlowTextParser {
   constructor(command: FlowModCommand, options: FlowTextOptions) {
     this.#command = command;
     this.#options = options;
+    this.#match = options.into?.recycle() ?? new Match();
     this.#mod = {
       command,
       match: this.#match,
@@ -151,7 +172,8 @@ class FlowTextParser {
     }
     if (actionText !== undefined && hasActions) this.#actions(actionText);
     if (this.#match.mask.vlanTci0 !== 0 || needsNormal(this.#match)) {
-      normalizeMatchLogged(this.#match);
+      if (this.#options.isAgain) normalizeMatch(this.#match);
+      else normalizeMatchLogged(this.#match);
     }
     return { flowMod: this.#mod, protocols: this.#protocols };
   }
@@ -233,7 +255,13 @@ class FlowTextParser {
   }
 
   #actions(text: string): void {
-    const { actions, protocols } = parseActionsAndProtocols(text, this.#options);
+    const { memo } = this.#options;
+    const parsed = memo?.get(text) ?? parseActionsAndProtocols(text, this.#options);
+    if (memo) {
+      if (memo.size >= MOST_MEMOS) memo.clear();
+      memo.set(text, parsed);
+    }
+    const { actions, protocols } = parsed;
     this.#protocols &= protocols;
     this.#mod.actions = this.#check(actions);
   }

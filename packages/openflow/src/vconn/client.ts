@@ -81,9 +81,7 @@ export class VconnClient {
 
   /** Resolves when less than `bytes` wait for the peer to take them. */
   async drain(bytes = 1 << 20): Promise<void> {
-    while (this.#vconn.backlog > bytes && this.#failure === undefined) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    while (this.#vconn.backlog > bytes && this.#failure === undefined) await this.#vconn.drained();
   }
 
   /** What is there already. */

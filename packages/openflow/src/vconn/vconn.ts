@@ -102,6 +102,21 @@ export class Vconn {
     return this.#socket.writableLength;
   }
 
+  /** When the peer has taken what was sent, or is gone. */
+  async drained(): Promise<void> {
+    const socket = this.#socket;
+    if (this.#closed || !socket.writableNeedDrain) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        socket.off('drain', done);
+        socket.off('close', done);
+        resolve();
+      };
+      socket.on('drain', done);
+      socket.on('close', done);
+    });
+  }
+
   send(msg: OfpMessage): void {
     for (const bytes of encodeMultipart(msg)) this.sendRaw(bytes);
   }
@@ -144,6 +159,8 @@ export class Vconn {
   }
 
   #receive(chunk: Uint8Array): void {
+    // Replies to all that came at once go at once.
+    this.#socket.cork();
     try {
       for (const raw of this.#framer.push(chunk)) {
         if (this.#closed) return;
@@ -155,6 +172,8 @@ export class Vconn {
       if (!(error instanceof RangeError)) throw error;
       log.rl.err(`${this.name}: ${error.message}`);
       this.#end('Protocol error');
+    } finally {
+      this.#socket.uncork();
     }
   }
 

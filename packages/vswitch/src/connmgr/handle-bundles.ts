@@ -3,6 +3,7 @@ import {
   bundledBytes,
   decodeMessage,
   Match,
+  MessageLog,
   type MessageOf,
   OfpError,
   type OfpMessage,
@@ -11,7 +12,7 @@ import {
 import { FlowChanges } from '../ofproto/flow-changes.ts';
 import { applyFlowMod } from '../ofproto/flow-mod.ts';
 import { applyGroupMod } from '../ofproto/group-mod.ts';
-import { type Bundle, MAX_BUNDLES, MessageLog } from './bundle.ts';
+import { type Bundle, MAX_BUNDLES } from './bundle.ts';
 import type { Connmgr } from './connmgr.ts';
 import { handlePacketOut } from './handle-packets.ts';
 import { handlePortMod } from './handle-ports.ts';

@@ -1,0 +1,47 @@
+/** Many messages as bytes, one behind the other: decoded they would take ten times the memory. */
+import { ByteWriter } from '../actions/byte-writer.ts';
+import type { OfpMessage } from '../messages.ts';
+import { appendMessage } from './registry.ts';
+
+const CHUNK_BYTES = 1 << 18;
+
+export class MessageLog {
+  readonly #chunks: Uint8Array[] = [];
+  readonly #writer = new ByteWriter(1024);
+  #used = 0;
+  length = 0;
+
+  /** Encodes a message. Throws OfpError when its version cannot say it. */
+  append(msg: OfpMessage): void {
+    this.#writer.length = 0;
+    appendMessage(this.#writer, msg);
+    this.push(this.#writer.u8.subarray(0, this.#writer.length));
+  }
+
+  /** The message is copied. */
+  push(raw: Uint8Array): void {
+    let chunk = this.#chunks.at(-1);
+    if (chunk === undefined || this.#used + raw.length > chunk.length) {
+      if (chunk) this.#chunks[this.#chunks.length - 1] = chunk.subarray(0, this.#used);
+      chunk = new Uint8Array(Math.max(CHUNK_BYTES, raw.length));
+      this.#chunks.push(chunk);
+      this.#used = 0;
+    }
+    chunk.set(raw, this.#used);
+    this.#used += raw.length;
+    this.length++;
+  }
+
+  /** Views, not copies. */
+  *[Symbol.iterator](): IterableIterator<Uint8Array> {
+    const last = this.#chunks.length - 1;
+    for (const [i, chunk] of this.#chunks.entries()) {
+      const end = i === last ? this.#used : chunk.length;
+      for (let at = 0; at < end; ) {
+        const length = (chunk[at + 2]! << 8) | chunk[at + 3]!;
+        yield chunk.subarray(at, at + length);
+        at += length;
+      }
+    }
+  }
+}
