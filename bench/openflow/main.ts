@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Instance, isolate, REPOSITORY, Scope } from '@heddle/testing';
+import { Instance, isolate, REPOSITORY, runOk, Scope } from '@heddle/testing';
 import { median, table } from '../datapath/statistics.ts';
 
 isolate();
@@ -20,6 +20,7 @@ const { values } = parseArgs({
 const count = Number(values.flows);
 const rounds = Number(values.rounds);
 const TRACES = 200;
+const LONGEST_MS = 600_000;
 const CLIENTS = {
   "the distribution's ovs-ofctl": '/usr/bin/ovs-ofctl',
   'our ovs-ofctl': join(REPOSITORY, 'bin/ovs-ofctl'),
@@ -40,6 +41,14 @@ function lines(n: number, output: number): string {
 function residentBytes(instance: Instance): number {
   const status = readFileSync(`/proc/${instance.pid('ovs-vswitchd')}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
+}
+
+/** User and system time of a process (field 13), or of the children that it has waited for (15). */
+function cpuMs(pid: number | 'self', field: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // The first of these fields is the third of proc_pid_stat(5), and a tick is 10 ms.
+  return 10 * (Number(fields[field - 2]) + Number(fields[field - 1]));
 }
 
 const found = new Map<string, Map<string, number[]>>();
@@ -70,9 +79,14 @@ async function measure(who: string, open: typeof Instance.ours, type: string): P
   const empty = residentBytes(instance);
   for (const [client, path] of Object.entries(CLIENTS)) {
     const timed = async (what: string, ...args: string[]): Promise<void> => {
+      const pid = instance.pid('ovs-vswitchd')!;
+      const before = [cpuMs('self', 15), cpuMs(pid, 13)] as const;
       const start = performance.now();
-      await instance.exec(path, '-O', 'OpenFlow13', ...args);
+      const argv = instance.host.argv(path, '-O', 'OpenFlow13', ...args);
+      await runOk(argv, { env: instance.env, timeoutMs: LONGEST_MS });
       note(`${what}, ${client}, ms`, who, performance.now() - start);
+      note(`${what}, ${client}: client's CPU ms`, who, cpuMs('self', 15) - before[0]);
+      note(`${what}, ${client}: switch's CPU ms`, who, cpuMs(pid, 13) - before[1]);
     };
     await timed('add-flows', 'add-flows', 'br0', first);
     if (client.startsWith('the')) {
