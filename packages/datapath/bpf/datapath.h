@@ -179,7 +179,7 @@ struct upcall {
   __u8 vh_flags, vh_gso_type;
   __u16 vh_hdr_len, vh_gso_size, vh_csum_start, vh_csum_offset;
   __u16 pad[3];
-  __u64 key[KEY_WORDS - 6];
+  __u64 key[KEY_WORDS - 3];
 };
 
 #define MAP(name, t, max, K, V, flags)  \

@@ -4,7 +4,7 @@
 #define HEDDLE_FLOW_KEY_H
 
 #define FLOW_KEY_WORDS 32
-#define FLOW_KEY_WORDS_USED 25
+#define FLOW_KEY_WORDS_USED 29
 
 #define FLOW_NW_FRAG_ANY 1
 #define FLOW_NW_FRAG_LATER 2
@@ -55,7 +55,9 @@ struct flow_key {
   __be16 ct_tp_dst; /* 194: Destination port of that direction. */
   __u8 ct_nw_proto; /* 196: Protocol of the original direction. */
   __u8 pad[3]; /* 197: Zero. */
-  __u64 spare[7]; /* 200: Zero. */
+  __be32 ct_ipv6_src[4]; /* 200: Source of the original direction. */
+  __be32 ct_ipv6_dst[4]; /* 216: Destination of that direction. */
+  __u64 spare[3]; /* 232: Zero. */
 };
 
 _Static_assert(__builtin_offsetof(struct flow_key, recirc_id) == 0, "recirc_id");
@@ -99,6 +101,8 @@ _Static_assert(__builtin_offsetof(struct flow_key, ct_nw_dst) == 188, "ct_nw_dst
 _Static_assert(__builtin_offsetof(struct flow_key, ct_tp_src) == 192, "ct_tp_src");
 _Static_assert(__builtin_offsetof(struct flow_key, ct_tp_dst) == 194, "ct_tp_dst");
 _Static_assert(__builtin_offsetof(struct flow_key, ct_nw_proto) == 196, "ct_nw_proto");
+_Static_assert(__builtin_offsetof(struct flow_key, ct_ipv6_src) == 200, "ct_ipv6_src");
+_Static_assert(__builtin_offsetof(struct flow_key, ct_ipv6_dst) == 216, "ct_ipv6_dst");
 _Static_assert(sizeof(struct flow_key) == 256, "flow_key");
 
 #endif

@@ -140,6 +140,8 @@ export interface Dpif extends Disposable {
   readonly portTypes: readonly VportType[];
   /** Ports and flows found in place at open were adopted from an earlier daemon. */
   readonly adopted: boolean;
+  /** Whether `ct` and `ct_clear` can be done. */
+  readonly tracks: boolean;
 
   nowMs(): number;
 

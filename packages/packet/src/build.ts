@@ -203,17 +203,22 @@ export interface TcpHeader {
   readonly seq?: number;
   readonly ack?: number;
   readonly window?: number;
+  /** A multiple of 4 bytes. */
+  readonly options?: Uint8Array;
 }
 
 export function tcp(h: TcpHeader, body: Uint8Array = new Uint8Array()): Part {
-  const [bytes, dv] = buffer(20 + body.length);
+  const options = h.options ?? new Uint8Array();
+  const headerLen = 20 + options.length;
+  const [bytes, dv] = buffer(headerLen + body.length);
   dv.setUint16(0, h.src);
   dv.setUint16(2, h.dst);
   dv.setUint32(4, h.seq ?? 0);
   dv.setUint32(8, h.ack ?? 0);
-  dv.setUint16(12, 0x5000 | (h.flags ?? 0));
+  dv.setUint16(12, ((headerLen / 4) << 12) | (h.flags ?? 0));
   dv.setUint16(14, h.window ?? 0xffff);
-  bytes.set(body, 20);
+  bytes.set(options, 20);
+  bytes.set(body, headerLen);
   return { proto: IPPROTO_TCP, bytes, pseudoCsumAt: 16 };
 }
 

@@ -39,7 +39,7 @@ export interface KeyMember {
 }
 
 export const KEY_WORDS = 32;
-export const KEY_WORDS_USED = 25;
+export const KEY_WORDS_USED = 29;
 
 export const KEY_MEMBERS: readonly KeyMember[] = [
   { c: 'recirc_id', ts: 'recircId', kind: 'u32', doc: '0 for a packet fresh from a port.' },
@@ -125,6 +125,8 @@ export const KEY_MEMBERS: readonly KeyMember[] = [
   { c: 'ct_tp_dst', ts: 'ctTpDst', kind: 'be16', doc: 'Destination port of that direction.' },
   { c: 'ct_nw_proto', ts: 'ctNwProto', kind: 'u8', doc: 'Protocol of the original direction.' },
   { c: 'pad', kind: 'pad3', doc: 'Zero.' },
+  { c: 'ct_ipv6_src', ts: 'ctIpv6Src', kind: 'bytes16', doc: 'Source of the original direction.' },
+  { c: 'ct_ipv6_dst', ts: 'ctIpv6Dst', kind: 'bytes16', doc: 'Destination of that direction.' },
 ];
 
 /** Words of 4 bytes of a `Flow`; the first `2 * KEY_WORDS` are the datapath's key. */
@@ -145,8 +147,6 @@ export const PIPELINE_MEMBERS: readonly KeyMember[] = [
   { c: 'actset_output', ts: 'actsetOutput', kind: 'be32', doc: 'OpenFlow port, 16 bits.' },
   { c: 'packet_type', ts: 'packetType', kind: 'be32', doc: 'Name space and type; 0 is Ethernet.' },
   { c: 'skb_priority', ts: 'skbPriority', kind: 'be32', doc: 'Priority for QoS (set_queue).' },
-  { c: 'ct_ipv6_src', ts: 'ctIpv6Src', kind: 'bytes16', doc: 'Source of the original direction.' },
-  { c: 'ct_ipv6_dst', ts: 'ctIpv6Dst', kind: 'bytes16', doc: 'Destination of that direction.' },
   { c: 'mpls_lse0', ts: 'mplsLse0', kind: 'be32', doc: 'Outermost MPLS label stack entry.' },
   { c: 'mpls_lse1', ts: 'mplsLse1', kind: 'be32', doc: 'Second MPLS label stack entry.' },
   { c: 'mpls_lse2', ts: 'mplsLse2', kind: 'be32', doc: 'Third MPLS label stack entry.' },

@@ -59,7 +59,7 @@ export class Udpif {
   #megaflows = true;
   /** A packet for controllers. */
   onController: ((upcall: Upcall, data: ControllerUserdata) => void) | undefined;
-  slowPath: SlowPathEnv = {
+  slowPath: Omit<SlowPathEnv, 'tracks'> = {
     meterAdmits: () => true,
     random: () => Math.floor(Math.random() * 2 ** 32),
   };
@@ -149,7 +149,7 @@ export class Udpif {
     this.#apply(result.effects, 1, packet.data.length);
     const { drop } = result.effects;
     if (drop) drop.bridge.drops.sample(drop.reason, flow, packet.data, this.dpif.nowMs());
-    const actions = actionsOf(result);
+    const actions = this.#actionsOf(result);
     this.#install(flow, result, actions);
     this.#send(result, actions, { flow, packet }, executes);
   }
@@ -163,8 +163,16 @@ export class Udpif {
       const result = this.#xlate(flow, packet);
       // Its megaflow has counted it; what it teaches is learned now.
       this.#apply({ ...result.effects, rules: [], tables: [], groups: [], patches: [] }, 1, 0);
-      this.#send(result, actionsOf(result), { flow, packet }, executes);
+      this.#send(result, this.#actionsOf(result), { flow, packet }, executes);
     }
+  }
+
+  get #env(): SlowPathEnv {
+    return { ...this.slowPath, tracks: this.dpif.tracks };
+  }
+
+  #actionsOf(result: XlateResult): readonly OdpAction[] {
+    return actionsOf(result, this.dpif.tracks);
   }
 
   /** Does what a translation says to one packet. */
@@ -179,7 +187,7 @@ export class Udpif {
       executes.push({ ...what, actions });
       return;
     }
-    const { lists, unsupported } = flatten(result.actions, what.packet.data.length, this.slowPath);
+    const { lists, unsupported } = flatten(result.actions, what.packet.data.length, this.#env);
     if (unsupported !== undefined) log.rl.warn(`the datapath cannot do ${unsupported}`);
     for (const list of lists) executes.push({ ...what, actions: list });
   }
@@ -188,7 +196,7 @@ export class Udpif {
   execute(result: XlateResult, what: Pick<DpExecute, 'flow' | 'packet'>): void {
     this.#apply(result.effects, 1, what.packet.data.length);
     const executes: DpExecute[] = [];
-    const { lists } = flatten(result.actions, what.packet.data.length, this.slowPath);
+    const { lists } = flatten(result.actions, what.packet.data.length, this.#env);
     for (const list of lists) executes.push({ ...what, actions: list });
     if (executes.length > 0) this.dpif.execute(executes);
   }
@@ -311,7 +319,7 @@ export class Udpif {
       this.#delete(ukey);
       return;
     }
-    const actions = actionsOf(result);
+    const actions = this.#actionsOf(result);
     ukey.effects = result.effects;
     this.ukeys.setMacs(ukey, result.macs);
     if (sameActions(actions, ukey.actions)) return;
@@ -368,9 +376,9 @@ export class Udpif {
 }
 
 /** Actions for the datapath; what sends nothing says why, what it cannot do comes up. */
-export function actionsOf(result: XlateResult): readonly OdpAction[] {
+export function actionsOf(result: XlateResult, tracks = true): readonly OdpAction[] {
   if (result.dropReason !== undefined) return [{ type: 'drop', reason: result.dropReason }];
-  const plain = result.slow.length > 0 ? undefined : plainActions(result.actions);
+  const plain = result.slow.length > 0 ? undefined : plainActions(result.actions, tracks);
   return plain ?? slowActions(result);
 }
 

@@ -5,6 +5,8 @@
 import type { OdpAction } from '@heddle/datapath';
 
 export interface SlowPathEnv {
+  /** Whether the engine has a connection tracker. */
+  readonly tracks: boolean;
   /** Whether a meter lets a packet of so many bytes pass. */
   meterAdmits(id: number, bytes: number): boolean;
   /** 0 to 2^32 - 1. */
@@ -22,22 +24,23 @@ const PLAIN: ReadonlySet<OdpAction['type']> = new Set([
   'trunc',
   'drop',
 ]);
-/** Without a tracker and without queues there is nothing that these could do. */
-const WITHOUT_EFFECT: ReadonlySet<OdpAction['type']> = new Set([
-  'set_priority',
-  'ct_clear',
-  'hash',
-]);
+/** What engines with a tracker do. */
+const TRACKING: ReadonlySet<OdpAction['type']> = new Set(['ct', 'ct_clear']);
+/** Without queues there is nothing that these could do. */
+const WITHOUT_EFFECT: ReadonlySet<OdpAction['type']> = new Set(['set_priority', 'hash']);
 
 /** Takes out what has no effect; undefined when an engine cannot do the rest. */
-export function plainActions(actions: readonly OdpAction[]): readonly OdpAction[] | undefined {
+export function plainActions(
+  actions: readonly OdpAction[],
+  tracks = true,
+): readonly OdpAction[] | undefined {
   let isAll = true;
   for (const { type } of actions) {
-    if (PLAIN.has(type)) continue;
+    if (PLAIN.has(type) || (tracks && TRACKING.has(type))) continue;
     if (!WITHOUT_EFFECT.has(type)) return undefined;
     isAll = false;
   }
-  return isAll ? actions : actions.filter((a) => PLAIN.has(a.type));
+  return isAll ? actions : actions.filter((a) => !WITHOUT_EFFECT.has(a.type));
 }
 
 /** Lists to execute one after the other, each on the packet as it came. */
@@ -65,7 +68,7 @@ export function flatten(
           fork(action.actions, out);
           break;
         default:
-          if (PLAIN.has(action.type)) out.push(action);
+          if (PLAIN.has(action.type) || (env.tracks && TRACKING.has(action.type))) out.push(action);
           else if (!WITHOUT_EFFECT.has(action.type)) {
             unsupported = action.type;
             return false;

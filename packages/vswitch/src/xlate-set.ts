@@ -223,10 +223,15 @@ function has(ctx: XlateContext, { prerequisite, name }: Field): boolean {
       );
     case 'NSH':
       return flow.dlType === 0x894f;
+    case 'CT':
+      return (flow.ctState & CT_VALID) !== 0;
     default:
       return name !== 'vlan_vid' || isTagged(flow);
   }
 }
+
+/** `new`, `est` or `rpl`: one of them is set in what is tracked and valid. */
+const CT_VALID = 0x0b;
 
 function isFirst({ flow }: XlateContext): boolean {
   return (flow.nwFrag & 2) === 0;

@@ -55,6 +55,10 @@ function lookAtPrerequisites({ wildcards }: XlateContext, { prerequisite }: Fiel
       wildcards.tpSrc = 0xffff;
       wildcards.tpDst = 0xffff;
       break;
+    case 'CT':
+      // new, est and rpl: one of them is set in what is tracked and valid.
+      wildcards.ctState |= 0x0b;
+      break;
     case 'VLAN VID':
       wildcards.vlanTci0 |= 0x1000;
   }

@@ -36,6 +36,7 @@ export class KernelDpif implements Dpif {
   readonly engine = 'kernel';
   readonly portTypes: readonly VportType[] = ['system', 'internal', 'tap'];
   readonly name = 'ovs-system';
+  readonly tracks = false;
   readonly adopted: boolean;
   readonly #engine: Engine;
   readonly #ports: PortTable;

@@ -1,7 +1,7 @@
 /** The bytes that the programs share with the daemon: bpf/datapath.h, by hand and in order. */
 
 /** Changes with any change of a layout or of a number below. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 export const KEY_BYTES = 256;
 export const MASK_WORDS = 24;
@@ -129,8 +129,8 @@ export const UPCALL = {
   vhCsumStart: 30,
   vhCsumOffset: 32,
   key: 40,
-  keyBytes: 208,
-  bytes: 248,
+  keyBytes: 232,
+  bytes: 272,
 };
 export const UPCALL_ACTION = 1;
 export const UPCALL_RESEND = 2;

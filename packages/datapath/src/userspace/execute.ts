@@ -1,6 +1,6 @@
 /** The interpreter of action lists. */
 import type { OdpPort, VnetHdr } from '../dpif.ts';
-import type { OdpAction } from '../odp-actions.ts';
+import type { OdpAction, OdpCtAction } from '../odp-actions.ts';
 import type { Packet } from './packet.ts';
 
 /** What actions do to the world outside of the packet. */
@@ -9,6 +9,7 @@ export interface ActionSink {
   userspace(packet: Packet, frame: Uint8Array, userdata: Uint8Array): void;
   /** Looks the packet up again under its new `recircId`. */
   recirculate(packet: Packet): void;
+  track(packet: Packet, action: OdpCtAction): void;
   drop(reason: string): void;
 }
 
@@ -59,6 +60,12 @@ export function executeActions(
         sink.recirculate(next);
         break;
       }
+      case 'ct':
+        sink.track(packet, a);
+        break;
+      case 'ct_clear':
+        packet.ct = undefined;
+        break;
       case 'drop':
         sink.drop(a.reason);
         return;

@@ -9,6 +9,7 @@ import {
   VLAN_CFI,
   VLAN_HEADER_LEN,
 } from '@heddle/packet';
+import { type CtMetadata, putMetadata, takeMetadata } from '../conntrack/metadata.ts';
 import type { VnetHdr } from '../dpif.ts';
 import { type Rewritable, rewrite } from './rewrite.ts';
 
@@ -29,17 +30,21 @@ export class Packet implements Rewritable {
   pktMark: number;
   /** Lookups after the first. */
   depth = 0;
+  /** What connection tracking has found; undefined for a packet that has not been there. */
+  ct: CtMetadata | undefined;
   #dv: DataView | undefined;
   #owned = false;
   #extracted = false;
 
+  /** `md` may be a flow: what it tells of connection tracking holds for the packet, too. */
   constructor(
     bytes: Uint8Array,
-    md: { inPort: number; recircId: number; pktMark: number },
+    md: Flow | { inPort: number; recircId: number; pktMark: number },
     vnet?: VnetHdr,
   ) {
     this.bytes = bytes;
     this.vnet = vnet;
+    if (md instanceof Flow && md.ctState !== 0) this.ct = takeMetadata(md);
     this.inPort = md.inPort;
     this.recircId = md.recircId;
     this.pktMark = md.pktMark;
@@ -59,14 +64,27 @@ export class Packet implements Rewritable {
   /** The key of the packet as it is now. */
   key(): Flow {
     extractFlow(this.bytes, this, this.flow, this.layout);
+    if (this.ct) putMetadata(this.flow, this.ct);
     this.#extracted = true;
     return this.flow;
   }
 
+  /** Makes the bytes its own, to be changed. */
+  own(): void {
+    if (!this.#owned) this.#replace(this.bytes.slice());
+  }
+
+  replace(bytes: Uint8Array): void {
+    this.#replace(bytes);
+  }
+
   clone(): Packet {
-    const copy = new Packet(this.bytes.slice(), this, this.vnet && { ...this.vnet });
+    const { inPort, recircId, pktMark, vnet } = this;
+    const md = { inPort, recircId, pktMark };
+    const copy = new Packet(this.bytes.slice(), md, vnet && { ...vnet });
     copy.#owned = true;
     copy.depth = this.depth;
+    copy.ct = this.ct;
     return copy;
   }
 
@@ -96,7 +114,7 @@ export class Packet implements Rewritable {
 
   set(key: Flow, mask: Flow): void {
     this.pktMark = ((this.pktMark & ~mask.pktMark) | (key.pktMark & mask.pktMark)) >>> 0;
-    if (!this.#owned) this.#replace(this.bytes.slice());
+    this.own();
     this.#extractOnce();
     rewrite(this, key, mask);
   }

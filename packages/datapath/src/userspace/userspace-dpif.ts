@@ -5,6 +5,7 @@
 import type { Flow } from '@heddle/packet';
 import { type Clock, realClock } from '@heddle/runtime/clock';
 import { SystemError } from '@heddle/runtime/errors';
+import { Conntrack } from '../conntrack/conntrack.ts';
 import type {
   DpExecute,
   DpFlow,
@@ -98,6 +99,8 @@ export class UserspaceDpif implements Dpif {
   readonly portTypes: readonly VportType[];
   readonly name: string;
   readonly adopted = false;
+  readonly tracks = true;
+  readonly conntrack: Conntrack;
   readonly #clock: Clock;
   readonly #defer: (task: () => void) => void;
   readonly #options: UserspaceDpifOptions;
@@ -120,6 +123,7 @@ export class UserspaceDpif implements Dpif {
     this.portTypes = options.portTypes ?? ['system', 'internal', 'tap'];
     this.#options = options;
     this.#clock = options.clock ?? realClock;
+    this.conntrack = new Conntrack({ nowMs: () => this.#clock.nowMs() });
     this.#defer = options.defer ?? ((task) => void setImmediate(task));
     if (options.localPort !== undefined) this.#addPort(this.name, options.localPort, 0);
   }
@@ -320,6 +324,7 @@ export class UserspaceDpif implements Dpif {
         this.#depth--;
       }
     },
+    track: (packet, action) => this.conntrack.execute(packet, action),
     drop: (reason) => this.#drop(reason),
   };
 

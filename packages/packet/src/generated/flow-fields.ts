@@ -400,6 +400,22 @@ export abstract class FlowFields {
     this.u8[196] = v;
   }
 
+  /** Source of the original direction. */
+  get ctIpv6Src(): Uint8Array {
+    return this.u8.subarray(200, 216);
+  }
+  set ctIpv6Src(v: Uint8Array) {
+    this.u8.set(v, 200);
+  }
+
+  /** Destination of that direction. */
+  get ctIpv6Dst(): Uint8Array {
+    return this.u8.subarray(216, 232);
+  }
+  set ctIpv6Dst(v: Uint8Array) {
+    this.u8.set(v, 216);
+  }
+
   /** Register 0. */
   get reg0(): number {
     return getBe32(this.u8, 256);
@@ -664,212 +680,196 @@ export abstract class FlowFields {
     setBe32(this.u8, 340, v);
   }
 
-  /** Source of the original direction. */
-  get ctIpv6Src(): Uint8Array {
-    return this.u8.subarray(344, 360);
-  }
-  set ctIpv6Src(v: Uint8Array) {
-    this.u8.set(v, 344);
-  }
-
-  /** Destination of that direction. */
-  get ctIpv6Dst(): Uint8Array {
-    return this.u8.subarray(360, 376);
-  }
-  set ctIpv6Dst(v: Uint8Array) {
-    this.u8.set(v, 360);
-  }
-
   /** Outermost MPLS label stack entry. */
   get mplsLse0(): number {
-    return getBe32(this.u8, 376);
+    return getBe32(this.u8, 344);
   }
   set mplsLse0(v: number) {
-    setBe32(this.u8, 376, v);
+    setBe32(this.u8, 344, v);
   }
 
   /** Second MPLS label stack entry. */
   get mplsLse1(): number {
-    return getBe32(this.u8, 380);
+    return getBe32(this.u8, 348);
   }
   set mplsLse1(v: number) {
-    setBe32(this.u8, 380, v);
+    setBe32(this.u8, 348, v);
   }
 
   /** Third MPLS label stack entry. */
   get mplsLse2(): number {
-    return getBe32(this.u8, 384);
+    return getBe32(this.u8, 352);
   }
   set mplsLse2(v: number) {
-    setBe32(this.u8, 384, v);
+    setBe32(this.u8, 352, v);
   }
 
   /** NSH flags (RFC 8300). */
   get nshFlags(): number {
-    return this.u8[388]!;
+    return this.u8[356]!;
   }
   set nshFlags(v: number) {
-    this.u8[388] = v;
+    this.u8[356] = v;
   }
 
   /** NSH TTL. */
   get nshTtl(): number {
-    return this.u8[389]!;
+    return this.u8[357]!;
   }
   set nshTtl(v: number) {
-    this.u8[389] = v;
+    this.u8[357] = v;
   }
 
   /** NSH metadata type. */
   get nshMdtype(): number {
-    return this.u8[390]!;
+    return this.u8[358]!;
   }
   set nshMdtype(v: number) {
-    this.u8[390] = v;
+    this.u8[358] = v;
   }
 
   /** NSH next protocol. */
   get nshNp(): number {
-    return this.u8[391]!;
+    return this.u8[359]!;
   }
   set nshNp(v: number) {
-    this.u8[391] = v;
+    this.u8[359] = v;
   }
 
   /** Service path in 24 bits, index in 8. */
   get nshPath(): number {
-    return getBe32(this.u8, 392);
+    return getBe32(this.u8, 360);
   }
   set nshPath(v: number) {
-    setBe32(this.u8, 392, v);
+    setBe32(this.u8, 360, v);
   }
 
   /** NSH context header 1. */
   get nshC1(): number {
-    return getBe32(this.u8, 396);
+    return getBe32(this.u8, 364);
   }
   set nshC1(v: number) {
-    setBe32(this.u8, 396, v);
+    setBe32(this.u8, 364, v);
   }
 
   /** NSH context header 2. */
   get nshC2(): number {
-    return getBe32(this.u8, 400);
+    return getBe32(this.u8, 368);
   }
   set nshC2(v: number) {
-    setBe32(this.u8, 400, v);
+    setBe32(this.u8, 368, v);
   }
 
   /** NSH context header 3. */
   get nshC3(): number {
-    return getBe32(this.u8, 404);
+    return getBe32(this.u8, 372);
   }
   set nshC3(v: number) {
-    setBe32(this.u8, 404, v);
+    setBe32(this.u8, 372, v);
   }
 
   /** NSH context header 4. */
   get nshC4(): number {
-    return getBe32(this.u8, 408);
+    return getBe32(this.u8, 376);
   }
   set nshC4(v: number) {
-    setBe32(this.u8, 408, v);
+    setBe32(this.u8, 376, v);
   }
 
   /** VXLAN group policy id. */
   get tunGbpId(): number {
-    return (this.u8[412]! << 8) | this.u8[413]!;
+    return (this.u8[380]! << 8) | this.u8[381]!;
   }
   set tunGbpId(v: number) {
-    this.u8[412] = v >>> 8;
-    this.u8[413] = v;
+    this.u8[380] = v >>> 8;
+    this.u8[381] = v;
   }
 
   /** VXLAN group policy flags. */
   get tunGbpFlags(): number {
-    return this.u8[414]!;
+    return this.u8[382]!;
   }
   set tunGbpFlags(v: number) {
-    this.u8[414] = v;
+    this.u8[382] = v;
   }
 
   /** ERSPAN version. */
   get tunErspanVer(): number {
-    return this.u8[415]!;
+    return this.u8[383]!;
   }
   set tunErspanVer(v: number) {
-    this.u8[415] = v;
+    this.u8[383] = v;
   }
 
   /** ERSPAN index, 20 bits. */
   get tunErspanIdx(): number {
-    return getBe32(this.u8, 416);
+    return getBe32(this.u8, 384);
   }
   set tunErspanIdx(v: number) {
-    setBe32(this.u8, 416, v);
+    setBe32(this.u8, 384, v);
   }
 
   /** ERSPAN direction. */
   get tunErspanDir(): number {
-    return this.u8[420]!;
+    return this.u8[388]!;
   }
   set tunErspanDir(v: number) {
-    this.u8[420] = v;
+    this.u8[388] = v;
   }
 
   /** ERSPAN hardware id, 6 bits. */
   get tunErspanHwid(): number {
-    return this.u8[421]!;
+    return this.u8[389]!;
   }
   set tunErspanHwid(v: number) {
-    this.u8[421] = v;
+    this.u8[389] = v;
   }
 
   /** GTP-U flags. */
   get tunGtpuFlags(): number {
-    return this.u8[422]!;
+    return this.u8[390]!;
   }
   set tunGtpuFlags(v: number) {
-    this.u8[422] = v;
+    this.u8[390] = v;
   }
 
   /** GTP-U message type. */
   get tunGtpuMsgtype(): number {
-    return this.u8[423]!;
+    return this.u8[391]!;
   }
   set tunGtpuMsgtype(v: number) {
-    this.u8[423] = v;
+    this.u8[391] = v;
   }
 
   /** Reserved word of ND messages. */
   get ndReserved(): number {
-    return getBe32(this.u8, 424);
+    return getBe32(this.u8, 392);
   }
   set ndReserved(v: number) {
-    setBe32(this.u8, 424, v);
+    setBe32(this.u8, 392, v);
   }
 
   /** Type of the first ND option. */
   get ndOptionsType(): number {
-    return this.u8[428]!;
+    return this.u8[396]!;
   }
   set ndOptionsType(v: number) {
-    this.u8[428] = v;
+    this.u8[396] = v;
   }
 
   /** Tunnel options that are there: bit N % 8 of byte N / 8 for `tun_metadataN`. */
   get tunMetadataPresent(): bigint {
-    return getBe64(this.u8, 432);
+    return getBe64(this.u8, 400);
   }
   set tunMetadataPresent(v: bigint) {
-    setBe64(this.u8, 432, v);
+    setBe64(this.u8, 400, v);
   }
 
   /** Values of tunnel options, where the TLV table places them. */
   get tunMetadata(): Uint8Array {
-    return this.u8.subarray(440, 696);
+    return this.u8.subarray(408, 664);
   }
   set tunMetadata(v: Uint8Array) {
-    this.u8.set(v, 440);
+    this.u8.set(v, 408);
   }
 }

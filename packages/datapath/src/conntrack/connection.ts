@@ -1,0 +1,106 @@
+/** A tracked connection, and how packets move it from state to state. */
+import { IPPROTO_TCP } from '@heddle/packet';
+import type { TrackedFrame } from './read-packet.ts';
+import {
+  type CtUpdate,
+  newTcpConn,
+  readSegment,
+  type TcpConn,
+  tcpMayBegin,
+  updateTcp,
+} from './tcp.ts';
+import type { CtTimeout, CtTimeouts } from './timeouts.ts';
+import { isIcmp, isIcmpRequest, reversed, type Tuple } from './tuple.ts';
+
+export type OtherState = 'first' | 'multiple' | 'bidirectional';
+
+export interface Connection {
+  /** Of the first packet, before translation. */
+  readonly orig: Tuple;
+  /** Of the answers to it, as they arrive. */
+  reply: Tuple;
+  readonly zone: number;
+  readonly tcp: TcpConn | undefined;
+  other: OtherState;
+  expiresMs: number;
+  mark: number;
+  label: bigint;
+  /** Which sides of the first packet are translated. */
+  natSrc: boolean;
+  natDst: boolean;
+  /** `ftp` or `tftp`. */
+  readonly helper: string | undefined;
+  /** The connection that announced this one. */
+  parent: Connection | undefined;
+  readonly timeouts: Readonly<CtTimeouts>;
+  /** Bytes that rewriting of the payload has added, by direction. */
+  readonly seqSkew: [number, number];
+  dead: boolean;
+}
+
+/** Whether a packet may be a connection's first. */
+export function mayBegin(frame: TrackedFrame, tuple: Tuple): boolean {
+  if (tuple.proto === IPPROTO_TCP) {
+    return tcpMayBegin(readSegment(frame.dv, frame.layout.l4, frame.layout.end));
+  }
+  return !isIcmp(tuple) || isIcmpRequest(tuple.dlType, tuple.icmpType);
+}
+
+export function newConnection(
+  frame: TrackedFrame,
+  orig: Tuple,
+  about: Pick<Connection, 'zone' | 'helper' | 'timeouts'>,
+  nowMs: number,
+): Connection {
+  const isTcp = orig.proto === IPPROTO_TCP;
+  const { dv, layout } = frame;
+  const first: CtTimeout = isTcp ? 'tcp_syn_sent' : isIcmp(orig) ? 'icmp_first' : 'udp_first';
+  return {
+    orig,
+    reply: reversed(orig),
+    ...about,
+    tcp: isTcp ? newTcpConn(readSegment(dv, layout.l4, layout.end)) : undefined,
+    other: 'first',
+    expiresMs: nowMs + about.timeouts[first] * 1000,
+    mark: 0,
+    label: 0n,
+    natSrc: false,
+    natDst: false,
+    parent: undefined,
+    seqSkew: [0, 0],
+    dead: false,
+  };
+}
+
+export function updateConnection(
+  conn: Connection,
+  frame: TrackedFrame,
+  isReply: boolean,
+  checkSeq: boolean,
+  nowMs: number,
+): CtUpdate {
+  const { update, timeout } = step(conn, frame, isReply, checkSeq);
+  if (timeout) conn.expiresMs = nowMs + conn.timeouts[timeout] * 1000;
+  return update;
+}
+
+function step(
+  conn: Connection,
+  { dv, layout }: TrackedFrame,
+  isReply: boolean,
+  checkSeq: boolean,
+): { update: CtUpdate; timeout?: CtTimeout } {
+  if (conn.tcp)
+    return updateTcp(conn.tcp, isReply, readSegment(dv, layout.l4, layout.end), checkSeq);
+  if (isIcmp(conn.orig)) {
+    if (isReply) conn.other = 'bidirectional';
+    return conn.other === 'bidirectional'
+      ? { update: 'valid', timeout: 'icmp_reply' }
+      : { update: 'valid_new', timeout: 'icmp_first' };
+  }
+  if (isReply) conn.other = 'bidirectional';
+  else if (conn.other === 'first') conn.other = 'multiple';
+  return conn.other === 'bidirectional'
+    ? { update: 'valid', timeout: 'udp_multiple' }
+    : { update: 'valid_new', timeout: 'udp_single' };
+}

@@ -1,0 +1,320 @@
+/**
+ * The connection tracker of the userspace datapath, and the reference for the one in eBPF. It
+ * behaves as Open vSwitch's userspace tracker; where both differ on purpose, README.md says so.
+ */
+import type { OdpCtAction, OdpNat } from '../odp-actions.ts';
+import { AlgTracker } from './alg.ts';
+import { type Connection, mayBegin, newConnection, updateConnection } from './connection.ts';
+import { Limits } from './limits.ts';
+import {
+  CS_DST_NAT,
+  CS_ESTABLISHED,
+  CS_INVALID,
+  CS_NEW,
+  CS_RELATED,
+  CS_REPLY_DIR,
+  CS_SRC_NAT,
+  CS_TRACKED,
+  type CtMetadata,
+} from './metadata.ts';
+import { translate } from './nat.ts';
+import { type CtPacket, readPacket, type TrackedFrame } from './read-packet.ts';
+import { rewriteTo } from './rewrite-packet.ts';
+import { type CtTimeouts, DEFAULT_TIMEOUTS } from './timeouts.ts';
+import { isIcmp, reversed, type Tuple, tupleKey } from './tuple.ts';
+
+/** A packet under way; translation changes it. */
+export interface TrackedPacket extends TrackedFrame {
+  ct: CtMetadata | undefined;
+  /** Extracts the key anew. */
+  key(): unknown;
+  /** Makes the frame's bytes its own, to be changed. */
+  own(): void;
+  /** Puts other bytes in the place of the frame. */
+  replace(bytes: Uint8Array): void;
+}
+
+export interface ConntrackOptions {
+  readonly nowMs: () => number;
+  /** 0 up to 2^32 - 1. */
+  readonly random?: () => number;
+}
+
+interface Found {
+  readonly conn: Connection;
+  readonly isReply: boolean;
+}
+
+/** Entries that each new connection looks at, to remove those whose time is over. */
+const SWEEP_STEP = 4;
+
+export class Conntrack {
+  readonly limits = new Limits();
+  readonly algs = new AlgTracker();
+  /** Whether sequence numbers must lie in their windows. */
+  checkSeq = true;
+  /** What a zone's connections time out by. */
+  timeoutsOf: (zone: number) => Readonly<CtTimeouts> = () => DEFAULT_TIMEOUTS;
+  readonly #byTuple = new Map<string, Found>();
+  readonly #connections = new Set<Connection>();
+  readonly #nowMs: () => number;
+  readonly #random: () => number;
+  #cursor: Iterator<Connection> | undefined;
+
+  constructor(options: ConntrackOptions) {
+    this.#nowMs = options.nowMs;
+    this.#random = options.random ?? (() => Math.floor(Math.random() * 2 ** 32));
+  }
+
+  get nowMs(): number {
+    return this.#nowMs();
+  }
+
+  /** Connections whose time is not over. */
+  *connections(): Iterable<Connection> {
+    const now = this.#nowMs();
+    for (const conn of this.#connections) if (conn.expiresMs > now) yield conn;
+  }
+
+  get size(): number {
+    this.sweep();
+    return this.#connections.size;
+  }
+
+  /** The `ct` action. */
+  execute(packet: TrackedPacket, action: OdpCtAction): void {
+    packet.key();
+    const before = packet.ct;
+    if (before && before.zone === action.zone && !action.force && this.#known(packet, before)) {
+      this.#again(packet, before, action);
+      return;
+    }
+    const md: CtMetadata = {
+      state: CS_TRACKED,
+      zone: action.zone,
+      mark: 0,
+      label: 0n,
+      tuple: undefined,
+      conn: undefined,
+      isReply: false,
+    };
+    packet.ct = md;
+    const seen = readPacket(packet);
+    if (seen) this.#track(packet, md, seen, action);
+    else md.state |= CS_INVALID;
+  }
+
+  /** Whether the connection of a packet that has been through this zone is known still. */
+  #known(packet: TrackedPacket, md: CtMetadata): boolean {
+    const skip = CS_INVALID | CS_RELATED;
+    if (!md.conn && md.tuple && (md.state & skip) === 0) {
+      const id = isIcmp(md.tuple) ? packet.dv.getUint16(packet.layout.l4 + 4) : undefined;
+      const tuple = id === undefined ? md.tuple : { ...md.tuple, srcPort: id, dstPort: id };
+      md.conn = this.#find(tuple, md.zone)?.conn;
+    }
+    return md.conn !== undefined && !md.conn.dead;
+  }
+
+  /** A packet that has been through this zone: its connection did not move on since. */
+  #again(packet: TrackedPacket, md: CtMetadata, action: OdpCtAction): void {
+    packet.ct = { ...md };
+    if (action.nat) this.#nat(packet, packet.ct, false);
+    this.#note(packet.ct, action);
+  }
+
+  #track(packet: TrackedPacket, md: CtMetadata, seen: CtPacket, action: OdpCtAction): void {
+    let found = this.#find(seen.tuple, action.zone);
+    md.tuple = seen.tuple;
+    if (found && action.force && found.isReply) {
+      this.#remove(found.conn);
+      found = undefined;
+    }
+    if (seen.related) {
+      if (!found) {
+        md.state |= CS_INVALID;
+        md.tuple = undefined;
+        return;
+      }
+      md.state |= CS_RELATED | (found.isReply ? CS_REPLY_DIR : 0);
+    } else if (found) {
+      found = this.#update(packet, md, found);
+    }
+    if (found) {
+      md.conn = found.conn;
+      md.isReply = found.isReply;
+      if (action.nat) this.#nat(packet, md, seen.related);
+    } else if (!(md.state & CS_INVALID)) {
+      this.#begin(packet, md, seen.tuple, action);
+    }
+    this.#note(md, action);
+    if (md.conn && !(md.state & (CS_INVALID | CS_RELATED)))
+      this.algs.inspect(this, packet, md.conn, md.isReply);
+  }
+
+  /** Undefined when the packet begins a connection anew. */
+  #update(packet: TrackedPacket, md: CtMetadata, found: Found): Found | undefined {
+    const { conn, isReply } = found;
+    const now = this.#nowMs();
+    switch (updateConnection(conn, packet, isReply, this.checkSeq, now)) {
+      case 'invalid':
+        md.state |= CS_INVALID;
+        return found;
+      case 'new':
+        this.#remove(conn);
+        return undefined;
+      case 'valid_new':
+        md.state |= CS_NEW | (conn.parent ? CS_RELATED : 0);
+        return found;
+      case 'valid':
+        md.state |= CS_ESTABLISHED | (conn.parent ? CS_RELATED : 0);
+        if (isReply) md.state |= CS_REPLY_DIR;
+        return found;
+    }
+  }
+
+  #begin(packet: TrackedPacket, md: CtMetadata, tuple: Tuple, action: OdpCtAction): void {
+    if (!mayBegin(packet, tuple)) {
+      md.state |= CS_INVALID;
+      md.tuple = undefined;
+      return;
+    }
+    const expected = this.algs.expected(tuple, action.zone, this.#nowMs());
+    md.state |= CS_NEW | (expected ? CS_RELATED : 0);
+    if (!action.commit) {
+      if (expected) {
+        md.mark = expected.parent.mark;
+        md.label = expected.parent.label;
+        md.tuple = expected.parent.orig;
+      }
+      return;
+    }
+    if (!this.#admits(action.zone)) return;
+    const conn = newConnection(
+      packet,
+      tuple,
+      { zone: action.zone, helper: action.helper, timeouts: this.timeoutsOf(action.zone) },
+      this.#nowMs(),
+    );
+    if (expected) {
+      conn.parent = expected.parent;
+      conn.mark = expected.parent.mark;
+      conn.label = expected.parent.label;
+    }
+    const nat = expected?.nat ?? action.nat;
+    // Without a free tuple the packet stays new and as it is.
+    if (action.nat && nat && !this.#reserve(conn, nat)) return;
+    if (expected) this.algs.forget(expected);
+    this.#add(conn);
+    md.conn = conn;
+    if (action.nat) this.#nat(packet, md, false);
+  }
+
+  /** Finds a free tuple for the answers; false when there is none. */
+  #reserve(conn: Connection, nat: OdpNat): boolean {
+    if (nat.direction === undefined) return true;
+    const env = {
+      taken: (reply: Tuple) => this.#find(reply, conn.zone) !== undefined,
+      hash: hashTuple,
+      random: this.#random,
+    };
+    const reply = translate(conn.orig, nat, env);
+    if (!reply) return false;
+    conn.reply = reply;
+    conn.natSrc = nat.direction === 'src';
+    conn.natDst = nat.direction === 'dst';
+    return true;
+  }
+
+  #nat(packet: TrackedPacket, md: CtMetadata, related: boolean): void {
+    const conn = md.conn!;
+    if (!conn.natSrc && !conn.natDst) return;
+    if (md.state & (CS_SRC_NAT | CS_DST_NAT)) return;
+    const to = reversed(md.isReply ? conn.orig : conn.reply);
+    const src = md.isReply ? conn.natDst : conn.natSrc;
+    const dst = md.isReply ? conn.natSrc : conn.natDst;
+    rewriteTo(packet, to, related, { src, dst });
+    md.state |= (src ? CS_SRC_NAT : 0) | (dst ? CS_DST_NAT : 0);
+  }
+
+  /** Sets and reports what the connection carries. */
+  #note(md: CtMetadata, action: OdpCtAction): void {
+    const { conn } = md;
+    if (!conn) return;
+    if (action.mark) conn.mark = ((conn.mark & ~action.mark.mask) | action.mark.value) >>> 0;
+    if (action.label) conn.label = (conn.label & ~action.label.mask) | action.label.value;
+    md.mark = conn.mark;
+    md.label = conn.label;
+    md.tuple = conn.parent ? conn.parent.orig : conn.orig;
+  }
+
+  #find(tuple: Tuple, zone: number): Found | undefined {
+    const found = this.#byTuple.get(tupleKey(tuple, zone));
+    if (!found) return undefined;
+    if (found.conn.expiresMs > this.#nowMs()) return found;
+    this.#remove(found.conn);
+    return undefined;
+  }
+
+  #admits(zone: number): boolean {
+    this.#sweepStep();
+    if (this.limits.admits(zone, this.#connections.size)) return true;
+    this.sweep();
+    return this.limits.admits(zone, this.#connections.size);
+  }
+
+  #add(conn: Connection): void {
+    this.#connections.add(conn);
+    this.limits.added(conn.zone);
+    this.#byTuple.set(tupleKey(conn.orig, conn.zone), { conn, isReply: false });
+    this.#byTuple.set(tupleKey(conn.reply, conn.zone), { conn, isReply: true });
+  }
+
+  #remove(conn: Connection): void {
+    if (conn.dead) return;
+    conn.dead = true;
+    this.#connections.delete(conn);
+    this.limits.removed(conn.zone);
+    this.#byTuple.delete(tupleKey(conn.orig, conn.zone));
+    this.#byTuple.delete(tupleKey(conn.reply, conn.zone));
+    this.algs.forgetParent(conn);
+  }
+
+  /** Removes what has expired. */
+  sweep(): void {
+    const now = this.#nowMs();
+    for (const conn of this.#connections) if (conn.expiresMs <= now) this.#remove(conn);
+    this.algs.sweep(now);
+  }
+
+  #sweepStep(): void {
+    const now = this.#nowMs();
+    for (let i = 0; i < SWEEP_STEP; i++) {
+      this.#cursor ??= this.#connections.values();
+      const { value, done } = this.#cursor.next();
+      if (done) {
+        this.#cursor = undefined;
+        return;
+      }
+      if (value.expiresMs <= now) this.#remove(value);
+    }
+  }
+
+  /** Removes the connections that `which` says; returns how many. */
+  flush(which: (conn: Connection) => boolean): number {
+    let n = 0;
+    for (const conn of this.#connections) {
+      if (!which(conn)) continue;
+      this.#remove(conn);
+      n++;
+    }
+    return n;
+  }
+}
+
+/** FNV-1a of a tuple. */
+function hashTuple(t: Tuple): number {
+  const key = tupleKey(t, 0);
+  let h = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) h = Math.imul(h ^ key.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}

@@ -1,0 +1,30 @@
+import type { Connection } from './connection.ts';
+import type { Conntrack } from './conntrack.ts';
+import type { CtEntry } from './format.ts';
+
+/** Connections for people. */
+export function* ctEntries(ct: Conntrack): Iterable<CtEntry> {
+  const now = ct.nowMs;
+  for (const conn of ct.connections()) yield entryOf(conn, now);
+}
+
+function entryOf(conn: Connection, nowMs: number): CtEntry {
+  const { orig, reply, zone, mark, label, tcp, helper, parent } = conn;
+  return {
+    orig,
+    reply,
+    zone,
+    mark,
+    label,
+    timeout: Math.floor((conn.expiresMs - nowMs) / 1000),
+    ...(tcp && {
+      tcp: {
+        orig: tcp[0].state,
+        reply: tcp[1].state,
+        wscale: [tcp[0].wscale, tcp[1].wscale],
+      },
+    }),
+    ...(helper !== undefined && { helper }),
+    ...(parent && { parent: parent.orig }),
+  };
+}
