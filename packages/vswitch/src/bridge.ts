@@ -10,6 +10,8 @@ import type { Device, DeviceChange, Devices } from './devices/devices.ts';
 import { DUMMY_KIND, randomMac } from './devices/dummy-devices.ts';
 import { Iface } from './iface.ts';
 import { MAC_DEFAULT_MAX, MacLearning } from './mac-learning.ts';
+import { configureMirrors } from './mirror.ts';
+import { mirrorSettings } from './mirror-config.ts';
 import { OfportMap } from './ofport-map.ts';
 import { TBL_INTERNAL } from './ofproto/flow-table.ts';
 import { Bundle, Ofproto } from './ofproto.ts';
@@ -179,6 +181,11 @@ export class Bridge {
       table.maxFlows = row.flow_limit;
       table.evictByConfig = row.overflow_policy === 'evict';
     }
+  }
+
+  /** Mirrors, once ports are what they will be; whether anything changed for flows. */
+  configureMirrors(idl: Idl<Schema>): boolean {
+    return configureMirrors(this.ofproto, mirrorSettings(idl, this.ofproto, this.row));
   }
 
   /** Once a second: timeouts, and whether the controllers are there. */

@@ -308,7 +308,7 @@ function continuationOf(
   return {
     bridge,
     stack: state.stack,
-    mirrors: 0,
+    mirrors: state.mirrored,
     conntracked: state.conntracked,
     tableId: data.tableId,
     cookie: data.cookie,

@@ -8,6 +8,7 @@ import { type FlowMod, OFPP_NORMAL } from '@heddle/openflow';
 import { Flow, TlvTable } from '@heddle/packet';
 import { DropLog } from './explain/drops.ts';
 import type { MacLearning } from './mac-learning.ts';
+import type { Mirror } from './mirror.ts';
 import { FlowTables } from './ofproto/flow-table.ts';
 import type { Group } from './ofproto/group.ts';
 import type { Meter } from './ofproto/meter.ts';
@@ -33,6 +34,11 @@ export class Bundle {
   qinqEthtype = 0x88a8;
   priorityTags: PriorityTags = 'never';
   isProtected = false;
+  /** Bits of the mirrors that packets which arrive or leave here are for. */
+  sourceMirrors = 0;
+  destinationMirrors = 0;
+  /** Takes copies of mirrors and nothing else. */
+  isMirrorOutput = false;
 
   constructor(name: string, bridge: Ofproto) {
     this.name = name;
@@ -126,6 +132,7 @@ export class Ofproto {
   readonly #meterIds = new Map<number, number>();
   readonly drops = new DropLog();
   forwardBpdu = false;
+  mirrors: readonly Mirror[] = [];
   /** How tables see ports of fragments (ovs-ofctl(8), set-frags). */
   fragHandling: 'normal' | 'drop' | 'nx-match' = 'normal';
   /** Which tunnel options are which `tun_metadata` fields. */

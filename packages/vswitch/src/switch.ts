@@ -23,6 +23,7 @@ import { type DeviceEvent, type Devices, KernelDevices } from './devices/devices
 import { DUMMY_KIND, DummyDevices } from './devices/dummy-devices.ts';
 import type { Iface } from './iface.ts';
 import { interfaceStatus, statisticsMap } from './iface-status.ts';
+import { writeMirrorStatistics } from './mirror-config.ts';
 import type { OpenVSwitchRow, Schema } from './port-config.ts';
 
 const log = vlog.module('bridge');
@@ -141,6 +142,9 @@ export class Switch {
       changed = (await bridge.addWanted(want, adopted)) || changed;
     }
     changed = this.#connectPatches() || changed;
+    for (const bridge of this.bridges.values()) {
+      changed = bridge.configureMirrors(this.idl) || changed;
+    }
     await this.#dropLeftovers();
     for (const bridge of this.bridges.values()) {
       bridge.configureDevices(this.devices);
@@ -360,6 +364,7 @@ export class Switch {
     if (!this.#configured || !this.idl.synced || !this.idl.hasLock) return;
     const txn = this.idl.txn();
     for (const bridge of this.bridges.values()) {
+      writeMirrorStatistics(txn, this.idl, bridge.ofproto, bridge.row);
       for (const iface of bridge.ifaces.values()) {
         if (!iface.port || !this.idl.get('Interface', iface.row._uuid)) continue;
         txn.update('Interface', iface.row._uuid, { statistics: this.#statisticsOf(iface) });

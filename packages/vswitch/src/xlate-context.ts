@@ -3,7 +3,7 @@ import type { OfpAct } from '@heddle/openflow';
 import { ETH_P_IP, ETH_P_IPV6, Flow, flowEquals, VLAN_CFI } from '@heddle/packet';
 import type { ControllerAction } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
-import type { OfPort, Ofproto, XlateConfig } from './ofproto.ts';
+import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import type { VlanTag } from './vlan.ts';
 import type {
   MacDependency,
@@ -26,6 +26,7 @@ export interface XlateEngine {
   runBridge(ctx: XlateContext, byPatch: boolean): void;
   runTable(ctx: XlateContext, entry: TableEntry): void;
   runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void;
+  sendOut(ctx: XlateContext, port: OfPort): void;
   finish(ctx: XlateContext): void;
 }
 
@@ -50,6 +51,8 @@ export class XlateContext {
   bridge!: Ofproto;
   /** Where it entered the bridge; undefined for a port that the bridge does not know. */
   inPort: OfPort | undefined;
+  /** Where it entered the first bridge. */
+  entry: Bundle | undefined;
   tableId = 0;
   cookie = 0n;
   /** Nested bridges and tables. */
@@ -68,6 +71,10 @@ export class XlateContext {
   /** A `controller(pause)` was met: the rest waits for the controller. */
   paused: ControllerAction | undefined;
   groupDepth = 0;
+  /** Bits of the bridge's mirrors that have their copy. */
+  mirrored = 0;
+  /** Bytes of what is sent at most, 0 for all: of copies for a mirror. */
+  snaplen = 0;
   /** Where tracked copies go on, for people. */
   readonly forks: XlateFork[] = [];
   /** The flow that the actions are of, for `fin_timeout`. */
@@ -104,6 +111,7 @@ export class XlateContext {
   enter(bridge: Ofproto, ofport: number): void {
     this.bridge = bridge;
     this.inPort = bridge.ports.get(ofport);
+    this.entry = this.inPort?.bundle;
     for (const flow of [this.flow, this.base, this.#initial, this.wildcards, this.written]) {
       flow.tlv = bridge.tlv;
     }
@@ -177,6 +185,7 @@ export class XlateContext {
   /** Sends the packet as it is by now. */
   output(odpPort: number): void {
     this.commit();
+    if (this.snaplen !== 0) this.odpActions.push({ type: 'trunc', maxLen: this.snaplen });
     this.odpActions.push({ type: 'output', port: odpPort });
   }
 
@@ -222,6 +231,7 @@ function emptyEffects(): XlateEffects {
     tables: [],
     patches: [],
     groups: [],
+    mirrors: [],
     flows: [],
     finTimeouts: [],
     drop: undefined,

@@ -7,6 +7,7 @@ export const NO_EFFECTS: XlateEffects = {
   tables: [],
   patches: [],
   groups: [],
+  mirrors: [],
   flows: [],
   finTimeouts: [],
   drop: undefined,
@@ -41,6 +42,10 @@ export function applyEffects(
       stats.packets += packets;
       stats.bytes += bytes;
     }
+  }
+  for (const { stats } of effects.mirrors) {
+    stats.packets += packets;
+    stats.bytes += bytes;
   }
   for (const { bridge, flowMod, limit } of effects.flows) bridge.learnFlow(flowMod, limit);
   const { drop } = effects;

@@ -30,6 +30,7 @@ export function freezeState(
     actions,
     conntracked: ctx.conntracked,
     wasMpls: ctx.wasMpls,
+    mirrored: ctx.mirrored,
     pauseReason,
   };
 }

@@ -46,6 +46,11 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
     ctx.drop('tag cut short');
     return;
   }
+  if (inBundle.isMirrorOutput) {
+    ctx.trace('warn', 'input port is mirror output port, dropping');
+    ctx.drop('the input port is reserved for mirroring');
+    return;
+  }
   const cameWith = tagsFromStack(ctx.tags);
   const refusal = inputRefusal(inBundle, cameWith[0].vid);
   if (refusal !== undefined) {
@@ -68,7 +73,7 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
  * Looks at the VLAN. A tag without one, being there for its priority or for nothing, is looked at
  * whole, for its priority decides about whether it is written again.
  */
-function lookAtOuterTag({ flow, wildcards }: XlateContext): void {
+export function lookAtOuterTag({ flow, wildcards }: XlateContext): void {
   wildcards.vlanTpid0 = 0xffff;
   wildcards.vlanTci0 |= saysVlan(flow.vlanTci0) ? VLAN_CFI | VLAN_VID_MASK : 0xffff;
 }
@@ -136,7 +141,7 @@ function forward(
   }
   ctx.trace('detail', 'no learned MAC for destination, flooding');
   for (const bundle of bridge.bundles.values()) {
-    if (bundle === inBundle) continue;
+    if (bundle === inBundle || bundle.isMirrorOutput) continue;
     if (bundle.ports[0]?.noFlood) {
       ctx.pass('no flooding to the port', bundle.ports[0]);
       continue;
@@ -151,16 +156,16 @@ function forward(
  * Sends out of a bundle, tagged as it wants. Where an address was learned its VLAN is not asked for
  * again: configuration that takes a VLAN away forgets what was learned there.
  */
-function outputNormal(
+export function outputNormal(
   ctx: XlateContext,
-  inBundle: Bundle,
+  inBundle: Bundle | undefined,
   bundle: Bundle,
   tags: VlanTags,
   send: (port: OfPort) => void,
 ): void {
   const port = bundle.ports[0];
   if (!port) return;
-  if (inBundle.isProtected && bundle.isProtected) {
+  if (inBundle?.isProtected && bundle.isProtected) {
     ctx.trace('warn', 'Flow is between protected ports, skipping output.');
     ctx.drop('both ports are protected', port);
     return;

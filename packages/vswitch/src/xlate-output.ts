@@ -14,6 +14,7 @@ import { clearConntrack } from './xlate-conntrack.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { MAX_DEPTH } from './xlate-limits.ts';
+import { mirrorDeparture } from './xlate-mirror.ts';
 import { xlateNormal } from './xlate-normal.ts';
 
 const OFPR_ACTION = 1;
@@ -93,12 +94,20 @@ export function sendOut(ctx: XlateContext, port: OfPort): void {
     ctx.drop('the port is down', port);
     return;
   }
-  if (port.peer) enterPeer(ctx, port, port.peer);
-  else if (port.odpPort === undefined) ctx.drop('the port has neither device nor peer', port);
+  if (ctx.snaplen !== 0 && port.odpPort === undefined) {
+    ctx.trace('warn', 'Mirror truncate to ODPP_NONE, skipping output');
+    return;
+  }
+  if (port.peer) {
+    enterPeer(ctx, port, port.peer);
+    return;
+  }
+  if (port.odpPort === undefined) ctx.drop('the port has neither device nor peer', port);
   else {
     ctx.output(port.odpPort);
     ctx.options.observe?.({ type: 'output', port, flow: ctx.flow });
   }
+  mirrorDeparture(ctx, port);
 }
 
 function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
@@ -108,14 +117,25 @@ function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
   }
   ctx.effects.patches.push({ from: port, to: peer });
   ctx.options.observe?.({ type: 'patch', from: port, to: peer });
-  const { bridge, inPort, tableId, cookie, stack, actionSet, conntracked, wasMpls, currentRule } =
-    ctx;
+  const {
+    bridge,
+    inPort,
+    tableId,
+    cookie,
+    stack,
+    actionSet,
+    conntracked,
+    wasMpls,
+    currentRule,
+    mirrored,
+  } = ctx;
   const flow = ctx.flow.clone();
   ctx.bridge = peer.bundle.bridge;
   ctx.inPort = peer;
   ctx.stack = [];
   ctx.actionSet = [];
   ctx.conntracked = false;
+  ctx.mirrored = 0;
   clearPipeline(ctx.flow);
   ctx.flow.inPort = peer.ofport;
   ctx.flow.tlv = ctx.bridge.tlv;
@@ -137,6 +157,7 @@ function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
     conntracked,
     wasMpls,
     currentRule,
+    mirrored,
   });
 }
 

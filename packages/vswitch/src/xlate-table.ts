@@ -4,6 +4,7 @@ import type { Rule } from './ofproto/rule.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { MAX_DEPTH } from './xlate-limits.ts';
+import { mirrorArrival } from './xlate-mirror.ts';
 import { matchText } from './xlate-text.ts';
 
 const MAX_RESUBMITS = 4096;
@@ -107,6 +108,7 @@ function runRule(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
     if (!entry.mayPacketIn) ctx.resubmits++;
     const outer = ctx.currentRule;
     ctx.currentRule = rule;
+    if (entry.isFirst && !entry.byPatch && !mirrorArrival(ctx)) return;
     ctx.engine.runActions(ctx, rule.state.actions, entry.isLast);
     if (!entry.isFirst) ctx.currentRule = outer;
     ctx.depth--;
@@ -123,6 +125,7 @@ function miss(ctx: XlateContext, entry: TableEntry): void {
   }
   const text = ctx.isTracing ? `${tableNumber(entry.tableId)}. ${missText(entry)}` : '';
   ctx.traceUnder('table', text, () => {
+    if (entry.isFirst && !entry.byPatch && !mirrorArrival(ctx)) return;
     const toController =
       table.miss === 'controller' || (table.miss === 'default' && bridge.wantsPacketInOnMiss);
     if (entry.mayPacketIn && toController && !ctx.inPort?.noPacketIn) {

@@ -18,6 +18,7 @@ export function thaw(ctx: XlateContext, state: FrozenState): void {
   ctx.actionSet = state.actionSet.slice();
   ctx.conntracked = state.conntracked;
   ctx.wasMpls = state.wasMpls;
+  ctx.mirrored = state.mirrored;
   ctx.cookie = state.cookie;
   ctx.traceUnder('thaw', 'thaw', () => {
     if (state.tableId !== undefined) ctx.trace('thaw', `Resuming from table ${state.tableId}`);

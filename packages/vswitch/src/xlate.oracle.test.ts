@@ -38,7 +38,10 @@ describe('translation, beside Open vSwitch', { skip: !oracleInstalled() }, () =>
         const theirs = await oracle.appctl('ofproto/trace', text);
         const mine = trace(ours.config, key, port.ofport).text;
         const where = `seed ${SEED}, configuration ${n}, packet ${k}: ${text}`;
-        assert.ok(tracesAgree(key, mine, theirs), `${where}\n\n${mine}\n${theirs}`);
+        assert.ok(
+          tracesAgree(key, mine, theirs, spec.mirrors.length > 0),
+          `${where}\n\n${mine}\n${theirs}`,
+        );
       }
     }
   });

@@ -6,6 +6,7 @@
 import type { OdpAction } from '@heddle/datapath';
 import type { FlowMod } from '@heddle/openflow';
 import type { Flow } from '@heddle/packet';
+import type { Mirror } from './mirror.ts';
 import type { FlowTable } from './ofproto/flow-table.ts';
 import type { Group } from './ofproto/group.ts';
 import type { Rule } from './ofproto/rule.ts';
@@ -13,7 +14,9 @@ import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import { runActionSet, runActions } from './xlate-actions.ts';
 import { XlateContext, type XlateEngine, XlateError } from './xlate-context.ts';
 import { finishFreezing } from './xlate-freeze.ts';
+import { mirrorArrival } from './xlate-mirror.ts';
 import type { DropEffect, XlateEvent } from './xlate-observe.ts';
+import { sendOut } from './xlate-output.ts';
 import { xlateTable } from './xlate-table.ts';
 import { thaw } from './xlate-thaw.ts';
 
@@ -33,6 +36,7 @@ export interface XlateEffects {
   /** Patch ports that it left (tx) and entered (rx) by. */
   readonly patches: { readonly from: OfPort; readonly to: OfPort }[];
   readonly groups: { readonly group: Group; readonly bucket: number }[];
+  readonly mirrors: Mirror[];
   /** What `learn` actions add, change or delete. */
   readonly flows: LearnedFlow[];
   readonly finTimeouts: { readonly rule: Rule; readonly idle: number; readonly hard: number }[];
@@ -127,6 +131,7 @@ const ENGINE: XlateEngine = {
   runBridge: (ctx, byPatch) => xlateBridge(ctx, byPatch),
   runTable: xlateTable,
   runActions,
+  sendOut,
   finish,
 };
 
@@ -182,6 +187,7 @@ function start(ctx: XlateContext, key: Flow): void {
 function xlateBridge(ctx: XlateContext, byPatch: boolean, actions?: XlateOptions['actions']): void {
   ctx.traceUnder('bridge', `bridge("${ctx.bridge.name}")`, () => {
     if (actions) {
+      if (!mirrorArrival(ctx)) return;
       runActions(ctx, actions, true);
       finish(ctx);
     } else if (mayReceive(ctx)) {

@@ -46,6 +46,7 @@ export function handleResume(mgr: Connmgr, msg: MessageOf<'resume'>): void {
     actions: [...continuation.actions, ...(continuation.outer ?? []).flatMap((f) => f.actions)],
     conntracked: continuation.conntracked,
     wasMpls: false,
+    mirrored: continuation.mirrors,
     pauseReason: 'controller',
   };
   mgr.env.resume(state, flow, msg.packet);

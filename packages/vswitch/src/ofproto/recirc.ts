@@ -22,6 +22,8 @@ export interface FrozenState {
   readonly actions: readonly OfpAct[];
   readonly conntracked: boolean;
   readonly wasMpls: boolean;
+  /** Bits of the mirrors that have their copy. */
+  readonly mirrored: number;
   /** What interrupted it, for people. */
   readonly pauseReason: string;
   /** Zone of the `ct` that interrupted it: `ct_zone` afterwards. */

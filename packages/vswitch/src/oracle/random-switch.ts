@@ -3,6 +3,7 @@
 import type { Random } from '@heddle/datapath/oracle/random-frame';
 import { realClock } from '@heddle/runtime';
 import { MacLearning } from '../mac-learning.ts';
+import { configureMirrors } from '../mirror.ts';
 import { RecircIds } from '../ofproto/recirc.ts';
 import { Bundle, OfPort, Ofproto, type XlateConfig } from '../ofproto.ts';
 import { configureBundle, type PortRow } from '../port-config.ts';
@@ -28,6 +29,17 @@ export interface MacSpec {
   readonly mac: number;
 }
 
+export interface MirrorSpec {
+  readonly bridge: string;
+  readonly name: string;
+  readonly all: boolean;
+  readonly sources: readonly string[];
+  readonly destinations: readonly string[];
+  readonly vlans: readonly number[];
+  readonly out: string | number;
+  readonly snaplen: number;
+}
+
 export interface SwitchSpec {
   readonly vlanLimit: number;
   readonly bridges: readonly {
@@ -38,6 +50,7 @@ export interface SwitchSpec {
   }[];
   readonly ports: readonly PortSpec[];
   readonly macs: readonly MacSpec[];
+  readonly mirrors: readonly MirrorSpec[];
 }
 
 export const MACS = [0x505400000001, 0x505400000002, 0x505400000003, 0x505400000004];
@@ -72,11 +85,32 @@ function randomRow(r: Random): PortSpec['row'] {
   };
 }
 
+/** One that gives the same copies whatever port a flood reaches first. */
+function randomMirror(
+  r: Random,
+  bridge: string,
+  names: readonly string[],
+  mayAll: boolean,
+): MirrorSpec {
+  const all = mayAll && r.chance(30);
+  return {
+    bridge,
+    name: `${bridge}m`,
+    all,
+    sources: names.filter(() => r.chance(40)),
+    destinations: all || r.chance(40) ? [] : [r.pick(names)],
+    vlans: all || r.chance(50) ? [] : some(r, [0, ...VLANS]),
+    out: r.chance(60) ? r.pick(names) : r.pick(VLANS),
+    snaplen: r.chance(60) ? 0 : 64,
+  };
+}
+
 /** One to three bridges in a row, joined by patch ports. */
 export function randomSwitch(r: Random): SwitchSpec {
   const count = r.pick([1, 1, 2, 3]);
   const ports: PortSpec[] = [];
   const macs: MacSpec[] = [];
+  const mirrors: MirrorSpec[] = [];
   const bridges = Array.from({ length: count }, (_, i) => {
     const bridge = `br${i}`;
     const names = Array.from({ length: 1 + r.below(4) }, (_, n) => `p${i}${n}`);
@@ -92,9 +126,11 @@ export function randomSwitch(r: Random): SwitchSpec {
       const plain = r.chance(60) ? { ...randomRow(r), vlan_mode: undefined, tag: undefined } : {};
       ports.push({ bridge, name, peer, noFlood: false, row: { ...randomRow(r), ...plain } });
     }
+    if (r.chance(50)) mirrors.push(randomMirror(r, bridge, names, count === 1));
+    const homes = names.filter((name) => !mirrors.some((m) => m.out === name));
     for (const mac of MACS) {
-      if (r.chance(40))
-        macs.push({ bridge, port: r.pick(names), vlan: r.pick([0, ...VLANS]), mac });
+      if (homes.length === 0 || !r.chance(40)) continue;
+      macs.push({ bridge, port: r.pick(homes), vlan: r.pick([0, ...VLANS]), mac });
     }
     return {
       name: bridge,
@@ -103,7 +139,7 @@ export function randomSwitch(r: Random): SwitchSpec {
       secure: i > 0 && r.chance(10),
     };
   });
-  return { vlanLimit: r.pick([0, 1, 2]), bridges, ports, macs };
+  return { vlanLimit: r.pick([0, 1, 2]), bridges, ports, macs, mirrors };
 }
 
 export function vsctlWords(spec: SwitchSpec): string[] {
@@ -122,7 +158,22 @@ export function vsctlWords(spec: SwitchSpec): string[] {
     words.push('--', 'set', 'Interface', name);
     words.push(...(peer === undefined ? ['type=dummy'] : ['type=patch', `options:peer=${peer}`]));
   }
+  for (const mirror of spec.mirrors) words.push(...mirrorWords(mirror));
   return words;
+}
+
+function mirrorWords(mirror: MirrorSpec): string[] {
+  const { bridge, name, sources, destinations, out } = mirror;
+  const words: string[] = [];
+  const ids = (ports: readonly string[]) => `[${ports.map((port) => `@${name}${port}`)}]`;
+  const named = new Set([...sources, ...destinations, ...(typeof out === 'string' ? [out] : [])]);
+  for (const port of named) words.push('--', `--id=@${name}${port}`, 'get', 'Port', port);
+  words.push('--', `--id=@${name}`, 'create', 'Mirror', `name=${name}`);
+  words.push(`select_all=${mirror.all}`, `select_vlan=[${mirror.vlans}]`);
+  words.push(`select_src_port=${ids(sources)}`, `select_dst_port=${ids(destinations)}`);
+  words.push(typeof out === 'string' ? `output_port=@${name}${out}` : `output_vlan=${out}`);
+  if (mirror.snaplen !== 0) words.push(`snaplen=${mirror.snaplen}`);
+  return [...words, '--', 'add', 'Bridge', bridge, 'mirrors', `@${name}`];
 }
 
 export interface BuiltSwitch {
@@ -167,6 +218,23 @@ export function buildSwitch(
   for (const { name, peer } of spec.ports) {
     const port = ports.get(name)!;
     if (peer !== undefined) port.peer = ports.get(peer);
+  }
+  const bundlesOf = (names: readonly string[]) =>
+    new Set(names.map((name) => ports.get(name)!.bundle));
+  for (const [name, bridge] of bridges) {
+    const mirrors = spec.mirrors.filter((m) => m.bridge === name);
+    configureMirrors(
+      bridge,
+      mirrors.map((m) => ({
+        name: m.name,
+        all: m.all,
+        sources: bundlesOf(m.sources),
+        destinations: bundlesOf(m.destinations),
+        vlans: m.vlans.length === 0 ? undefined : new Set(m.vlans),
+        out: typeof m.out === 'string' ? ports.get(m.out)!.bundle : m.out,
+        snaplen: m.snaplen,
+      })),
+    );
   }
   for (const { bridge, port, vlan, mac } of spec.macs) {
     bridges.get(bridge)!.macs.addStatic(vlan, mac, ports.get(port)!.bundle);
