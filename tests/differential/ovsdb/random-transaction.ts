@@ -223,8 +223,9 @@ export class TransactionMaker {
 
   #reference(base: BaseSpec): Json {
     const r = this.#r;
-    // Upstream takes a reference to a row's own uuid, in whatever table, for one to itself.
-    const names = [...this.#names].filter(([, table]) => table === base.refTable);
+    // A reference to a row's own uuid, in whatever table, is one to itself.
+    const anywhere = r.chance(0.1);
+    const names = [...this.#names].filter(([, table]) => anywhere || table === base.refTable);
     if (names.length > 0 && r.chance(0.3)) return ['named-uuid', r.pick(names)[0]];
     const known = this.#of(base.refTable ?? 'A');
     return ['uuid', known.length > 0 && r.chance(0.95) ? r.pick(known) : r.uuid()];

@@ -49,7 +49,7 @@ function inOrder({ values }: Datum): Datum {
 export function applyReferences(tables: Tables, change: RowChange): void {
   const { table, uuid, now } = change;
   forEachReferenceChange(change, 'strong', (name, to, sign) => {
-    if (to === uuid && name === table.schema.name) return;
+    if (to === uuid) return;
     const { strong } = tables.get(name);
     const n = (strong.get(to) ?? 0) + sign;
     if (n === 0) strong.delete(to);

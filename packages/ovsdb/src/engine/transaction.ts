@@ -133,9 +133,9 @@ export class Transaction {
     const queue: [Table, string][] = [];
     const count = (change: RowChange) =>
       forEachReferenceChange(change, 'strong', (name, uuid, sign) => {
+        // A row does not keep itself alive; as upstream has it, nor one that has the same uuid.
+        if (uuid === change.uuid) return;
         const target = this.tables.get(name);
-        // A row does not keep itself alive.
-        if (uuid === change.uuid && target === change.table) return;
         let byUuid = counts.get(target);
         if (!byUuid) {
           byUuid = new Map();

@@ -194,7 +194,7 @@ export function checkReferences(tables: Tables): void {
     for (const column of table.strongColumns) {
       for (const row of table.rows.values()) {
         forEachReference(column, row.data[column.index]!, 'strong', (name, uuid) => {
-          if (tables.get(name).rows.has(uuid)) return;
+          if (uuid === row.uuid || tables.get(name).rows.has(uuid)) return;
           throw new OvsdbError(
             'referential integrity violation',
             `Table ${table.schema.name} column ${column.name} row ${row.uuid} references nonexistent row ${uuid} in table ${name}.`,

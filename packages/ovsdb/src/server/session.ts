@@ -206,8 +206,9 @@ export class Session {
     });
   }
 
+  /** As upstream's, an error reply has no result. */
   #refuse(method: string, id: Json, error: unknown): void {
-    this.#send({ id, result: null, error: errorJson(method, error) });
+    this.#send({ id, error: errorJson(method, error) });
   }
 
   #call(method: string, params: readonly Json[], id: Json): Json | Pieces | Promise<Json> {
