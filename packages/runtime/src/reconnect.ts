@@ -33,7 +33,8 @@ type State = 'stopped' | 'waiting' | 'connecting' | 'active' | 'idle';
 const MIN_ATTEMPT_MS = 1000;
 
 export class Reconnect {
-  readonly name: string;
+  /** What the log calls the peer. */
+  name: string;
   readonly #actions: ReconnectActions;
   readonly #clock: Clock;
   readonly #minBackoffMs: number;

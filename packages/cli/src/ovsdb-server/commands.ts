@@ -48,16 +48,19 @@ function registerDatabases(ctl: UnixctlServer, daemon: OvsdbDaemon): void {
     if (!(await daemon.closeFile(name!))) throw new UnixctlError('Failed to find the database.');
     return '';
   });
-  ctl.register(`${PREFIX}/list-dbs`, '', 0, 0, () => lines([...server.databases.keys()].sort()));
+  ctl.register(`${PREFIX}/list-dbs`, '', 0, 0, () => lines(server.databaseNames().toSorted()));
   ctl.register(`${PREFIX}/get-db-storage-status`, 'DB', 1, 1, ([name]) => {
-    if (!server.databases.has(name!)) throw new UnixctlError('Failed to find the database.');
+    if (!server.databaseNames().includes(name!)) {
+      throw new UnixctlError('Failed to find the database.');
+    }
     return 'status: ok\n';
   });
   ctl.register(`${PREFIX}/compact`, '', 0, 1, async ([name]) => {
     if (name === '_Server') throw new UnixctlError('cannot compact built-in databases');
     const all = [...server.databases.values()].filter((db) => db.name !== '_Server');
     const chosen = name === undefined ? all : all.filter((db) => db.name === name);
-    if (name !== undefined && chosen.length === 0) {
+    // A relay without a copy has nothing to compact.
+    if (name !== undefined && chosen.length === 0 && !server.relays.has(name)) {
       throw new UnixctlError('no database by that name');
     }
     for (const db of chosen) await refuse(() => compact(db));

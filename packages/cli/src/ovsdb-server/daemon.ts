@@ -51,7 +51,9 @@ export class OvsdbDaemon {
 
   async start(files: readonly string[], remotes: readonly string[]): Promise<void> {
     // A file that is named twice is served once.
-    const byPath = new Map(files.map((file) => [resolve(file), file]));
+    const byPath = new Map(
+      files.map((file) => [file.startsWith('relay:') ? file : resolve(file), file]),
+    );
     for (const file of byPath.values()) await this.openFile(file);
     this.#tls.start();
     this.server.onDatabasesChanged(() => {
@@ -89,8 +91,8 @@ export class OvsdbDaemon {
 
   /** Serves a file's database; throws HeddleError. */
   async openFile(file: string): Promise<void> {
+    if (file.startsWith('relay:')) return this.#openRelay(file);
     const path = resolve(file);
-    if (file.startsWith('relay:')) throw relayError(file);
     if ([...this.#files.values()].some((open) => open.path === path)) {
       throw new OvsdbError('ovsdb error', `${file}: already open`);
     }
@@ -105,11 +107,16 @@ export class OvsdbDaemon {
     }
   }
 
+  /** `relay:DATABASE:REMOTE[,REMOTE...]` */
+  async #openRelay(text: string): Promise<void> {
+    const [, name, source] = /^relay:([^:]*):(.+)$/.exec(text) ?? [];
+    if (!name || !source) throw new OvsdbError('ovsdb error', `${text}: invalid syntax`);
+    await this.server.addRelay(name, source);
+  }
+
   /** Returns whether there was such a database. */
   async closeFile(name: string): Promise<boolean> {
-    const db = await this.server.removeDatabase(name);
-    if (!db) return false;
-    db.close();
+    if (!(await this.server.removeDatabase(name))) return false;
     this.#files.get(name)?.unlock();
     this.#files.delete(name);
     return true;
@@ -134,10 +141,4 @@ export class OvsdbDaemon {
     this.#tls.update();
     void this.remotes.update();
   }
-}
-
-function relayError(name: string): OvsdbError {
-  return /^relay:[^:]+:/.test(name)
-    ? new OvsdbError('not supported', `${name}: relay databases`)
-    : new OvsdbError('ovsdb error', `${name}: invalid syntax`);
 }

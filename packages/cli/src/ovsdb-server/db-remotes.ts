@@ -114,10 +114,11 @@ export class DatabaseRemotes {
     }
   }
 
-  /** Tells the rows that name a remote how it fares; on a backup they are the active server's. */
+  /** Tells the rows that name a remote how it fares; those of a backup or relay are another's. */
   async #writeStatus(): Promise<void> {
     if (this.#server.readOnly) return;
     for (const source of this.#sources.values()) {
+      if (this.#server.relays.has(source.db)) continue;
       const ops: Json[] = [];
       for (const [table, row] of this.#rows(source)) {
         const op = this.#statusUpdate(table, row);

@@ -40,7 +40,7 @@ async function main(): Promise<void> {
 
 /** The daemon leaves the directory that the names are relative to. */
 function makeAbsolute(line: CommandLine): void {
-  line.databases = line.databases.map((file) => resolve(file));
+  line.databases = line.databases.map((file) => (file.startsWith('relay:') ? file : resolve(file)));
   const files: TlsFiles = line.tls;
   for (const name of ['privateKey', 'certificate', 'caCert', 'peerCaCert'] as const) {
     const file = files[name];

@@ -4,6 +4,7 @@ import { errnoOf, HeddleError, strerror } from '@heddle/runtime';
 export type OvsdbErrorString =
   | 'aborted'
   | 'constraint violation'
+  | 'database not available'
   | 'domain error'
   | 'duplicate uuid'
   | 'I/O error'

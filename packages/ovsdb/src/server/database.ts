@@ -139,15 +139,18 @@ export class Database {
     await this.transact(ops, { ownsLock: () => true });
   }
 
-  /** Makes changes that another server has made; throws OvsdbError where they break the schema. */
-  async apply(changes: readonly RowChange[]): Promise<void> {
+  /**
+   * Makes changes that another server has made, under the id that it has given them if known;
+   * throws OvsdbError where they break the schema.
+   */
+  async apply(changes: readonly RowChange[], id?: string): Promise<void> {
     const txn = new Transaction(this.tables);
     for (const { table, uuid, now } of changes) {
       if (now) txn.put(table, now);
       else txn.remove(table, uuid);
     }
     const prepared = txn.prepare();
-    const error = prepared.length > 0 ? await this.#commit(prepared, '') : undefined;
+    const error = prepared.length > 0 ? await this.#commit(prepared, '', id) : undefined;
     if (error) throw error;
   }
 
@@ -179,7 +182,7 @@ export class Database {
    * Runs `work`, which may replace the file, when it holds every change that the tables do: commits
    * that wait to be written are finished first.
    */
-  whenQuiet<T>(work: () => T): Promise<T> {
+  whenQuiet<T>(work: () => T | Promise<T>): Promise<T> {
     return this.#between(async () => {
       this.#compacting?.cancel();
       this.#writeNow();
@@ -200,9 +203,13 @@ export class Database {
     this.file?.close();
   }
 
-  #commit(changes: RowChange[], comment: string): Promise<OvsdbError | undefined> {
+  #commit(
+    changes: RowChange[],
+    comment: string,
+    id: string = randomUUID(),
+  ): Promise<OvsdbError | undefined> {
     applyChanges(this.tables, changes);
-    const commit = { id: randomUUID(), changes };
+    const commit = { id, changes };
     const text =
       this.file && changesToText(changes, comment === '' ? undefined : comment, Date.now());
     return new Promise((resolve) => {

@@ -7,6 +7,7 @@ import { serverSchema } from '../schemas/server.ts';
 import { convertDatabase } from './convert.ts';
 import { Database } from './database.ts';
 import { Locks } from './locks.ts';
+import { Relay, RelayDatabase, type RelayOptions } from './relay.ts';
 import { openRemote, type Remote, type RemoteOptions, type RemoteStatus } from './remote.ts';
 import type { Session } from './session.ts';
 
@@ -25,6 +26,8 @@ export class OvsdbServer {
   readonly serverId = randomUUID();
   readonly limits: ServerLimits;
   readonly databases = new Map<string, Database>();
+  /** Those of which there is a copy are databases, too. */
+  readonly relays = new Map<string, Relay>();
   readonly locks = new Locks();
   readonly #sessions = new Set<Session>();
   readonly #remotes = new Map<string, Remote>();
@@ -60,8 +63,9 @@ export class OvsdbServer {
 
   /** Names of databases, those that clients come for first. */
   databaseNames(): string[] {
-    const names = [...this.databases.keys()].filter((name) => name !== '_Server');
-    return [...names.sort(), '_Server'];
+    const names = new Set([...this.databases.keys(), ...this.relays.keys()]);
+    names.delete('_Server');
+    return [...[...names].sort(), '_Server'];
   }
 
   isBackup(db: Database): boolean {
@@ -73,27 +77,64 @@ export class OvsdbServer {
   }
 
   async addDatabase(db: Database): Promise<void> {
-    if (this.databases.has(db.name)) {
-      throw new OvsdbError('ovsdb error', `${db.name}: duplicate database name`);
-    }
+    this.#checkNew(db.name);
     this.databases.set(db.name, db);
     await this.#meta.change([{ op: 'insert', table: 'Database', row: metaRow(db) }]);
     for (const listener of this.#dbListeners) listener();
   }
 
-  async removeDatabase(name: string): Promise<Database | undefined> {
+  /** Serves a copy of a database of another server, once there is one. */
+  async addRelay(name: string, source: string, options: RelayOptions = {}): Promise<void> {
+    this.#checkNew(name);
+    const relay: Relay = new Relay(name, source, options, {
+      tls: () => this.tls,
+      available: (db) => void this.#replaceDatabase(db, `relay of ${name} has a new schema`),
+      connectedChanged: (connected) => void this.#updateRow(name, { connected }),
+    });
+    this.relays.set(name, relay);
+    const row = { name, model: 'relay', connected: false, leader: false };
+    await this.#meta.change([{ op: 'insert', table: 'Database', row }]);
+    relay.start();
+  }
+
+  #checkNew(name: string): void {
+    if (!this.databases.has(name) && !this.relays.has(name)) return;
+    throw new OvsdbError('ovsdb error', `${name}: duplicate database name`);
+  }
+
+  /** Puts a database in the place of one of the same name. */
+  async #replaceDatabase(db: Database, why: string): Promise<void> {
+    const before = this.databases.get(db.name);
+    this.databases.set(db.name, db);
+    await this.#updateRow(db.name, { schema: printSortedJson(schemaToJson(db.schema)) });
+    if (before) for (const session of this.#sessions) session.databaseGone(before, why);
+    for (const listener of this.#dbListeners) listener();
+  }
+
+  #updateRow(name: string, row: Json): Promise<void> {
+    const where = [['name', '==', name]];
+    return this.#meta.change([{ op: 'update', table: 'Database', where, row }]);
+  }
+
+  /** Closes the database; tells whether there was one. */
+  async removeDatabase(name: string): Promise<boolean> {
     const db = this.databases.get(name);
-    if (!db || db === this.#meta) return undefined;
+    const relay = this.relays.get(name);
+    if (db === this.#meta || !(db || relay)) return false;
+    relay?.stop();
+    this.relays.delete(name);
     this.databases.delete(name);
     const gone = this.#meta.change([
       { op: 'delete', table: 'Database', where: [['name', '==', name]] },
     ]);
-    for (const session of this.#sessions) {
-      session.databaseGone(db, `removing ${name} database due to server termination or removal`);
+    if (db) {
+      const why = `removing ${name} database due to server termination or removal`;
+      for (const session of this.#sessions) session.databaseGone(db, why);
     }
     for (const listener of this.#dbListeners) listener();
     await gone;
-    return db;
+    db?.close();
+    return true;
   }
 
   async convert(db: Database, schema: DatabaseSchema): Promise<void> {
@@ -104,23 +145,11 @@ export class OvsdbServer {
       const what = `new schema name (${schema.name}) does not match database name (${db.name})`;
       throw new OvsdbError('invalid parameters', what);
     }
-    const next = await db.whenQuiet(() => {
-      const converted = convertDatabase(db, schema);
-      this.databases.set(db.name, converted);
-      return converted;
+    if (db instanceof RelayDatabase) return await db.convertSource(schema);
+    await db.whenQuiet(() => {
+      const why = `committed ${db.name} database schema conversion`;
+      return this.#replaceDatabase(convertDatabase(db, schema), why);
     });
-    await this.#meta.change([
-      {
-        op: 'update',
-        table: 'Database',
-        where: [['name', '==', db.name]],
-        row: { schema: printSortedJson(schemaToJson(next.schema)) },
-      },
-    ]);
-    for (const session of this.#sessions) {
-      session.databaseGone(db, `committed ${db.name} database schema conversion`);
-    }
-    for (const listener of this.#dbListeners) listener();
   }
 
   /**
@@ -189,6 +218,7 @@ export class OvsdbServer {
     this.#remotes.clear();
     this.#opening.clear();
     for (const session of this.#sessions) session.destroy();
+    for (const relay of this.relays.values()) relay.stop();
     for (const db of this.databases.values()) db.close();
   }
 }

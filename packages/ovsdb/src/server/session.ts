@@ -1,6 +1,7 @@
 /** One client of the server: JSON-RPC 1.0 requests, its transactions and its locks. */
 import type { Socket } from 'node:net';
 import { HeddleError, JsonStream, messageOf, vlog } from '@heddle/runtime';
+import { RpcError } from '../idl/rpc.ts';
 import { type Json, OvsdbError, printJson, printSortedJson } from '../notation/index.ts';
 import { parseSchema, schemaToJson } from '../schema/schema.ts';
 import { Cancellation } from './cancellation.ts';
@@ -254,6 +255,10 @@ export class Session {
     }
     const db = this.#server.databases.get(name);
     if (db) return db;
+    if (this.#server.relays.has(name)) {
+      const what = `${method} request specifies database ${name} which is not yet available because it has not completed joining its cluster`;
+      throw new OvsdbError('database not available', what);
+    }
     const what = `${method} request specifies unknown database ${name}`;
     throw new OvsdbError('unknown database', what, printSortedJson(params));
   }
@@ -360,6 +365,7 @@ class Refusal extends HeddleError {
 
 function errorJson(method: string, error: unknown): Json {
   if (error instanceof Refusal) return error.message;
+  if (error instanceof RpcError) return error.reply;
   if (error instanceof OvsdbError) {
     return BARE_ERRORS.has(error.error) && !error.details ? error.error : error.toJson();
   }
