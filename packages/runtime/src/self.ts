@@ -1,10 +1,23 @@
 /** How this process was started, for what must run itself again: Node cannot fork. */
 
+import { dirname, join } from 'node:path';
+
 let script: readonly string[] = process.argv.slice(1, 2);
 
 /** For an entry point that took words of its own out of process.argv. */
 export function setScript(words: readonly string[]): void {
   script = words;
+}
+
+/** The arguments of process.execPath that start another command of this installation. */
+export function siblingCommand(name: string, args: readonly string[]): string[] {
+  const [path = ''] = script;
+  const isSource = script.length > 1;
+  return [
+    ...process.execArgv,
+    ...(isSource ? [path, name] : [join(dirname(path), `${name}.mjs`)]),
+    ...args,
+  ];
 }
 
 /** The arguments of process.execPath that start this command again. */

@@ -150,9 +150,11 @@ export class Bridge {
   configureControllers(
     controllers: readonly ControllerConfig[],
     tls: () => TlsFiles | undefined,
+    mayConnect: boolean,
   ): void {
     const versions = this.row.protocols.reduce((bits, p) => bits | (parseVersions(p) ?? 0), 0);
-    this.connections.configure(controllers, versions === 0 ? ALL_VERSIONS : versions, tls);
+    const now = mayConnect ? controllers : [];
+    this.connections.configure(now, versions === 0 ? ALL_VERSIONS : versions, tls);
     const hasControllers = controllers.length > 0;
     const isSecure = this.row.fail_mode === 'secure';
     const tablesFor = `${hasControllers}/${isSecure}`;

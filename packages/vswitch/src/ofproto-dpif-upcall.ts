@@ -194,6 +194,8 @@ export class Udpif {
 
   /** Runs a packet through a translation that is nobody's megaflow. */
   execute(result: XlateResult, what: Pick<DpExecute, 'flow' | 'packet'>): void {
+    // While flows are being restored nothing is sent.
+    if (!this.#timer) return;
     this.#apply(result.effects, 1, what.packet.data.length);
     const executes: DpExecute[] = [];
     const { lists } = flatten(result.actions, what.packet.data.length, this.#env);
@@ -218,7 +220,9 @@ export class Udpif {
       const ukey = this.ukeys.get(flow.ufid) ?? this.#adoptFlow(flow);
       ukey.dump = this.#dump;
       this.#credit(ukey, flow);
-      if (now - (flow.stats.usedMs ?? ukey.createdMs) > this.options.maxIdleMs) this.#delete(ukey);
+      if (now - (flow.stats.usedMs ?? ukey.createdMs) > this.options.maxIdleMs && this.#timer) {
+        this.#delete(ukey);
+      }
     }
     for (const ukey of this.ukeys.values()) {
       if (ukey.dump !== this.#dump) this.ukeys.delete(ukey);

@@ -57,6 +57,8 @@ export class Switch {
   #running: Promise<void> = Promise.resolve();
   #wanted = false;
   #configured = false;
+  /** `flow-restore-wait`: until it is taken away for the first time, flows are being restored. */
+  #isRestoring = true;
   #stopped = false;
   #firstDone: (() => void) | undefined;
   /** Resolves when what the database says is in force for the first time. */
@@ -134,6 +136,7 @@ export class Switch {
     }
     reconfigured.add();
     const nextCfg = root.next_cfg;
+    this.#isRestoring &&= root.other_config.get('flow-restore-wait') === 'true';
     let changed = await this.#syncBridges(root);
     const desired = new Map([...this.bridges.values()].map((b) => [b, b.desired(this.idl)]));
     for (const [bridge, want] of desired) changed = (await bridge.removeUnwanted(want)) || changed;
@@ -149,7 +152,8 @@ export class Switch {
     for (const bridge of this.bridges.values()) {
       bridge.configureDevices(this.devices);
       bridge.configureTables(this.idl);
-      bridge.configureControllers(controllersOf(this.idl, bridge.row), () => this.#tls());
+      const controllers = controllersOf(this.idl, bridge.row);
+      bridge.configureControllers(controllers, () => this.#tls(), !this.#isRestoring);
     }
     this.#updateAdminState();
     this.#configureBackers(root, changed);
@@ -243,7 +247,7 @@ export class Switch {
       const before = backer.xlateConfig.vlanLimit;
       backer.vlanLimit = Number.isInteger(limit) && limit >= 0 ? limit : 1;
       if (changed || before !== backer.xlateConfig.vlanLimit) backer.udpif.configChanged();
-      if (root.other_config.get('flow-restore-wait') !== 'true') backer.udpif.start();
+      if (!this.#isRestoring) backer.udpif.start();
     }
   }
 

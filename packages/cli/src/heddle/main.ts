@@ -56,6 +56,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     args: [0, 0],
     run: async (line) => (await import('./down.ts')).down(has(line, 'keep-traffic')),
   },
+  restart: {
+    usage: 'restart',
+    help: 'start what runs anew; OpenFlow flows are kept, and traffic goes on meanwhile',
+    options: [],
+    args: [0, 0],
+    run: async () => (await import('./restart.ts')).restart(),
+  },
   status: {
     usage: 'status [--json]',
     help: 'what runs, and how it does',

@@ -82,6 +82,8 @@ export function nearMisses(table: FlowTable, flow: Flow, limits: NearMissLimits)
     subtable.keyOf(rule, key);
     const differing = differingSlots(slots, key, mask, flow, limits.fields);
     if (differing === undefined || differing.length === 0) continue;
+    // In a packet of another type other fields mean something else.
+    if (differing.length > 1 && differing.some((s) => s.name === 'dlType')) continue;
     found.push({ rule, slots: differing });
     found.sort((a, b) => b.rule.priority - a.rule.priority || a.slots.length - b.slots.length);
     if (found.length > limits.rules) found.pop();
