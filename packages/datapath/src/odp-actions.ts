@@ -19,8 +19,16 @@ export type OdpAction =
   | { readonly type: 'set_priority'; readonly priority: number }
   | { readonly type: 'hash'; readonly algorithm: 'l4' | 'sym_l4'; readonly basis: number }
   | { readonly type: 'push_mpls'; readonly lse: number; readonly ethertype: number }
+  /** A label in front of the packet as it is, whatever that is. */
+  | { readonly type: 'add_mpls'; readonly lse: number; readonly ethertype: number }
   | { readonly type: 'pop_mpls'; readonly ethertype: number }
   | { readonly type: 'set_mpls'; readonly lse: number; readonly mask: number }
+  | { readonly type: 'push_eth'; readonly src: number; readonly dst: number }
+  | { readonly type: 'pop_eth' }
+  /** `metadata`: the TLVs of metadata type 2. */
+  | { readonly type: 'push_nsh'; readonly header: OdpNsh; readonly metadata?: Uint8Array }
+  | { readonly type: 'set_nsh'; readonly header: OdpNsh; readonly mask: OdpNsh }
+  | { readonly type: 'pop_nsh' }
   | OdpCtAction
   | { readonly type: 'ct_clear' }
   | { readonly type: 'clone'; readonly actions: readonly OdpAction[] }
@@ -39,6 +47,16 @@ export type OdpAction =
     }
   /** Must be last; `reason` is counted. An empty list drops, too. */
   | { readonly type: 'drop'; readonly reason: string };
+
+/** Network Service Header (RFC 8300); `path` is its identifier in 24 bits and its index in 8. */
+export interface OdpNsh {
+  readonly flags: number;
+  readonly ttl: number;
+  readonly mdtype: number;
+  readonly np: number;
+  readonly path: number;
+  readonly context: readonly [number, number, number, number];
+}
 
 /** `ct(...)`: sends the packet through connection tracking. */
 export interface OdpCtAction {

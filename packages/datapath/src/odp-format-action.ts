@@ -1,6 +1,6 @@
 /** Text of actions that hold no others and touch no headers, and of MPLS. */
-import { formatIpv4, formatIpv6 } from '@heddle/packet';
-import type { OdpAction, OdpCtAction, OdpNat } from './odp-actions.ts';
+import { formatIpv4, formatIpv6, formatMac, toHex } from '@heddle/packet';
+import type { OdpAction, OdpCtAction, OdpNat, OdpNsh } from './odp-actions.ts';
 
 type PlainAction = Extract<
   OdpAction,
@@ -9,6 +9,12 @@ type PlainAction = Extract<
       | 'set_priority'
       | 'hash'
       | 'push_mpls'
+      | 'add_mpls'
+      | 'push_eth'
+      | 'pop_eth'
+      | 'push_nsh'
+      | 'set_nsh'
+      | 'pop_nsh'
       | 'pop_mpls'
       | 'set_mpls'
       | 'ct'
@@ -28,6 +34,18 @@ export function formatPlainAction(a: PlainAction): string {
       return `set(skb_priority(${hex(a.priority)}))`;
     case 'hash':
       return `hash(${a.algorithm === 'l4' ? 'l4' : 'sym_l4'}(${a.basis}))`;
+    case 'push_eth':
+      return `push_eth(src=${formatMac(a.src)},dst=${formatMac(a.dst)})`;
+    case 'pop_eth':
+      return 'pop_eth';
+    case 'push_nsh':
+      return `push_nsh(${nshText(a.header, a.metadata)})`;
+    case 'set_nsh':
+      return `set(nsh(${maskedNshText(a.header, a.mask)}))`;
+    case 'pop_nsh':
+      return 'pop_nsh()';
+    case 'add_mpls':
+      return `add_mpls(${lseText(a.lse)},eth_type=${hex(a.ethertype)})`;
     case 'push_mpls':
       return `push_mpls(${lseText(a.lse)},eth_type=${hex(a.ethertype)})`;
     case 'pop_mpls':
@@ -60,6 +78,36 @@ function maskedLseText(lse: number, mask: number): string {
     .filter(([, , m]) => m !== 0)
     .map(([name, v, m, all]) => (m === all ? `${name}=${v}` : `${name}=${v}/${hex(m)}`))
     .join(',');
+}
+
+function nshText(h: OdpNsh, metadata: Uint8Array | undefined): string {
+  const [spi, si] = [h.path >>> 8, h.path & 0xff];
+  const head = `flags=${h.flags},ttl=${h.ttl},mdtype=${h.mdtype},np=${h.np},spi=0x${spi.toString(16)},si=${si}`;
+  if (metadata) return `${head},md2=${metadata.length === 0 ? '0' : `0x${toHex(metadata)}`}`;
+  return `${head},${h.context.map((c, i) => `c${i + 1}=0x${c.toString(16)}`).join(',')}`;
+}
+
+/** What the mask has bits in. */
+function maskedNshText(h: OdpNsh, m: OdpNsh): string {
+  const parts: string[] = [];
+  const hex2 = (v: number): string => `0x${v.toString(16).padStart(2, '0')}`;
+  const hexed = (v: number): string => `0x${v.toString(16)}`;
+  const byte = (name: string, v: number, bits: number): void => {
+    if (bits === 0xff) parts.push(`${name}=${v}`);
+    else if (bits !== 0) parts.push(`${name}=${hex2(v)}/${hex2(bits)}`);
+  };
+  const word = (name: string, v: number, bits: number, all: number): void => {
+    if (bits === all) parts.push(`${name}=${hexed(v)}`);
+    else if (bits !== 0) parts.push(`${name}=${hexed(v)}/${full(bits, all)}`);
+  };
+  const full = (v: number, all: number) =>
+    `0x${v.toString(16).padStart(all.toString(16).length > 6 ? 8 : 6, '0')}`;
+  byte('flags', h.flags, m.flags);
+  byte('ttl', h.ttl, m.ttl);
+  word('spi', h.path >>> 8, m.path >>> 8, 0xffffff);
+  byte('si', h.path & 0xff, m.path & 0xff);
+  for (const [i, c] of h.context.entries()) word(`c${i + 1}`, c, m.context[i]!, 0xffff_ffff);
+  return parts.join(',');
 }
 
 function formatCt(a: OdpCtAction): string {

@@ -236,7 +236,7 @@ export class Udpif {
     counters.xlate.add();
     if (!packet) return xlateActions(this.#config, flow);
     const key = beyondKey(flow, packet.data);
-    return xlateActions(this.#config, key, { packetLength: packet.data.length });
+    return xlateActions(this.#config, key);
   }
 
   #install(flow: Flow, result: XlateResult, actions: readonly OdpAction[]): void {

@@ -126,7 +126,6 @@ export class OfprotoDpif implements OfprotoEnv {
     const result = xlateActions(backer.xlateConfig, key, {
       entry: { bridge: this.ofproto, ofport },
       actions,
-      packetLength: packet.length,
     });
     backer.udpif.execute(result, { flow: key, packet: { data: packet } });
   }
@@ -136,7 +135,6 @@ export class OfprotoDpif implements OfprotoEnv {
     const key = this.#datapathKey(flow, state.ofport);
     const result = xlateActions(backer.xlateConfig, key, {
       frozen: state,
-      packetLength: packet.length,
     });
     backer.udpif.execute(result, { flow: key, packet: { data: packet } });
   }

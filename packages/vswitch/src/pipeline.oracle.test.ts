@@ -4,24 +4,30 @@ import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { formatOdpFlow } from '@heddle/datapath';
 import { Random } from '@heddle/datapath/oracle/random-frame';
-import { type FlowMod, OfpError } from '@heddle/openflow';
-import { extractFlow } from '@heddle/packet';
+import { type FlowMod, OfpError, parseTlvMap } from '@heddle/openflow';
+import { extractFlow, type Flow } from '@heddle/packet';
 import { HeddleError, realClock } from '@heddle/runtime';
 import { MacLearning } from './mac-learning.ts';
 import { FlowChanges } from './ofproto/flow-changes.ts';
 import { applyFlowMod } from './ofproto/flow-mod.ts';
+import { Meter } from './ofproto/meter.ts';
 import { RecircIds } from './ofproto/recirc.ts';
+import { changeTlvTable } from './ofproto/tlv.ts';
 import { Bundle, OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
+import { comparableTrace, picksOf } from './oracle/compare-trace.ts';
 import { TestController } from './oracle/controller.ts';
 import { parseFlowLine, parseGroupLine } from './oracle/parse-lines.ts';
-import { GROUP_LINES, N_PORTS, randomFlowLine } from './oracle/random-flows.ts';
+import { GROUP_LINES } from './oracle/random-actions.ts';
+import { N_PORTS, randomFlowLine, TLV_MAP } from './oracle/random-flows.ts';
+import { randomFlowText } from './oracle/random-match.ts';
 import { randomPacket } from './oracle/random-packet.ts';
 import { type OraclePort, oracleInstalled, SwitchOracle } from './oracle/switch-oracle.ts';
+import { parseOpenFlowFlow } from './trace/flow-parse.ts';
 import { traceAll } from './trace/trace.ts';
 
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 8);
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
-const FLOWS = 25;
+const FLOWS = Number(process.env['HEDDLE_FLOWS'] ?? 40);
 const PACKETS = 40;
 
 function buildBridge(ports: readonly OraclePort[]): { bridge: Ofproto; config: XlateConfig } {
@@ -37,43 +43,22 @@ function buildBridge(ports: readonly OraclePort[]): { bridge: Ofproto; config: X
     if (odpPort !== undefined) byOdp.set(odpPort, port);
   }
   const recirc = new RecircIds(() => 0);
-  return { bridge, config: { vlanLimit: 1, portOf: (odp) => byOdp.get(odp), recirc } };
-}
-
-/** Numbers that each side gives as it likes, outputs of one flood in one order. */
-function comparable(text: string): string {
-  return (
-    text
-      .replaceAll(/^Megaflow: .*$/gm, '')
-      .replaceAll(/recirc(_id=|\()(0x)?[0-9a-f]+/g, 'recirc$1N')
-      .replaceAll(/dont_send=./g, '')
-      // Which bits of an address are written depends on what else was looked at; the final flow tells.
-      .replaceAll(
-        /(src|dst)=[0-9a-f.:]+\/[0-9a-f.:]+|(?<=set\(ipv[46]\([^)]*)(src|dst)=[0-9a-f.:]+/g,
-        '$1$2',
-      )
-      // Its datapath cannot rewrite ARP, ours can.
-      .replaceAll(/^This flow is handled by the userspace slow path because it:\n.*- Uses.*$/gm, '')
-      .replace(
-        /^(Datapath actions: )(.*)$/gm,
-        (_, head: string, actions: string) => head + sortRuns(actions),
-      )
-      .trim()
-  );
-}
-
-/** Sorts runs of plain outputs. */
-function sortRuns(actions: string): string {
-  return actions.replaceAll(/(?<![\w=(.-])\d+(,\d+)+(?![\w=(.])/g, (run) =>
-    run.split(',').sort().join(','),
-  );
+  changeTlvTable(bridge, 'add', parseTlvMap(TLV_MAP));
+  const bands = [{ type: 'drop' as const, rate: 10, burstSize: 0, precLevel: 0 }];
+  for (const meterId of [1, 2])
+    bridge.meters.set(meterId, new Meter({ meterId, flags: 1, bands }, 0));
+  for (const line of GROUP_LINES) bridge.groups.set(...parseGroupLine(line));
+  const portOf = (odp: number) => byOdp.get(odp);
+  return { bridge, config: { vlanLimit: 1, portOf, recirc, computesHash: true } };
 }
 
 /** Why a flow mod is refused. */
 function refusal(bridge: Ofproto, mod: FlowMod): string | undefined {
+  const changes = new FlowChanges(bridge);
   try {
-    applyFlowMod(new FlowChanges(bridge), mod, 0, 4);
+    applyFlowMod(changes, mod, 0, 4);
   } catch (error) {
+    changes.revert();
     if (error instanceof OfpError) return error.ofpErr;
     throw error;
   }
@@ -96,36 +81,62 @@ function randomFlows(r: Random): { lines: string[]; mods: FlowMod[] } {
   return { lines, mods };
 }
 
+/** A packet in the datapath's words or, with registers and tunnels, in OpenFlow's. */
+function packet(r: Random, bridge: Ofproto, ports: readonly OraclePort[]) {
+  if (r.chance(40)) {
+    const port = r.pick(ports);
+    const key = extractFlow(randomPacket(r), { inPort: port.odpPort! });
+    return { words: [formatOdpFlow(key)], key, ofport: port.ofport, entry: undefined };
+  }
+  const text = randomFlowText(r);
+  const { flow, ofport } = parseOpenFlowFlow(text, () => undefined, bridge.tlv);
+  flow.inPort = bridge.ports.get(ofport)!.odpPort!;
+  return { words: ['br0', text], key: flow, ofport, entry: { bridge, ofport } };
+}
+
+function ours(
+  config: XlateConfig,
+  key: Flow,
+  p: ReturnType<typeof packet>,
+  picks: number[],
+): string {
+  const left = picks.slice();
+  const pick = () => left.shift();
+  const { entry, ofport } = p;
+  return comparableTrace(
+    traceAll(config, key, ofport, { pick, ...(entry && { entry }) }).text,
+    key,
+  );
+}
+
 describe('flow tables, beside Open vSwitch', { skip: !oracleInstalled() }, () => {
   it('traces random packets through random flows alike', async () => {
     using oracle = new SwitchOracle();
     const env = { ...process.env, OVS_RUNDIR: oracle.dir };
-    const ofctl = (...args: string[]) =>
-      spawnSync('/usr/bin/ovs-ofctl', ['-O', 'OpenFlow13', ...args], { env, timeout: 10_000 });
-    const add = [
-      'add-br',
-      'br0',
-      '--',
-      'set',
-      'bridge',
-      'br0',
-      'datapath_type=dummy',
-      'fail-mode=secure',
-    ];
+    const ofctl = (version: string, ...args: string[]) => {
+      const all = ['-O', version, ...args];
+      const { status, stderr } = spawnSync('/usr/bin/ovs-ofctl', all, { env, timeout: 10_000 });
+      assert.equal(status, 0, String(stderr));
+    };
+    const add = ['add-br', 'br0', '--', 'set', 'bridge', 'br0'];
+    add.push('datapath_type=dummy', 'fail-mode=secure');
     for (let i = 1; i <= N_PORTS; i++) {
       add.push('--', 'add-port', 'br0', `p${i}`, '--', 'set', 'interface', `p${i}`);
       add.push('type=dummy', `ofport_request=${i}`);
     }
     oracle.vsctl(...add);
     const numbers = await oracle.ports();
-    for (const line of GROUP_LINES) assert.equal(ofctl('add-group', 'br0', line).status, 0);
+    ofctl('OpenFlow13', 'add-tlv-map', 'br0', TLV_MAP);
+    for (const id of [1, 2])
+      ofctl('OpenFlow13', 'add-meter', 'br0', `meter=${id},kbps,band=type=drop,rate=10`);
+    for (const line of GROUP_LINES) ofctl('OpenFlow15', 'add-group', 'br0', line);
     using controller = await TestController.open(`unix:${oracle.dir}/br0.mgmt`, 4);
+    let [pairs, differences] = [0, 0];
     for (let n = 0; n < COUNT; n++) {
-      const r = new Random(SEED * 1000 + n);
+      const r = new Random(SEED * 100_000 + n);
       const { bridge, config } = buildBridge(numbers);
-      for (const line of GROUP_LINES) bridge.groups.set(...parseGroupLine(line));
       const { lines, mods } = randomFlows(r);
-      const all = { ...parseFlowLine(' actions=drop'), tableId: 255 };
+      const all = { ...parseFlowLine('table=0,actions=drop'), tableId: 255 };
       await controller.flowMods([{ ...all, command: 'delete' }]);
       const taken = await controller.flowMods(mods);
       for (const [i, mod] of mods.entries()) {
@@ -133,14 +144,21 @@ describe('flow tables, beside Open vSwitch', { skip: !oracleInstalled() }, () =>
         assert.equal(mine === undefined, taken[i], `${lines[i]}: ${mine}`);
       }
       for (let k = 0; k < PACKETS; k++) {
-        const port = r.pick(numbers);
-        const key = extractFlow(randomPacket(r), { inPort: port.odpPort! });
-        const text = formatOdpFlow(key);
-        const theirs = comparable(await oracle.appctl('ofproto/trace', text));
-        const mine = comparable(traceAll(config, key, port.ofport).text);
-        const where = () => `seed ${SEED * 1000 + n}, packet ${k}: ${text}\n${lines.join('\n')}`;
-        if (mine !== theirs) assert.fail(`${where()}\n--- ours\n${mine}\n--- theirs\n${theirs}`);
+        const p = packet(r, bridge, numbers);
+        const reply = await oracle.appctl('ofproto/trace', ...p.words);
+        const theirs = comparableTrace(reply, p.key);
+        const mine = ours(config, p.key, p, picksOf(reply));
+        pairs += FLOWS;
+        if (mine === theirs) continue;
+        const where = `seed ${SEED * 100_000 + n}, packet ${k}: ${p.words.join(' ')}`;
+        const text = `${where}\n--- ours\n${mine}\n--- theirs\n${theirs}`;
+        if (process.env['HEDDLE_KEEP_GOING'] === undefined)
+          assert.fail(`${lines.join('\n')}\n${text}`);
+        console.log(`=====DIFF ${text}\n${lines.join('\n')}`);
+        differences++;
       }
+      if (n % 100 === 99) console.log(`${pairs} pairs, ${differences} differences`);
     }
+    assert.equal(differences, 0, `${pairs} pairs`);
   });
 });

@@ -14,7 +14,8 @@ import { applyFlowMod } from './ofproto/flow-mod.ts';
 import { RecircIds } from './ofproto/recirc.ts';
 import { Bundle, OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
 import { parseFlowLine, parseGroupLine } from './oracle/parse-lines.ts';
-import { GROUP_LINES, N_PORTS, randomFlowLine } from './oracle/random-flows.ts';
+import { GROUP_LINES } from './oracle/random-actions.ts';
+import { N_PORTS, randomFlowLine } from './oracle/random-flows.ts';
 import { randomPacket } from './oracle/random-packet.ts';
 import { xlateActions } from './xlate.ts';
 

@@ -1,5 +1,6 @@
 /** Lists of OpenFlow actions, one after the other, on the packet of a translation. */
-import { OFPP_CONTROLLER, OFPP_IN_PORT, type OfpAct } from '@heddle/openflow';
+import type { OdpAction } from '@heddle/datapath';
+import { OFPP_CONTROLLER, OFPP_IN_PORT, type OfpAct, type Subfield } from '@heddle/openflow';
 import { orderActionSet } from './action-set.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { finishPause, sendToController } from './xlate-controller.ts';
@@ -9,10 +10,10 @@ import { groupAction } from './xlate-group.ts';
 import { bundleAction, multipathAction } from './xlate-hash.ts';
 import { learnAction } from './xlate-learn.ts';
 import { outputAction, outputTo } from './xlate-output.ts';
-import { isHeaderAction, xlateHeaderAction } from './xlate-set.ts';
+import { isHeaderAction, worksOnUnknown, xlateHeaderAction } from './xlate-set.ts';
 import { lookAtSubfield, markSubfieldWritten, subfieldGet, subfieldSet } from './xlate-subfield.ts';
 import { xlateTable } from './xlate-table.ts';
-import { actionsText, actionText } from './xlate-text.ts';
+import { actionsText, actionText, traceSubfield } from './xlate-text.ts';
 
 const CURRENT_TABLE = 255;
 
@@ -29,8 +30,21 @@ export function runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast
       ctx.frozen.push(...actions.slice(i));
       return;
     }
+    if (ctx.wasMpls && !worksOnUnknown(act)) {
+      ctx.wasMpls = false;
+      ctx.frozen = actions.slice(i);
+      return;
+    }
     if (ctx.isTracing) ctx.trace('action', actionText(act));
+    if (act.type === 'check_pkt_larger') {
+      checkPacketLarger(ctx, act, actions.slice(i + 1));
+      return;
+    }
     runAction(ctx, act, isLast && i === actions.length - 1);
+    if (ctx.redo) {
+      ctx.redo = false;
+      ctx.frozen = [act];
+    }
     const paused = ctx.paused;
     if (paused) {
       finishPause(ctx, paused, actions.slice(i + 1));
@@ -134,9 +148,6 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
         ctx.options.observe?.({ type: 'meter', bridge: ctx.bridge, meter: act.meter });
       }
       return;
-    case 'check_pkt_larger':
-      checkPacketLarger(ctx, act);
-      return;
     case 'debug_slow':
       ctx.slow.add('action');
       return;
@@ -147,6 +158,7 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
     case 'note':
     case 'conjunction':
     case 'sample':
+    case 'check_pkt_larger':
       return;
   }
 }
@@ -190,7 +202,6 @@ function outputTrunc(ctx: XlateContext, ofport: number, maxLen: number): void {
     ctx.drop('the only output is the input port');
     return;
   }
-  ctx.commit();
   ctx.odpActions.push({ type: 'trunc', maxLen });
   const before = ctx.odpActions.length;
   if (port === OFPP_CONTROLLER) outputAction(ctx, port, 0xffff, false);
@@ -221,6 +232,7 @@ function pop(ctx: XlateContext, { subfield }: Extract<OfpAct, { type: 'push' | '
   lookAtSubfield(ctx, subfield);
   markSubfieldWritten(ctx, subfield);
   subfieldSet(ctx.flow, subfield, value);
+  traceSubfield(ctx, subfield);
 }
 
 /** Actions on a copy of the packet; what the datapath cannot take back it does in a `clone`. */
@@ -257,7 +269,6 @@ const IRREVERSIBLE: ReadonlySet<OfpAct['type']> = new Set([
   'encap',
   'decap',
   'dec_nsh_ttl',
-  'check_pkt_larger',
   'debug_recirc',
   'delete_field',
 ]);
@@ -284,11 +295,38 @@ function finTimeout(ctx: XlateContext, act: Extract<OfpAct, { type: 'fin_timeout
 function checkPacketLarger(
   ctx: XlateContext,
   { length, dst }: Extract<OfpAct, { type: 'check_pkt_larger' }>,
+  rest: readonly OfpAct[],
 ): void {
-  const { packetLength } = ctx.options;
-  ctx.slow.add('action');
   lookAtSubfield(ctx, dst);
-  subfieldSet(ctx.flow, dst, packetLength !== undefined && packetLength > length ? 1n : 0n);
+  ctx.commit();
+  const greater = branch(ctx, dst, 1n, rest);
+  const lessEqual = branch(ctx, dst, 0n, rest);
+  ctx.odpActions.push({ type: 'check_pkt_len', size: length, greater, lessEqual });
+}
+
+/** What is done when the packet turns out as `value` says. */
+function branch(
+  ctx: XlateContext,
+  dst: Subfield,
+  value: bigint,
+  rest: readonly OfpAct[],
+): readonly OdpAction[] {
+  const { stack, actionSet, conntracked, wasMpls, odpActions } = ctx;
+  const [flow, base] = [ctx.flow.clone(), ctx.base.clone()];
+  ctx.stack = stack.slice();
+  ctx.actionSet = actionSet.slice();
+  ctx.odpActions = [];
+  subfieldSet(ctx.flow, dst, value);
+  if (rest.length > 0) runActions(ctx, rest, true);
+  if (ctx.frozen) finishFreezing(ctx);
+  else runActionSet(ctx);
+  ctx.isExiting = false;
+  const done = ctx.odpActions;
+  ctx.odpActions = odpActions;
+  ctx.flow.copyFrom(flow);
+  ctx.base.copyFrom(base);
+  Object.assign(ctx, { stack, actionSet, conntracked, wasMpls });
+  return done;
 }
 
 export function runActionSet(ctx: XlateContext): void {
@@ -299,4 +337,5 @@ export function runActionSet(ctx: XlateContext): void {
   ctx.traceUnder('set', '--. Executing action set:', () => {
     runActions(ctx, ordered, true);
   });
+  if (ctx.frozen) finishFreezing(ctx);
 }

@@ -8,7 +8,6 @@ import {
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
-  ETH_P_RARP,
   Flow,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
@@ -18,6 +17,7 @@ import {
   KEY_SLOTS,
 } from '@heddle/packet';
 import type { VlanTag } from './vlan.ts';
+import { commitEncap, nshHeader } from './xlate-commit-encap.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sameTag, tagsOf } from './xlate-tags.ts';
 
@@ -34,10 +34,12 @@ const IPV6 = header(['ipv6Src', 16], ['ipv6Dst', 16], ['ipv6Label', 4], ['nwTos'
 const ARP = header(['nwSrc', 4], ['nwDst', 4], ['nwProto', 1], ['arpSha', 6], ['arpTha', 6]);
 const PORTS = header(['tpSrc', 2], ['tpDst', 2]);
 const ND = header(['ndTarget', 16], ['ndSll', 6], ['ndTll', 6]);
+const NSH = header(['nshFlags', 1], ['nshTtl', 1], ['nshPath', 4], ['nshC1', 16]);
 const MARK = header(['pktMark', 4]);
 
 export function commitActions(ctx: XlateContext): void {
   const { flow, base } = ctx;
+  commitEncap(ctx);
   commitHeader(ctx, ETH);
   commitNetwork(ctx);
   commitMpls(ctx);
@@ -67,9 +69,27 @@ function commitNetwork(ctx: XlateContext): void {
       return;
     }
     case ETH_P_ARP:
-    case ETH_P_RARP:
+      // The datapath has no action for RARP.
       commitHeader(ctx, ARP);
+      return;
+    case ETH_P_NSH:
+      commitNsh(ctx);
   }
+}
+
+const ETH_P_NSH = 0x894f;
+
+function commitNsh(ctx: XlateContext): void {
+  const { flow, base, written } = ctx;
+  if (!differs(flow, base, NSH)) return;
+  const mask = new Flow();
+  for (const [offset, length] of NSH) {
+    for (let i = offset; i < offset + length; i++) {
+      mask.u8[i] = written.u8[i]! | (flow.u8[i]! ^ base.u8[i]!);
+      base.u8[i] = flow.u8[i]!;
+    }
+  }
+  ctx.odpActions.push({ type: 'set_nsh', header: nshHeader(flow), mask: nshHeader(mask) });
 }
 
 function commitTransport(ctx: XlateContext): void {
@@ -156,6 +176,7 @@ function lsesOf(flow: Flow): number[] {
   if (!isMpls(flow.dlType)) return [];
   const out: number[] = [];
   for (const name of LSES) {
+    if (flow[name] === 0) break;
     out.push(flow[name]);
     if ((flow[name] & BOS) !== 0) break;
   }

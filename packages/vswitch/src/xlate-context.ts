@@ -30,6 +30,11 @@ export interface XlateEngine {
   finish(ctx: XlateContext): void;
 }
 
+export interface PendingHeader {
+  readonly type: 'encap' | 'decap';
+  readonly nshMetadata?: Uint8Array;
+}
+
 /** The state of one translation. */
 export class XlateContext {
   readonly config: XlateConfig;
@@ -64,10 +69,14 @@ export class XlateContext {
   isExiting = false;
   conntracked = false;
   wasMpls = false;
+  /** A header that `encap` has added or `decap` taken away since the last commit. */
+  pending: PendingHeader | undefined;
   /** What the datapath cannot do by itself, so that each packet must be seen. */
   readonly slow = new Set<string>();
   /** Actions that are left when what is done now is over: what a `ct` or so freezes. */
   frozen: OfpAct[] | undefined;
+  /** The action that was being done is to be done again after the recirculation. */
+  redo = false;
   /** A `controller(pause)` was met: the rest waits for the controller. */
   paused: ControllerAction | undefined;
   groupDepth = 0;
@@ -128,6 +137,11 @@ export class XlateContext {
     setTags(this.flow, tags);
   }
 
+  /** A choice that a hash would make, when somebody else makes it. */
+  pick(): number | undefined {
+    return this.options.pick?.();
+  }
+
   trace(kind: TraceNode['kind'], text: string): void {
     if (this.isTracing) this.#nodes.push({ kind, text, children: [] });
   }
@@ -152,6 +166,11 @@ export class XlateContext {
   /** Gives up the translation as a whole. `failure` is one of upstream's few reasons. */
   fail(text: string, failure: string): never {
     this.trace('error', text);
+    throw new XlateError(failure);
+  }
+
+  /** As `fail`, with nothing to be said about it. */
+  giveUp(failure: string): never {
     throw new XlateError(failure);
   }
 
@@ -180,6 +199,14 @@ export class XlateContext {
   /** Makes the datapath's packet what `flow` is by now. */
   commit(): void {
     commitActions(this);
+  }
+
+  /** Has the datapath hash the packet, and goes on with what is being done now when it has. */
+  hashAndRecirculate(hash: Extract<OdpAction, { type: 'hash' }>): void {
+    this.commit();
+    this.odpActions.push(hash);
+    this.redo = true;
+    this.frozen = [];
   }
 
   /** Sends the packet as it is by now. */

@@ -26,7 +26,7 @@ export function sendToController(
     cookie: ctx.cookie,
     tableId: ctx.tableId,
     isContinuation: controller.pause,
-    dontSend: !ctx.bridge.hasControllers,
+    dontSend: isDryRun(ctx) || !ctx.bridge.hasControllers,
   });
   ctx.odpActions.push({ type: 'userspace', userdata });
 }
@@ -38,6 +38,12 @@ export function finishPause(
   rest: readonly OfpAct[],
 ): void {
   ctx.paused = undefined;
-  sendToController(ctx, controller, rest);
+  if (isDryRun(ctx)) ctx.commit();
+  else sendToController(ctx, controller, rest);
   ctx.isExiting = true;
+}
+
+/** A trace without a packet, which tells no controller. */
+function isDryRun(ctx: XlateContext): boolean {
+  return ctx.isTracing && !ctx.withPacket;
 }

@@ -6,6 +6,7 @@ import type { XlateContext } from './xlate-context.ts';
 import { freezeState, recirculate } from './xlate-freeze.ts';
 import { isHeaderAction, xlateHeaderAction } from './xlate-set.ts';
 import { lookAtSubfield, subfieldGet } from './xlate-subfield.ts';
+import { actionText } from './xlate-text.ts';
 
 const HELPERS: Readonly<Record<number, string>> = { 21: 'ftp', 69: 'tftp' };
 
@@ -22,6 +23,7 @@ export function ctAction(ctx: XlateContext, act: CtAction): void {
   let nat: NatAction | undefined;
   if (act.actions.length === 0) ctx.trace('action', 'drop');
   for (const inner of act.actions) {
+    if (ctx.isTracing) ctx.trace('action', actionText(inner));
     if (inner.type === 'nat') nat = inner;
     else runExec(ctx, inner);
   }
@@ -43,11 +45,12 @@ export function ctAction(ctx: XlateContext, act: CtAction): void {
   wildcards.ctMark = markMask;
   wildcards.ctLabel = labelMask;
   ctx.odpActions.push(odp);
-  if (act.table === undefined) {
-    ctx.conntracked = false;
-    return;
-  }
-  fork(ctx, act.table, zone);
+  if (act.table !== undefined) fork(ctx, act.table, zone);
+  ctClear(ctx, false);
+  ctx.trace(
+    'detail',
+    'Sets the packet to an untracked state, and clears all the conntrack fields.',
+  );
 }
 
 function runExec(ctx: XlateContext, act: OfpAct): void {
@@ -69,16 +72,12 @@ function fork(ctx: XlateContext, table: number, zone: number): void {
     'detail',
     `A clone of the packet is forked to recirculate. The forked pipeline will be resumed at table ${table}.`,
   );
-  ctClear(ctx, false);
-  ctx.trace(
-    'detail',
-    'Sets the packet to an untracked state, and clears all the conntrack fields.',
-  );
 }
 
 /** `ct_clear`: the packet is as if it had never been tracked. */
 export function ctClear(ctx: XlateContext, withAction = true): void {
-  if (withAction && (ctx.conntracked || ctx.flow.ctState !== 0)) {
+  if (withAction) {
+    if (!ctx.conntracked && ctx.flow.ctState === 0) return;
     ctx.commit();
     ctx.odpActions.push({ type: 'ct_clear' });
   }

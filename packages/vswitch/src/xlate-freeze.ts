@@ -47,6 +47,5 @@ export function finishFreezing(ctx: XlateContext): void {
   const actions = ctx.frozen ?? [];
   ctx.frozen = undefined;
   ctx.commit();
-  const id = recirculate(ctx, freezeState(ctx, undefined, actions, ''));
-  ctx.forks.push({ id, flow: ctx.flow.clone() });
+  recirculate(ctx, freezeState(ctx, undefined, actions, ''));
 }

@@ -33,33 +33,36 @@ function runGroup(ctx: XlateContext, group: Group, isLast: boolean): void {
     case 'indirect':
       if (buckets.length > 0) runBucket(ctx, group, 0, isLast);
       return;
-    case 'ff': {
-      const first = buckets.findIndex((b) => isAlive(ctx, b, 0));
-      if (first >= 0) {
-        ctx.trace('detail', `using bucket ${first}`);
-        runBucket(ctx, group, first, isLast);
-      } else noBucket(ctx, group);
+    case 'ff':
+      runChosen(
+        ctx,
+        group,
+        buckets.findIndex((b) => isAlive(ctx, b, 0)),
+        isLast,
+      );
       return;
-    }
-    case 'select': {
-      const i = select(ctx, group);
-      if (i >= 0) {
-        ctx.trace('detail', `using bucket ${i}`);
-        runBucket(ctx, group, i, isLast);
-      } else noBucket(ctx, group);
-    }
+    case 'select':
+      runChosen(ctx, group, select(ctx, group), isLast);
   }
 }
 
-function noBucket(ctx: XlateContext, group: Group): void {
-  ctx.trace('detail', `no live bucket in group ${group.id}`);
+function runChosen(ctx: XlateContext, group: Group, index: number, isLast: boolean): void {
+  if (index < 0) noBucket(ctx);
+  else {
+    ctx.trace('detail', `using bucket ${group.buckets[index]!.bucketId}`);
+    runBucket(ctx, group, index, isLast);
+  }
+}
+
+function noBucket(ctx: XlateContext): void {
+  ctx.trace('detail', 'no live bucket');
   ctx.drop('no bucket of the group is alive');
 }
 
 function runBucket(ctx: XlateContext, group: Group, index: number, isLast: boolean): void {
   const bucket = group.buckets[index]!;
   ctx.effects.groups.push({ group, bucket: index });
-  ctx.traceUnder('bucket', `bucket ${index}`, () => {
+  ctx.traceUnder('bucket', `bucket ${bucket.bucketId}`, () => {
     const { stack, actionSet, conntracked, wasMpls } = ctx;
     const flow = ctx.flow.clone();
     ctx.actionSet = [];
@@ -79,7 +82,22 @@ function bucketActions(actions: readonly OfpAct[]): OfpAct[] {
   return orderActionSet(actions);
 }
 
-function isAlive(ctx: XlateContext, { watchPort, watchGroup }: Bucket, depth: number): boolean {
+function isAlive(ctx: XlateContext, bucket: Bucket, depth: number): boolean {
+  if (depth >= MAX_LIVENESS_DEPTH) {
+    ctx.trace('error', `bucket chaining exceeded ${MAX_LIVENESS_DEPTH} links`);
+    return false;
+  }
+  const alive = watchedIsAlive(ctx, bucket, depth);
+  if (!alive && ctx.isTracing) {
+    const { bucketId, watchPort, watchGroup } = bucket;
+    const watched = watchPort !== OFPP_NONE ? watchPort : watchGroup;
+    ctx.trace('detail', `bucket ${bucketId}: not live due to port ${watched}`);
+  }
+  return alive;
+}
+
+function watchedIsAlive(ctx: XlateContext, bucket: Bucket, depth: number): boolean {
+  const { watchPort, watchGroup } = bucket;
   const watchesPort = watchPort !== OFPP_NONE;
   const watchesGroup = watchGroup !== OFPG_ANY;
   if (!watchesPort && !watchesGroup) return true;
@@ -87,35 +105,71 @@ function isAlive(ctx: XlateContext, { watchPort, watchGroup }: Bucket, depth: nu
     const port = ctx.bridge.ports.get(watchPort);
     if (port?.mayEnable && port.isLinkUp) return true;
   }
-  if (!watchesGroup || depth >= MAX_LIVENESS_DEPTH) return false;
+  if (!watchesGroup) return false;
   const group = ctx.bridge.groups.get(watchGroup);
   return group?.buckets.some((b) => isAlive(ctx, b, depth + 1)) ?? false;
 }
 
-/** Weighted rendezvous hashing: a bucket that goes moves only its own flows. */
+/** -1: none that is alive, or none yet as the datapath must hash the packet first. */
 function select(ctx: XlateContext, group: Group): number {
-  const hash = selectionHash(ctx, group);
+  const { selectionMethod, selectionMethodParam: param } = group.props;
+  const slots = selectionMethod === 'hash' ? undefined : group.hashSlots;
+  if (slots && ctx.config.computesHash) return selectByDatapathHash(ctx, group, slots);
+  return selectByScore(ctx, group, Number(param & 0xffff_ffffn));
+}
+
+/** The upper half of the parameter says what is hashed, the lower where from. */
+function selectByDatapathHash(ctx: XlateContext, group: Group, slots: readonly number[]): number {
+  const { selectionMethod, selectionMethodParam: param } = group.props;
+  const { dpHash } = ctx.flow;
+  if (dpHash === 0) {
+    const isSymmetric = selectionMethod === '' || param >> 32n !== 0n;
+    const algorithm = isSymmetric ? 'sym_l4' : 'l4';
+    const basis = Number(param & 0xffff_ffffn);
+    ctx.hashAndRecirculate({ type: 'hash', algorithm, basis });
+    return -1;
+  }
+  const mask = slots.length - 1;
+  ctx.wildcards.dpHash = (ctx.wildcards.dpHash | mask) >>> 0;
+  for (let i = 0; i < slots.length; i++) {
+    const index = slots[(dpHash + i) & mask]!;
+    if (isAlive(ctx, group.buckets[index]!, 0)) return index;
+  }
+  return -1;
+}
+
+/** Weighted rendezvous hashing: a bucket that goes moves only its own flows. */
+function selectByScore(ctx: XlateContext, group: Group, basis: number): number {
+  const hash = selectionHash(ctx, group, basis);
   let best = -1;
   let bestScore = -1;
   for (const [i, bucket] of group.buckets.entries()) {
-    if (bucket.weight <= 0 || !isAlive(ctx, bucket, 0)) continue;
-    const draw = (mix32(hash ^ mix32(bucket.bucketId + 1)) + 1) / 4294967297;
-    const score = -bucket.weight / Math.log(draw);
+    const { bucketId, weight } = bucket;
+    if (weight <= 0) {
+      ctx.trace('detail', `bucket ${bucketId}: not live due to `);
+      continue;
+    }
+    if (!isAlive(ctx, bucket, 0)) continue;
+    const draw = mix32(hash ^ mix32(bucketId + 1));
+    const score = -weight / Math.log((draw + 1) / 4294967297);
+    ctx.trace('detail', `bucket ${bucketId}: score ${Math.floor(Math.min(score, 0xffff_ffff))}`);
     if (score > bestScore) {
       best = i;
       bestScore = score;
     }
   }
-  return best;
+  if (best < 0) return -1;
+  const picked = ctx.pick();
+  return picked === undefined ? best : group.buckets.findIndex((b) => b.bucketId === picked);
 }
 
-function selectionHash(ctx: XlateContext, { props }: Group): number {
+function selectionHash(ctx: XlateContext, { props }: Group, basis: number): number {
   if (props.selectionMethod === 'hash' && props.fields) {
     const mask = usable(ctx, props.fields.mask);
     for (let i = 0; i < mask.u32.length; i++) ctx.wildcards.u32[i]! |= mask.u32[i]!;
-    return hashMasked(ctx.flow, mask, Number(props.selectionMethodParam & 0xffff_ffffn));
+    return hashMasked(ctx.flow, mask, basis);
   }
-  return hashFlow(ctx, 'symmetric_l4', Number(props.selectionMethodParam & 0xffff_ffffn));
+  return hashFlow(ctx, 'symmetric_l4', basis);
 }
 
 /** The fields to hash that this packet has. */

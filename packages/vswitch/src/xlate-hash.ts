@@ -3,7 +3,8 @@ import type { HashFields, OfpAct } from '@heddle/openflow';
 import type { Flow } from '@heddle/packet';
 import type { XlateContext } from './xlate-context.ts';
 import { outputAction } from './xlate-output.ts';
-import { lookAtSubfield, subfieldSet } from './xlate-subfield.ts';
+import { lookAtSubfield, markSubfieldWritten, subfieldSet } from './xlate-subfield.ts';
+import { traceSubfield } from './xlate-text.ts';
 
 function mix(hash: number, data: number): number {
   let d = Math.imul(data, 0xcc9e2d51);
@@ -98,9 +99,11 @@ export function multipathAction(
   act: Extract<OfpAct, { type: 'multipath' }>,
 ): void {
   const hash = hashFlow(ctx, act.fields, act.basis);
-  const link = pickLink(hash, act.maxLink + 1, act.algorithm, act.arg);
+  const link = ctx.pick() ?? pickLink(hash, act.maxLink + 1, act.algorithm, act.arg);
   lookAtSubfield(ctx, act.dst);
+  markSubfieldWritten(ctx, act.dst);
   subfieldSet(ctx.flow, act.dst, BigInt(link));
+  traceSubfield(ctx, act.dst);
 }
 
 function pickLink(
@@ -159,10 +162,13 @@ export function bundleAction(ctx: XlateContext, act: Extract<OfpAct, { type: 'bu
     const hash = hashFlow(ctx, act.fields, act.basis);
     index = highestWeight(hash, act.members.length, isUp);
   }
-  const port = index < 0 ? 0xffff : act.members[index]!;
+  let port = index < 0 ? 0xffff : act.members[index]!;
   if (act.dst) {
+    if (act.algorithm !== 'active_backup') port = ctx.pick() ?? port;
     lookAtSubfield(ctx, act.dst);
+    markSubfieldWritten(ctx, act.dst);
     subfieldSet(ctx.flow, act.dst, BigInt(port));
+    traceSubfield(ctx, act.dst);
   } else if (index >= 0) outputAction(ctx, port, 0xffff, false);
   else ctx.drop('no member of the bundle is up');
 }

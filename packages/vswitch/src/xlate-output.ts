@@ -94,6 +94,13 @@ export function sendOut(ctx: XlateContext, port: OfPort): void {
     ctx.drop('the port is down', port);
     return;
   }
+  if (ctx.flow.packetType !== 0) {
+    // Tunnels aside, ports carry Ethernet.
+    const text = 'Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.';
+    ctx.trace('warn', text);
+    ctx.drop('the port carries Ethernet frames alone');
+    return;
+  }
   if (ctx.snaplen !== 0 && port.odpPort === undefined) {
     ctx.trace('warn', 'Mirror truncate to ODPP_NONE, skipping output');
     return;

@@ -4,6 +4,7 @@ import { type Field, fieldByName, fieldGet, fieldSet, VLAN_CFI } from '@heddle/p
 import { isMpls } from './xlate-commit.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
+import { decapAction, encapAction } from './xlate-encap.ts';
 import {
   lookAt,
   lookAtSubfield,
@@ -12,7 +13,7 @@ import {
   subfieldGet,
   subfieldSet,
 } from './xlate-subfield.ts';
-import { subfieldText, subfieldValueText } from './xlate-text.ts';
+import { traceSubfield } from './xlate-text.ts';
 
 const OFPR_INVALID_TTL = 2;
 const ETH_P_IP = 0x0800;
@@ -84,10 +85,7 @@ export function xlateHeaderAction(ctx: XlateContext, act: HeaderAction): void {
       if (has(ctx, act.src.field) && has(ctx, act.dst.field)) {
         subfieldSet(flow, act.dst, subfieldGet(flow, act.src));
         afterWrite(ctx, act.dst.field);
-        if (ctx.isTracing) {
-          const now = subfieldValueText(act.dst, subfieldGet(flow, act.dst));
-          ctx.trace('detail', `${subfieldText(act.dst)} is now ${now}`);
-        }
+        traceSubfield(ctx, act.dst);
       }
       return;
     }
@@ -174,13 +172,17 @@ function xlateOther(ctx: XlateContext, act: HeaderAction): void {
     case 'delete_field':
       if (act.field.tunMetadata === undefined) fieldSet(flow, act.field, 0n);
       else flow.tlv?.remove(flow, act.field.tunMetadata);
+      ctx.trace('detail', `delete ${act.field.name}`);
       return;
     case 'encap':
+      encapAction(ctx, act);
+      return;
     case 'decap':
+      // What was below is not known before the packet is looked at anew.
+      if (decapAction(ctx, act)) ctx.frozen = [];
+      return;
     case 'dec_nsh_ttl':
-      ctx.trace('warn', `${act.type} is not supported by the datapath`);
-      ctx.drop('the datapath cannot encapsulate so');
-      ctx.isExiting = true;
+      decNshTtl(ctx);
   }
 }
 
@@ -284,6 +286,19 @@ function decTtl(ctx: XlateContext, ids: readonly number[]): void {
   }
 }
 
+function decNshTtl(ctx: XlateContext): void {
+  const { flow } = ctx;
+  if (flow.dlType !== 0x894f) return;
+  ctx.wildcards.nshTtl = 0xff;
+  ctx.written.nshTtl = 0xff;
+  ctx.slow.add('nsh');
+  if (flow.nshTtl > 1) flow.nshTtl--;
+  else {
+    ctx.trace('warn', 'NSH decrement TTL exception');
+    invalidTtl(ctx, [0]);
+  }
+}
+
 function invalidTtl(ctx: XlateContext, ids: readonly number[]): void {
   for (const controllerId of ids.length > 0 ? ids : [0]) {
     sendToController(ctx, {
@@ -321,23 +336,39 @@ function lookAtTags({ wildcards, initial, config }: XlateContext): void {
 
 const BOS = 0x100;
 
+const MAX_LABELS = 3;
+
+/** Entries of the stack that the flow knows. */
+function countLabels({ flow, wildcards }: XlateContext): number {
+  if (!isMpls(flow.dlType)) return 0;
+  for (const [i, name] of LSES.entries()) {
+    wildcards[name] |= BOS;
+    if ((flow[name] & BOS) !== 0) return i + 1;
+    if (flow[name] === 0) return i;
+  }
+  return MAX_LABELS;
+}
+
+const LSES = ['mplsLse0', 'mplsLse1', 'mplsLse2'] as const;
+
 function pushMpls(ctx: XlateContext, ethertype: number): void {
   const { flow, wildcards } = ctx;
-  const stack = isMpls(flow.dlType);
-  if (stack) ctx.slow.add('mpls');
-  ctx.commit();
-  if (stack) {
+  const labels = countLabels(ctx);
+  if (labels >= MAX_LABELS) ctx.giveUp('Too many MPLS labels');
+  if (labels > 0) {
+    ctx.slow.add('mpls');
     wildcards.mplsLse0 = 0xffff_ffff;
     flow.mplsLse2 = flow.mplsLse1;
     flow.mplsLse1 = flow.mplsLse0;
     flow.mplsLse0 = (flow.mplsLse0 & ~BOS) >>> 0;
   } else {
+    ctx.commit();
     let [label, tc, ttl] = [0, 0, 64];
     if (isIp(ctx)) {
       if (flow.dlType === ETH_P_IPV6) label = 2;
       wildcards.nwTos |= 0xfc;
       wildcards.nwTtl = 0xff;
-      tc = flow.nwTos >> 5;
+      tc = (flow.nwTos >> 2) & 7;
       ttl = flow.nwTtl || 64;
     }
     flow.mplsLse0 = ((label << 12) | (tc << 9) | BOS | ttl) >>> 0;
@@ -353,7 +384,8 @@ function pushMpls(ctx: XlateContext, ethertype: number): void {
 
 function popMpls(ctx: XlateContext, ethertype: number): void {
   const { flow, wildcards } = ctx;
-  if (!isMpls(flow.dlType)) return;
+  const labels = countLabels(ctx);
+  if (labels === 0) return;
   wildcards.mplsLse0 |= BOS;
   ctx.slow.add('mpls');
   const wasLast = (flow.mplsLse0 & BOS) !== 0;
@@ -361,9 +393,33 @@ function popMpls(ctx: XlateContext, ethertype: number): void {
   flow.mplsLse1 = flow.mplsLse2;
   flow.mplsLse2 = 0;
   flow.dlType = ethertype;
-  ctx.wasMpls = wasLast;
   // What was below is not known before the packet is looked at anew.
-  if (wasLast) ctx.frozen = [];
+  if (wasLast && !isMpls(ethertype)) ctx.wasMpls = true;
+}
+
+const NETWORK_FIELDS: ReadonlySet<string | undefined> = new Set([
+  ...['IPv4', 'IPv6', 'IPv4/IPv6', 'ARP', 'TCP', 'UDP', 'SCTP', 'ICMPv4', 'ICMPv6'],
+  ...['ND', 'ND solicit', 'ND advert', 'NSH', 'MPLS'],
+]);
+
+/** Whether an action can be done though what a popped label stood in front of is not known. */
+export function worksOnUnknown(act: OfpAct): boolean {
+  switch (act.type) {
+    case 'output':
+    case 'output_reg':
+    case 'output_trunc':
+    case 'set_queue':
+    case 'set_tunnel':
+    case 'mod_dl_src':
+    case 'mod_dl_dst':
+      return true;
+    case 'controller':
+      return act.pause !== true;
+    case 'set_field':
+      return !NETWORK_FIELDS.has(act.set.field.prerequisite);
+    default:
+      return false;
+  }
 }
 
 function setLse(ctx: XlateContext, mask: number, value: number): void {

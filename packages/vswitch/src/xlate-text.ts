@@ -10,6 +10,8 @@ import {
 } from '@heddle/openflow';
 import { formatSubfield } from '@heddle/openflow/actions/format-field';
 import { toBytes } from '@heddle/openflow/match/match-field';
+import type { XlateContext } from './xlate-context.ts';
+import { subfieldGet } from './xlate-subfield.ts';
 
 export function actionText(act: OfpAct): string {
   return formatActions([act]);
@@ -20,14 +22,22 @@ export function actionsText(acts: readonly OfpAct[]): string {
 }
 
 /** `NXM_NX_REG0[0..15]` */
-export function subfieldText(subfield: Subfield): string {
+function subfieldText(subfield: Subfield): string {
   return formatSubfield(subfield);
 }
 
 /** A whole field's value as it is matched, a part's in hex. */
-export function subfieldValueText({ field, nBits }: Subfield, value: bigint): string {
+function subfieldValueText({ field, nBits }: Subfield, value: bigint): string {
   if (nBits !== (field.bits ?? field.width)) return value === 0n ? '0' : `0x${value.toString(16)}`;
+  if (value === 0n && field.format === 'hexadecimal') return '0';
   return formatFieldText(field, toBytes(value, field.width / 8));
+}
+
+/** What a subfield has been set to. */
+export function traceSubfield(ctx: XlateContext, subfield: Subfield): void {
+  if (!ctx.isTracing) return;
+  const value = subfieldValueText(subfield, subfieldGet(ctx.flow, subfield));
+  ctx.trace('detail', `${subfieldText(subfield)} is now ${value}`);
 }
 
 export function matchText(match: Match): string {

@@ -3,15 +3,31 @@ import type { FrozenState } from './ofproto/recirc.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { PIPELINE } from './xlate-freeze.ts';
 
+/** What is the packet's, of all that only the pipeline knows. */
+const HEADERS = [
+  'packetType',
+  'mplsLse0',
+  'mplsLse1',
+  'mplsLse2',
+  'nshFlags',
+  'nshTtl',
+  'nshMdtype',
+  'nshNp',
+  'nshPath',
+  'nshC1',
+  'nshC2',
+  'nshC3',
+  'nshC4',
+  'ndReserved',
+  'ndOptionsType',
+] as const;
+
 /** Goes on with what was interrupted. */
 export function thaw(ctx: XlateContext, state: FrozenState): void {
   const { metadata } = state;
-  const packetType = ctx.flow.packetType;
-  const mpls = ['mplsLse0', 'mplsLse1', 'mplsLse2'] as const;
-  const lses = mpls.map((name) => ctx.flow[name]);
+  const arrived = ctx.flow.clone();
   ctx.flow.u32.set(metadata.u32.subarray(PIPELINE), PIPELINE);
-  for (const [i, name] of mpls.entries()) ctx.flow[name] = lses[i]!;
-  ctx.flow.packetType = packetType;
+  for (const name of HEADERS) ctx.flow[name] = arrived[name];
   ctx.base.copyFrom(ctx.flow);
   ctx.initial.copyFrom(ctx.flow);
   ctx.stack = state.stack.slice();

@@ -96,6 +96,7 @@ export interface TraceNode {
     | 'thaw'
     | 'action'
     | 'detail'
+    | 'note'
     | 'error'
     | 'warn';
   readonly text: string;
@@ -111,10 +112,10 @@ export interface XlateOptions {
   readonly withPacket?: boolean;
   /** Where it enters, when that is not the port that `inPort` of the key tells. */
   readonly entry?: { readonly bridge: Ofproto; readonly ofport: number };
-  /** Bytes of the packet, where one is at hand (`check_pkt_larger` in software). */
-  readonly packetLength?: number;
   /** TCP flags seen, for `fin_timeout`; the key's otherwise. */
   readonly tcpFlags?: number;
+  /** Chooses a link, port or bucket where a hash of the packet would. */
+  readonly pick?: () => number | undefined;
   /** Runs these instead of the flow tables (packet-out). */
   readonly actions?: readonly import('@heddle/openflow').OfpAct[];
   /** Goes on from a pause (NXT_RESUME) or recirculation that no id stands for. */

@@ -125,7 +125,8 @@ class ActionCheck {
   /** The type of the network layer, whatever encapsulates it. */
   get #networkType(): number {
     const { key } = this.#match;
-    return key.packetType >>> 16 === 1 ? key.packetType & 0xffff : key.dlType;
+    if (key.packetType === 0) return key.dlType;
+    return key.packetType >>> 16 === 1 ? key.packetType & 0xffff : 0;
   }
 
   get #isIp(): boolean {

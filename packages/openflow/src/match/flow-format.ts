@@ -14,9 +14,9 @@ import {
   ND_NEIGHBOR_ADVERT,
   ND_NEIGHBOR_SOLICIT,
 } from '@heddle/packet';
-import { Match } from '../match.ts';
+import { Match, type TunMetadataMatch } from '../match.ts';
 import { type FieldPlan, fieldPlan } from './field-plan.ts';
-import { named } from './match-field.ts';
+import { named, toBytes } from './match-field.ts';
 import { formatMatch } from './match-format.ts';
 import type { PortNames } from './ofp-port.ts';
 import { ETH_P_MPLS, ETH_P_MPLSM, ETH_P_NSH, networkType } from './prerequisites.ts';
@@ -26,12 +26,16 @@ const numbered = (name: string, n: number) => Array.from({ length: n }, (_, i) =
 /** Shown where they are not zero. */
 const METADATA = plans(
   ...['pkt_mark', 'recirc_id', 'dp_hash', 'conj_id', 'skb_priority', 'metadata', 'tun_id'],
-  ...['tun_ipv6_src', 'tun_ipv6_dst', 'tun_gbp_id', 'tun_gbp_flags', 'tun_flags', 'tun_erspan_ver'],
-  ...['tun_erspan_idx', 'tun_erspan_dir', 'tun_erspan_hwid', 'tun_gtpu_flags', 'tun_gtpu_msgtype'],
   ...['ct_state', 'ct_zone', 'ct_mark', 'ct_label', 'ct_nw_proto', 'ct_nw_src', 'ct_nw_dst'],
   ...['ct_ipv6_src', 'ct_ipv6_dst', 'ct_tp_src', 'ct_tp_dst'],
   ...numbered('reg', 16),
 );
+/** Shown of packets that come from a tunnel. */
+const TUNNEL = plans(
+  ...['tun_ipv6_src', 'tun_ipv6_dst', 'tun_gbp_id', 'tun_gbp_flags', 'tun_flags', 'tun_erspan_ver'],
+  ...['tun_gtpu_flags', 'tun_gtpu_msgtype'],
+);
+const FLOW_TNL_F_KEY = 4;
 const ALWAYS = plans('in_port', 'packet_type');
 const ETHERNET = plans('eth_src', 'eth_dst', 'eth_type', 'vlan_tci');
 const IP = plans('nw_proto', 'nw_tos', 'nw_ttl', 'ip_frag');
@@ -55,13 +59,14 @@ export function formatFlow(flow: Flow, names?: PortNames): string {
     for (const plan of list) mask.u8.fill(0xff, plan.offset, plan.offset + plan.slotSize);
   };
   all(METADATA.filter((plan) => !isZero(key, plan)));
-  fillTunnelMask(key, mask);
+  tunnel(key, mask, all);
   all(ALWAYS);
   if (key.packetType === 0) all(ETHERNET);
   if (key.vlanTci0 !== 0) mask.vlanTci1 = 0xffff;
   if (key.ctNwProto !== 0) showTuple(key, mask);
-  network(key, all);
-  return formatMatch(new Match(key, mask), { names });
+  else if (key.packetType >>> 16 === 1) showOuterTuple(key, mask);
+  network(key, mask, all);
+  return formatMatch(new Match(key, mask, tunnelOptions(key)), { names, isFlow: true });
 }
 
 function isZero(flow: Flow, { offset, slotSize }: FieldPlan): boolean {
@@ -69,14 +74,44 @@ function isZero(flow: Flow, { offset, slotSize }: FieldPlan): boolean {
   return true;
 }
 
-/** Addresses come in pairs. */
-function fillTunnelMask(key: Flow, mask: Flow): void {
-  if (mask.tunSrc === 0 && mask.tunDst === 0) return;
-  mask.tunIpv6Src.fill(0xff);
-  mask.tunIpv6Dst.fill(0xff);
-  if (key.tunTos !== 0 || key.tunTtl !== 0) {
-    mask.tunTos = 0xff;
-    mask.tunTtl = 0xff;
+/** A tunnel's packet has a destination to tell of. */
+function tunnel(key: Flow, mask: Flow, all: (list: readonly FieldPlan[]) => void): void {
+  if (key.tunIpv6Dst.every((b) => b === 0)) return;
+  if ((key.tunFlags & FLOW_TNL_F_KEY) === 0) mask.tunId = 0n;
+  all(TUNNEL);
+  mask.tunTos = 0xff;
+  mask.tunTtl = 0xff;
+  if (key.tunErspanVer === 1) mask.tunErspanIdx = 0xffff_ffff;
+  if (key.tunErspanVer === 2) {
+    mask.tunErspanDir = 0xff;
+    mask.tunErspanHwid = 0xff;
+  }
+}
+
+/** The options that are there. */
+function tunnelOptions(key: Flow): TunMetadataMatch[] {
+  const { tlv } = key;
+  if (!tlv || key.tunIpv6Dst.every((b) => b === 0)) return [];
+  return tlv.mappings
+    .filter(({ index }) => tlv.isPresent(key, index))
+    .map(({ index, optionLen }) => ({
+      index,
+      value: toBytes(tlv.get(key, index), optionLen),
+      mask: new Uint8Array(optionLen).fill(0xff),
+      isExact: true,
+    }));
+}
+
+/** Of an IP packet without Ethernet header both addresses are shown, whatever they are. */
+function showOuterTuple(key: Flow, mask: Flow): void {
+  const type = networkType(key);
+  if (type === key.dlType) return;
+  if (type === ETH_P_IP) {
+    mask.ctNwSrc = 0xffff_ffff;
+    mask.ctNwDst = 0xffff_ffff;
+  } else if (type === ETH_P_IPV6) {
+    mask.ctIpv6Src.fill(0xff);
+    mask.ctIpv6Dst.fill(0xff);
   }
 }
 
@@ -88,14 +123,22 @@ function showTuple(key: Flow, mask: Flow): void {
   mask.ctNwDst = 0xffff_ffff;
 }
 
-function network(key: Flow, all: (list: readonly FieldPlan[]) => void): void {
+const MPLS_BOS = 0x100;
+
+function showInnerLabels(key: Flow, mask: Flow): void {
+  mask.mplsLse1 = 0xffff_ffff;
+  if ((key.mplsLse1 & MPLS_BOS) === 0) mask.mplsLse2 = 0xffff_ffff;
+}
+
+function network(key: Flow, mask: Flow, all: (list: readonly FieldPlan[]) => void): void {
   const type = networkType(key);
   switch (type) {
     case ETH_P_IP:
     case ETH_P_IPV6:
       all(type === ETH_P_IP ? IPV4 : IPV6);
       all(IP);
-      if ((key.nwFrag & 3) !== 3) transport(key, type === ETH_P_IPV6, all);
+      if ((key.nwFrag & 3) !== 3 || key.nwProto === IPPROTO_ICMPV6)
+        transport(key, type === ETH_P_IPV6, all);
       return;
     case ETH_P_ARP:
     case ETH_P_RARP:
@@ -104,9 +147,11 @@ function network(key: Flow, all: (list: readonly FieldPlan[]) => void): void {
     case ETH_P_MPLS:
     case ETH_P_MPLSM:
       all(MPLS);
+      if ((key.mplsLse0 & MPLS_BOS) === 0) showInnerLabels(key, mask);
       return;
     case ETH_P_NSH:
       all(NSH);
+      all(IP);
   }
 }
 

@@ -29,6 +29,8 @@ export interface MatchFormat {
   readonly priority?: number;
   readonly names?: PortNames | undefined;
   readonly colors?: Colors | undefined;
+  /** A packet's flow: addresses of both families and all flags of its tunnel. */
+  readonly isFlow?: boolean;
 }
 
 const ALL_MAC = 0xffff_ffff_ffff;
@@ -168,12 +170,14 @@ class MatchWriter {
     if (!isZero(mask.u32, TUN_SRC_WORD, 8)) this.#tunnelAddresses();
     if (mask.tunGbpId !== 0) this.#number16('tun_gbp_id', key.tunGbpId, mask.tunGbpId);
     if (mask.tunGbpFlags !== 0) this.#plain('tun_gbp_flags', hexOr0(key.tunGbpFlags));
-    this.#erspan();
     if (mask.tunTos !== 0) this.#plain('tun_tos', hexOr0(key.tunTos));
     if (mask.tunTtl !== 0) this.#plain('tun_ttl', String(key.tunTtl));
+    this.#erspan();
     if (mask.tunGtpuFlags !== 0) this.#plain('gtpu_flags', hexOr0(key.tunGtpuFlags));
     if (mask.tunGtpuMsgtype !== 0) this.#plain('gtpu_msgtype', String(key.tunGtpuMsgtype));
-    if ((mask.tunFlags & 1) !== 0)
+    if (this.#options.isFlow && mask.tunFlags !== 0) {
+      this.#put('tun_flags', (key.tunFlags & 1) === 0 ? '0' : 'oam');
+    } else if ((mask.tunFlags & 1) !== 0)
       this.#put('tun_flags', (key.tunFlags & 1) === 0 ? '-oam' : '+oam');
     for (const { index, value, mask: bits } of this.#match.tunMetadata) {
       const exact = bits.every((b) => b === 0xff);
@@ -187,6 +191,13 @@ class MatchWriter {
 
   #tunnelAddresses(): void {
     const { key, mask } = this.#match;
+    if (this.#options.isFlow) {
+      this.#ip('tun_src', key.tunSrc, mask.tunSrc);
+      this.#ip('tun_dst', key.tunDst, mask.tunDst);
+      this.#ipv6('tun_ipv6_src', ipv6Only(key.tunIpv6Src), mask.tunIpv6Src);
+      this.#ipv6('tun_ipv6_dst', ipv6Only(key.tunIpv6Dst), mask.tunIpv6Dst);
+      return;
+    }
     const src6 = isIpv6Endpoint(this.#match, tunSrc6);
     const dst6 = isIpv6Endpoint(this.#match, tunDst6);
     if (!src6) this.#ip('tun_src', key.tunSrc, mask.tunSrc);
@@ -233,6 +244,8 @@ class MatchWriter {
     if (mask.nshNp !== 0) this.#put('nsh_np', String(key.nshNp));
     if (mask.nshPath >>> 8 !== 0) this.#put('nsh_spi', hex(key.nshPath >>> 8));
     if ((mask.nshPath & 0xff) !== 0) this.#put('nsh_si', String(key.nshPath & 0xff));
+    // Other types have no contexts, which upstream does not show unless it knows.
+    if (key.nshMdtype !== 1) return;
     for (const c of ['C1', 'C2', 'C3', 'C4'] as const) {
       const bits = mask[`nsh${c}`];
       const text = hex(key[`nsh${c}`]);
@@ -279,6 +292,9 @@ class MatchWriter {
     if ((mask & 0xe00) !== 0) this.#put('mpls_tc', String((lse >>> 9) & 7));
     if ((mask & 0xff) !== 0) this.#put('mpls_ttl', String(lse & 0xff));
     if ((mask & 0x100) !== 0) this.#put('mpls_bos', String((lse >>> 8) & 1));
+    const { key, mask: wild } = this.#match;
+    if (wild.mplsLse1 !== 0) this.#put('mpls_lse1', String(key.mplsLse1));
+    if (wild.mplsLse2 !== 0) this.#put('mpls_lse2', String(key.mplsLse2));
   }
 
   #transport(type: number): void {
@@ -356,6 +372,11 @@ const TUN_SRC_WORD = wordOf('tun_ipv6_src');
 const NSH_WORD = wordOf('nsh_flags');
 const NW_SRC_WORD = wordOf('ipv6_src');
 const ND_TARGET_WORD = wordOf('nd_target');
+
+/** `::` for an IPv4 address, which lies in the same place. */
+function ipv6Only(address: Uint8Array): Uint8Array {
+  return address.subarray(4).every((b) => b === 0) ? new Uint8Array(16) : address;
+}
 
 function isZero(words: Uint32Array, first: number, count: number): boolean {
   for (let i = first; i < first + count; i++) if (words[i] !== 0) return false;

@@ -45,7 +45,7 @@ const TEXTS = [
   'mpls,mpls_label=5,mpls_tc=3,mpls_ttl=64,mpls_bos=1',
   'packet_type=(1,0x800),nw_src=1.2.3.4',
   'tcp,nw_frag=not_later,tcp_flags=+syn-ack',
-  'dl_type=0x894f,nsh_flags=0x01/0x03,nsh_spi=0x123456,nsh_si=255,nsh_c2=0x2/0xff',
+  'dl_type=0x894f,nsh_flags=0x01/0x03,nsh_mdtype=1,nsh_spi=0x123456,nsh_si=255,nsh_c2=0x2/0xff',
 ];
 
 test('text, NXM and OXM say the same', () => {

@@ -14,6 +14,8 @@ export class Group {
   readonly createdMs: number;
   readonly stats: BucketStats = { packets: 0, bytes: 0 };
   readonly bucketStats: readonly BucketStats[];
+  /** null: there can be none. */
+  #slots: readonly number[] | null | undefined;
 
   constructor(desc: GroupDesc, createdMs: number) {
     this.id = desc.groupId;
@@ -24,7 +26,39 @@ export class Group {
     this.bucketStats = desc.buckets.map(() => ({ packets: 0, bytes: 0 }));
   }
 
+  /**
+   * Indices of buckets by hash value, as often as their weights ask for: a power of two, at least
+   * 16. Undefined where 256 are too few to tell the weights apart, or there is none.
+   */
+  get hashSlots(): readonly number[] | undefined {
+    if (this.#slots === undefined) this.#slots = hashSlots(this.buckets.map((b) => b.weight));
+    return this.#slots ?? undefined;
+  }
+
   get desc(): GroupDesc {
     return { groupId: this.id, groupType: this.type, buckets: this.buckets, props: this.props };
   }
+}
+
+const MIN_SLOTS = 16;
+const MAX_SLOTS = 256;
+
+/** Seats by Webster's method. */
+function hashSlots(weights: readonly number[]): readonly number[] | null {
+  const positive = weights.filter((w) => w > 0);
+  if (positive.length === 0) return null;
+  const least = Math.min(...positive);
+  const total = positive.reduce((sum, w) => sum + w, 0);
+  let size = MIN_SLOTS;
+  while (size < Math.ceil(total / least)) size *= 2;
+  if (size > MAX_SLOTS) return null;
+  const divisors = weights.map(() => 1);
+  return Array.from({ length: size }, () => {
+    let best = -1;
+    for (const [i, w] of weights.entries()) {
+      if (w > 0 && (best < 0 || w / divisors[i]! > weights[best]! / divisors[best]!)) best = i;
+    }
+    divisors[best]! += 2;
+    return best;
+  });
 }

@@ -160,12 +160,11 @@ function setField(flow: Flow, name: string, value: string): void {
     setWide(flow, field, value);
     return;
   }
-  const target = flow as unknown as Record<string, unknown>;
   if (name === 'ip_dscp') flow.nwTos = (flow.nwTos & 3) | ((number(value, 1, name) & 0x3f) << 2);
   else if (name === 'nw_tos') flow.nwTos = (flow.nwTos & 3) | (number(value, 1, name) & 0xfc);
   else if (name === 'nw_ecn' || name === 'ip_ecn') {
     flow.nwTos = (flow.nwTos & 0xfc) | (number(value, 1, field.name) & 3);
-  } else if (field.key !== undefined) target[field.key] = scalar(field, value);
+  } else fieldSet(flow, field, BigInt(scalar(field, value)));
 }
 
 const WIDE: ReadonlySet<Field['format']> = new Set(['ct state', 'tunnel flags', 'packet type']);
@@ -243,6 +242,12 @@ function meets(flow: Flow, wanted: FieldPrerequisite | undefined): boolean {
       return true;
     case 'VLAN VID':
       return (flow.vlanTci0 & VLAN_CFI) !== 0;
+    case 'MPLS':
+      return dlType === 0x8847 || dlType === 0x8848;
+    case 'NSH':
+      return dlType === 0x894f;
+    case 'CT':
+      return flow.ctState !== 0;
     case 'IPv4':
       return dlType === ETH_P_IP;
     case 'IPv6':

@@ -88,7 +88,7 @@ function forkTitle({ id, zone }: XlateFork, state: number | undefined): string {
     : `${head} - resume conntrack with ct_state=${ctStateText(state)}`;
 }
 
-type TraceOptions = Pick<XlateOptions, 'withPacket' | 'entry' | 'actions'>;
+type TraceOptions = Pick<XlateOptions, 'withPacket' | 'entry' | 'actions' | 'pick'>;
 
 /** One pass. `ofport` is the OpenFlow number of the port that the packet enters by. */
 export function trace(
@@ -151,6 +151,7 @@ function hasMore(nodes: readonly TraceNode[], i: number): boolean {
 function lineText({ kind, text }: TraceNode): string {
   switch (kind) {
     case 'action':
+    case 'note':
       return `    ${text}`;
     case 'detail':
       return `     -> ${text}`;

@@ -1,0 +1,156 @@
+/**
+ * Traces in a form in which two switches say the same: numbers that each gives as it likes are
+ * left out, rewriting of headers is told by what packets look like when they go somewhere.
+ */
+import { formatOdpFlow, type OdpAction, OdpParseError, parseOdpActions } from '@heddle/datapath';
+import { type Flow, fieldByName, fieldGet, fieldSet } from '@heddle/packet';
+
+/** `key` is the packet. */
+export function comparableTrace(text: string, key: Flow): string {
+  return text
+    .replaceAll(/^Megaflow: .*$/gm, '')
+    .replaceAll(/recirc(_id=|\()(0x)?[0-9a-f]+/g, 'recirc$1N')
+    .replaceAll(/\bmeter\(\d+\)/g, 'meter(N)')
+    .replaceAll(/^( *-> bucket \d+: score) \d+$/gm, '$1 N')
+    .replaceAll(SLOW_PATH, '')
+    .replace(
+      /^(Datapath actions: )(.*)$/gm,
+      (_, head: string, actions: string) => head + observable(actions, key),
+    )
+    .trim();
+}
+
+/** What the datapath of either cannot do is its own matter. */
+const SLOW_PATH = /^This flow is handled by the userspace slow path because it:\n( +- .*\n?)*/gm;
+
+/** The choices that hashes made, in order, of the trace of a switch whose hashes are its own. */
+export function picksOf(text: string): number[] {
+  const picks: number[] = [];
+  let isHashed = false;
+  let isLoaded = false;
+  for (const line of text.split('\n')) {
+    if (/^ *-> bucket \d+: score /.test(line)) isHashed = true;
+    const bucket = /^ *-> using bucket (\d+)$/.exec(line);
+    if (bucket && isHashed) picks.push(Number(bucket[1]));
+    if (bucket || /no live bucket/.test(line)) isHashed = false;
+    const loaded = /^ *-> \S+ is now (\S+)$/.exec(line);
+    if (loaded && isLoaded) picks.push(Number(loaded[1]));
+    isLoaded = /^ *(multipath|bundle_load)\(/.test(line) && !line.includes('active_backup');
+  }
+  return picks;
+}
+
+/** Actions in which the packet's headers stand where they have changed, instead of `set`. */
+function observable(actions: string, key: Flow): string {
+  return sortRuns(new Walk(key).list(topLevel(actions)).join(','));
+}
+
+class Walk {
+  #flow: Flow;
+  #shown: string;
+
+  constructor(flow: Flow) {
+    this.#flow = flow.clone();
+    this.#shown = stateText(this.#flow);
+  }
+
+  list(items: readonly string[]): string[] {
+    const out: string[] = [];
+    for (const item of items) {
+      if (this.#rewrites(item)) continue;
+      const now = stateText(this.#flow);
+      if (now !== this.#shown) out.push(`[${now}]`);
+      this.#shown = now;
+      out.push(this.#nested(item));
+      this.#retype(item);
+    }
+    return out;
+  }
+
+  #rewrites(item: string): boolean {
+    if (item.startsWith('set(nsh(')) {
+      for (const part of item.slice(8, -2).split(',')) setNsh(this.#flow, part);
+      return true;
+    }
+    if (!/^set\((eth|ipv4|ipv6|arp|tcp|udp|sctp|icmp|icmpv6|nd|skb_mark)\(/.test(item))
+      return false;
+    let acts: OdpAction[];
+    try {
+      acts = parseOdpActions(item);
+    } catch (error) {
+      if (error instanceof OdpParseError) return false;
+      throw error;
+    }
+    for (const act of acts) {
+      if (act.type !== 'set') continue;
+      const { key, mask } = act;
+      for (let i = 0; i < 64; i++) {
+        const m = mask.u32[i]!;
+        this.#flow.u32[i] = (this.#flow.u32[i]! & ~m) | (key.u32[i]! & m);
+      }
+    }
+    return true;
+  }
+
+  /** Tags change what the text of a flow has room for. */
+  #retype(item: string): void {
+    if (item === 'pop_vlan' || item.startsWith('push_vlan(')) this.#shown = stateText(this.#flow);
+  }
+
+  /** Lists within work on copies. */
+  #nested(item: string): string {
+    const open = item.indexOf('(');
+    const name = item.slice(0, open);
+    const body = item.slice(open + 1, -1);
+    if (name === 'clone') return `clone(${this.#copy(body)})`;
+    if (name !== 'check_pkt_len') return item;
+    const parts = topLevel(body).map((part) => {
+      const inner = /^(gt|le)\((.*)\)$/.exec(part);
+      return inner ? `${inner[1]}(${this.#copy(inner[2]!)})` : part;
+    });
+    return `check_pkt_len(${parts.join(',')})`;
+  }
+
+  #copy(body: string): string {
+    return new Walk(this.#flow).list(topLevel(body)).join(',');
+  }
+}
+
+function stateText(flow: Flow): string {
+  const { nshFlags, nshTtl, nshPath, nshC1, nshC2, nshC3, nshC4 } = flow;
+  const nsh = [nshFlags, nshTtl, nshPath, nshC1, nshC2, nshC3, nshC4];
+  return `${formatOdpFlow(flow)}${flow.dlType === 0x894f ? `,nsh(${nsh.join(',')})` : ''}`;
+}
+
+/** `spi=0x5/0x00ffff` */
+function setNsh(flow: Flow, part: string): void {
+  const m = /^(\w+)=(\w+)(?:\/(\w+))?$/.exec(part);
+  const field = fieldByName(`nsh_${m?.[1]}`);
+  if (!m || !field) throw new Error(`what is ${part}?`);
+  const mask = BigInt(m[3] ?? '0xffffffff');
+  fieldSet(flow, field, (fieldGet(flow, field) & ~mask) | (BigInt(m[2]!) & mask));
+}
+
+/** `a(b,c),d` into `a(b,c)` and `d`. */
+function topLevel(text: string): string[] {
+  const out: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === '(') depth++;
+    else if (text[i] === ')') depth--;
+    else if (text[i] === ',' && depth === 0) {
+      out.push(text.slice(start, i));
+      start = i + 1;
+    }
+  }
+  out.push(text.slice(start));
+  return out;
+}
+
+/** Outputs of one flood are in no order. */
+function sortRuns(actions: string): string {
+  return actions.replaceAll(/(?<![\w=(.-])\d+(,\d+)+(?![\w=(.])/g, (run) =>
+    run.split(',').sort().join(','),
+  );
+}
