@@ -2,10 +2,6 @@
 /* The interpreter of action lists. */
 #pragma once
 
-#define RC_NEXT 0
-#define RC_STOP 1   /* s->verdict stands */
-#define RC_RECIRC 2 /* look up again with s->recirc */
-
 INL int fail(struct scratch *s)
 {
   drop_count(s, DROP_ACTION);
@@ -67,6 +63,11 @@ NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
     return RC_NEXT;
   case A_DROP:
     drop_count(s, a->a32);
+    return RC_STOP;
+  case A_SET_TUNNEL:
+    return set_tunnel(s, a);
+  case A_TUN_SEND:
+    s->wrap = WRAP_DONE;
     return RC_STOP;
   case A_SET_MARK: {
     __u32 m = *(__u32 *)a->b;

@@ -27,6 +27,7 @@
 #include "output.h"
 #include "extract.h"
 #include "rewrite.h"
+#include "tunnel.h"
 #include "actions.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -103,6 +104,12 @@ INL int pipeline(struct __sk_buff *skb, struct scratch *s)
   return TC_ACT_SHOT;
 }
 
+/* What is left to do when the lists are through. */
+INL int conclude(struct __sk_buff *skb, struct scratch *s, int verdict)
+{
+  return s->wrap ? wrap(skb, s) : verdict;
+}
+
 INL struct scratch *begin(void)
 {
   __u32 z = 0;
@@ -112,6 +119,8 @@ INL struct scratch *begin(void)
   s->verdict = TC_ACT_SHOT;
   s->recirc = 0;
   s->trunc = 0;
+  s->tun_state = 0;
+  s->wrap = 0;
   return s;
 }
 
@@ -135,7 +144,7 @@ int port_in(struct __sk_buff *skb)
     ps->rx_packets++;
     ps->rx_bytes += skb->len;
   }
-  return pipeline(skb, s);
+  return conclude(skb, s, pipeline(skb, s));
 }
 
 SEC("tc")
@@ -155,6 +164,11 @@ int inject_in(struct __sk_buff *skb)
   s->recirc = c->recirc_id;
   s->nact = c->nact;
   s->next = c->next;
+  s->tun_state = c->tun_state;
+  if (c->tun_state) {
+    s->tin = c->tin;
+    s->tun = c->tun;
+  }
   skb->mark = c->pkt_mark;
   for (int i = 0; i < CTX_ACTS; i++) {
     if (i >= c->nact)
@@ -167,7 +181,44 @@ int inject_in(struct __sk_buff *skb)
   }
   int rc = run(skb, s);
   c->done = mark;
-  return rc == RC_RECIRC ? pipeline(skb, s) : s->verdict;
+  return conclude(skb, s, rc == RC_RECIRC ? pipeline(skb, s) : s->verdict);
+}
+
+/* On devices with addresses of the host: takes what is for a tunnel, lets all else pass. */
+SEC("tc")
+int underlay_in(struct __sk_buff *skb)
+{
+  struct scratch *s = begin();
+  if (!s || skb->vlan_present)
+    return TC_ACT_UNSPEC;
+  struct tunnel_port *p = find_tunnel(skb, s);
+  if (!p)
+    return TC_ACT_UNSPEC;
+  __u32 l4 = s->l4, slot = p->slot, type = p->type, no = p->port_no;
+  int n = parse_tunnel(skb, s, l4, type);
+  if (n <= 0) {
+    if (type == TUN_GRE) /* somebody else's */
+      return TC_ACT_UNSPEC;
+    drop_count(s, DROP_MALFORMED);
+    return TC_ACT_SHOT;
+  }
+  s->in_port = no;
+  s->slot = slot;
+  s->tun_state = TUN_IN;
+  int rc = unwrap(skb, s, l4 + n);
+  if (rc < 0) {
+    drop_count(s, DROP_MALFORMED);
+    return TC_ACT_SHOT;
+  }
+  struct port_stat *ps = bpf_map_lookup_elem(&port_stats, &slot);
+  if (ps) {
+    ps->rx_packets++;
+    ps->rx_bytes += skb->len;
+  }
+  if (!rc)
+    return conclude(skb, s, pipeline(skb, s));
+  /* The kernel takes the frame for what the outer one was: only a device tells it otherwise. */
+  return by_veth(skb, s, A_RECIRC, 0) ? TC_ACT_SHOT : s->verdict;
 }
 
 /* Not attached anywhere: BPF_PROG_TEST_RUN entry that leaves the key in the scratch map. */

@@ -40,6 +40,9 @@ enum act_type {
   A_SET_ICMP,   /* a16 offset (0 type, 1 code), b[0], b[8] */
   A_SET_ARP,    /* a16 offset in the ARP header, a32 length (2, 4 or 6), b value, b[8..] mask */
   A_SET_ND,     /* a16 offset 8 or 16: half of the target; 0: a32 = option type, 6 bytes */
+  A_SET_TUNNEL = 40, /* a16 part 0: a32 flags, tos, ttl, b id, IPv4 src, dst; 1: a32 tp_src, tp_dst,
+                        b gbp, options; 2: b IPv6 src; 3: b IPv6 dst */
+  A_TUN_SEND,        /* wrapped already: to be routed */
 };
 
 /* In a16 of a set action: the last of those that one `set` was split into. */
@@ -98,6 +101,7 @@ struct port {
 };
 
 #define OUT_PEER 1
+#define OUT_TUNNEL 2 /* ifindex: TUN_* */
 
 /* By port number; ifindex 0: no such port. */
 struct out {
@@ -115,11 +119,42 @@ struct quota {
   __u64 sent, acked;
 };
 
+/* FLOW_TNL_F_* of packages/packet. */
+#define TNL_F_OAM 1
+#define TNL_F_DF 2
+#define TNL_F_CSUM 4
+#define TNL_F_KEY 8
+
+/* A tunnel's header, in the order of the key: words 2 to 7, then 29 and 30. */
+struct tun {
+  __be64 id;
+  __be32 src[4], dst[4];
+  __u16 flags;
+  __u8 tos, ttl;
+  __be16 tp_src, tp_dst;
+  __be16 gbp_id;
+  __u8 gbp_flags, opts_len;
+  __be32 opts[3];
+};
+#define TUN_KEY_BYTES 48
+
+#define TUN_IN 1  /* tun_state: the packet came by tunnel `tin` */
+#define TUN_OUT 2 /* `tun` is set */
+#define WRAP_DONE 255
+
+struct route {
+  __u32 ifindex, mtu, direct, nh_family;
+  __be32 src[4], nh[4];
+  __u8 mac[12];
+  __u32 pad;
+};
+
 /* What an injected packet is to undergo: found by skb->mark. */
 struct ctx {
   __u32 mark, done; /* done = mark when the packet has been through */
-  __u32 in_port, recirc_id, pkt_mark, nact, next, pad;
+  __u32 in_port, recirc_id, pkt_mark, nact, next, tun_state;
   struct act acts[CTX_ACTS];
+  struct tun tin, tun;
 };
 
 struct state {
@@ -139,7 +174,8 @@ enum drop_reason {
   DROP_STALE,        /* injected without a valid context */
   DROP_ACTION,       /* an action could not be carried out */
   DROP_UNKNOWN_PORT, /* received on a device that is not a port */
-  DROP_MALFORMED,    /* shorter than an Ethernet header */
+  DROP_MALFORMED,    /* shorter than an Ethernet header, or a tunnel's that is none */
+  DROP_NO_ROUTE,     /* to a tunnel's other end */
   DROP_EXPLICIT = 16, /* first of the reasons that `drop` actions bring */
   DROP_REASONS = 64,
 };
@@ -163,11 +199,22 @@ struct scratch {
   __u32 dirty;          /* DIRTY_* */
   __u32 nact, next;     /* the list in acts, and its first chunk plus one */
   int verdict;
+  __u32 tun_state; /* TUN_* */
+  struct tun tin, tun;
+  struct route rt;
+  __u32 wrap, wrap_port, wrap_slot; /* the last output is one to a tunnel (TUN_*, WRAP_DONE) */
+  __u8 hdr[112];                    /* of a tunnel, being put together */
 };
+
+/* What becomes of a list after an action. */
+#define RC_NEXT 0
+#define RC_STOP 1   /* s->verdict stands */
+#define RC_RECIRC 2 /* look up again with s->recirc */
 
 #define UPCALL_MISS 0
 #define UPCALL_ACTION 1
 #define UPCALL_RESEND 2 /* to the port in `userdata`, as it is */
+#define UPCALL_TOO_BIG 3 /* for a tunnel: `userdata` bytes would fit */
 #define UPCALL_VLAN 1 /* flags: the outer tag is in vlan_tci and vlan_proto */
 #define UPCALL_NO_CSUM_INFO 2
 
@@ -179,7 +226,7 @@ struct upcall {
   __u8 vh_flags, vh_gso_type;
   __u16 vh_hdr_len, vh_gso_size, vh_csum_start, vh_csum_offset;
   __u16 pad[3];
-  __u64 key[KEY_WORDS - 3];
+  __u64 key[KEY_WORDS - 1];
 };
 
 #define MAP(name, t, max, K, V, flags)  \
@@ -231,3 +278,6 @@ MAP(notes, ARRAY, 1, __u32, struct note, 0);
 const volatile __u64 hash_mask = ~0ULL; /* narrower only to force collisions in tests */
 const volatile __u32 ring_bytes = 4096;
 const volatile __u32 have_kfuncs = 1;
+#define FIB_LOOKUP_SRC (1U << 4)
+const volatile __u32 fib_flags = 0; /* SRC since Linux 6.7, MARK since 6.10 */
+const volatile __u32 have_decap_flags = 1;

@@ -305,6 +305,10 @@ NOINL int extract(struct __sk_buff *skb, struct scratch *s)
   k->in_port = s->in_port;
   k->recirc_id = s->recirc;
   k->skb_mark = skb->mark;
+  if (s->tun_state & TUN_IN) {
+    __builtin_memcpy(&k->tun_id, &s->tin, TUN_KEY_BYTES);
+    __builtin_memcpy(&k->tun_gbp_id, &s->tin.gbp_id, 16);
+  }
   s->dirty = 0;
   s->l3 = 0;
   s->l4 = 0;

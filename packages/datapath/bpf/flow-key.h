@@ -4,7 +4,7 @@
 #define HEDDLE_FLOW_KEY_H
 
 #define FLOW_KEY_WORDS 32
-#define FLOW_KEY_WORDS_USED 29
+#define FLOW_KEY_WORDS_USED 31
 
 #define FLOW_NW_FRAG_ANY 1
 #define FLOW_NW_FRAG_LATER 2
@@ -57,7 +57,11 @@ struct flow_key {
   __u8 pad[3]; /* 197: Zero. */
   __be32 ct_ipv6_src[4]; /* 200: Source of the original direction. */
   __be32 ct_ipv6_dst[4]; /* 216: Destination of that direction. */
-  __u64 spare[3]; /* 232: Zero. */
+  __be16 tun_gbp_id; /* 232: VXLAN group policy id. */
+  __u8 tun_gbp_flags; /* 234: VXLAN group policy flags. */
+  __u8 tun_opts_len; /* 235: Bytes of Geneve options. */
+  __be32 tun_opts[3]; /* 236: The first of them as on the wire. */
+  __u64 spare[1]; /* 248: Zero. */
 };
 
 _Static_assert(__builtin_offsetof(struct flow_key, recirc_id) == 0, "recirc_id");
@@ -103,6 +107,10 @@ _Static_assert(__builtin_offsetof(struct flow_key, ct_tp_dst) == 194, "ct_tp_dst
 _Static_assert(__builtin_offsetof(struct flow_key, ct_nw_proto) == 196, "ct_nw_proto");
 _Static_assert(__builtin_offsetof(struct flow_key, ct_ipv6_src) == 200, "ct_ipv6_src");
 _Static_assert(__builtin_offsetof(struct flow_key, ct_ipv6_dst) == 216, "ct_ipv6_dst");
+_Static_assert(__builtin_offsetof(struct flow_key, tun_gbp_id) == 232, "tun_gbp_id");
+_Static_assert(__builtin_offsetof(struct flow_key, tun_gbp_flags) == 234, "tun_gbp_flags");
+_Static_assert(__builtin_offsetof(struct flow_key, tun_opts_len) == 235, "tun_opts_len");
+_Static_assert(__builtin_offsetof(struct flow_key, tun_opts) == 236, "tun_opts");
 _Static_assert(sizeof(struct flow_key) == 256, "flow_key");
 
 #endif

@@ -24,6 +24,11 @@ INL struct ctx *own_ctx(struct scratch *s, struct state *st, __u32 pkt_mark)
   c->recirc_id = s->recirc;
   c->pkt_mark = pkt_mark;
   c->next = 0;
+  c->tun_state = s->tun_state;
+  if (s->tun_state) {
+    c->tin = s->tin;
+    c->tun = s->tun;
+  }
   return c;
 }
 
@@ -56,6 +61,24 @@ INL __u32 l3_length(struct __sk_buff *skb)
   return len;
 }
 
+/*
+ * Wrapping changes the packet: all but the last output send a copy round to be wrapped. The last
+ * is left to the end of the program, where the stack is not deep.
+ */
+INL int output_tunnel(struct __sk_buff *skb, struct scratch *s, struct out *o, __u32 port,
+                      __u32 last)
+{
+  if (last) {
+    s->wrap = o->ifindex;
+    s->wrap_port = port;
+    s->wrap_slot = o->slot;
+    return 0;
+  }
+  struct act a = { .type = A_OUT, .a16 = 1, .a32 = port };
+  detour(skb, s, &a, 0);
+  return 0;
+}
+
 NOINL int output(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 last)
 {
   if (!s)
@@ -83,6 +106,8 @@ NOINL int output(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 las
     }
   }
   s->trunc = 0;
+  if (o->mode == OUT_TUNNEL)
+    return output_tunnel(skb, s, o, port, last);
   __u32 len = l3_length(skb), gso = skb->gso_size, slot = o->slot, ifindex = o->ifindex;
   struct port_stat *ps = bpf_map_lookup_elem(&port_stats, &slot);
   if (!ps)

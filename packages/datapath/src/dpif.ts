@@ -9,7 +9,24 @@ import type { OdpAction } from './odp-actions.ts';
 export type OdpPort = number;
 
 /** Device kinds as `ovs-dpctl show` prints them; `system` is any device that exists already. */
-export type VportType = 'system' | 'internal' | 'tap' | 'dummy' | 'dummy-internal' | 'dummy-pmd';
+export type VportType =
+  | 'system'
+  | 'internal'
+  | 'tap'
+  | 'dummy'
+  | 'dummy-internal'
+  | 'dummy-pmd'
+  | TunnelVportType;
+
+/**
+ * A port without a device: what goes out of it is wrapped as the flow's last `set(tunnel(...))`
+ * says and routed by the host; what arrives for this host at `dstPort` comes in by it.
+ */
+export type TunnelVportType = 'vxlan' | 'geneve' | 'gre';
+export interface TunnelVportOptions {
+  /** UDP port; 0 for GRE. */
+  readonly dstPort: number;
+}
 
 /** A port of the datapath. `name` is the device's name; it may move to another namespace. */
 export interface DpPort {
@@ -20,6 +37,8 @@ export interface DpPort {
   readonly ifindex?: number | undefined;
   /** What `show` tells behind the type. */
   readonly config?: string;
+  /** Of a tunnel port. */
+  readonly dstPort?: number;
 }
 
 /** Offload state that travels with a packet (struct virtio_net_hdr, linux/virtio_net.h). */
@@ -149,7 +168,12 @@ export interface Dpif extends Disposable {
    * Adds a device. `system` and `tap` devices exist already; an `internal` one is created.
    * Throws ENODEV (no such device), EBUSY (already in use), EEXIST (number taken).
    */
-  portAdd(name: string, type: VportType, requested?: OdpPort): Promise<OdpPort>;
+  portAdd(
+    name: string,
+    type: VportType,
+    requested?: OdpPort,
+    tunnel?: TunnelVportOptions,
+  ): Promise<OdpPort>;
   /** Removes a port; an internal device is destroyed with it. */
   portDel(port: OdpPort): Promise<void>;
   ports(): Iterable<DpPort>;

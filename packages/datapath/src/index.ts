@@ -20,5 +20,6 @@ export {
   parseOdpFlow,
 } from './odp-parse.ts';
 export { flowUfid } from './odp-ufid.ts';
+export { isTunnelVport } from './tunnel-vport.ts';
 export { MemoryNetdev, type Netdev } from './userspace/netdev.ts';
 export { UserspaceDpif, type UserspaceDpifOptions } from './userspace/userspace-dpif.ts';

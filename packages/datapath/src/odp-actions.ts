@@ -13,6 +13,8 @@ export type OdpAction =
    * of the key outside of the mask do not matter otherwise.
    */
   | { readonly type: 'set'; readonly key: Flow; readonly mask: Flow }
+  /** The tunnel header for outputs to tunnel ports from here on: the key's tunnel, all of it. */
+  | { readonly type: 'set_tunnel'; readonly key: Flow }
   | { readonly type: 'userspace'; readonly userdata: Uint8Array }
   | { readonly type: 'recirc'; readonly id: number }
   | { readonly type: 'trunc'; readonly maxLen: number }

@@ -7,6 +7,7 @@ import {
   formatIpv4,
   formatIpv6,
   formatMac,
+  isTunnelled,
   toHex,
 } from '@heddle/packet';
 import type { FlowStats, InstalledFlow } from './dpif.ts';
@@ -25,6 +26,7 @@ import {
   transportGroup,
 } from './odp-fields.ts';
 import { formatPlainAction } from './odp-format-action.ts';
+import { formatTunnel } from './odp-tunnel.ts';
 
 export interface OdpFormatOptions {
   /** `-m`: ufid, port names and wildcarded fields, too. */
@@ -119,6 +121,7 @@ class FlowText {
 
   format(): string {
     if (this.#all) this.parts.push(this.#mask ? 'skb_priority(0/0)' : 'skb_priority(0)');
+    this.#tunnel();
     this.#scalar('skb_mark');
     this.#ctState();
     this.#scalar('ct_zone');
@@ -133,6 +136,12 @@ class FlowText {
     const closing = this.#vlans();
     this.#network();
     return this.parts.join(',') + closing;
+  }
+
+  #tunnel(): void {
+    if (!isTunnelled(this.#key)) return;
+    const text = formatTunnel(this.#key, this.#mask, this.#all);
+    if (text !== '') this.parts.push(`tunnel(${text})`);
   }
 
   #scalar(name: ScalarName, always = false): void {
@@ -335,6 +344,8 @@ function formatOdpAction(a: OdpAction, o: OdpFormatOptions): string {
       return a.type;
     case 'set':
       return formatSet(a.key, a.mask);
+    case 'set_tunnel':
+      return `set(tunnel(${formatTunnel(a.key, undefined, true)}))`;
     case 'userspace': {
       const data = o.userdata?.(a.userdata) ?? `userdata(${toHex(a.userdata)})`;
       return `userspace(pid=${o.upcallPid ?? 0},${data})`;

@@ -27,6 +27,7 @@ import {
   type ScalarName,
   TCP_FLAG_NAMES,
 } from './odp-fields.ts';
+import { parseSetTunnel, parseTunnel, TunnelTextError } from './odp-tunnel.ts';
 
 export class OdpParseError extends Error {
   override readonly name = 'OdpParseError';
@@ -233,6 +234,9 @@ class FlowParser {
       case 'ct_label':
         this.#ctLabel(body);
         break;
+      case 'tunnel':
+        asOdpError(() => parseTunnel(body, key, mask));
+        break;
       case 'skb_priority':
         if (!/^0(\/0)?$/.test(body)) throw new OdpParseError('skb_priority is not supported');
         break;
@@ -344,10 +348,21 @@ function parsePushVlan(body: string): OdpAction {
   return { type: 'push_vlan', tpid, tci: parseTci(type?.[2] ?? body)[0] };
 }
 
+function asOdpError<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw error instanceof TunnelTextError ? new OdpParseError(error.message) : error;
+  }
+}
+
 function parseSet(text: string): OdpAction {
   const [attribute, ...rest] = attributes(text);
   if (attribute?.body === undefined || rest.length > 0) throw new OdpParseError(`set(${text})`);
   const { name, body } = attribute;
+  if (name === 'tunnel') {
+    return { type: 'set_tunnel', key: asOdpError(() => parseSetTunnel(body)) };
+  }
   const key = new Flow();
   const mask = new Flow();
   if (isScalar(name)) parseField(SCALARS[name], body, key, mask);

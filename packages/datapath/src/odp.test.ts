@@ -24,6 +24,9 @@ const FLOWS = [
   'recirc_id(0),in_port(1),eth(),eth_type(0x88a8),vlan(vid=3/0xff,pcp=1/0x3),encap(eth_type(0x8100),vlan(vid=4,pcp=0),encap(eth_type(0x0800),ipv4(frag=first)))',
   'recirc_id(0),in_port(1),eth(),eth_type(0/0xffff)',
   'recirc_id(0),in_port(1),eth(),eth_type(0x8100),vlan(vid=12),encap()',
+  'tunnel(tun_id=0x7b,src=1.1.2.92,dst=1.1.2.88,flags(-df-csum+key)),recirc_id(0),in_port(4789),eth(src=50:54:00:00:00:08,dst=50:54:00:00:00:09),eth_type(0x88b5)',
+  'tunnel(src=1.1.2.92,dst=1.1.2.88,flags(-df-csum)),recirc_id(0),in_port(3),eth(),eth_type(0x88b5)',
+  'tunnel(tun_id=0x7b,src=10.0.0.2,dst=10.0.0.1,tos=0x10,ttl=64,tp_src=5,tp_dst=4789,flags(df|csum|key)),recirc_id(0),in_port(2),eth(),eth_type(0x0800),ipv4(frag=no)',
 ];
 
 test('flows are read and written back', () => {
@@ -43,6 +46,9 @@ const ACTIONS = [
   'set(ipv6(dst=fe80::1,label=0x5,tclass=0x3,hlimit=3)),set(tcp(src=1,dst=2)),1',
   'set(arp(sip=1.2.3.4,op=2,sha=02:00:00:00:00:05)),set(skb_mark(0x5/0xff)),1',
   'set(nd(target=fe80::1,tll=02:00:00:00:00:05)),userspace(pid=0,userdata(0102ff)),1',
+  'set(tunnel(tun_id=0x0,dst=1.2.3.4,ttl=64,tp_dst=5000,vxlan(gbp(id=7,flags=0x8)),flags(df|key))),5000',
+  'set(tunnel(dst=1.1.2.92,tos=0x2,ttl=64,flags(0))),3,set(tunnel(tun_id=0x7,ipv6_dst=fd00::5,ttl=64,tp_dst=6081,flags(df|csum|key))),6081',
+  'set(tunnel(tun_id=0x7,dst=1.2.3.4,ttl=64,tp_dst=6081,geneve({class=0x102,type=0x80,len=4,0x10002}),flags(df|key))),2',
 ];
 
 test('actions are read and written back', () => {
@@ -51,7 +57,13 @@ test('actions are read and written back', () => {
 
 test('what is wrong is refused', () => {
   const actions = ['foo', '1,foo', 'set(nosuch(1))', 'push_vlan(vid=5000,pcp=0)', 'drop(3)'];
-  for (const text of [...actions, 'set(eth(src=1))', 'pop_vlan,)', 'set(udp(src=70000))']) {
+  for (const text of [
+    ...actions,
+    'set(eth(src=1))',
+    'pop_vlan,)',
+    'set(udp(src=70000))',
+    'set(tunnel(foo=1))',
+  ]) {
     assert.throws(() => parseOdpActions(text), OdpParseError, text);
   }
   const flows = [

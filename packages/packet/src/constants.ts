@@ -41,3 +41,10 @@ export const TCP_RST = 0x04;
 export const TCP_PSH = 0x08;
 export const TCP_ACK = 0x10;
 export const TCP_URG = 0x20;
+
+/** Bits of `tun_flags`: what a tunnel header says, or is to say, besides its key. */
+export const FLOW_TNL_F_OAM = 1;
+export const FLOW_TNL_F_DONT_FRAGMENT = 2;
+export const FLOW_TNL_F_CSUM = 4;
+/** There is a key at all. */
+export const FLOW_TNL_F_KEY = 8;

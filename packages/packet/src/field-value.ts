@@ -55,6 +55,7 @@ function readSlot(flow: Flow, { offset: o, kind }: KeySlot): bigint {
       return (getBe64(u8, o) << 64n) | getBe64(u8, o + 8);
     case 'u128':
       return getU128(flow.u32, o >> 2);
+    case 'bytes12':
     case 'bytes256':
     case 'pad3':
       throw new Error(`${kind} is no field`);
@@ -94,6 +95,7 @@ function writeSlot(flow: Flow, { offset: o, kind }: KeySlot, v: bigint): void {
     case 'u128':
       setU128(flow.u32, o >> 2, v);
       break;
+    case 'bytes12':
     case 'bytes256':
     case 'pad3':
       throw new Error(`${kind} is no field`);
@@ -111,6 +113,7 @@ const SLOT_BITS: Readonly<Record<KeySlot['kind'], bigint>> = {
   be64: (1n << 64n) - 1n,
   bytes16: (1n << 128n) - 1n,
   u128: (1n << 128n) - 1n,
+  bytes12: 0n,
   bytes256: 0n,
   pad3: 0n,
 };

@@ -29,6 +29,7 @@ const TS_TYPE: Readonly<Record<KeyKind, string>> = {
   be64: 'bigint',
   bytes16: 'Uint8Array',
   u128: 'bigint',
+  bytes12: 'Uint8Array',
   bytes256: 'Uint8Array',
   pad3: 'never',
 };
@@ -51,6 +52,8 @@ function getter(kind: KeyKind, o: number): string {
       return `return getBe64(this.u8, ${o});`;
     case 'bytes16':
       return `return this.u8.subarray(${o}, ${o + 16});`;
+    case 'bytes12':
+      return `return this.u8.subarray(${o}, ${o + 12});`;
     case 'bytes256':
       return `return this.u8.subarray(${o}, ${o + 256});`;
     case 'u128':
@@ -77,6 +80,7 @@ function setter(kind: KeyKind, o: number): string {
     case 'be64':
       return `setBe64(this.u8, ${o}, v);`;
     case 'bytes16':
+    case 'bytes12':
     case 'bytes256':
       return `this.u8.set(v, ${o});`;
     case 'u128':
@@ -137,6 +141,7 @@ const C_TYPE: Readonly<Record<KeyKind, readonly [string, string]>> = {
   be64: ['__be64', ''],
   bytes16: ['__be32', '[4]'],
   u128: ['__u32', '[4]'],
+  bytes12: ['__be32', '[3]'],
   bytes256: ['__u8', '[256]'],
   pad3: ['__u8', '[3]'],
 };

@@ -15,3 +15,4 @@ export * from './headers/l4.ts';
 export { FLOW_WORDS, KEY_SLOTS, type KeyKind, type KeySlot, kindSize } from './key-layout.ts';
 export * from './pcap.ts';
 export { TLV_FIELDS, TLV_SPACE, type TlvMapping, TlvTable } from './tlv-table.ts';
+export * from './tunnel.ts';

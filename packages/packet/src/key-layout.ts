@@ -1,13 +1,13 @@
 /**
  * The flow key's layout in memory, the one source of `class Flow` and of the C header that the
- * eBPF programs include. 25 words of 8 bytes are in use; the rest up to 32 words is zero. Behind
+ * eBPF programs include. 31 words of 8 bytes are in use; the last of 32 is zero. Behind
  * them, out of the datapath's sight, `Flow` has what belongs to the OpenFlow pipeline alone.
  *
  * Header fields lie in network byte order, what the host makes itself (ports, marks, conntrack)
  * in host order, so that a key compares and masks word by word without knowing its fields.
  */
 
-/** `be48` is a MAC, `bytes16` an IPv6 address, `bytes256` options, `be*` network order, `u*` host order. */
+/** `be48` is a MAC, `bytes16` an IPv6 address, `bytes12` and `bytes256` options, `be*` network order, `u*` host order. */
 export type KeyKind =
   | 'u8'
   | 'u16'
@@ -18,6 +18,7 @@ export type KeyKind =
   | 'be64'
   | 'bytes16'
   | 'u128'
+  | 'bytes12'
   | 'bytes256'
   | 'pad3';
 
@@ -39,7 +40,7 @@ export interface KeyMember {
 }
 
 export const KEY_WORDS = 32;
-export const KEY_WORDS_USED = 29;
+export const KEY_WORDS_USED = 31;
 
 export const KEY_MEMBERS: readonly KeyMember[] = [
   { c: 'recirc_id', ts: 'recircId', kind: 'u32', doc: '0 for a packet fresh from a port.' },
@@ -127,6 +128,10 @@ export const KEY_MEMBERS: readonly KeyMember[] = [
   { c: 'pad', kind: 'pad3', doc: 'Zero.' },
   { c: 'ct_ipv6_src', ts: 'ctIpv6Src', kind: 'bytes16', doc: 'Source of the original direction.' },
   { c: 'ct_ipv6_dst', ts: 'ctIpv6Dst', kind: 'bytes16', doc: 'Destination of that direction.' },
+  { c: 'tun_gbp_id', ts: 'tunGbpId', kind: 'be16', doc: 'VXLAN group policy id.' },
+  { c: 'tun_gbp_flags', ts: 'tunGbpFlags', kind: 'u8', doc: 'VXLAN group policy flags.' },
+  { c: 'tun_opts_len', ts: 'tunOptsLen', kind: 'u8', doc: 'Bytes of Geneve options.' },
+  { c: 'tun_opts', ts: 'tunOpts', kind: 'bytes12', doc: 'The first of them as on the wire.' },
 ];
 
 /** Words of 4 bytes of a `Flow`; the first `2 * KEY_WORDS` are the datapath's key. */
@@ -159,8 +164,7 @@ export const PIPELINE_MEMBERS: readonly KeyMember[] = [
   { c: 'nsh_c2', ts: 'nshC2', kind: 'be32', doc: 'NSH context header 2.' },
   { c: 'nsh_c3', ts: 'nshC3', kind: 'be32', doc: 'NSH context header 3.' },
   { c: 'nsh_c4', ts: 'nshC4', kind: 'be32', doc: 'NSH context header 4.' },
-  { c: 'tun_gbp_id', ts: 'tunGbpId', kind: 'be16', doc: 'VXLAN group policy id.' },
-  { c: 'tun_gbp_flags', ts: 'tunGbpFlags', kind: 'u8', doc: 'VXLAN group policy flags.' },
+  { c: 'gap', kind: 'pad3', doc: 'Zero.' },
   { c: 'tun_erspan_ver', ts: 'tunErspanVer', kind: 'u8', doc: 'ERSPAN version.' },
   { c: 'tun_erspan_idx', ts: 'tunErspanIdx', kind: 'be32', doc: 'ERSPAN index, 20 bits.' },
   { c: 'tun_erspan_dir', ts: 'tunErspanDir', kind: 'u8', doc: 'ERSPAN direction.' },
@@ -194,6 +198,7 @@ const SIZES: Readonly<Record<KeyKind, number>> = {
   be64: 8,
   bytes16: 16,
   u128: 16,
+  bytes12: 12,
   bytes256: 256,
   pad3: 3,
 };

@@ -92,6 +92,7 @@ test('every accessor reads what was written and touches nothing else', () => {
       ['be64', 0xa5b6c7d8e9fa0b1cn],
       ['u128', 0xa5b6c7d8e9fa0b1ca5b6c7d8e9fa0b1dn],
       ['bytes16', Uint8Array.from({ length: 16 }, (_, i) => i + 1)],
+      ['bytes12', Uint8Array.from({ length: 12 }, (_, i) => i)],
       ['bytes256', Uint8Array.from({ length: 256 }, (_, i) => i)],
     ]).get(kind)!;
     record[name] = full;

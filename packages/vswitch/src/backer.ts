@@ -5,6 +5,8 @@ import { RecircIds } from './ofproto/recirc.ts';
 import { type OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
 import type { OfprotoDpif } from './ofproto-dpif.ts';
 import { Udpif } from './ofproto-dpif-upcall.ts';
+import { TunnelPorts } from './tunnel/ports.ts';
+import { TunnelVports } from './tunnel/vports.ts';
 
 export class Backer {
   readonly dpif: Dpif;
@@ -12,14 +14,18 @@ export class Backer {
   readonly udpif: Udpif;
   readonly ports = new Map<OdpPort, OfPort>();
   readonly bridges = new Map<Ofproto, OfprotoDpif>();
+  readonly tunnels = new TunnelPorts();
+  readonly vports: TunnelVports;
   readonly #xlate: { vlanLimit: number } & XlateConfig;
 
   constructor(dpif: Dpif, clock: Clock) {
     this.dpif = dpif;
     this.clock = clock;
+    this.vports = new TunnelVports(dpif);
     this.#xlate = {
       vlanLimit: 1,
       portOf: (odpPort) => this.ports.get(odpPort),
+      tunnels: this.tunnels,
       recirc: new RecircIds(() => dpif.nowMs()),
     };
     this.udpif = new Udpif(dpif, this.#xlate, clock);
@@ -44,6 +50,6 @@ export class Backer {
 
   /** Whether any bridge has a port in it. */
   get inUse(): boolean {
-    return this.ports.size > 0;
+    return this.ports.size > 0 || this.tunnels.size > 0;
   }
 }

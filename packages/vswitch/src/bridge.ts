@@ -130,6 +130,7 @@ export class Bridge {
         this.ifaces.set(row.name, iface);
       }
       iface.row = row;
+      changed = (await iface.reconfigure()) || changed;
       if (iface.isOpen) continue;
       await iface.open(adopted);
       changed ||= iface.isOpen;

@@ -6,6 +6,12 @@ import type { Backer } from './backer.ts';
 import type { OfportMap } from './ofport-map.ts';
 import { type Bundle, OfPort } from './ofproto.ts';
 import type { InterfaceRow } from './port-config.ts';
+import {
+  isTunnelType,
+  parseTunnelOptions,
+  type TunnelConfig,
+  UNSUPPORTED_TUNNELS,
+} from './tunnel/config.ts';
 
 const log = vlog.module('bridge');
 
@@ -24,6 +30,8 @@ export class Iface {
   port: OfPort | undefined;
   error: string | undefined;
   linkResets = 0;
+  /** What a tunnel was last configured from. */
+  #options = '';
 
   constructor(row: InterfaceRow, type: string, home: IfaceHome) {
     this.row = row;
@@ -56,11 +64,16 @@ export class Iface {
       else this.#enter(undefined);
       return;
     }
+    if (UNSUPPORTED_TUNNELS.has(this.type)) {
+      this.#fail(`${this.name}: tunnels of type ${this.type} are not supported by the datapath`);
+      return;
+    }
     if (!(this.home.backer.dpif.portTypes as readonly string[]).includes(this.type)) {
       this.#fail(`could not open network device ${this.name} (${strerror('EAFNOSUPPORT')})`);
       return;
     }
-    await this.#openDevice(adopted.get(this.name));
+    if (isTunnelType(this.type)) await this.#openTunnel();
+    else await this.#openDevice(adopted.get(this.name));
   }
 
   /** Leaves the datapath; an internal device goes with it. */
@@ -73,6 +86,11 @@ export class Iface {
     bundle.bridge.ports.delete(port.ofport);
     home.ofports.release(port.ofport);
     bundle.bridge.macs.flush(bundle);
+    if (port.tunnel) {
+      backer.tunnels.remove(port);
+      await backer.vports.release(port);
+      return;
+    }
     if (port.odpPort === undefined) return;
     backer.ports.delete(port.odpPort);
     try {
@@ -103,6 +121,61 @@ export class Iface {
           : `could not add network device ${this.name} to ofproto (${text})`,
       );
     }
+  }
+
+  /** Options that have changed take effect; a tunnel that there cannot be closes. */
+  async reconfigure(): Promise<boolean> {
+    const { port, type } = this;
+    if (!port?.tunnel || !isTunnelType(type)) return false;
+    const text = optionsText(this.row.options);
+    if (text === this.#options) return false;
+    const config = this.#tunnelConfig();
+    if (!config || !(await this.#placeTunnel(port, config))) await this.close();
+    return true;
+  }
+
+  async #openTunnel(): Promise<void> {
+    const config = this.#tunnelConfig();
+    if (!config) return;
+    this.#enter(undefined);
+    const { port } = this;
+    if (port && !(await this.#placeTunnel(port, config))) await this.close();
+  }
+
+  #tunnelConfig(): TunnelConfig | undefined {
+    if (!isTunnelType(this.type)) return undefined;
+    this.#options = optionsText(this.row.options);
+    const parsed = parseTunnelOptions(this.name, this.type, this.row.options);
+    for (const warning of parsed.warnings) log.rl.warn(warning, warning);
+    if (!parsed.config) this.#fail(parsed.errors.join('\n'));
+    return parsed.config;
+  }
+
+  /** In the datapath and where received packets are told apart; false: there is no place. */
+  async #placeTunnel(port: OfPort, config: TunnelConfig): Promise<boolean> {
+    const { backer } = this.home;
+    try {
+      const odpPort = await backer.vports.acquire(port, config);
+      const taken = (by: string, match: string) =>
+        log.rl.warn(
+          `${this.name}: attempting to add tunnel port with same config as port '${by}' (${match})`,
+        );
+      if (backer.tunnels.add(port, odpPort, config, taken)) {
+        port.tunnel = config;
+        port.odpPort = odpPort;
+        return true;
+      }
+      this.#fail(`could not add network device ${this.name} to ofproto (${strerror('EEXIST')})`);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#fail(
+        error.code === 'EEXIST'
+          ? `${this.name}: VXLAN-GBP, and non-VXLAN-GBP tunnels can't be configured on the same dst_port`
+          : `could not add network device ${this.name} to ofproto (${strerror(error.code)})`,
+      );
+    }
+    port.tunnel ??= config;
+    return false;
   }
 
   #makeTap(): void {
@@ -139,4 +212,8 @@ export class Iface {
     if (this.error !== error) log.rl.warn(error, this.name);
     this.error = error;
   }
+}
+
+function optionsText(options: ReadonlyMap<string, string>): string {
+  return JSON.stringify([...options].sort());
 }

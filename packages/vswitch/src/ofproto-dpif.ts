@@ -94,7 +94,8 @@ export class OfprotoDpif implements OfprotoEnv {
   }
 
   portStats(port: OfPort): PortStats {
-    if (port.odpPort !== undefined) return this.#options.backer.dpif.portStats(port.odpPort);
+    if (port.odpPort !== undefined && !port.tunnel)
+      return this.#options.backer.dpif.portStats(port.odpPort);
     return { ...UNKNOWN_STATS, ...port.stats };
   }
 

@@ -14,6 +14,8 @@ import type { Group } from './ofproto/group.ts';
 import type { Meter } from './ofproto/meter.ts';
 import type { RecircIds } from './ofproto/recirc.ts';
 import { NO_FLAGS, Rule, type RuleState } from './ofproto/rule.ts';
+import type { TunnelConfig } from './tunnel/config.ts';
+import type { TunnelPorts } from './tunnel/ports.ts';
 
 export { OFPP_LOCAL, OFPP_MAX } from '@heddle/openflow';
 
@@ -63,6 +65,8 @@ export class OfPort {
   readonly bundle: Bundle;
   /** undefined: not in the datapath (a patch port, or one without a device). */
   odpPort: OdpPort | undefined;
+  /** Of a tunnel port, which shares its `odpPort` with others. */
+  tunnel: TunnelConfig | undefined;
   /** The other end of a patch port. */
   peer: OfPort | undefined;
   /** Administratively up: packets may go out. */
@@ -200,6 +204,8 @@ export class Ofproto {
 export interface XlateConfig {
   /** The port that a datapath port is. */
   portOf(odpPort: OdpPort): OfPort | undefined;
+  /** Finds the port of a packet that came by a tunnel. */
+  readonly tunnels?: Pick<TunnelPorts, 'receive'>;
   /** How many VLAN tags are looked at (other_config:vlan-limit), 1 or 2. */
   readonly vlanLimit: number;
   readonly recirc: RecircIds;

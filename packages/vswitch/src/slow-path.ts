@@ -19,6 +19,7 @@ const PLAIN: ReadonlySet<OdpAction['type']> = new Set([
   'push_vlan',
   'pop_vlan',
   'set',
+  'set_tunnel',
   'userspace',
   'recirc',
   'trunc',
@@ -88,4 +89,9 @@ export function flatten(
   return { lists: lists.filter((l) => l.some((a) => !CHANGES.has(a.type))), unsupported };
 }
 
-const CHANGES: ReadonlySet<OdpAction['type']> = new Set(['push_vlan', 'pop_vlan', 'set']);
+const CHANGES: ReadonlySet<OdpAction['type']> = new Set([
+  'push_vlan',
+  'pop_vlan',
+  'set',
+  'set_tunnel',
+]);

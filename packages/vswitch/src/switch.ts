@@ -212,7 +212,8 @@ export class Switch {
   async #dropLeftovers(): Promise<void> {
     for (const [backer, ports] of this.#adopted) {
       for (const { portNo } of ports.values()) {
-        if (!backer.ports.has(portNo)) await backer.dpif.portDel(portNo).catch(() => {});
+        if (!backer.ports.has(portNo) && !backer.vports.has(portNo))
+          await backer.dpif.portDel(portNo).catch(() => {});
       }
     }
     for (const backer of this.#adopted.keys()) backer.dpif.dropLeftovers?.();
@@ -259,7 +260,7 @@ export class Switch {
   }
 
   #adminState(iface: Iface): boolean {
-    if (!iface.port || iface.type === 'patch') return false;
+    if (!iface.port || iface.type === 'patch' || iface.port.tunnel) return false;
     const device = this.devices.device(iface.name);
     // A device in another namespace is not ours to judge: its own end says whether it takes packets.
     const isOthers = iface.type === 'internal' && device?.kind !== DUMMY_KIND;
@@ -387,8 +388,9 @@ export class Switch {
   }
 
   #statisticsOf(iface: Iface): ReadonlyMap<string, number> {
-    const { odpPort, stats } = iface.port!;
-    if (odpPort !== undefined) return statisticsMap(iface.home.backer.dpif.portStats(odpPort));
+    const { odpPort, stats, tunnel } = iface.port!;
+    if (odpPort !== undefined && !tunnel)
+      return statisticsMap(iface.home.backer.dpif.portStats(odpPort));
     const { rxPackets, rxBytes, txPackets, txBytes } = stats;
     return new Map([
       ['rx_bytes', rxBytes],

@@ -1,6 +1,6 @@
 import type { OdpAction } from '@heddle/datapath';
 import type { OfpAct } from '@heddle/openflow';
-import { ETH_P_IP, ETH_P_IPV6, Flow, flowEquals, VLAN_CFI } from '@heddle/packet';
+import { clearTunnel, ETH_P_IP, ETH_P_IPV6, Flow, flowEquals, VLAN_CFI } from '@heddle/packet';
 import type { ControllerAction } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
@@ -89,6 +89,8 @@ export class XlateContext {
   /** The flow that the actions are of, for `fin_timeout`. */
   currentRule: Rule | undefined;
   odpActions: OdpAction[] = [];
+  /** Where the packet's tunnel ended: here. Zero when it came by none. */
+  tunnelDst: Uint8Array = new Uint8Array(16);
   readonly #key: Flow;
   readonly #initial: Flow;
   readonly #roots: TraceNode[] = [];
@@ -123,6 +125,11 @@ export class XlateContext {
     this.entry = this.inPort?.bundle;
     for (const flow of [this.flow, this.base, this.#initial, this.wildcards, this.written]) {
       flow.tlv = bridge.tlv;
+    }
+    clearTunnel(this.base);
+    for (const flow of [this.flow, this.#initial]) {
+      if (flow.tunOptsLen === 0) continue;
+      bridge.tlv.readOptions(flow.tunOpts.subarray(0, flow.tunOptsLen), flow);
     }
     this.flow.inPort = ofport;
     this.base.inPort = ofport;

@@ -13,7 +13,7 @@ export const NO_EFFECTS: XlateEffects = {
   drop: undefined,
 };
 
-/** Learns, and counts for the flows, groups and patch ports that the packets passed. */
+/** Learns, and counts for the flows, groups, patch ports and tunnels that the packets passed. */
 export function applyEffects(
   effects: XlateEffects,
   packets: number,
@@ -32,10 +32,14 @@ export function applyEffects(
     if (matched) table.matches += packets;
   }
   for (const { from, to } of effects.patches) {
-    from.stats.txPackets += packets;
-    from.stats.txBytes += bytes;
-    to.stats.rxPackets += packets;
-    to.stats.rxBytes += bytes;
+    if (from) {
+      from.stats.txPackets += packets;
+      from.stats.txBytes += bytes;
+    }
+    if (to) {
+      to.stats.rxPackets += packets;
+      to.stats.rxBytes += bytes;
+    }
   }
   for (const { group, bucket } of effects.groups) {
     for (const stats of [group.stats, group.bucketStats[bucket]!]) {

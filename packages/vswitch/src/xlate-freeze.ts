@@ -1,6 +1,6 @@
 /** Interrupting a translation for the datapath to do something, and going on afterwards. */
 import type { OfpAct } from '@heddle/openflow';
-import { Flow } from '@heddle/packet';
+import { copyTunnel, Flow } from '@heddle/packet';
 import type { FrozenState } from './ofproto/recirc.ts';
 import type { XlateContext } from './xlate-context.ts';
 
@@ -16,9 +16,7 @@ export function freezeState(
 ): FrozenState {
   const metadata = new Flow();
   metadata.u32.set(ctx.flow.u32.subarray(PIPELINE), PIPELINE);
-  metadata.tunId = ctx.flow.tunId;
-  metadata.tunIpv6Src = ctx.flow.tunIpv6Src;
-  metadata.tunIpv6Dst = ctx.flow.tunIpv6Dst;
+  copyTunnel(ctx.flow, metadata);
   return {
     bridge: ctx.bridge,
     ofport: ctx.flow.inPort,

@@ -16,6 +16,7 @@ import { sendToController } from './xlate-controller.ts';
 import { MAX_DEPTH } from './xlate-limits.ts';
 import { mirrorDeparture } from './xlate-mirror.ts';
 import { xlateNormal } from './xlate-normal.ts';
+import { sendToTunnel } from './xlate-tunnel.ts';
 
 const OFPR_ACTION = 1;
 
@@ -110,10 +111,9 @@ export function sendOut(ctx: XlateContext, port: OfPort): void {
     return;
   }
   if (port.odpPort === undefined) ctx.drop('the port has neither device nor peer', port);
-  else {
-    ctx.output(port.odpPort);
-    ctx.options.observe?.({ type: 'output', port, flow: ctx.flow });
-  }
+  else if (port.tunnel) sendToTunnel(ctx, port, port.tunnel);
+  else ctx.output(port.odpPort);
+  if (port.odpPort !== undefined) ctx.options.observe?.({ type: 'output', port, flow: ctx.flow });
   mirrorDeparture(ctx, port);
 }
 

@@ -1,5 +1,5 @@
 /** VLAN tags of a flow as a list, and how many of them a switch sees. */
-import { Flow, VLAN_CFI } from '@heddle/packet';
+import { copyTunnel, Flow, KEY_SLOTS, VLAN_CFI } from '@heddle/packet';
 import type { VlanTag } from './vlan.ts';
 
 export function sameTags(a: readonly VlanTag[], b: readonly VlanTag[]): boolean {
@@ -44,6 +44,7 @@ export function limitTags(key: Flow, limit: number): Flow {
   }
   for (const name of ['ctState', 'ctZone', 'ctMark'] as const) flow[name] = key[name];
   flow.ctLabel = key.ctLabel;
+  copyTunnel(key, flow);
   flow.vlanTpid0 = key.vlanTpid0;
   flow.vlanTci0 = key.vlanTci0;
   flow.dlType = key.vlanTpid1;
@@ -56,6 +57,11 @@ export function limitTags(key: Flow, limit: number): Flow {
  */
 export function keyMask(key: Flow, flow: Flow, wildcards: Flow, limit: number): Flow {
   const mask = wildcards.clone();
+  if (looksAtOptions(wildcards)) {
+    // Where an option lies is told by those before it: all of them are looked at.
+    mask.tunOptsLen = 0xff;
+    mask.tunOpts.fill(0xff);
+  }
   mask.u32.fill(0, 64);
   if (wildcards.vlanTci1 !== 0 || (key.vlanTci0 & VLAN_CFI) === 0) return mask;
   mask.vlanTci1 = VLAN_CFI;
@@ -65,4 +71,12 @@ export function keyMask(key: Flow, flow: Flow, wildcards: Flow, limit: number): 
     mask.vlanTpid1 = 0xffff;
   }
   return mask;
+}
+
+const OPTIONS = KEY_SLOTS.get('tunMetadataPresent')!.offset / 4;
+
+function looksAtOptions(wildcards: Flow): boolean {
+  const { u32 } = wildcards;
+  for (let i = OPTIONS; i < u32.length; i++) if (u32[i] !== 0) return true;
+  return false;
 }

@@ -1,4 +1,5 @@
 /** Going on where a translation was interrupted. */
+import { clearTunnel, copyTunnel } from '@heddle/packet';
 import type { FrozenState } from './ofproto/recirc.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { PIPELINE } from './xlate-freeze.ts';
@@ -28,7 +29,9 @@ export function thaw(ctx: XlateContext, state: FrozenState): void {
   const arrived = ctx.flow.clone();
   ctx.flow.u32.set(metadata.u32.subarray(PIPELINE), PIPELINE);
   for (const name of HEADERS) ctx.flow[name] = arrived[name];
+  copyTunnel(metadata, ctx.flow);
   ctx.base.copyFrom(ctx.flow);
+  clearTunnel(ctx.base);
   ctx.initial.copyFrom(ctx.flow);
   ctx.stack = state.stack.slice();
   ctx.actionSet = state.actionSet.slice();

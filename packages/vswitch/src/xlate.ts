@@ -5,7 +5,7 @@
  */
 import type { OdpAction } from '@heddle/datapath';
 import type { FlowMod } from '@heddle/openflow';
-import type { Flow } from '@heddle/packet';
+import { type Flow, isTunnelled } from '@heddle/packet';
 import type { Mirror } from './mirror.ts';
 import type { FlowTable } from './ofproto/flow-table.ts';
 import type { Group } from './ofproto/group.ts';
@@ -19,6 +19,7 @@ import type { DropEffect, XlateEvent } from './xlate-observe.ts';
 import { sendOut } from './xlate-output.ts';
 import { xlateTable } from './xlate-table.ts';
 import { thaw } from './xlate-thaw.ts';
+import { lookAtTunnel, receiveTunnel } from './xlate-tunnel.ts';
 
 /** An address to learn or to keep young. */
 export interface LearnEffect {
@@ -33,8 +34,8 @@ export interface XlateEffects {
   /** Flows that matched; their counters grow. */
   readonly rules: Rule[];
   readonly tables: { readonly table: FlowTable; readonly matched: boolean }[];
-  /** Patch ports that it left (tx) and entered (rx) by. */
-  readonly patches: { readonly from: OfPort; readonly to: OfPort }[];
+  /** Ports without a device of their own that it left (tx) and entered (rx) by. */
+  readonly patches: { readonly from: OfPort | undefined; readonly to: OfPort | undefined }[];
   readonly groups: { readonly group: Group; readonly bucket: number }[];
   readonly mirrors: Mirror[];
   /** What `learn` actions add, change or delete. */
@@ -165,6 +166,7 @@ function start(ctx: XlateContext, key: Flow): void {
   const frozen =
     options.frozen ?? (key.recircId === 0 ? undefined : config.recirc.get(key.recircId));
   if (frozen) {
+    if (frozen.bridge.ports.get(frozen.ofport)?.tunnel) lookAtTunnel(ctx, key);
     ctx.enter(frozen.bridge, frozen.ofport);
     ctx.traceUnder('bridge', `bridge("${frozen.bridge.name}")`, () => thaw(ctx, frozen));
     return;
@@ -174,14 +176,24 @@ function start(ctx: XlateContext, key: Flow): void {
     return;
   }
   const { entry } = options;
-  const port = entry ? entry.bridge.ports.get(entry.ofport) : config.portOf(key.inPort);
+  const port = entry ? entry.bridge.ports.get(entry.ofport) : portOf(config, key);
   const bridge = entry?.bridge ?? port?.bundle.bridge;
+  const byTunnel = port ? port.tunnel !== undefined : isTunnelled(key);
+  if (byTunnel) lookAtTunnel(ctx, key);
   if (!bridge) {
     ctx.drop('no such port in any bridge');
     return;
   }
   ctx.enter(bridge, entry?.ofport ?? port!.ofport);
+  if (byTunnel) {
+    ctx.effects.patches.push({ from: undefined, to: port });
+    if (!receiveTunnel(ctx)) return;
+  }
   xlateBridge(ctx, false, options.actions);
+}
+
+function portOf(config: XlateConfig, key: Flow): OfPort | undefined {
+  return config.portOf(key.inPort) ?? config.tunnels?.receive(key);
 }
 
 /** The pipeline of the bridge that the packet has entered, from its first table on. */

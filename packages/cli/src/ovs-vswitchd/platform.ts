@@ -13,7 +13,7 @@ type Platform = Pick<
   'openDpif' | 'datapathTypes' | 'ifaceTypes' | 'clock' | 'dummy'
 >;
 
-const IFACE_TYPES = ['internal', 'patch', 'system', 'tap'];
+const IFACE_TYPES = ['geneve', 'gre', 'internal', 'patch', 'system', 'tap', 'vxlan'];
 const DUMMY_TYPES = ['dummy', 'dummy-internal', 'dummy-pmd'];
 
 export function kernelPlatform(): Platform {

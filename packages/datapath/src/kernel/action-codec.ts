@@ -4,6 +4,7 @@ import { SystemError } from '@heddle/runtime';
 import type { OdpAction } from '../odp-actions.ts';
 import * as L from './layout.ts';
 import { decodeSet, encodeSet } from './set-codec.ts';
+import { decodeSetTunnel, encodeSetTunnel } from './tunnel-codec.ts';
 
 /** Names for what programs know by number. */
 export interface ActionNames {
@@ -81,6 +82,9 @@ function encodeOne(a: OdpAction, last: boolean, key: Flow, names: ActionNames): 
         act.copy(bytes, at);
       }
       return;
+    case 'set_tunnel':
+      for (const act of encodeSetTunnel(a.key)) act.copy(bytes, append(0));
+      return;
     case 'userspace':
       append(L.A_USERSPACE, 0, names.userdataId(a.userdata));
       return;
@@ -104,10 +108,17 @@ export function* splitActs(acts: Buffer): Generator<Buffer> {
 
 export function decodeActions(acts: Buffer, names: ActionNames): OdpAction[] {
   const out: OdpAction[] = [];
+  let tunnel: Flow | undefined;
   let set: { key: Flow; mask: Flow } | undefined;
   for (const act of splitActs(acts)) {
     const type = act.readUInt16LE(0);
-    if (type >= L.A_SET_MARK) {
+    if (type === L.A_SET_TUNNEL) {
+      tunnel ??= new Flow();
+      if (decodeSetTunnel(act, tunnel)) {
+        out.push({ type: 'set_tunnel', key: tunnel });
+        tunnel = undefined;
+      }
+    } else if (type >= L.A_SET_MARK) {
       set ??= { key: new Flow(), mask: new Flow() };
       if (decodeSet(act, set.key, set.mask)) {
         out.push({ type: 'set', ...set });

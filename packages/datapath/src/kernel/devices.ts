@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { FdWatcher } from '@heddle/linux/native';
 import { parseMessages } from '@heddle/linux/netlink/message';
 import { NETLINK_ROUTE, NetlinkSocket } from '@heddle/linux/netlink/socket';
+import { RTM_DELADDR, RTM_NEWADDR } from '@heddle/linux/rtnetlink/ip';
 import {
   emitLink,
   type Link,
@@ -15,6 +16,8 @@ import { type NewLink, Rtnl } from '@heddle/linux/rtnetlink/rtnl';
 import { SystemError } from '@heddle/runtime';
 
 const RTNLGRP_LINK = 1;
+const RTNLGRP_IPV4_IFADDR = 5;
+const RTNLGRP_IPV6_IFADDR = 9;
 const MONITOR_BYTES = 8 << 20;
 
 export type DeviceListener = (ifindex: number, link: Link | undefined) => void;
@@ -25,9 +28,13 @@ export class Devices implements Disposable {
   readonly #events: NetlinkSocket;
   readonly #watcher: FdWatcher;
   readonly #listeners: DeviceListener[] = [];
+  readonly #addressListeners: (() => void)[] = [];
 
   constructor() {
-    const options = { groups: [RTNLGRP_LINK], receiveBytes: MONITOR_BYTES };
+    const options = {
+      groups: [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR],
+      receiveBytes: MONITOR_BYTES,
+    };
     this.#events = new NetlinkSocket(NETLINK_ROUTE, options);
     this.#watcher = new FdWatcher(this.#events.fd.number, () => this.#receive());
     this.#watcher.keepAlive(false);
@@ -36,6 +43,11 @@ export class Devices implements Disposable {
   /** `link` is undefined when the device has left this namespace. */
   watch(listener: DeviceListener): void {
     this.#listeners.push(listener);
+  }
+
+  /** Told after an address has come or gone. */
+  watchAddresses(listener: () => void): void {
+    this.#addressListeners.push(listener);
   }
 
   /** MTU of a veth's peer in another namespace; undefined when it may not be asked. */
@@ -80,6 +92,7 @@ export class Devices implements Disposable {
         const datagram = this.#events.receive();
         if (datagram === undefined) return;
         for (const m of parseMessages(datagram)) {
+          if (m.type === RTM_NEWADDR || m.type === RTM_DELADDR) this.#tellAddresses();
           if (m.type !== RTM_NEWLINK && m.type !== RTM_DELLINK) continue;
           // AF_BRIDGE tells of a bridge's ports, not of devices.
           if (m.payload[0] !== 0) continue;
@@ -97,6 +110,11 @@ export class Devices implements Disposable {
   #tellAll(): void {
     for (const link of this.rtnl.links({ stats: false })) this.#tell(link.index, link);
     this.#tell(0, undefined);
+    this.#tellAddresses();
+  }
+
+  #tellAddresses(): void {
+    for (const l of this.#addressListeners) l();
   }
 
   #tell(ifindex: number, link: Link | undefined): void {

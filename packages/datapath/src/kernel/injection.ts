@@ -1,6 +1,7 @@
 /** The veth through which the daemon's packets enter the datapath. */
 import { createHash } from 'node:crypto';
 import type { Fd } from '@heddle/linux/socket';
+import { getSysctl, setSysctl } from '@heddle/linux/sysctl';
 import type { Devices } from './devices.ts';
 import { type Engine, nowMs } from './engine.ts';
 import { Injector } from './injector.ts';
@@ -35,6 +36,7 @@ export class Injection implements Disposable {
       const program = engine.programs.programs['inject_in']!;
       links.attach(LINK_NAME, program, rtnl.link(far)!.index);
     }
+    this.#allowRouting();
     const { maps } = engine.programs;
     const ifindex = rtnl.link(this.#near)!.index;
     new Uint32Array(maps['state']!.memory())[STATE.injectIfindex] = ifindex;
@@ -46,6 +48,17 @@ export class Injection implements Disposable {
       engine.names,
       nowMs,
     );
+  }
+
+  /**
+   * Programs ask for tunnels' routes as a router would that receives by this device; nothing else
+   * ever arrives by it.
+   */
+  #allowRouting(): void {
+    for (const family of ['ipv4', 'ipv6']) {
+      const knob = `net/${family}/conf/${this.#near}/forwarding`;
+      if (getSysctl(knob) !== undefined) setSysctl(knob, 1);
+    }
   }
 
   remove(): void {

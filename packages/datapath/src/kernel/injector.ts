@@ -5,15 +5,19 @@
  */
 import type { BpfMap } from '@heddle/linux/bpf/index';
 import { SEND_HEADER_BYTES, sendBatch } from '@heddle/linux/native';
+import { isTunnelled, KEY_SLOTS } from '@heddle/packet';
 import { SystemError } from '@heddle/runtime';
 import type { DpExecute } from '../dpif.ts';
 import { type ActionNames, encodeActions } from './action-codec.ts';
 import type { ChunkTable } from './chunks.ts';
-import { ACT_BYTES, CTX, CTX_ACTS, CTX_SLOTS } from './layout.ts';
+import { ACT_BYTES, CTX, CTX_ACTS, CTX_SLOTS, TUN_IN } from './layout.ts';
 
 const DAEMON_SLOTS = CTX_SLOTS / 2;
 /** A context whose packet was lost on the way is free again after this. */
 const LOST_AFTER_MS = 2000;
+/** Where a key has the tunnel that the packet came by. */
+const TUNNEL = KEY_SLOTS.get('tunId')!.offset;
+const TUNNEL_MORE = KEY_SLOTS.get('tunGbpId')!.offset;
 const MAX_BATCH = 256;
 const INLINE_BYTES = CTX_ACTS * ACT_BYTES;
 const BATCH_BYTES = 4 << 20;
@@ -112,6 +116,12 @@ export class Injector {
     c.writeUInt32LE(e.flow.inPort, at + CTX.inPort);
     c.writeUInt32LE(e.flow.recircId, at + CTX.recircId);
     c.writeUInt32LE(e.flow.pktMark, at + CTX.pktMark);
+    const tunnelled = isTunnelled(e.flow);
+    c.writeUInt32LE(tunnelled ? TUN_IN : 0, at + CTX.tunState);
+    if (tunnelled) {
+      c.set(e.flow.u8.subarray(TUNNEL, TUNNEL + 48), at + CTX.tin);
+      c.set(e.flow.u8.subarray(TUNNEL_MORE, TUNNEL_MORE + 16), at + CTX.tin + 48);
+    }
     c.writeUInt32LE(inline / ACT_BYTES, at + CTX.nact);
     c.writeUInt32LE(chunks, at + CTX.next);
     acts.copy(c, at + CTX.acts, 0, inline);

@@ -14,10 +14,12 @@ import type {
   InstalledFlow,
   OdpPort,
   PortStats,
+  TunnelVportOptions,
   Upcall,
   VportType,
 } from '../dpif.ts';
 import { flowUfid } from '../odp-ufid.ts';
+import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
 import type { Devices } from './devices.ts';
 import { type Engine, nowMs } from './engine.ts';
 import type { Entry } from './flow-table.ts';
@@ -26,6 +28,7 @@ import { COUNTERS, DROP_REASONS, KEY_BYTES, MAX_MASKS, PORT_STAT } from './layou
 import type { MaskSlot } from './mask-table.ts';
 import { type PortTable, sumCpus } from './port-table.ts';
 import { removePins } from './programs.ts';
+import type { Underlay } from './underlay.ts';
 import { UpcallReader } from './upcalls.ts';
 
 const log = vlog.module('dpif');
@@ -34,7 +37,7 @@ const SORT_INTERVAL_MS = 5000;
 export class KernelDpif implements Dpif {
   readonly type = 'system';
   readonly engine = 'kernel';
-  readonly portTypes: readonly VportType[] = ['system', 'internal', 'tap'];
+  readonly portTypes: readonly VportType[] = ['system', 'internal', 'tap', ...TUNNEL_VPORT_TYPES];
   readonly name = 'ovs-system';
   readonly tracks = false;
   readonly adopted: boolean;
@@ -42,6 +45,7 @@ export class KernelDpif implements Dpif {
   readonly #ports: PortTable;
   readonly #injection: Injection;
   readonly #devices: Devices;
+  readonly #underlay: Underlay;
   readonly #upcalls: UpcallReader;
   readonly #dir: string;
   readonly #sorter: NodeJS.Timeout;
@@ -53,6 +57,7 @@ export class KernelDpif implements Dpif {
     ports: PortTable;
     injection: Injection;
     devices: Devices;
+    underlay: Underlay;
     dir: string;
     adopted: boolean;
   }) {
@@ -60,6 +65,7 @@ export class KernelDpif implements Dpif {
     this.#ports = parts.ports;
     this.#injection = parts.injection;
     this.#devices = parts.devices;
+    this.#underlay = parts.underlay;
     this.#dir = parts.dir;
     this.adopted = parts.adopted;
     const { maps } = parts.engine.programs;
@@ -77,8 +83,14 @@ export class KernelDpif implements Dpif {
     return nowMs();
   }
 
-  async portAdd(name: string, type: VportType, requested?: OdpPort): Promise<OdpPort> {
-    return this.#ports.add(name, type, requested);
+  async portAdd(
+    name: string,
+    type: VportType,
+    requested?: OdpPort,
+    tunnel?: TunnelVportOptions,
+  ): Promise<OdpPort> {
+    if (!isTunnelVport(type)) return this.#ports.add(name, type, requested);
+    return this.#ports.addTunnel(name, type, tunnel?.dstPort ?? 0, requested);
   }
 
   async portDel(port: OdpPort): Promise<void> {
@@ -269,6 +281,7 @@ export class KernelDpif implements Dpif {
   [Symbol.dispose](): void {
     clearInterval(this.#sorter);
     this.#upcalls.close();
+    this.#underlay.close();
     this.#injection[Symbol.dispose]();
     this.#devices[Symbol.dispose]();
     const { maps, programs } = this.#engine.programs;

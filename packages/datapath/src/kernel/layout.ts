@@ -34,6 +34,7 @@ export const A_SET_L4PORT = 16;
 export const A_SET_ICMP = 17;
 export const A_SET_ARP = 18;
 export const A_SET_ND = 19;
+export const A_SET_TUNNEL = 40;
 export const SET_END = 0x8000;
 
 /** struct mask */
@@ -61,6 +62,11 @@ export const PORT_BYTES = 8;
 /** struct out, as 32-bit words */
 export const OUT = { ifindex: 0, mtu: 1, peerMax: 2, slotAndMode: 3, words: 4 };
 export const OUT_PEER = 1;
+export const OUT_TUNNEL = 2;
+/** struct tunnel_port */
+export const TUNNEL_PORT_BYTES = 12;
+/** struct address */
+export const TUNNEL_KEY_BYTES = 16;
 /** struct port_stat, as 64-bit words */
 export const PORT_STAT = {
   rxPackets: 0,
@@ -82,9 +88,13 @@ export const CTX = {
   pktMark: 16,
   nact: 20,
   next: 24,
+  tunState: 28,
   acts: 32,
-  bytes: 416,
+  tin: 416,
+  tun: 480,
+  bytes: 544,
 };
+export const TUN_IN = 1;
 /** struct state, as 32-bit words */
 export const STATE = { order: 0, injectIfindex: 1 };
 /** struct counters within struct scratch, as 64-bit words */
@@ -109,6 +119,7 @@ export const DROP_NAMES = [
   'action failed',
   'unknown device',
   'malformed',
+  'no route',
 ] as const;
 export const DROP_EXPLICIT = 16;
 export const DROP_REASONS = 64;
@@ -129,11 +140,12 @@ export const UPCALL = {
   vhCsumStart: 30,
   vhCsumOffset: 32,
   key: 40,
-  keyBytes: 232,
-  bytes: 272,
+  keyBytes: 248,
+  bytes: 288,
 };
 export const UPCALL_ACTION = 1;
 export const UPCALL_RESEND = 2;
+export const UPCALL_TOO_BIG = 3;
 export const UPCALL_VLAN = 1;
 export const UPCALL_NO_CSUM_INFO = 2;
 /** struct port_note */
@@ -144,4 +156,4 @@ export const USERDATA_MAX = 252;
 /** struct note */
 export const NOTE_BYTES = 8192;
 /** .rodata */
-export const RODATA = { hashMask: 0, ringBytes: 8, haveKfuncs: 12 };
+export const RODATA = { hashMask: 0, ringBytes: 8, haveKfuncs: 12, fibFlags: 16, decapFlags: 20 };

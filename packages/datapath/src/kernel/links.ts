@@ -128,6 +128,11 @@ export class Links {
     return this.#rtnl.filters(ifindex, 'ingress').some(ours);
   }
 
+  /** What is attached. */
+  names(): readonly string[] {
+    return existsSync(this.#dir) ? readdirSync(this.#dir) : [];
+  }
+
   #path(name: string): string {
     return join(this.#dir, name);
   }

@@ -22,6 +22,7 @@ import {
   removePins,
   type Sizes,
 } from './programs.ts';
+import { Underlay } from './underlay.ts';
 
 export const PIN_ROOT = '/sys/fs/bpf/heddle';
 
@@ -46,6 +47,8 @@ export function instanceId(rundir: string): string {
   return createHash('sha256').update(`${rundir}\0${netnsCookie()}`).digest('hex').slice(0, 12);
 }
 
+const TUNNEL_MAPS = ['tunnels', 'locals', 'sources'];
+
 /** The datapath of the calling thread's network namespace. */
 export async function openKernelDpif(options: KernelDpifOptions): Promise<KernelDpif> {
   const root = options.pinRoot ?? PIN_ROOT;
@@ -59,7 +62,8 @@ export async function openKernelDpif(options: KernelDpifOptions): Promise<Kernel
     const where = { instance: options.instance, now: nowMs };
     const ports = new PortTable(engine.programs, devices, links, where);
     if (adopted) ports.adopt();
-    return new KernelDpif({ engine, ports, injection, devices, dir, adopted });
+    const underlay = new Underlay(engine.programs, devices, links, ports);
+    return new KernelDpif({ engine, ports, underlay, injection, devices, dir, adopted });
   } catch (e) {
     devices[Symbol.dispose]();
     throw e;
@@ -102,14 +106,17 @@ function upgrade(old: Engine, dir: string, links: Links): Engine {
     ringBytes: maps['upcalls']!.info.maxEntries,
   };
   const programs = loadPrograms(sizes, old.hashMask);
-  for (const name of ['ports', 'port_notes', 'userdatas', 'notes', 'port_stats'])
+  for (const name of ['ports', 'port_notes', 'userdatas', 'notes', 'port_stats', ...TUNNEL_MAPS])
     copyMap(old.programs, programs, name);
   for (const name of ['outs', 'state']) copyMemory(old.programs, programs, name);
   const engine = new Engine(programs, old.hashMask, flowUfid);
   const copyCounts = engine.copyFrom(old);
   pinPrograms(programs, dir);
-  const { port_in, inject_in } = programs.programs;
-  links.replaceAll((name) => (name === LINK_NAME ? inject_in! : port_in!));
+  const { port_in, inject_in, underlay_in } = programs.programs;
+  links.replaceAll((name) => {
+    if (name === LINK_NAME) return inject_in!;
+    return name.startsWith('under_') ? underlay_in! : port_in!;
+  });
   copyCounts();
   for (const map of Object.values(maps)) map[Symbol.dispose]();
   for (const fd of Object.values(old.programs.programs)) closeSync(fd);

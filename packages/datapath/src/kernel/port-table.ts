@@ -2,18 +2,21 @@
 import { createHash } from 'node:crypto';
 import type { Link } from '@heddle/linux/rtnetlink/link';
 import { SystemError } from '@heddle/runtime';
-import type { DpPort, OdpPort, PortStats, VportType } from '../dpif.ts';
+import type { DpPort, OdpPort, PortStats, TunnelVportType, VportType } from '../dpif.ts';
+import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
 import type { Devices } from './devices.ts';
-import { OUT, OUT_PEER, PORT_BYTES, PORT_NOTE, PORT_STAT } from './layout.ts';
+import { OUT, OUT_PEER, OUT_TUNNEL, PORT_BYTES, PORT_NOTE, PORT_STAT } from './layout.ts';
 import type { Links } from './links.ts';
 import type { Programs } from './programs.ts';
 import { SlotAllocator } from './slots.ts';
+import { tunnelCode } from './underlay.ts';
 
 /** Every IPv6 receiver takes this much; longer packets go through the device's own check. */
 const PEER_MAX = 1280;
 const MAX_PORTS = 65535;
 const HIDDEN_MTU = 65535;
-const TYPES: readonly VportType[] = ['system', 'internal', 'tap'];
+const TYPES: readonly VportType[] = ['system', 'internal', 'tap', ...TUNNEL_VPORT_TYPES];
+const ANY_MTU = 0xffff;
 
 export interface Port extends DpPort {
   name: string;
@@ -38,6 +41,7 @@ export class PortTable {
   readonly #byName = new Map<string, Port>();
   readonly #slots: SlotAllocator;
   readonly #listeners: ((port: OdpPort) => void)[] = [];
+  #tunnelsChanged: () => void = () => {};
 
   constructor(
     programs: Programs,
@@ -65,6 +69,38 @@ export class PortTable {
 
   onChange(listener: (port: OdpPort) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Told when tunnel ports come or go, or devices become ports. */
+  onTunnels(listener: () => void): void {
+    this.#tunnelsChanged = listener;
+  }
+
+  isPortDevice(ifindex: number): boolean {
+    return this.#byIfindex.has(ifindex);
+  }
+
+  /** A port that no device stands for. Throws EBUSY when there is one of that name. */
+  addTunnel(name: string, type: TunnelVportType, dstPort: number, requested?: OdpPort): OdpPort {
+    if (this.#byName.has(name)) throw new SystemError('EBUSY', name);
+    const slot = this.#slots.take();
+    if (slot === undefined) throw new SystemError('EFBIG', 'too many ports');
+    const port: Port = { portNo: this.#number(requested), name, type, slot, ifindex: 0, dstPort };
+    this.#clearCounts(slot);
+    this.#index(port);
+    this.#writeNote(port);
+    this.#describeTunnel(port);
+    this.#tunnelsChanged();
+    return port.portNo;
+  }
+
+  #describeTunnel(port: Port): void {
+    const at = port.portNo * OUT.words;
+    const o = this.#outs;
+    o[at + OUT.mtu] = ANY_MTU;
+    o[at + OUT.peerMax] = 0;
+    o[at + OUT.slotAndMode] = port.slot | (OUT_TUNNEL << 16);
+    o[at + OUT.ifindex] = tunnelCode(port.type);
   }
 
   add(name: string, type: VportType, requested?: OdpPort): OdpPort {
@@ -97,6 +133,12 @@ export class PortTable {
     if (this.#byName.get(port.name) === port) this.#byName.delete(port.name);
     this.#programs.maps['port_notes']!.delete(portNo);
     const { ifindex } = port;
+    if (isTunnelVport(port.type)) {
+      this.#outs[portNo * OUT.words + OUT.ifindex] = 0;
+      this.#slots.release(port.slot);
+      this.#tunnelsChanged();
+      return;
+    }
     this.#leave(port);
     this.#slots.release(port.slot);
     if (port.type === 'internal') {
@@ -119,8 +161,14 @@ export class PortTable {
       const name = note.toString('utf8', 0, Math.min(end < 0 ? 16 : end, 16));
       const type = TYPES[note.readUInt32LE(PORT_NOTE.type)]!;
       const slot = this.#outs[portNo * OUT.words + OUT.slotAndMode]! & 0xffff;
-      const port: Port = { portNo, name, type, slot, ifindex };
       used.add(slot);
+      if (isTunnelVport(type)) {
+        const port: Port = { portNo, name, type, slot, ifindex: 0, dstPort: ifindex };
+        this.#index(port);
+        this.#describeTunnel(port);
+        continue;
+      }
+      const port: Port = { portNo, name, type, slot, ifindex };
       this.#index(port);
       const device = devices.get(ifindex);
       if (device !== undefined && this.#links.isAttached(linkName(ifindex), ifindex)) {
@@ -209,6 +257,7 @@ export class PortTable {
     this.#describe(port, device);
     const program = this.#programs.programs['port_in']!;
     this.#links.attach(linkName(device.index), program, device.index);
+    this.#tunnelsChanged();
   }
 
   #index(port: Port): void {
@@ -221,7 +270,7 @@ export class PortTable {
     const note = Buffer.alloc(PORT_NOTE.bytes);
     note.write(port.name, PORT_NOTE.name, 15);
     note.writeUInt32LE(TYPES.indexOf(port.type), PORT_NOTE.type);
-    note.writeUInt32LE(port.ifindex, PORT_NOTE.ifindex);
+    note.writeUInt32LE(port.dstPort ?? port.ifindex, PORT_NOTE.ifindex);
     this.#programs.maps['port_notes']!.update(port.portNo, note);
   }
 

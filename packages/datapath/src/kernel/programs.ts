@@ -47,8 +47,17 @@ export function blobHash(): string {
 
 /** kfuncs that read offload state came with Linux 6.2. */
 export function kernelHasKfuncs(version = release()): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > 6 || (major === 6 && minor >= 2);
+  return kernelIsAtLeast(6, 2, version);
+}
+
+function kernelIsAtLeast(major: number, minor: number, version = release()): boolean {
+  const [x = 0, y = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  return x > major || (x === major && y >= minor);
+}
+
+/** BPF_FIB_LOOKUP_SRC and _MARK, where the kernel knows them. */
+function fibFlags(): number {
+  return (kernelIsAtLeast(6, 7) ? 1 << 4 : 0) | (kernelIsAtLeast(6, 10) ? 1 << 5 : 0);
 }
 
 export function loadPrograms(
@@ -74,6 +83,8 @@ export function loadPrograms(
         value.writeUInt32LE(hashMask[0] >>> 0, RODATA.hashMask + 4);
         value.writeUInt32LE(sizes.ringBytes, RODATA.ringBytes);
         value.writeUInt32LE(kfuncs ? 1 : 0, RODATA.haveKfuncs);
+        value.writeUInt32LE(fibFlags(), RODATA.fibFlags);
+        value.writeUInt32LE(kernelIsAtLeast(6, 3) ? 1 : 0, RODATA.decapFlags);
       },
     },
   });

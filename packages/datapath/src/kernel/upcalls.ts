@@ -8,13 +8,17 @@ import {
   UPCALL_ACTION,
   UPCALL_NO_CSUM_INFO,
   UPCALL_RESEND,
+  UPCALL_TOO_BIG,
   UPCALL_VLAN,
 } from './layout.ts';
 import { guessOffload } from './offload.ts';
+import { answerKey, packetTooBig } from './too-big.ts';
 
 const BATCH_BYTES = 1 << 20;
 const BATCH_RECORDS = 256;
 const RING_HEADER = 8;
+const MAX_ANSWERS = 200;
+const ANSWERS_PER_MS = 1;
 /** Rounds before the event loop gets its turn. */
 const MAX_ROUNDS = 8;
 
@@ -23,6 +27,8 @@ export class UpcallReader {
   readonly #fd: number;
   #watcher: FdWatcher | undefined;
   readonly #batch = Buffer.alloc(BATCH_BYTES);
+  #answers = MAX_ANSWERS;
+  #answersSince = performance.now();
   /** By slot: bytes of records sent, and acknowledged. */
   readonly #quotas: BigUint64Array;
   readonly #userdata: (id: number) => Uint8Array;
@@ -99,6 +105,13 @@ export class UpcallReader {
         resends.push({ flow, packet: { data: packet.data }, actions });
         continue;
       }
+      if (type === UPCALL_TOO_BIG) {
+        const answer = this.#mayAnswer() ? packetTooBig(packet.data, id) : undefined;
+        if (answer)
+          upcalls.push({ type: 'miss', flow: answerKey(flow, answer), packet: { data: answer } });
+        if (answer) slots.push(b.readUInt32LE(at + UPCALL.slot));
+        continue;
+      }
       upcalls.push(
         type === UPCALL_ACTION
           ? { type: 'action', flow, packet, userdata: this.#userdata(id) }
@@ -107,6 +120,19 @@ export class UpcallReader {
       slots.push(b.readUInt32LE(at + UPCALL.slot));
     }
     return { resends, upcalls, slots };
+  }
+
+  /** Errors are sent at a limited rate (RFC 1812, 4.3.2.8; RFC 4443, 2.4 (f)). */
+  #mayAnswer(): boolean {
+    const now = performance.now();
+    this.#answers = Math.min(
+      MAX_ANSWERS,
+      this.#answers + (now - this.#answersSince) * ANSWERS_PER_MS,
+    );
+    this.#answersSince = now;
+    if (this.#answers < 1) return false;
+    this.#answers--;
+    return true;
   }
 
   #next(at: number): number {

@@ -43,6 +43,7 @@ const SLOT_BYTES: Readonly<Record<KeyKind, number>> = {
   be64: 8,
   bytes16: 16,
   u128: 16,
+  bytes12: 12,
   bytes256: 256,
   pad3: 3,
 };

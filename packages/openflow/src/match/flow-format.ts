@@ -4,6 +4,7 @@ import {
   ETH_P_IP,
   ETH_P_IPV6,
   ETH_P_RARP,
+  FLOW_TNL_F_KEY,
   Flow,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
@@ -35,7 +36,6 @@ const TUNNEL = plans(
   ...['tun_ipv6_src', 'tun_ipv6_dst', 'tun_gbp_id', 'tun_gbp_flags', 'tun_flags', 'tun_erspan_ver'],
   ...['tun_gtpu_flags', 'tun_gtpu_msgtype'],
 );
-const FLOW_TNL_F_KEY = 4;
 const ALWAYS = plans('in_port', 'packet_type');
 const ETHERNET = plans('eth_src', 'eth_dst', 'eth_type', 'vlan_tci');
 const IP = plans('nw_proto', 'nw_tos', 'nw_ttl', 'ip_frag');

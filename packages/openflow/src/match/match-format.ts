@@ -4,6 +4,10 @@ import {
   ETH_P_IP,
   ETH_P_IPV6,
   ETH_P_RARP,
+  FLOW_TNL_F_CSUM,
+  FLOW_TNL_F_DONT_FRAGMENT,
+  FLOW_TNL_F_KEY,
+  FLOW_TNL_F_OAM,
   formatIpv4,
   formatIpv6,
   formatMac,
@@ -175,10 +179,10 @@ class MatchWriter {
     this.#erspan();
     if (mask.tunGtpuFlags !== 0) this.#plain('gtpu_flags', hexOr0(key.tunGtpuFlags));
     if (mask.tunGtpuMsgtype !== 0) this.#plain('gtpu_msgtype', String(key.tunGtpuMsgtype));
-    if (this.#options.isFlow && mask.tunFlags !== 0) {
-      this.#put('tun_flags', (key.tunFlags & 1) === 0 ? '0' : 'oam');
-    } else if ((mask.tunFlags & 1) !== 0)
-      this.#put('tun_flags', (key.tunFlags & 1) === 0 ? '-oam' : '+oam');
+    if (mask.tunFlags !== 0) {
+      const bits = this.#options.isFlow ? ALL_TUN_FLAGS : mask.tunFlags;
+      this.#put('tun_flags', tunFlagsText(key.tunFlags, bits));
+    }
     for (const { index, value, mask: bits } of this.#match.tunMetadata) {
       const exact = bits.every((b) => b === 0xff);
       const text = hexOfBytes(value);
@@ -461,4 +465,23 @@ function hexOr0(value: number | bigint): string {
 function hexOfBytes(bytes: Uint8Array): string {
   const digits = Buffer.from(bytes).toString('hex').replace(/^0+/, '');
   return digits === '' ? '0' : `0x${digits}`;
+}
+
+const TUN_FLAGS: readonly (readonly [bit: number, name: string])[] = [
+  [FLOW_TNL_F_DONT_FRAGMENT, 'df'],
+  [FLOW_TNL_F_CSUM, 'csum'],
+  [FLOW_TNL_F_KEY, 'key'],
+  [FLOW_TNL_F_OAM, 'oam'],
+];
+const ALL_TUN_FLAGS = 0xffff;
+
+/** `-df-csum+key`: what is looked at; a whole flow's as `df|key`, 0 when there is none. */
+function tunFlagsText(flags: number, mask: number): string {
+  if (mask === ALL_TUN_FLAGS) {
+    const set = TUN_FLAGS.filter(([bit]) => flags & bit).map(([, name]) => name);
+    return set.join('|') || '0';
+  }
+  return TUN_FLAGS.filter(([bit]) => mask & bit)
+    .map(([bit, name]) => (flags & bit ? '+' : '-') + name)
+    .join('');
 }

@@ -416,6 +416,39 @@ export abstract class FlowFields {
     this.u8.set(v, 216);
   }
 
+  /** VXLAN group policy id. */
+  get tunGbpId(): number {
+    return (this.u8[232]! << 8) | this.u8[233]!;
+  }
+  set tunGbpId(v: number) {
+    this.u8[232] = v >>> 8;
+    this.u8[233] = v;
+  }
+
+  /** VXLAN group policy flags. */
+  get tunGbpFlags(): number {
+    return this.u8[234]!;
+  }
+  set tunGbpFlags(v: number) {
+    this.u8[234] = v;
+  }
+
+  /** Bytes of Geneve options. */
+  get tunOptsLen(): number {
+    return this.u8[235]!;
+  }
+  set tunOptsLen(v: number) {
+    this.u8[235] = v;
+  }
+
+  /** The first of them as on the wire. */
+  get tunOpts(): Uint8Array {
+    return this.u8.subarray(236, 248);
+  }
+  set tunOpts(v: Uint8Array) {
+    this.u8.set(v, 236);
+  }
+
   /** Register 0. */
   get reg0(): number {
     return getBe32(this.u8, 256);
@@ -774,23 +807,6 @@ export abstract class FlowFields {
   }
   set nshC4(v: number) {
     setBe32(this.u8, 376, v);
-  }
-
-  /** VXLAN group policy id. */
-  get tunGbpId(): number {
-    return (this.u8[380]! << 8) | this.u8[381]!;
-  }
-  set tunGbpId(v: number) {
-    this.u8[380] = v >>> 8;
-    this.u8[381] = v;
-  }
-
-  /** VXLAN group policy flags. */
-  get tunGbpFlags(): number {
-    return this.u8[382]!;
-  }
-  set tunGbpFlags(v: number) {
-    this.u8[382] = v;
   }
 
   /** ERSPAN version. */

@@ -1,6 +1,8 @@
 import { type DpPort, formatInstalledFlow } from '@heddle/datapath';
 import type { UnixctlServer } from '@heddle/runtime';
+import type { OfPort } from '../ofproto.ts';
 import type { Switch } from '../switch.ts';
+import { tunnelConfigText } from '../tunnel/config.ts';
 import { bridgeOf } from './lookup.ts';
 
 /** dpif/*, upcall/* and revalidator/*: what the switch has in its datapaths. */
@@ -17,7 +19,7 @@ export function registerDpif(server: UnixctlServer, sw: Switch): void {
         const mine = [...bridge.ofproto.ports.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
         for (const p of mine) {
           const odp = p.odpPort === undefined ? 'none' : String(p.odpPort);
-          out += `    ${p.name} ${p.ofport}/${odp}: ${kind(p.odpPort === undefined ? undefined : ports.get(p.odpPort), p.peer?.name)}\n`;
+          out += `    ${p.name} ${p.ofport}/${odp}: ${kind(p, p.odpPort === undefined ? undefined : ports.get(p.odpPort))}\n`;
         }
       }
     }
@@ -149,7 +151,9 @@ function forAll(
   for (const { udpif } of sw.backers.values()) work(udpif);
 }
 
-function kind(port: DpPort | undefined, peer: string | undefined): string {
+function kind({ peer: end, tunnel }: OfPort, port: DpPort | undefined): string {
+  const peer = end?.name;
+  if (tunnel) return `(${tunnel.type}: ${tunnelConfigText(tunnel)})`;
   if (!port) return peer === undefined ? '(patch)' : `(patch: peer=${peer})`;
   return port.config === undefined ? `(${port.type})` : `(${port.type}: ${port.config})`;
 }

@@ -1,5 +1,6 @@
 /** `dump-dps`, `show` and what prints ports and their counters. */
-import type { Dpif, DpPort, PortStats } from '@heddle/datapath';
+import { type Dpif, type DpPort, isTunnelVport, type PortStats } from '@heddle/datapath';
+import { DEFAULT_PORTS } from '../tunnel/config.ts';
 import { type DpctlCommand, type DpctlRun, dpFullName, findDpif } from './command.ts';
 
 export const dumpDps: DpctlCommand = {
@@ -70,8 +71,14 @@ function showLosses(
 }
 
 function typeSuffix(port: DpPort): string {
-  const config = port.config === undefined ? '' : `: ${port.config}`;
-  return port.type === 'system' ? '' : ` (${port.type}${config})`;
+  if (port.type === 'system') return '';
+  if (!isTunnelVport(port.type)) {
+    const config = port.config === undefined ? '' : `: ${port.config}`;
+    return ` (${port.type}${config})`;
+  }
+  const { dstPort = 0 } = port;
+  const isDefault = dstPort === DEFAULT_PORTS[port.type];
+  return ` (${port.type}: ${isDefault ? '' : `dst_port=${dstPort}, `}packet_type=ptap)`;
 }
 
 function showPortStats(run: DpctlRun, s: PortStats): void {

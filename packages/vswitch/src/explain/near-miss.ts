@@ -53,6 +53,7 @@ const SIZES = {
   bytes16: 16,
   u128: 16,
   pad3: 3,
+  bytes12: 12,
   bytes256: 256,
 } as const;
 

@@ -1,0 +1,156 @@
+/**
+ * What tunnels need to know of the host: its addresses, and a program on each device that has one.
+ * While there is no tunnel port nothing is attached and nothing followed.
+ */
+import { type Address, ipBytes } from '@heddle/linux/rtnetlink/ip';
+import type { Link } from '@heddle/linux/rtnetlink/link';
+import { SystemError, vlog } from '@heddle/runtime';
+import { isTunnelVport } from '../tunnel-vport.ts';
+import type { Devices } from './devices.ts';
+import { TUNNEL_KEY_BYTES, TUNNEL_PORT_BYTES } from './layout.ts';
+import type { Links } from './links.ts';
+import type { Port, PortTable } from './port-table.ts';
+import type { Programs } from './programs.ts';
+
+const log = vlog.module('dpif');
+const IPPROTO_UDP = 17;
+const IPPROTO_GRE = 47;
+/** Changes come in bursts. */
+const SETTLE_MS = 10;
+const LINK_NAME = /^under_(\d+)$/;
+
+export class Underlay {
+  readonly #programs: Programs;
+  readonly #devices: Devices;
+  readonly #links: Links;
+  readonly #ports: PortTable;
+  readonly #attached = new Set<number>();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(programs: Programs, devices: Devices, links: Links, ports: PortTable) {
+    this.#programs = programs;
+    this.#devices = devices;
+    this.#links = links;
+    this.#ports = ports;
+    for (const name of links.names()) {
+      const ifindex = LINK_NAME.exec(name)?.[1];
+      if (ifindex !== undefined) this.#attached.add(Number(ifindex));
+    }
+    devices.watch(() => this.#soon());
+    devices.watchAddresses(() => this.#soon());
+    ports.onTunnels(() => this.sync());
+    this.sync();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #soon(): void {
+    if (this.#closed || (this.#attached.size === 0 && this.#tunnels().length === 0)) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.sync();
+    }, SETTLE_MS).unref();
+  }
+
+  #tunnels(): Port[] {
+    return [...this.#ports.ports()].filter((p) => isTunnelVport(p.type));
+  }
+
+  /** Brings maps and programs in line with what there is. */
+  sync(): void {
+    const tunnels = this.#tunnels();
+    this.#syncTunnels(tunnels);
+    const { rtnl } = this.#devices;
+    const addresses = tunnels.length === 0 ? [] : rtnl.addresses();
+    this.#syncLocals(addresses);
+    const devices = new Map(rtnl.links({ stats: false }).map((l) => [l.index, l]));
+    const wanted = new Set(
+      addresses.filter((a) => isUnderlay(a, devices, this.#ports)).map((a) => a.ifindex),
+    );
+    for (const ifindex of [...this.#attached]) {
+      if (wanted.has(ifindex) && this.#links.isAttached(linkName(ifindex), ifindex)) continue;
+      this.#links.detach(linkName(ifindex), ifindex);
+      this.#attached.delete(ifindex);
+    }
+    for (const ifindex of wanted) if (!this.#attached.has(ifindex)) this.#attach(ifindex);
+  }
+
+  #attach(ifindex: number): void {
+    try {
+      this.#links.attach(linkName(ifindex), this.#programs.programs['underlay_in']!, ifindex);
+      this.#attached.add(ifindex);
+    } catch (error) {
+      // It may have left in the meantime; its going brings us here again.
+      if (!(error instanceof SystemError)) throw error;
+      log.rl.warn(`no tunnels through device ${ifindex}: ${error.message}`);
+    }
+  }
+
+  #syncTunnels(tunnels: readonly Port[]): void {
+    const map = this.#programs.maps['tunnels']!;
+    const entries = new Map<number, Buffer>();
+    for (const port of tunnels) {
+      const dstPort = port.dstPort ?? 0;
+      const proto = port.type === 'gre' ? IPPROTO_GRE : IPPROTO_UDP;
+      const key = ((proto << 16) | ((dstPort & 0xff) << 8) | (dstPort >> 8)) >>> 0;
+      const value = Buffer.alloc(TUNNEL_PORT_BYTES);
+      value.writeUInt32LE(port.portNo, 0);
+      value.writeUInt32LE(port.slot, 4);
+      value.writeUInt32LE(tunnelCode(port.type), 8);
+      entries.set(key, value);
+    }
+    for (const key of [...map.keys()]) if (!entries.has(key.readUInt32LE(0))) map.delete(key);
+    for (const [key, value] of entries) map.update(key, value);
+  }
+
+  #syncLocals(addresses: readonly Address[]): void {
+    const locals = new Map<string, Buffer>();
+    const sources = new Map<string, readonly [Buffer, Buffer]>();
+    for (const a of addresses) {
+      const { family, bytes } = ipBytes(a.address);
+      const key = Buffer.alloc(TUNNEL_KEY_BYTES);
+      key.set(bytes);
+      locals.set(key.toString('hex'), key);
+      const source = Buffer.alloc(8);
+      source.writeUInt32LE(a.ifindex, 0);
+      source.writeUInt32LE(family, 4);
+      if (!isLinkLocal(a.address)) {
+        const name = source.toString('hex');
+        if (!sources.has(name)) sources.set(name, [source, key]);
+      }
+    }
+    const { locals: localMap, sources: sourceMap } = this.#programs.maps;
+    for (const key of [...localMap!.keys()]) {
+      if (!locals.has(key.toString('hex'))) localMap!.delete(key);
+    }
+    const one = Buffer.from([1, 0, 0, 0]);
+    for (const key of locals.values()) localMap!.update(key, one);
+    for (const key of [...sourceMap!.keys()]) {
+      if (!sources.has(key.toString('hex'))) sourceMap!.delete(key);
+    }
+    for (const [key, value] of sources.values()) sourceMap!.update(key, value);
+  }
+}
+
+export function tunnelCode(type: Port['type']): number {
+  return type === 'vxlan' ? 1 : type === 'geneve' ? 2 : 3;
+}
+
+function linkName(ifindex: number): string {
+  return `under_${ifindex}`;
+}
+
+function isLinkLocal(address: string): boolean {
+  return /^fe[89ab]/i.test(address);
+}
+
+/** Whether an address makes its device one that tunnels may end at. */
+function isUnderlay(a: Address, devices: ReadonlyMap<number, Link>, ports: PortTable): boolean {
+  const device = devices.get(a.ifindex);
+  if (device === undefined || device.name === 'lo' || isLinkLocal(a.address)) return false;
+  return device.mac !== '' && !ports.isPortDevice(a.ifindex);
+}

@@ -1,0 +1,145 @@
+/** Packets that come by tunnels, and what goes out of them. */
+import {
+  copyTunnel,
+  copyTunnelFields,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  FLOW_TNL_F_CSUM,
+  FLOW_TNL_F_DONT_FRAGMENT,
+  FLOW_TNL_F_KEY,
+  Flow,
+  isTunnelled,
+  sameTunnel,
+  TUN_OPTS_MAX,
+} from '@heddle/packet';
+import { vlog } from '@heddle/runtime';
+import type { OfPort } from './ofproto.ts';
+import type { TunnelConfig } from './tunnel/config.ts';
+import type { XlateContext } from './xlate-context.ts';
+
+const log = vlog.module('tunnel');
+const ECN = 3;
+const ECN_ECT_0 = 2;
+const ECN_CE = 3;
+const DEFAULT_TTL = 64;
+
+function isIp({ dlType }: Flow): boolean {
+  return dlType === ETH_P_IP || dlType === ETH_P_IPV6;
+}
+
+/** What decides which port it is. */
+export function lookAtTunnel(ctx: XlateContext, key: Flow): void {
+  const { wildcards } = ctx;
+  ctx.tunnelDst = key.tunIpv6Dst.slice();
+  wildcards.tunId = 0xffff_ffff_ffff_ffffn;
+  wildcards.tunIpv6Src.fill(0xff);
+  wildcards.tunIpv6Dst.fill(0xff);
+  wildcards.tunFlags |= FLOW_TNL_F_DONT_FRAGMENT | FLOW_TNL_F_CSUM | FLOW_TNL_F_KEY;
+  wildcards.tunTos = 0xff;
+}
+
+/** Takes congestion seen on the way over into the packet (RFC 6040). False: it must go. */
+export function receiveTunnel(ctx: XlateContext): boolean {
+  const { flow, wildcards } = ctx;
+  if ((flow.tunTos & ECN) !== ECN_CE || !isIp(flow)) return true;
+  wildcards.nwTos |= ECN;
+  if ((flow.nwTos & ECN) === 0) {
+    log.rl.warn('dropping tunnel packet marked ECN CE but is not ECN capable');
+    ctx.drop('congestion on the way and not ECN capable');
+    return false;
+  }
+  ctx.written.nwTos |= ECN;
+  flow.nwTos |= ECN_CE;
+  return true;
+}
+
+/** Sends the packet through a tunnel as the kernel's datapath does: `set(tunnel(...)),N`. */
+export function sendToTunnel(ctx: XlateContext, port: OfPort, config: TunnelConfig): void {
+  const { flow, base } = ctx;
+  const kept = new Flow();
+  copyTunnelFields(flow, kept);
+  lookAtOuter(ctx);
+  if (!fillTunnelHeader(ctx, config)) {
+    ctx.trace('warn', 'tunnel options are longer than the datapath can send');
+    ctx.drop('tunnel options too long');
+    copyTunnelFields(kept, flow);
+    return;
+  }
+  if (flow.tunIpv6Dst.every((b, i) => b === ctx.tunnelDst[i])) {
+    ctx.trace('warn', 'Not tunneling to our own address');
+    ctx.drop('not tunneling to our own address');
+    return;
+  }
+  ctx.trace('detail', 'output to kernel tunnel');
+  if (config.egressPktMark !== undefined) {
+    ctx.wildcards.pktMark = 0xffff_ffff;
+    ctx.written.pktMark = 0xffff_ffff;
+    flow.pktMark = config.egressPktMark;
+  }
+  if (!sameTunnel(flow, base)) {
+    const key = new Flow();
+    copyTunnel(flow, key);
+    ctx.odpActions.push({ type: 'set_tunnel', key });
+    copyTunnel(flow, base);
+  }
+  ctx.effects.patches.push({ from: port, to: undefined });
+  copyTunnelFields(kept, flow);
+  ctx.output(port.odpPort!);
+}
+
+/** What a packet brought by a tunnel goes on with, when nothing has written it. */
+function lookAtOuter(ctx: XlateContext): void {
+  const from = ctx.inPort?.tunnel;
+  if (!from || !isTunnelled(ctx.initial)) return;
+  if (from.gbp) {
+    ctx.wildcards.tunGbpId = 0xffff;
+    ctx.wildcards.tunGbpFlags = 0xff;
+  }
+  if (from.type === 'geneve') {
+    ctx.wildcards.tunOptsLen = 0xff;
+    ctx.wildcards.tunOpts.fill(0xff);
+  }
+}
+
+/** Makes the flow's tunnel what the port's configuration wants; false: it cannot be. */
+function fillTunnelHeader(ctx: XlateContext, c: TunnelConfig): boolean {
+  const { flow } = ctx;
+  if (c.remote !== 'flow') flow.tunIpv6Dst = c.remote;
+  if (c.local === undefined) flow.tunIpv6Src.fill(0);
+  else if (c.local !== 'flow') flow.tunIpv6Src = c.local;
+  flow.tunTpSrc = 0;
+  flow.tunTpDst = c.dstPort;
+  if (c.outKey === 'none') flow.tunId = 0n;
+  else if (c.outKey !== 'flow') flow.tunId = c.outKey;
+  flow.tunFlags =
+    (c.dontFragment ? FLOW_TNL_F_DONT_FRAGMENT : 0) |
+    (c.csum ? FLOW_TNL_F_CSUM : 0) |
+    (c.outKey === 'none' ? 0 : FLOW_TNL_F_KEY) |
+    (flow.tunFlags & ~(FLOW_TNL_F_DONT_FRAGMENT | FLOW_TNL_F_CSUM | FLOW_TNL_F_KEY));
+  fillTosAndTtl(ctx, c);
+  const options = c.type === 'geneve' ? ctx.bridge.tlv.writeOptions(flow) : new Uint8Array();
+  if (options.length > TUN_OPTS_MAX) return false;
+  flow.tunOptsLen = options.length;
+  flow.tunOpts.fill(0);
+  flow.tunOpts.set(options);
+  return true;
+}
+
+/** DSCP and TTL are inherited where that is asked for, ECN always; CE starts anew as ECT(0). */
+function fillTosAndTtl(ctx: XlateContext, { tos, ttl }: TunnelConfig): void {
+  const { flow, wildcards } = ctx;
+  flow.tunTtl = ttl === 'inherit' ? DEFAULT_TTL : ttl;
+  flow.tunTos = tos === 'inherit' ? 0 : tos;
+  if (!isIp(flow)) return;
+  wildcards.nwTos |= ECN;
+  if (ttl === 'inherit') {
+    wildcards.nwTtl = 0xff;
+    flow.tunTtl = flow.nwTtl;
+  }
+  if (tos === 'inherit') {
+    wildcards.nwTos = 0xff;
+    flow.tunTos = flow.nwTos & ~ECN;
+  }
+  const ecn = flow.nwTos & ECN;
+  flow.tunTos |= ecn === ECN_CE ? ECN_ECT_0 : ecn;
+}
