@@ -92,12 +92,6 @@ export async function connect(
   }
 }
 
-/** TCP throughput, so that a broken path ends the test rather than hangs. */
-export async function stream(scope: Scope, from: Site, to: Site, v6 = false): Promise<number> {
-  await to.container.iperfServer(scope);
-  return from.container.iperf(v6 ? `fd02::${to.number}` : `10.2.0.${to.number}`, 1);
-}
-
 export async function ethtool(host: Host, device: string, ...features: string[]): Promise<void> {
   await run(host.argv('ethtool', '-K', device, ...features));
 }
