@@ -2,7 +2,7 @@
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { BundleControl, OfpMessage } from '../messages.ts';
-import { type AnyForm, form, ONF_VENDOR_ID, type Wire } from './form.ts';
+import { type AnyForm, form, NOT_ALLOWED, ONF_VENDOR_ID, type Wire } from './form.ts';
 import type { Reader } from './reader.ts';
 
 /** By OFPBCT_*. */
@@ -86,12 +86,12 @@ function add(name: string, wire: Wire, isOnf: boolean): AnyForm {
       if (r.left >= HEADER && r.u8[r.off] !== h.version) throw new OfpError('OFPBFC_BAD_VERSION');
       const inner = pullInner(r);
       if (r.dv.getUint32(at + 12) !== h.xid) throw new OfpError('OFPBFC_MSG_BAD_XID');
-      const type = codec.messageType(inner);
-      if (type === undefined || !BUNDLABLE.has(type)) throw new OfpError('OFPBFC_MSG_UNSUP');
       try {
-        return { bundleId, flags, message: codec.decodeMessage(inner, context) };
+        return { bundleId, flags, message: codec.decodeMessage(inner, context, BUNDLABLE) };
       } catch (e) {
-        if (e instanceof OfpError) e.partial = { bundleId, flags, inner };
+        if (!(e instanceof OfpError)) throw e;
+        if (e.ofpErr === NOT_ALLOWED) throw new OfpError('OFPBFC_MSG_UNSUP');
+        e.partial = { bundleId, flags, inner };
         throw e;
       }
     },

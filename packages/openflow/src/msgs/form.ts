@@ -20,7 +20,12 @@ export interface DecodeContext {
 
 /** For messages within messages: the forms do not know the registry. */
 export interface Codec {
-  decodeMessage(bytes: Uint8Array, context?: DecodeContext): OfpMessage;
+  /** Throws OfpError: `NOT_ALLOWED` for what is no message, or none of the types. */
+  decodeMessage(
+    bytes: Uint8Array,
+    context?: DecodeContext,
+    allowed?: ReadonlySet<OfpMessageType>,
+  ): OfpMessage;
   appendMessage(w: ByteWriter, msg: OfpMessage): void;
   /** undefined when numbers or length are not those of any message. */
   messageType(bytes: Uint8Array): OfpMessageType | undefined;
@@ -96,5 +101,8 @@ export function form<T extends OfpMessageType>(made: Form<T>): AnyForm {
 
 export const NX_VENDOR_ID = 0x0000_2320;
 export const ONF_VENDOR_ID = 0x4f4e_4600;
+
+/** No error of OpenFlow: who asks for certain types says what it means. */
+export const NOT_ALLOWED = 'NOT_ALLOWED';
 
 export function writeNothing(): void {}

@@ -10,6 +10,7 @@ import {
   type AnyForm,
   type Codec,
   type DecodeContext,
+  NOT_ALLOWED,
   NX_VENDOR_ID,
   ONF_VENDOR_ID,
   type Wire,
@@ -62,8 +63,28 @@ interface Header {
 /** Throws OfpError with the error that a switch replies to such a message. */
 export function decodeMessage(bytes: Uint8Array, context: DecodeContext = {}): OfpMessage {
   const r = new Reader(bytes);
-  const form = pullForm(r);
-  const version = bytes[0] as OfpVersion;
+  return decodeBody(r, pullForm(r), context);
+}
+
+function decodeAllowed(
+  bytes: Uint8Array,
+  context: DecodeContext = {},
+  allowed?: ReadonlySet<OfpMessageType>,
+): OfpMessage {
+  if (allowed === undefined) return decodeMessage(bytes, context);
+  const r = new Reader(bytes);
+  let form: AnyForm | undefined;
+  try {
+    form = pullForm(r);
+  } catch (e) {
+    if (!(e instanceof OfpError)) throw e;
+  }
+  if (!form || !allowed.has(form.type)) throw new OfpError(NOT_ALLOWED);
+  return decodeBody(r, form, context);
+}
+
+function decodeBody(r: Reader, form: AnyForm, context: DecodeContext): OfpMessage {
+  const version = r.u8[0] as OfpVersion;
   const xid = r.dv.getUint32(4);
   const { type } = form;
   const more = isMultipart(form.wire) && hasMore(r.dv);
@@ -164,7 +185,7 @@ function checkVendor(vendor: number): void {
   if (vendor !== NX_VENDOR_ID && vendor !== ONF_VENDOR_ID) throw new OfpError('OFPBRC_BAD_VENDOR');
 }
 
-const codec: Codec = { decodeMessage, appendMessage, messageType };
+const codec: Codec = { decodeMessage: decodeAllowed, appendMessage, messageType };
 
 /** Long-lived: a message costs one copy of its bytes. */
 const writer = new ByteWriter(4096);

@@ -10,11 +10,13 @@ import type { ClsRule } from './cls-rule.ts';
 import { type PrefixLookup, PrefixTrie } from './prefix-trie.ts';
 import { byteSwap, NW_DST_WORD, NW_SRC_WORD, Subtable } from './subtable.ts';
 
+const MOST_RECENT = 4;
+
 export class Classifier<R extends ClsRule> {
   /** By a hash of the mask. */
   readonly #byMask = new Map<number, Subtable<R>[]>();
-  /** The one last asked for: those who change flows ask several times in a row. */
-  #last: Subtable<R> | undefined;
+  /** Those last asked for: who changes flows asks several times in a row, and for few masks. */
+  readonly #recent: Subtable<R>[] = [];
   /** By descending priority of their best rule. */
   #subtables: Subtable<R>[] = [];
   #sorted = true;
@@ -73,10 +75,15 @@ export class Classifier<R extends ClsRule> {
   }
 
   #subtable(mask: Flow): Subtable<R> | undefined {
-    if (this.#last && flowEquals(this.#last.mask, mask)) return this.#last;
+    for (const subtable of this.#recent) if (flowEquals(subtable.mask, mask)) return subtable;
     const found = this.#byMask.get(maskHash(mask))?.find((s) => flowEquals(s.mask, mask));
-    if (found) this.#last = found;
+    if (found) this.#remember(found);
     return found;
+  }
+
+  #remember(subtable: Subtable<R>): void {
+    if (this.#recent.length === MOST_RECENT) this.#recent.pop();
+    this.#recent.unshift(subtable);
   }
 
   #addSubtable(mask: Flow): Subtable<R> {
@@ -87,7 +94,7 @@ export class Classifier<R extends ClsRule> {
     else this.#byMask.set(hash, [subtable]);
     this.#subtables.push(subtable);
     this.#sorted = false;
-    this.#last = subtable;
+    this.#remember(subtable);
     return subtable;
   }
 
@@ -97,7 +104,8 @@ export class Classifier<R extends ClsRule> {
     if (same.length > 1) same.splice(same.indexOf(subtable), 1);
     else this.#byMask.delete(hash);
     this.#subtables.splice(this.#subtables.indexOf(subtable), 1);
-    if (this.#last === subtable) this.#last = undefined;
+    const recent = this.#recent.indexOf(subtable);
+    if (recent >= 0) this.#recent.splice(recent, 1);
   }
 
   /** Whether the rule is here. */

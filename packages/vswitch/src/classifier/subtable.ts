@@ -248,7 +248,9 @@ export class Subtable<R extends ClsRule> {
 
   #first(key: Flow): number {
     let h = 0;
-    for (const word of this.words) h = mix(h, key.u32[word]!);
+    const { words } = this;
+    const { u32 } = key;
+    for (let i = 0; i < words.length; i++) h = mix(h, u32[words[i]!]!);
     return this.#heads[finish(h) & (this.#heads.length - 1)]!;
   }
 

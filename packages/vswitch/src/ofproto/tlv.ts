@@ -54,6 +54,19 @@ function numberOf(bytes: Uint8Array): bigint {
   return n;
 }
 
+/** The most frequent actions that name no field. */
+const FIELDLESS: ReadonlySet<OfpAct['type']> = new Set([
+  'output',
+  'controller',
+  'group',
+  'resubmit',
+  'goto_table',
+  'conjunction',
+  'strip_vlan',
+  'push_vlan',
+  'dec_ttl',
+]);
+
 /**
  * Actions with options as wide as the bridge's table has them. Throws `OfpError` for options that
  * are not mapped, and for bits that they do not have.
@@ -62,6 +75,7 @@ export function placeTunMetadataActions(
   ofproto: Ofproto,
   actions: readonly OfpAct[],
 ): readonly OfpAct[] {
+  if (actions.every((act) => FIELDLESS.has(act.type))) return actions;
   if (![...subfieldsOf(actions)].some(({ field }) => field.tunMetadata !== undefined)) {
     return actions;
   }
