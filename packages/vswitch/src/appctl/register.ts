@@ -7,14 +7,18 @@ import { registerDpif } from './dpif.ts';
 import { registerDummy, registerTime } from './dummy.ts';
 import { registerExplain } from './explain.ts';
 import { registerFdb } from './fdb.ts';
+import { registerLogModules } from './log-modules.ts';
 import { registerOfproto } from './ofproto.ts';
+import { registerQos } from './qos.ts';
 import { registerTrace } from './trace.ts';
 
 export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void {
+  registerLogModules();
   coverage.register(server);
   registerFdb(server, sw);
   registerDpif(server, sw);
   registerOfproto(server, sw);
+  registerQos(server, sw);
   registerTrace(server, sw);
   const { clock, dummy } = sw.options;
   if (dummy) registerDummy(server, dummy.netdevs);

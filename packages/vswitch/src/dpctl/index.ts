@@ -1,5 +1,6 @@
 /** The dpctl commands, for `ovs-appctl dpctl/NAME` and for `ovs-dpctl NAME`. */
 import { UnixctlError, type UnixctlServer } from '@heddle/runtime';
+import { cacheGetSize, cacheSetSize, offloadStatsShow } from './cache.ts';
 import { type DpctlCommand, type DpctlEnv, type DpctlOptions, DpctlRun } from './command.ts';
 import {
   addFlow,
@@ -34,6 +35,9 @@ export const DPCTL_COMMANDS: readonly DpctlCommand[] = [
   modFlows,
   delFlows,
   parseActions,
+  cacheGetSize,
+  cacheSetSize,
+  offloadStatsShow,
 ];
 
 export interface DpctlOutcome {
