@@ -93,6 +93,13 @@ export class TestServer {
     return this.#spawn(`/usr/bin/${program}`, args);
   }
 
+  /** What a program prints that may be of either side. */
+  program(path: string, ...args: string[]): string {
+    const { status, stdout, stderr } = this.#spawn(path, args);
+    if (status !== 0) throw new Error(`${path} ${args.join(' ')}: exit ${status}: ${stderr}`);
+    return stdout;
+  }
+
   #spawn(path: string, args: readonly string[]): Result {
     const { status, stdout, stderr } = spawnSync(path, args, {
       encoding: 'utf8',
@@ -104,9 +111,7 @@ export class TestServer {
   }
 
   tool(program: string, ...args: string[]): string {
-    const { status, stdout, stderr } = this.run(program, ...args);
-    if (status !== 0) throw new Error(`${program} ${args.join(' ')}: exit ${status}: ${stderr}`);
-    return stdout;
+    return this.program(`/usr/bin/${program}`, ...args);
   }
 
   /** What ovs-appctl prints, without the directory's name. */

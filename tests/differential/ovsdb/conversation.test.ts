@@ -103,7 +103,7 @@ class Side {
     const line = this.lines[step.client]!;
     if (step.kind === 'request') {
       const { method, params } = step;
-      line.send({ id: idOf(method, params, step.id), method, params });
+      line.send({ id: idOf(method, step.id), method, params });
     } else if (step.kind === 'cancel') line.send({ id: null, method: 'cancel', params: [step.id] });
     else this.#reconnect(step.client, step.monitors);
   }
@@ -116,7 +116,7 @@ class Side {
       // Upstream’s server remembers no commits of a database that is not clustered.
       const since = method === 'monitor_cond_since' ? [ZERO] : [];
       const params = ['R', id, request, ...since];
-      line.send({ id: idOf(method, params, `again ${id}`), method, params });
+      line.send({ id: idOf(method, `again ${id}`), method, params });
     }
   }
 
@@ -131,10 +131,9 @@ class Side {
 
 const ZERO = '00000000-0000-0000-0000-000000000000';
 
-/** Those of monitors are told by what they are, as are resumed ones. */
-function idOf(method: string, params: Json, id: Json): Json {
-  if (method !== 'monitor_cond_since' || !isArray(params)) return id;
-  return typeof params[1] === 'string' ? `since ${params[1]}` : id;
+/** The answer to a resumption holds an id that is the server's own. */
+function idOf(method: string, id: Json): Json {
+  return method === 'monitor_cond_since' ? `since ${id}` : id;
 }
 
 /** Whether both have heard the same by now. */
@@ -171,11 +170,11 @@ async function compare(seed: number): Promise<void> {
   try {
     for (let i = 0; i < STEPS; i++) {
       const step = maker.step();
-      if (step.kind === 'request') asked.set(idOf(step.method, step.params, step.id), step);
+      if (step.kind === 'request') asked.set(idOf(step.method, step.id), step);
       else if (step.kind === 'reconnect') {
         for (const { id, method, request } of step.monitors) {
           const params = ['R', id, request];
-          asked.set(idOf(method, params, `again ${id}`), {
+          asked.set(idOf(method, `again ${id}`), {
             ...step,
             kind: 'request',
             id,

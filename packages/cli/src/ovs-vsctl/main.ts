@@ -45,6 +45,7 @@ async function runLine(line: CommandLine, argv: readonly string[]): Promise<numb
     print,
     printError,
     warn: (module, text) => vlog.module(module).warn(text),
+    err: (module, text) => vlog.module(module).err(text),
   });
   return 0;
 }

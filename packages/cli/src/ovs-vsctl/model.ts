@@ -25,18 +25,21 @@ export interface InterfaceModel {
   readonly port: PortModel;
 }
 
+/** Where what is wrong with the database is told. */
+export type Complain = (level: 'warn' | 'err', text: string) => void;
+
 export class Model {
   readonly store: Store;
   readonly root: Row;
-  readonly #warn: (text: string) => void;
+  readonly #complain: Complain;
   #names: Names | undefined;
   #version = -1;
   /** The changes since the last look were this class's own. */
   #ownChange = false;
 
-  constructor(store: Store, warn: (text: string) => void) {
+  constructor(store: Store, complain: Complain) {
     this.store = store;
-    this.#warn = warn;
+    this.#complain = complain;
     this.root = store.all('Open_vSwitch')[0] ?? store.insert('Open_vSwitch');
   }
 
@@ -190,10 +193,10 @@ export class Model {
 
   #look(): Names {
     if (this.#names && this.#version === this.store.version) return this.#names;
-    const warn = this.#names && this.#ownChange ? () => {} : this.#warn;
+    const complain = this.#names && this.#ownChange ? () => {} : this.#complain;
     this.#version = this.store.version;
     this.#ownChange = false;
-    this.#names = new Names(this.store, warn).read(this.root);
+    this.#names = new Names(this.store, complain).read(this.root);
     return this.#names;
   }
 }
@@ -204,18 +207,28 @@ class Names {
   readonly ports = new Map<string, PortModel>();
   readonly interfaces = new Map<string, InterfaceModel>();
   readonly #store: Store;
-  readonly #warn: (text: string) => void;
+  readonly #complain: Complain;
 
-  constructor(store: Store, warn: (text: string) => void) {
+  constructor(store: Store, complain: Complain) {
     this.#store = store;
-    this.#warn = warn;
+    this.#complain = complain;
   }
 
   read(root: Row): this {
     const rows = this.#store.refs(root, 'bridges');
-    const byVlan = new Map(rows.map((row) => [row, this.#readBridge(row)] as const));
-    for (const row of rows) this.#readPorts(row, byVlan.get(row)!);
+    const byVlan = new Map<Row, Map<number, BridgeModel>>();
+    for (const row of rows) {
+      const name = row.scalar('name')!;
+      if (!this.bridges.has(name)) byVlan.set(row, this.#readBridge(row));
+      else this.#complain('warn', `${name}: database contains duplicate bridge name`);
+    }
+    for (const [row, fakes] of byVlan) this.#readPorts(row, fakes);
     return this;
+  }
+
+  /** Two rows, of which the server will take one. */
+  #duplicate(what: string, name: string): void {
+    this.#complain('err', `${name}: database contains duplicate ${what} name`);
   }
 
   /** Returns its fake bridges. */
@@ -234,7 +247,8 @@ class Names {
       };
       const other = byVlan.get(vlan);
       if (other) {
-        this.#warn(
+        this.#complain(
+          'warn',
           `${name}: bridge has multiple VLAN bridges (${other.name} and ${fake.name}) for VLAN ${vlan}, but only one is allowed`,
         );
       } else byVlan.set(vlan, fake);
@@ -249,7 +263,9 @@ class Names {
       const name = row.scalar('name')!;
       const other = this.ports.get(name);
       if (other) {
-        this.#warn(`${name}: port is in multiple bridges (${other.bridge.name} and ${real.name})`);
+        const bridges = `${other.bridge.name} and ${real.name}`;
+        if (other.row !== row) this.#duplicate('port', name);
+        else this.#complain('warn', `${name}: port is in multiple bridges (${bridges})`);
         continue;
       }
       const tag = row.scalar('tag');
@@ -266,7 +282,9 @@ class Names {
       const name = row.scalar('name')!;
       const other = this.interfaces.get(name);
       if (other) {
-        this.#warn(`${name}: interface is in multiple ports (${other.port.name} and ${port.name})`);
+        const ports = `${other.port.name} and ${port.name}`;
+        if (other.row !== row) this.#duplicate('interface', name);
+        else this.#complain('warn', `${name}: interface is in multiple ports (${ports})`);
         continue;
       }
       const found: InterfaceModel = { name, row, port };

@@ -18,6 +18,7 @@ const CONTENDED_MS = 10;
 
 export interface Log {
   warn(module: string, text: string): void;
+  err(module: string, text: string): void;
 }
 
 export interface Outcome {
@@ -82,7 +83,7 @@ export class Session {
     const store = await this.#fetch(wanted);
     const attempt: Attempt = {
       store,
-      model: new Model(store, (text) => this.#log.warn('vsctl', text)),
+      model: new Model(store, (level, text) => this.#log[level]('vsctl', text)),
       symbols: new Symbols(),
       added: new Set(),
       printer: new TablePrinter(this.#settings.style),

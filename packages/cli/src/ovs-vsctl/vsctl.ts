@@ -61,6 +61,7 @@ export async function vsctl(argv: readonly string[]): Promise<string> {
     },
     printError: () => {},
     warn: () => {},
+    err: () => {},
   };
   const line = parseLine(argv, false);
   const { timeoutSecs } = line.settings;

@@ -8,12 +8,14 @@ import { SET_COMMANDS } from './set.ts';
 import { SHOW } from './show.ts';
 import { SSL_COMMANDS } from './ssl.ts';
 import { ZONE_COMMANDS } from './zone.ts';
+import { ZONE_LIMIT_COMMANDS } from './zone-limit.ts';
 
 export const COMMANDS: readonly Command[] = [
   ...BRIDGE_COMMANDS,
   SHOW,
   ...PORT_COMMANDS,
   ...ZONE_COMMANDS,
+  ...ZONE_LIMIT_COMMANDS,
   ...CONTROLLER_COMMANDS,
   ...SSL_COMMANDS,
   ...AUTO_ATTACH_COMMANDS,

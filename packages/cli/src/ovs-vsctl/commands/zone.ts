@@ -9,11 +9,11 @@ import { leadingInteger } from '../text.ts';
 function prepareZones({ want }: Preparation): void {
   want('Open_vSwitch', ['datapaths']);
   want('Datapath', ['ct_zones', 'capabilities']);
-  want('CT_Zone', ['timeout_policy']);
+  want('CT_Zone', ['limit', 'timeout_policy']);
   want('CT_Timeout_Policy', ['timeouts']);
 }
 
-function findDatapath({ model, store }: Invocation, name: string): Row | undefined {
+export function findDatapath({ model, store }: Invocation, name: string): Row | undefined {
   const datum = model.root.get('datapaths');
   const at = findKey(datum, name);
   return at < 0 ? undefined : store.target('Datapath', String(datum.values![at]));
@@ -36,14 +36,21 @@ function add(cmd: Invocation): void {
   const zone = zoneOf(cmd.args[1]!);
   const zones = datapath.get('ct_zones');
   const at = findKey(zones, zone);
-  if (at >= 0 && !cmd.has('may-exist')) throw new VsctlError(`zone id ${zone} already exists`);
-  const policy = timeoutPolicy(cmd, cmd.args.slice(2));
   const known = at < 0 ? undefined : cmd.store.target('CT_Zone', String(zones.values![at]));
+  if (at >= 0 && !cmd.has('may-exist') && !isLimitOnly(known)) {
+    throw new VsctlError(`zone id ${zone} already exists`);
+  }
+  const policy = timeoutPolicy(cmd, cmd.args.slice(2));
   const row = known ?? cmd.store.insert('CT_Zone');
   row.set('timeout_policy', { keys: [policy.uuid] });
   if (known) return;
   datapath.verify('ct_zones');
   datapath.set('ct_zones', merge(zones, { keys: [zone], values: [row.uuid] }));
+}
+
+function isLimitOnly(zone: Row | undefined): boolean {
+  if (!zone || zone.get('limit').keys.length === 0) return false;
+  return zone.get('timeout_policy').keys.length === 0;
 }
 
 /** One that has these timeouts already serves another zone, too. */
@@ -67,9 +74,15 @@ function del(cmd: Invocation): void {
   const datapath = datapathToChange(cmd);
   const zone = zoneOf(cmd.args[1]!);
   const zones = datapath.get('ct_zones');
-  if (findKey(zones, zone) < 0) {
+  const at = findKey(zones, zone);
+  if (at < 0) {
     if (cmd.has('if-exists')) return;
     throw new VsctlError(`zone id ${zone} does not exist`);
+  }
+  const row = cmd.store.target('CT_Zone', String(zones.values![at]));
+  if (row && row.get('limit').keys.length > 0) {
+    row.set('timeout_policy', { keys: [] });
+    return;
   }
   datapath.verify('ct_zones');
   datapath.set('ct_zones', without(zones, [zone]));
