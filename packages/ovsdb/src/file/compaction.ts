@@ -4,12 +4,11 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { HeddleError } from '@heddle/runtime';
 import type { Json } from '../notation/index.ts';
-import { encodeRecord, recordHeader } from './format.ts';
+import { bodyBytes, encodeRecord, headerBytes, MAX_DIGITS, recordHeader } from './format.ts';
 
 /** About as much as is made and written while other work waits. */
 const PIECE_BYTES = 128 * 1024;
 const COPY_BYTES = 1024 * 1024;
-const MAX_DIGITS = 15;
 const NEWLINE = 10;
 
 /**
@@ -131,20 +130,6 @@ function roomFor(least: number): number {
   const fits = (digits: number) => bodyBytes(room - headerBytes(digits)) !== undefined;
   while (!Array.from({ length: MAX_DIGITS }, (_, i) => i + 1).every(fits)) room++;
   return room;
-}
-
-/** Of the header of a record whose length has so many digits. */
-function headerBytes(digits: number): number {
-  return recordHeader(0, '0'.repeat(40)).length - 1 + digits;
-}
-
-/** The length of the body of a record of so many bytes; undefined when there is none such. */
-function bodyBytes(bytes: number): number | undefined {
-  for (let digits = 1; digits <= MAX_DIGITS; digits++) {
-    const body = bytes - headerBytes(digits);
-    if (String(body).length === digits) return body;
-  }
-  return undefined;
 }
 
 /** A record of exactly so many bytes: JSON may end in white space. */

@@ -14,6 +14,8 @@ import {
 
 const HEADER = /^OVSDB (JSON|CLUSTER) (\d{1,15}) ([0-9a-f]{40})$/;
 const MAX_HEADER = 128;
+/** Of the length of a record. */
+export const MAX_DIGITS = 15;
 const JSON_MAGIC = 'OVSDB JSON ';
 const OPEN_BRACE = 0x7b;
 const CLUSTER_MAGIC = 'OVSDB CLUSTER ';
@@ -57,6 +59,20 @@ function encodeText(text: string, kind: LogKind): Buffer {
 /** The header of a record whose body has these bytes and this hash. */
 export function recordHeader(length: number, sha1: string): Buffer {
   return Buffer.from(headerText(length, sha1, 'standalone'));
+}
+
+/** Of the header of a record whose length has so many digits. */
+export function headerBytes(digits: number): number {
+  return recordHeader(0, '0'.repeat(40)).length - 1 + digits;
+}
+
+/** The length of the body of a record of so many bytes; undefined when there is none such. */
+export function bodyBytes(bytes: number): number | undefined {
+  for (let digits = 1; digits <= MAX_DIGITS; digits++) {
+    const body = bytes - headerBytes(digits);
+    if (String(body).length === digits) return body;
+  }
+  return undefined;
 }
 
 function headerText(length: number, sha1: string, kind: LogKind): string {

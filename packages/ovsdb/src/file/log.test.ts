@@ -15,6 +15,7 @@ import fc from 'fast-check';
 import { type Json, OvsdbError, printJson } from '../notation/index.ts';
 import { decodeLog, encodeGroup, encodeRecord } from './format.ts';
 import { LogFile } from './log.ts';
+import { newPadding, startOfPadding } from './padding.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'heddle-log-'));
 const path = join(dir, 'db');
@@ -138,4 +139,39 @@ test('a file that is no database, or of a cluster, is refused', () => {
       (e: Error) => e.message.includes(words),
     );
   }
+});
+
+test('padding is a record that says nothing, whatever of it has been overwritten', () => {
+  const whole = newPadding();
+  for (let room = whole.length; room > 0; room -= 1 + (room % 13)) {
+    const start = startOfPadding(room);
+    if (!start) continue;
+    const bytes = Buffer.concat([WHOLE, whole.subarray(-room)]);
+    start.copy(bytes, WHOLE.length);
+    const { records, torn } = decodeLog(path, bytes);
+    assert.equal(torn, undefined, `${room} bytes`);
+    assert.deepEqual(records, [...RECORDS, {}]);
+  }
+});
+
+test('a file that is written to often keeps its size, and is trimmed when it is closed', () => {
+  writeFileSync(path, WHOLE);
+  const { file } = LogFile.open(path);
+  const added = Array.from({ length: 300 }, (_, i) => ({
+    _date: i,
+    _comment: 'x'.repeat(i % 250),
+  }));
+  const sizes = new Set<number>();
+  added.forEach((record, i) => {
+    file.appendNow(encodeRecord(record));
+    sizes.add(statSync(path).size);
+    const { records, torn } = decodeLog(path, readFileSync(path));
+    assert.equal(torn, undefined);
+    const padding = records.length - RECORDS.length - i - 1;
+    assert.deepEqual(records.slice(0, records.length - padding).at(-1), record);
+    assert.ok(padding === 0 || (padding === 1 && Object.keys(records.at(-1)!).length === 0));
+  });
+  assert.ok(sizes.size < added.length);
+  file.close();
+  assert.deepEqual(decodeLog(path, readFileSync(path)).records, [...RECORDS, ...added]);
 });

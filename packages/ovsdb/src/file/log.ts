@@ -16,11 +16,17 @@ import { fileLocks, vlog } from '@heddle/runtime';
 import { ioError, type Json, type JsonObject } from '../notation/index.ts';
 import { Compaction } from './compaction.ts';
 import { decodeLog, encodeRecord, type LogContents, type LogEnd } from './format.ts';
+import { newPadding, startOfPadding } from './padding.ts';
 import { fileStorage, type LogStorage } from './storage.ts';
 
 const log = vlog.module('ovsdb_file');
 /** A disk that syncs faster than this is waited for: that costs less than to ask a thread. */
 const FAST_SYNC_MS = 1;
+/** So many appends, each so soon after the one before, make room for more worth while. */
+const BURST = 16;
+const BURST_PAUSE_MS = 50;
+/** A file that has been left alone for so long gets rid of its padding. */
+const QUIET_MS = 1000;
 const MIN_COMPACTION_BYTES = 10 * 1024 * 1024;
 
 /** Reads a database file without changing it. */
@@ -45,6 +51,13 @@ export class LogFile {
   #snapshotBytes: number;
   /** Of the last sync. */
   #syncMs = 0;
+  /** Where the padding ends; 0: there is none. */
+  #paddedTo = 0;
+  /** Appends of late; below zero while the disk has no room to spare. */
+  #burst = 0;
+  #appendedMs = 0;
+  #appending = false;
+  #quiet: NodeJS.Timeout | undefined;
   /** A write has failed, and what it left behind could not be removed for certain. */
   #untidy = false;
 
@@ -110,12 +123,15 @@ export class LogFile {
   /** Appends whole records and syncs; on failure the file is as before and the error is thrown. */
   async append(data: Buffer): Promise<void> {
     this.#write(data);
+    this.#appending = true;
     const start = performance.now();
     try {
       await this.#storage.sync(this.#fd);
     } catch (error) {
       this.#undo();
       throw error;
+    } finally {
+      this.#appending = false;
     }
     this.#written(data, start);
   }
@@ -135,14 +151,66 @@ export class LogFile {
 
   #write(data: Buffer): void {
     if (this.#untidy) this.#tidy();
+    const padding = this.#paddingBehind(data.length);
     try {
-      for (let at = 0; at < data.length; ) {
-        at += this.#storage.write(this.#fd, data, at, this.#bytes + at);
-      }
+      if (!padding) this.#writeAll(data);
+      else this.#writePadded(data, padding);
     } catch (error) {
       this.#undo();
       throw error;
     }
+  }
+
+  #writePadded(data: Buffer, padding: Buffer): void {
+    const padded = Buffer.concat([data, padding]);
+    const end = this.#bytes + padded.length;
+    try {
+      this.#writeAll(padded);
+      this.#paddedTo = Math.max(this.#paddedTo, end);
+    } catch {
+      // The disk may still have room for the data alone.
+      this.#tidy();
+      this.#burst = -1000;
+      this.#writeAll(data);
+    }
+  }
+
+  #writeAll(data: Buffer): void {
+    for (let at = 0; at < data.length; ) {
+      at += this.#storage.write(this.#fd, data, at, this.#bytes + at);
+    }
+  }
+
+  /** The padding, or its start, that is to follow so many bytes of data; undefined for none. */
+  #paddingBehind(bytes: number): Buffer | undefined {
+    const now = performance.now();
+    this.#burst =
+      now - this.#appendedMs < BURST_PAUSE_MS ? this.#burst + 1 : Math.min(this.#burst, 0);
+    this.#appendedMs = now;
+    const room = this.#paddedTo - this.#bytes - bytes;
+    const start = room > 0 ? startOfPadding(room) : undefined;
+    if (start) return start;
+    if (this.#burst >= BURST) {
+      this.#quiet ??= setTimeout(() => this.#calm(), QUIET_MS).unref();
+      return newPadding();
+    }
+    // Nothing of the old padding may be left behind the data.
+    if (room > 0) this.#unpad();
+    this.#paddedTo = 0;
+    return undefined;
+  }
+
+  #calm(): void {
+    this.#quiet = undefined;
+    if (this.#paddedTo === 0) return;
+    if (!this.#appending && performance.now() - this.#appendedMs >= QUIET_MS) {
+      this.#unpad();
+    } else this.#quiet = setTimeout(() => this.#calm(), QUIET_MS).unref();
+  }
+
+  #unpad(): void {
+    this.#storage.truncate(this.#fd, this.#bytes);
+    this.#paddedTo = 0;
   }
 
   #written(data: Buffer, start: number): void {
@@ -163,6 +231,7 @@ export class LogFile {
   #tidy(): void {
     this.#storage.truncate(this.#fd, this.#bytes);
     this.#storage.syncNow(this.#fd);
+    this.#paddedTo = 0;
     this.#untidy = false;
   }
 
@@ -200,11 +269,18 @@ export class LogFile {
     this.#fd = fd;
     this.#bytes = bytes;
     this.#snapshotBytes = snapshotBytes;
+    this.#paddedTo = 0;
     this.#untidy = false;
     syncDirectory(dirname(this.path));
   }
 
   close(): void {
+    clearTimeout(this.#quiet);
+    try {
+      if (this.#paddedTo > 0 && !this.#appending) this.#unpad();
+    } catch {
+      // What it leaves says nothing.
+    }
     closeSync(this.#fd);
   }
 }

@@ -1,6 +1,6 @@
 /** What survives power cuts and failing disks, and compaction under load. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -166,6 +166,12 @@ test(`${RUNS} power cuts: what was acknowledged is there, and nothing in part`, 
     const cut = () => {
       left ??= { bytes: disk.cut(), acknowledged: new Set(acknowledged) };
     };
+    // A file that is written to often has padding at its end.
+    for (let i = 0; run % 2 === 1 && i < 60; i++) {
+      if (statSync(path).size > db.file!.bytes) break;
+      const k = ++n;
+      if (await insertPair(db, k)) acknowledged.add(k);
+    }
     let moments = random(30);
     disk.moment = () => {
       if (moments-- === 0) cut();
