@@ -1,9 +1,13 @@
 /** A Bridge row made real. */
 import type { OdpPort, VportType } from '@heddle/datapath';
-import { parseVersions } from '@heddle/openflow';
+import { OFPP_NONE, parseVersions } from '@heddle/openflow';
 import type { Idl } from '@heddle/ovsdb';
+import { extractFlow } from '@heddle/packet';
 import { type Clock, messageOf, type TlsFiles, vlog } from '@heddle/runtime';
 import type { Backer } from './backer.ts';
+import { announcements } from './bond/announce.ts';
+import type { Bond } from './bond/bond.ts';
+import { configureBond } from './bond/config.ts';
 import { ALL_VERSIONS, Connections, type ControllerConfig } from './connmgr/connections.ts';
 import type { SwitchDescription } from './connmgr/env.ts';
 import type { Device, DeviceChange, Devices } from './devices/devices.ts';
@@ -112,8 +116,10 @@ export class Bridge {
     adopted: AdoptedPorts,
   ): Promise<boolean> {
     let changed = this.#configureSwitch();
+    const bonded = new Map<Bundle, PortRow>();
     for (const { row, type, port } of inOrder(desired.values())) {
       const bundle = this.#bundle(port.name);
+      bonded.set(bundle, port);
       if (configureBundle(bundle, port)) {
         changed = true;
         this.ofproto.macs.flush(bundle);
@@ -134,6 +140,9 @@ export class Bridge {
       if (iface.isOpen) continue;
       await iface.open(adopted);
       changed ||= iface.isOpen;
+    }
+    for (const [bundle, port] of bonded) {
+      changed = configureBond(bundle, port, this.dpif.nowMs()) || changed;
     }
     return changed;
   }
@@ -183,6 +192,41 @@ export class Bridge {
       table.name = row.name ?? '';
       table.maxFlows = row.flow_limit;
       table.evictByConfig = row.overflow_policy === 'evict';
+    }
+  }
+
+  get bonds(): Bond[] {
+    return [...this.ofproto.bundles.values()].flatMap((bundle) => bundle.bond ?? []);
+  }
+
+  /** Lets bonds follow their links and the time. */
+  runBonds(): void {
+    for (const bond of this.bonds) {
+      const { active } = bond;
+      if (bond.run(this.dpif.nowMs())) this.bondMoved(bond, active !== undefined);
+    }
+  }
+
+  /** Writes the address of each bond's active member. */
+  writeBonds(txn: ReturnType<Idl<Schema>['txn']>, idl: Idl<Schema>, devices: Devices): void {
+    for (const uuid of this.row.ports) {
+      const row = idl.get('Port', uuid);
+      const bond = row && this.ofproto.bundles.get(row.name)?.bond;
+      if (!row || (!bond && row.bond_active_slave === undefined)) continue;
+      const active = bond?.active && devices.device(bond.active.port.name)?.mac;
+      if (row.bond_active_slave !== active) {
+        txn.update('Port', uuid, { bond_active_slave: active });
+      }
+    }
+  }
+
+  /** Packets take other members of a bond than before: megaflows and the switches beyond hear of it. */
+  bondMoved(bond: Bond, announce = true): void {
+    this.dpif.tablesChanged();
+    if (!announce) return;
+    for (const { port, frame } of announcements(this.ofproto, bond)) {
+      const flow = extractFlow(frame, { inPort: OFPP_NONE });
+      this.dpif.packetOut(flow, frame, [{ type: 'output', port: port.ofport, maxLen: 0 }]);
     }
   }
 

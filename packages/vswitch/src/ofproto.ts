@@ -6,6 +6,7 @@
 import type { OdpPort } from '@heddle/datapath';
 import { type FlowMod, OFPP_NORMAL } from '@heddle/openflow';
 import { Flow, TlvTable } from '@heddle/packet';
+import type { Bond } from './bond/bond.ts';
 import { DropLog } from './explain/drops.ts';
 import type { MacLearning } from './mac-learning.ts';
 import type { Mirror } from './mirror.ts';
@@ -41,6 +42,8 @@ export class Bundle {
   destinationMirrors = 0;
   /** Takes copies of mirrors and nothing else. */
   isMirrorOutput = false;
+  /** Of several interfaces. */
+  bond: Bond | undefined;
 
   constructor(name: string, bridge: Ofproto) {
     this.name = name;

@@ -30,6 +30,7 @@ const log = vlog.module('bridge');
 const reconfigured = coverage.counter('bridge_reconfigure');
 const STATS_INTERVAL_MS = 5000;
 const HOUSEKEEPING_MS = 1000;
+const BOND_INTERVAL_MS = 100;
 const STATUS_DELAY_MS = 50;
 
 export interface SwitchOptions {
@@ -88,6 +89,7 @@ export class Switch {
     this.idl.start();
     this.#timers.push(every(this.#clock, STATS_INTERVAL_MS, () => this.#statistics()));
     this.#timers.push(every(this.#clock, HOUSEKEEPING_MS, () => this.#housekeeping()));
+    this.#timers.push(every(this.#clock, BOND_INTERVAL_MS, () => this.#runBonds()));
   }
 
   /** Leaves everything in the datapath as it is, for the next daemon; or removes it all. */
@@ -156,6 +158,7 @@ export class Switch {
       bridge.configureControllers(controllers, () => this.#tls(), !this.#isRestoring);
     }
     this.#updateAdminState();
+    for (const bridge of this.bridges.values()) bridge.runBonds();
     this.#configureBackers(root, changed);
     await this.#writeBack(root, nextCfg);
     if (!this.#configured) {
@@ -265,8 +268,11 @@ export class Switch {
     // A device in another namespace is not ours to judge: its own end says whether it takes packets.
     const isOthers = iface.type === 'internal' && device?.kind !== DUMMY_KIND;
     const up = device === undefined || isOthers || device.up;
-    if (iface.port.mayEnable === up) return false;
-    iface.port.mayEnable = up;
+    const isLinkUp = device === undefined || device.carrier;
+    const { port } = iface;
+    if (port.mayEnable === up && port.isLinkUp === isLinkUp) return false;
+    port.isLinkUp = isLinkUp;
+    port.mayEnable = up;
     return true;
   }
 
@@ -286,6 +292,7 @@ export class Switch {
         datapath_id: bridge.datapathId || undefined,
         datapath_version: '<built-in>',
       });
+      bridge.writeBonds(txn, this.idl, this.devices);
       for (const iface of bridge.ifaces.values()) this.#writeStatus(txn, iface);
     }
     controllerStatus(txn, this.idl, this.bridges.values());
@@ -332,7 +339,10 @@ export class Switch {
       if (open.length < ifaces.size) this.reconfigureSoon();
       let changed = false;
       for (const iface of open) changed = this.#adminState(iface) || changed;
-      if (changed) bridge.backer.udpif.configChanged();
+      if (changed) {
+        bridge.backer.udpif.configChanged();
+        bridge.runBonds();
+      }
       if (open.length > 0) bridge.configureDevices(this.devices);
       for (const iface of ifaces) this.#statusSoon(iface);
     }
@@ -375,6 +385,7 @@ export class Switch {
         txn.update('Interface', iface.row._uuid, { statistics: this.#statisticsOf(iface) });
       }
     }
+    for (const bridge of this.bridges.values()) bridge.writeBonds(txn, this.idl, this.devices);
     controllerStatus(txn, this.idl, this.bridges.values());
     void txn.commit();
   }
@@ -398,6 +409,10 @@ export class Switch {
       ['tx_bytes', txBytes],
       ['tx_packets', txPackets],
     ]);
+  }
+
+  #runBonds(): void {
+    for (const bridge of this.bridges.values()) bridge.runBonds();
   }
 
   #housekeeping(): void {

@@ -266,6 +266,7 @@ function emptyEffects(): XlateEffects {
     patches: [],
     groups: [],
     mirrors: [],
+    bonds: [],
     flows: [],
     finTimeouts: [],
     drop: undefined,

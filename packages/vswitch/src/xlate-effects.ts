@@ -8,6 +8,7 @@ export const NO_EFFECTS: XlateEffects = {
   patches: [],
   groups: [],
   mirrors: [],
+  bonds: [],
   flows: [],
   finTimeouts: [],
   drop: undefined,
@@ -47,6 +48,7 @@ export function applyEffects(
       stats.bytes += bytes;
     }
   }
+  for (const { bond, bucket } of effects.bonds) bond.buckets.count(bucket, bytes);
   for (const { stats } of effects.mirrors) {
     stats.packets += packets;
     stats.bytes += bytes;

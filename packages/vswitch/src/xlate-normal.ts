@@ -19,6 +19,7 @@ import {
   tagsFromStack,
   type VlanTags,
 } from './vlan.ts';
+import { bondAdmits, bundlePort } from './xlate-bond.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sameTags } from './xlate-tags.ts';
 
@@ -65,6 +66,7 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
     return;
   }
   const inside = inputTranslate(inBundle, cameWith);
+  if (!bondAdmits(ctx, inPort, inside[0].vid)) return;
   const isLearned = learn(ctx, inBundle, inside);
   forward(ctx, inBundle, inside, isLearned, send);
 }
@@ -163,11 +165,9 @@ export function outputNormal(
   tags: VlanTags,
   send: (port: OfPort) => void,
 ): void {
-  const port = bundle.ports[0];
-  if (!port) return;
   if (inBundle?.isProtected && bundle.isProtected) {
     ctx.trace('warn', 'Flow is between protected ports, skipping output.');
-    ctx.drop('both ports are protected', port);
+    ctx.drop('both ports are protected', bundle.ports[0]);
     return;
   }
   if (bundle.vlanMode !== 'access') lookAtInnerTag(ctx);
@@ -176,7 +176,8 @@ export function outputNormal(
   if (bundle.priorityTags !== 'never' && !sameTags(before, ctx.tags)) {
     ctx.wildcards.vlanTci0 = 0xffff;
   }
-  send(port);
+  const port = bundlePort(ctx, bundle);
+  if (port) send(port);
   ctx.tags = before;
 }
 

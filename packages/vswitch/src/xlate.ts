@@ -6,6 +6,7 @@
 import type { OdpAction } from '@heddle/datapath';
 import type { FlowMod } from '@heddle/openflow';
 import { type Flow, isTunnelled } from '@heddle/packet';
+import type { Bond } from './bond/bond.ts';
 import type { Mirror } from './mirror.ts';
 import type { FlowTable } from './ofproto/flow-table.ts';
 import type { Group } from './ofproto/group.ts';
@@ -38,6 +39,8 @@ export interface XlateEffects {
   readonly patches: { readonly from: OfPort | undefined; readonly to: OfPort | undefined }[];
   readonly groups: { readonly group: Group; readonly bucket: number }[];
   readonly mirrors: Mirror[];
+  /** Buckets of balanced bonds that the packet left by. */
+  readonly bonds: { readonly bond: Bond; readonly bucket: number }[];
   /** What `learn` actions add, change or delete. */
   readonly flows: LearnedFlow[];
   readonly finTimeouts: { readonly rule: Rule; readonly idle: number; readonly hard: number }[];

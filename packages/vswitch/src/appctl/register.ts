@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { coverage, registerMemory, type UnixctlServer, WarpClock } from '@heddle/runtime';
 import { registerDpctl } from '../dpctl/index.ts';
 import type { Switch } from '../switch.ts';
+import { registerBond } from './bond.ts';
 import { registerDpif } from './dpif.ts';
 import { registerDummy, registerTime } from './dummy.ts';
 import { registerExplain } from './explain.ts';
@@ -16,6 +17,7 @@ export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void 
   registerLogModules();
   coverage.register(server);
   registerFdb(server, sw);
+  registerBond(server, sw);
   registerDpif(server, sw);
   registerOfproto(server, sw);
   registerQos(server, sw);
