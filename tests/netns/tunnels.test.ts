@@ -91,4 +91,13 @@ test('keys keep tunnels apart, tags cross, and none answers for what nobody aske
   await network.exec('ip', 'link', 'set', 'to9', 'master', 'lan');
   await other.address('eth0', '10.1.0.9/24');
   assert.ok(await other.reaches('10.1.0.1'), 'the host itself is reached');
+  const status = async () => (await a.instance.vsctl('get', 'interface', 't2', 'status')).trim();
+  assert.equal(await status(), '{tunnel_egress_iface=eth0, tunnel_egress_iface_carrier=up}');
+  const lookup = await a.instance.appctl('ovs/route/lookup', '10.1.0.2');
+  assert.equal(lookup, 'src 10.1.0.1\ngateway ::\ndev eth0\n');
+  const routes = await a.instance.appctl('ovs/route/show');
+  assert.match(routes, /^Cached: 10\.1\.0\.0\/24 dev eth0 SRC 10\.1\.0\.1$/m);
+  assert.match(routes, /^Cached: 10\.1\.0\.1\/32 dev eth0 SRC 10\.1\.0\.1 local$/m);
+  assert.match(await a.instance.appctl('tnl/arp/show'), /^10\.1\.0\.2 +([0-9a-f:]{17}) +eth0$/m);
+  assert.match(await a.instance.appctl('tnl/ports/show'), /^vxlan_sys_4789 \(\d+\) ref_cnt=1$/m);
 });

@@ -1,6 +1,7 @@
 /** What is written back into Interface rows (ovs-vswitchd.conf.db(5), "Interface Status"). */
 import type { PortStats } from '@heddle/datapath';
 import { Ethtool } from '@heddle/linux';
+import { formatMac } from '@heddle/packet';
 import type { Device } from './devices/devices.ts';
 import { DUMMY_KIND } from './devices/dummy-devices.ts';
 import type { Iface } from './iface.ts';
@@ -33,19 +34,20 @@ const facts = new Map<string, DeviceFacts>();
 export function interfaceStatus(iface: Iface, link: Device | undefined): InterfaceStatus {
   const state = (up: boolean) => (up ? 'up' : 'down');
   const device = iface.isOpen && link ? factsOf(link) : NO_FACTS;
-  const patch = iface.type === 'patch' && iface.isOpen;
+  const { tunnel, hwAddr = 0 } = iface.port ?? {};
+  const isVirtual = iface.isOpen && (iface.type === 'patch' || tunnel !== undefined);
   return {
     ofport: iface.port?.ofport ?? -1,
     error: iface.error,
-    ifindex: patch ? 0 : link?.index,
-    mac_in_use: link?.mac || undefined,
+    ifindex: isVirtual ? 0 : link?.index,
+    mac_in_use: tunnel ? formatMac(hwAddr) : link?.mac || undefined,
     mtu: link?.mtu,
-    admin_state: patch ? 'up' : link && state(link.up),
-    link_state: patch ? 'up' : link && state(link.carrier),
+    admin_state: isVirtual ? 'up' : link && state(link.up),
+    link_state: isVirtual ? 'up' : link && state(link.carrier),
     link_speed: device.speed,
     duplex: device.duplex,
     link_resets: iface.isOpen ? iface.linkResets : undefined,
-    status: patch ? new Map() : device.status,
+    status: isVirtual ? new Map() : device.status,
   };
 }
 

@@ -1,4 +1,5 @@
 /** An Interface row made real: its device, its port in the datapath, or why there is none. */
+import { createHash } from 'node:crypto';
 import type { OdpPort, VportType } from '@heddle/datapath';
 import { Rtnl, Tap } from '@heddle/linux';
 import { messageOf, SystemError, strerror, vlog } from '@heddle/runtime';
@@ -162,6 +163,7 @@ export class Iface {
         );
       if (backer.tunnels.add(port, odpPort, config, taken)) {
         port.tunnel = config;
+        port.hwAddr = addressOf(this.name);
         port.odpPort = odpPort;
         return true;
       }
@@ -216,4 +218,10 @@ export class Iface {
 
 function optionsText(options: ReadonlyMap<string, string>): string {
   return JSON.stringify([...options].sort());
+}
+
+/** A tunnel has no device that had an address: one of its own, the same each time. */
+function addressOf(name: string): number {
+  const hash = createHash('sha256').update(name).digest();
+  return ((hash[0]! & 0xfc) | 2) * 2 ** 40 + hash.readUIntBE(1, 5);
 }

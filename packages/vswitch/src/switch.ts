@@ -25,6 +25,8 @@ import type { Iface } from './iface.ts';
 import { interfaceStatus, statisticsMap } from './iface-status.ts';
 import { writeMirrorStatistics } from './mirror-config.ts';
 import type { OpenVSwitchRow, Schema } from './port-config.ts';
+import { formatAddress } from './tunnel/config.ts';
+import { TunnelRoutes } from './tunnel/routes.ts';
 
 const log = vlog.module('bridge');
 const reconfigured = coverage.counter('bridge_reconfigure');
@@ -53,6 +55,8 @@ export class Switch {
   readonly #options: SwitchOptions;
   readonly #clock: Clock;
   readonly devices: Devices;
+  /** Where tunnels' packets go. */
+  readonly routes = new TunnelRoutes();
   readonly #timers: Timer[] = [];
   #adopted = new Map<Backer, AdoptedPorts>();
   #running: Promise<void> = Promise.resolve();
@@ -97,6 +101,7 @@ export class Switch {
     this.#stopped = true;
     for (const timer of this.#timers) timer.cancel();
     this.devices.close();
+    this.routes.close();
     await this.#running;
     for (const bridge of this.bridges.values()) bridge.connections.close();
     for (const backer of this.backers.values()) {
@@ -304,7 +309,39 @@ export class Switch {
   #writeStatus(txn: ReturnType<Idl<Schema>['txn']>, iface: Iface): void {
     if (!this.idl.get('Interface', iface.row._uuid)) return;
     const link = iface.type === 'patch' ? undefined : this.devices.device(iface.name);
-    txn.update('Interface', iface.row._uuid, interfaceStatus(iface, link));
+    const status = interfaceStatus(iface, link);
+    const egress = this.#egressOf(iface);
+    txn.update('Interface', iface.row._uuid, egress ? { ...status, status: egress } : status);
+  }
+
+  /** The device that a tunnel's packets leave by (ovs-vswitchd.conf.db(5), "Interface Status"). */
+  #egressOf(iface: Iface): ReadonlyMap<string, string> | undefined {
+    const tunnel = iface.port?.tunnel;
+    if (!tunnel) return undefined;
+    const route =
+      tunnel.remote === 'flow'
+        ? undefined
+        : this.routes.lookup(formatAddress(tunnel.remote), tunnel.egressPktMark ?? 0);
+    if (!route) return new Map();
+    const device = this.devices.device(route.device);
+    return new Map([
+      ['tunnel_egress_iface', route.device],
+      ['tunnel_egress_iface_carrier', device?.carrier ? 'up' : 'down'],
+    ]);
+  }
+
+  readonly #egress = new WeakMap<Iface, string>();
+
+  /** Routes change without a word to us. */
+  #followEgress(): void {
+    for (const iface of this.ifaces()) {
+      const egress = this.#egressOf(iface);
+      if (!egress) continue;
+      const text = [...egress.values()].join(' ');
+      const known = this.#egress.get(iface);
+      this.#egress.set(iface, text);
+      if (known !== undefined && known !== text) this.#statusSoon(iface);
+    }
   }
 
   #statusTimer: NodeJS.Timeout | undefined;
@@ -420,6 +457,7 @@ export class Switch {
       bridge.ofproto.macs.expire();
       bridge.housekeep();
     }
+    if (this.#configured) this.#followEgress();
   }
 }
 

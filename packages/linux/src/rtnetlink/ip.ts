@@ -156,6 +156,13 @@ export function emitRoute(route: RouteRequest): Buffer {
   return Buffer.concat([head, emitAttributes(RTA, attributes)]);
 }
 
+export function emitRouteQuery(address: string): Buffer {
+  const { family, bytes } = ipBytes(address);
+  const head = Buffer.alloc(12);
+  head.set([family, bytes.length * 8]);
+  return Buffer.concat([head, emitAttributes(RTA, { dst: bytes })]);
+}
+
 export function parseRoute(payload: Uint8Array): Route {
   const view = header(payload, 12);
   const a = parseAttributes(RTA, payload.subarray(12));

@@ -124,6 +124,13 @@ export class Rtnl implements Disposable {
     return this.#dump('list routes', ip.RTM_GETROUTE, payload).map((m) => ip.parseRoute(m.payload));
   }
 
+  /** The way to an address, as the kernel would choose it; throws ENETUNREACH and its like. */
+  routeTo(address: string): ip.Route | undefined {
+    const payload = ip.emitRouteQuery(address);
+    const [answer] = this.#request(`route to ${address}`, ip.RTM_GETROUTE, 0, payload);
+    return answer && ip.parseRoute(answer.payload);
+  }
+
   addRoute(route: ip.RouteRequest): void {
     const what = `add route ${route.dst ?? 'default'}`;
     this.#request(what, ip.RTM_NEWROUTE, CREATE, ip.emitRoute(route));

@@ -2,7 +2,6 @@ import { formatMatch } from '@heddle/openflow';
 import type { UnixctlServer } from '@heddle/runtime';
 import type { Rule } from '../ofproto/rule.ts';
 import type { Switch } from '../switch.ts';
-import { tunnelLine } from '../tunnel/ports.ts';
 import { actionsText } from '../xlate-text.ts';
 import { bridgeOf } from './lookup.ts';
 
@@ -20,12 +19,6 @@ function ruleLine(rule: Rule, nowMs: number): string {
 export function registerOfproto(server: UnixctlServer, sw: Switch): void {
   server.register('ofproto/list', '', 0, 0, () =>
     [...sw.bridges.keys()].map((name) => `${name}\n`).join(''),
-  );
-  server.register('ofproto/list-tunnels', '', 0, 0, () =>
-    [...sw.backers.values()]
-      .flatMap(({ tunnels }) => [...tunnels.entries()])
-      .map((entry) => `${tunnelLine(entry)}\n`)
-      .join(''),
   );
   server.register('bridge/dump-flows', '[--offload-stats] bridge', 1, 2, (args) => {
     const { ofproto, dpif } = bridgeOf(sw, args.at(-1)!, 'Unknown bridge');

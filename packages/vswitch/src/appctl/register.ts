@@ -12,6 +12,7 @@ import { registerLogModules } from './log-modules.ts';
 import { registerOfproto } from './ofproto.ts';
 import { registerQos } from './qos.ts';
 import { registerTrace } from './trace.ts';
+import { registerTunnel } from './tunnel.ts';
 
 export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void {
   registerLogModules();
@@ -22,6 +23,7 @@ export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void 
   registerOfproto(server, sw);
   registerQos(server, sw);
   registerTrace(server, sw);
+  registerTunnel(server, sw);
   const { clock, dummy } = sw.options;
   if (dummy) registerDummy(server, dummy.netdevs);
   if (clock instanceof WarpClock) registerTime(server, clock);
