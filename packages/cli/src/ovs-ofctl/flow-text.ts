@@ -15,14 +15,15 @@ export interface FlowVersion {
 export interface FlowEntry {
   readonly tableId: number;
   readonly priority: number;
-  readonly match: FlowMod['match'];
+  /** As its set has packed it. */
+  readonly match: string;
   /** Of the two sources. */
   readonly versions: [FlowVersion | undefined, FlowVersion | undefined];
 }
 
-export function versionOfMod(mod: FlowMod): FlowVersion {
-  const { idleTimeout, hardTimeout, importance, flags, actions } = mod;
-  return { cookie: mod.newCookie ?? 0n, idleTimeout, hardTimeout, importance, flags, actions };
+export function versionOf(flow: FlowVersion): FlowVersion {
+  const { cookie, idleTimeout, hardTimeout, importance, flags, actions } = flow;
+  return { cookie, idleTimeout, hardTimeout, importance, flags, actions };
 }
 
 /** Flags and counters make no difference. */
@@ -33,12 +34,29 @@ export function isSameVersion(a: FlowVersion | undefined, b: FlowVersion | undef
     a.idleTimeout === b.idleTimeout &&
     a.hardTimeout === b.hardTimeout &&
     a.importance === b.importance &&
-    formatActions(a.actions) === formatActions(b.actions)
+    (a.actions === b.actions || textOf(a.actions) === textOf(b.actions))
   );
 }
 
-export function formatEntry(entry: FlowEntry, v: FlowVersion, printer: Printer): string {
-  const { tableId, match, priority } = entry;
+/** Texts of lists of actions, of which a set of flows has few. */
+const texts = new WeakMap<FlowVersion['actions'], string>();
+
+function textOf(actions: FlowVersion['actions']): string {
+  let text = texts.get(actions);
+  if (text === undefined) {
+    text = formatActions(actions);
+    texts.set(actions, text);
+  }
+  return text;
+}
+
+export function formatEntry(
+  entry: FlowEntry,
+  match: FlowMod['match'],
+  v: FlowVersion,
+  printer: Printer,
+): string {
+  const { tableId, priority } = entry;
   const { ports, tables, colors } = printer;
   let text = '';
   if (tableId !== 0) text += `table=${tables?.nameOf(tableId) ?? tableId} `;

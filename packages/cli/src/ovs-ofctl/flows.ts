@@ -170,15 +170,21 @@ export async function dumpFlows(ctx: Context): Promise<number> {
 
 const CHUNK = 1000;
 
-/** Nicira's ages are not part of what is read here, as upstream. */
-export async function fetchFlows(vconn: VconnClient, body: OfpBody): Promise<FlowStats[]> {
-  const flows: FlowStats[] = [];
+async function fetchFlows(vconn: VconnClient, body: OfpBody): Promise<FlowStats[]> {
+  const all: FlowStats[] = [];
+  for await (const flows of flowReplies(vconn, body)) for (const flow of flows) all.push(flow);
+  return all;
+}
+
+/** The flows of each reply. Nicira's ages are not part of what is read here, as upstream. */
+export async function* flowReplies(
+  vconn: VconnClient,
+  body: OfpBody,
+): AsyncIterableIterator<readonly FlowStats[]> {
   for await (const { msg } of vconn.multipart(body)) {
     if (msg?.type === 'error') throw new HeddleError(`${vconn.name}: flow dump failed`);
     if (msg?.type !== 'flow_reply') continue;
-    for (const flow of msg.flows) {
-      flows.push(msg.nxm === true ? { ...flow, idleAge: -1, hardAge: -1 } : flow);
-    }
+    if (msg.nxm !== true) yield msg.flows;
+    else yield msg.flows.map((flow) => ({ ...flow, idleAge: -1, hardAge: -1 }));
   }
-  return flows;
 }

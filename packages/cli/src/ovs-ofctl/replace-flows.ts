@@ -2,27 +2,30 @@
 import { existsSync } from 'node:fs';
 import {
   type FlowMod,
+  type FlowTextOptions,
   Match,
   OFP_NO_BUFFER,
   OFPG_ANY,
   OFPP_NONE,
   OFPTT_ALL,
   OFPUTIL_P_ANY,
+  type OfpBody,
   type Protocols,
   type VconnClient,
 } from '@heddle/openflow';
 import { print } from '@heddle/runtime/stdio';
 import { bundleLog, bundleSettings, transactBundle } from './bundle.ts';
 import { type Context, openForMod, transactNoReply } from './context.ts';
-import { readFlowFile } from './flow-lines.ts';
+import { FlowFile } from './flow-lines.ts';
 import {
   type FlowEntry,
   type FlowVersion,
   formatEntry,
   isSameVersion,
-  versionOfMod,
+  versionOf,
 } from './flow-text.ts';
-import { fetchFlows, flowModBodyFor, setDumpFormat } from './flows.ts';
+import { flowModBodyFor, flowReplies, setDumpFormat } from './flows.ts';
+import { PackedMatches } from './packed-match.ts';
 import { Printer } from './printer.ts';
 import {
   portsToAccept,
@@ -38,15 +41,17 @@ type Side = 0 | 1;
 /** Flows by table, priority and match. */
 class FlowSet {
   readonly #entries = new Map<string, FlowEntry>();
+  readonly #matches = new PackedMatches();
 
   add(
     side: Side,
     flow: Pick<FlowMod, 'match' | 'priority' | 'tableId'>,
     version: FlowVersion,
   ): void {
-    const { match, priority } = flow;
+    const { priority } = flow;
     const tableId = flow.tableId === OFPTT_ALL ? 0 : flow.tableId;
-    const key = flowKey(tableId, priority, match);
+    const match = this.#matches.pack(flow.match);
+    const key = String.fromCharCode(tableId, priority) + match;
     let entry = this.#entries.get(key);
     if (entry === undefined) {
       entry = { tableId, priority, match, versions: [undefined, undefined] };
@@ -55,26 +60,16 @@ class FlowSet {
     entry.versions[side] = version;
   }
 
+  matchOf({ match }: FlowEntry): Match {
+    return this.#matches.unpack(match);
+  }
+
   /** By table, then by priority as a switch looks them up. */
   sorted(): FlowEntry[] {
     return [...this.#entries.values()].sort(
       (a, b) => a.tableId - b.tableId || b.priority - a.priority,
     );
   }
-}
-
-/** Distinct for distinct flows. */
-function flowKey(tableId: number, priority: number, { key, mask, tunMetadata }: Match): string {
-  const words: (number | string)[] = [tableId, priority];
-  for (let i = 0; i < mask.u32.length; i++) {
-    if (mask.u32[i] !== 0) words.push(i, mask.u32[i]!, key.u32[i]!);
-  }
-  for (const { index, value, mask: bits } of tunMetadata) {
-    words.push(
-      `${index}:${Buffer.from(value).toString('hex')}/${Buffer.from(bits).toString('hex')}`,
-    );
-  }
-  return words.join(' ');
 }
 
 async function readSwitch(
@@ -94,21 +89,24 @@ async function readSwitch(
     cookie: 0n,
     cookieMask: 0n,
   } as const;
-  for (const flow of await fetchFlows(vconn, request)) set.add(side, flow, flow);
+  for await (const flows of flowReplies(vconn, request)) {
+    for (const flow of flows) set.add(side, flow, versionOf(flow));
+  }
 }
 
-function readFile(
-  file: string,
-  set: FlowSet,
-  side: Side,
-  names: Parameters<typeof readFlowFile>[2],
-): Protocols {
-  const { mods, protocols } = readFlowFile(file, 'add', names, 'open');
-  for (const mod of mods) set.add(side, mod, versionOfMod(mod));
-  return protocols;
+function readFile(file: string, set: FlowSet, side: Side, names: FlowTextOptions): Protocols {
+  let usable = OFPUTIL_P_ANY;
+  for (const { flowMod, protocols } of new FlowFile(file, 'add', names, 'open').flows({
+    into: new Match(),
+  })) {
+    set.add(side, flowMod, versionOf({ ...flowMod, cookie: flowMod.newCookie ?? 0n }));
+    usable &= protocols;
+  }
+  return usable;
 }
 
 function flowMod(
+  set: FlowSet,
   entry: FlowEntry,
   version: FlowVersion,
   command: 'add' | 'delete_strict',
@@ -117,7 +115,7 @@ function flowMod(
   const { cookie, idleTimeout, hardTimeout, importance, flags, actions } = version;
   return {
     command,
-    match: entry.match,
+    match: set.matchOf(entry),
     priority: entry.priority,
     cookie: 0n,
     cookieMask: 0n,
@@ -146,8 +144,7 @@ export async function replaceFlows(ctx: Context): Promise<number> {
   const usable = readFile(file, set, 0, { ports, tables });
   const { vconn, protocol } = await openForMod(inner, usable);
   await readSwitch(inner, vconn, set, 1);
-  const changes = listChanges(set.sorted(), settings.readd);
-  const bodies = changes.map((mod) => flowModBodyFor(mod, protocol));
+  const bodies = changesOf(set, settings.readd, protocol);
   let status = 0;
   if (settings.bundle)
     status = await transactBundle(inner, vconn, bundleLog(bodies, vconn.version));
@@ -157,15 +154,18 @@ export async function replaceFlows(ctx: Context): Promise<number> {
 }
 
 /** Deletions first, lest a full table refuse what is new. */
-function listChanges(entries: readonly FlowEntry[], readd: boolean): FlowMod[] {
-  const gone: FlowMod[] = [];
-  const fresh: FlowMod[] = [];
+function* changesOf(set: FlowSet, readd: boolean, protocol: Protocols): IterableIterator<OfpBody> {
+  const entries = set.sorted();
   for (const entry of entries) {
     const [wanted, present] = entry.versions;
-    if (wanted === undefined) gone.push(flowMod(entry, present!, 'delete_strict'));
-    else if (readd || !isSameVersion(wanted, present)) fresh.push(flowMod(entry, wanted, 'add'));
+    if (wanted !== undefined) continue;
+    yield flowModBodyFor(flowMod(set, entry, present!, 'delete_strict'), protocol);
   }
-  return [...gone, ...fresh];
+  for (const entry of entries) {
+    const [wanted, present] = entry.versions;
+    if (wanted === undefined || (!readd && isSameVersion(wanted, present))) continue;
+    yield flowModBodyFor(flowMod(set, entry, wanted, 'add'), protocol);
+  }
 }
 
 /** A name with a colon is a switch, one that begins like a path a file, others what they are. */
@@ -200,8 +200,8 @@ export async function diffFlows(ctx: Context): Promise<number> {
   for (const entry of set.sorted()) {
     const [a, b] = entry.versions;
     if (isSameVersion(a, b)) continue;
-    if (a) text += `-${formatEntry(entry, a, printer)}\n`;
-    if (b) text += `+${formatEntry(entry, b, printer)}\n`;
+    if (a) text += `-${formatEntry(entry, set.matchOf(entry), a, printer)}\n`;
+    if (b) text += `+${formatEntry(entry, set.matchOf(entry), b, printer)}\n`;
   }
   print(text);
   return text === '' ? 0 : 2;

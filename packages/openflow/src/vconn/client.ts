@@ -1,8 +1,9 @@
 /** A connection for one who asks and waits: messages come out of a queue, replies are found by xid. */
 import { HeddleError, type TlsFiles } from '@heddle/runtime';
 import type { OfpVersion } from '../constants.ts';
-import type { OfpError } from '../errors.ts';
+import { OfpError } from '../errors.ts';
 import type { OfpBody, OfpMessage } from '../messages.ts';
+import { decodeMessage } from '../msgs/index.ts';
 import { Vconn } from './vconn.ts';
 
 /** A message of the peer; `msg` is undefined when it makes no sense, `error` says why. */
@@ -10,6 +11,39 @@ export interface Received {
   readonly raw: Uint8Array;
   readonly msg: OfpMessage | undefined;
   readonly error: OfpError | undefined;
+}
+
+/** Decoded when somebody asks for more than the bytes. */
+class Undecoded implements Received {
+  readonly raw: Uint8Array;
+  #msg: OfpMessage | undefined;
+  #error: OfpError | undefined;
+  #isDecoded = false;
+
+  constructor(raw: Uint8Array) {
+    this.raw = raw;
+  }
+
+  get msg(): OfpMessage | undefined {
+    this.#decode();
+    return this.#msg;
+  }
+
+  get error(): OfpError | undefined {
+    this.#decode();
+    return this.#error;
+  }
+
+  #decode(): void {
+    if (this.#isDecoded) return;
+    this.#isDecoded = true;
+    try {
+      this.#msg = decodeMessage(this.raw, { hasTableId: false });
+    } catch (error) {
+      if (!(error instanceof OfpError)) throw error;
+      this.#error = error;
+    }
+  }
 }
 
 export interface VconnClientOptions {
@@ -22,13 +56,16 @@ export interface VconnClientOptions {
 }
 
 /** What a peer sends before it is read is bounded by pausing the connection. */
-const HIGH_WATER = 1024;
+const HIGH_WATER_BYTES = 4 << 20;
 
 export class VconnClient {
   readonly name: string;
   readonly #vconn: Vconn;
   readonly #options: VconnClientOptions;
-  readonly #queue: Received[] = [];
+  #queue: Received[] = [];
+  /** How much of the queue has been read. */
+  #read = 0;
+  #queuedBytes = 0;
   #waiting: Deferred | undefined;
   #failure: string | undefined;
   #isOpen = false;
@@ -44,6 +81,7 @@ export class VconnClient {
         this.#wake();
       },
       message: (msg: OfpMessage, raw: Uint8Array) => this.#push({ raw, msg, error: undefined }),
+      undecoded: (raw: Uint8Array) => this.#push(new Undecoded(raw)),
       bad: (error: OfpError, raw: Uint8Array) => this.#push({ raw, msg: undefined, error }),
       close: (why: string | undefined) => {
         this.#failure ??= why ?? 'End of file';
@@ -86,19 +124,27 @@ export class VconnClient {
 
   /** What is there already. */
   takeReceived(): Received[] {
-    const all = this.#queue.splice(0);
+    const all = this.#queue.slice(this.#read);
+    this.#queue = [];
+    this.#read = 0;
+    this.#queuedBytes = 0;
     this.#vconn.resume();
     return all;
   }
 
   /** The next message; fails when the connection ended. */
   async receive(): Promise<Received> {
-    while (this.#queue.length === 0) {
+    while (this.#queue.length === this.#read) {
       if (this.#failure !== undefined) throw new HeddleError(this.#failure);
       await this.#wait();
     }
-    const first = this.#queue.shift()!;
-    if (this.#queue.length < HIGH_WATER) this.#vconn.resume();
+    const first = this.#queue[this.#read++]!;
+    this.#queuedBytes -= first.raw.length;
+    if (this.#read * 2 >= this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#read);
+      this.#read = 0;
+    }
+    if (this.#queuedBytes < HIGH_WATER_BYTES) this.#vconn.resume();
     return first;
   }
 
@@ -120,7 +166,7 @@ export class VconnClient {
     for (;;) {
       const part = await this.receiveReply(xid);
       yield part;
-      if (part.msg === undefined || !('more' in part.msg && part.msg.more === true)) return;
+      if (!saysMore(part.raw)) return;
     }
   }
 
@@ -137,7 +183,8 @@ export class VconnClient {
 
   #push(received: Received): void {
     this.#queue.push(received);
-    if (this.#queue.length >= HIGH_WATER) this.#vconn.pause();
+    this.#queuedBytes += received.raw.length;
+    if (this.#queuedBytes >= HIGH_WATER_BYTES) this.#vconn.pause();
     this.#wake();
   }
 
@@ -151,6 +198,16 @@ export class VconnClient {
     this.#waiting = undefined;
   }
 }
+
+/** Whether it is a part of a multipart reply that others follow. */
+function saysMore(raw: Uint8Array): boolean {
+  const reply = raw[0] === 1 ? OFPT10_STATS_REPLY : OFPT11_MULTIPART_REPLY;
+  return raw[1] === reply && raw.length >= 12 && (raw[11]! & OFPSF_REPLY_MORE) !== 0;
+}
+
+const OFPT10_STATS_REPLY = 17;
+const OFPT11_MULTIPART_REPLY = 19;
+const OFPSF_REPLY_MORE = 1;
 
 function xidOf(raw: Uint8Array): number {
   return ((raw[4]! << 24) | (raw[5]! << 16) | (raw[6]! << 8) | raw[7]!) >>> 0;

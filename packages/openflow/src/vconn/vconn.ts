@@ -19,6 +19,8 @@ export interface VconnEvents {
   /** The peer speaks a version that we do. */
   open(version: OfpVersion): void;
   message(msg: OfpMessage, raw: Uint8Array): void;
+  /** Where it is there, gets all messages of the version agreed on instead, to decode or not. */
+  undecoded?(raw: Uint8Array): void;
   /** A message that makes no sense; the connection goes on. */
   bad(error: OfpError, raw: Uint8Array): void;
   /** Once, at the end; `why` is undefined when the peer closed in good order. */
@@ -220,6 +222,10 @@ export class Vconn {
   }
 
   #message(raw: Uint8Array): void {
+    if (this.#events.undecoded && raw[0] === this.#version) {
+      this.#events.undecoded(raw);
+      return;
+    }
     const msg = raw[0] === this.#version ? tryDecode(raw, this.#context) : undefined;
     if (msg && 'type' in msg && msg.type === 'flow_mod_table_id') {
       this.#context = { ...this.#context, hasTableId: msg.enabled };
