@@ -15,6 +15,9 @@ const SCHEMA = JSON.parse(readFileSync('/usr/share/openvswitch/vswitch.ovsschema
 };
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
+/** Upstream's hash order decides to which of them it belongs. */
+const AMBIGUOUS = /is in multiple (ports|bridges)/;
+
 type Row = Readonly<Record<string, Json>>;
 /** Rows by table and uuid. */
 export type Contents = ReadonlyMap<string, ReadonlyMap<string, Row>>;
@@ -59,6 +62,9 @@ export class World implements AsyncDisposable {
     // Upstream dies of an assertion at some lines, and never ends at others.
     if (theirs.status === null) return this.#synchronize(await dump(this.#theirs));
     const ours = await this.#runOurs(words);
+    if (AMBIGUOUS.test(theirs.stderr) && AMBIGUOUS.test(ours.stderr)) {
+      return this.#synchronize(await dump(this.#theirs));
+    }
     assert.deepEqual(this.#comparable(ours, words), this.#comparable(theirs, words), line);
     const [a, b] = await Promise.all([dump(this.#theirs), dump(this.#ours)]);
     assert.deepEqual(canonical(b, this.contents), canonical(a, this.contents), line);
@@ -99,8 +105,6 @@ export class World implements AsyncDisposable {
         'REFERENCE',
       )
       // Upstream does not look at what an earlier command of the line did to the bond.
-      // Which of two comes first is upstream's hash order.
-      .replaceAll(/(is in multiple (?:ports|bridges)) \(.*\)/g, '$1')
       .replaceAll(changesBond ? /(actually has interface\(s\)) .*/g : /^$/g, '$1')
       .replaceAll(/First row, .*Second row, [^"]*/g, 'ROWS');
     return { status, stdout: plain(stdout).split('\n').map(sortRows).sort(), stderr: errors };

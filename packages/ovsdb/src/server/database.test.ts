@@ -193,6 +193,52 @@ test(`${RUNS} power cuts: what was acknowledged is there, and nothing in part`, 
   }
 });
 
+/** What may have become of a file from an offset on. */
+const DAMAGES: readonly ((bytes: Buffer, at: number) => Buffer)[] = [
+  (bytes, at) => bytes.subarray(0, at),
+  (bytes, at) => Buffer.from(bytes).fill(0, at),
+  (bytes, at) => Buffer.from(bytes).fill(0xff, at),
+  (bytes, at) => Buffer.from(bytes).fill(0, at, at + 1),
+  (bytes, at) => Buffer.from(bytes).map((byte, i) => (i === at ? byte ^ 1 : byte)) as Buffer,
+];
+
+test('a last write that is damaged anywhere, in any way, is there whole or not at all', async () => {
+  // Nobody looks at what is durable here.
+  const noSync = { ...fileStorage, sync: async () => {}, syncNow: () => {} };
+  const path = fresh('torn');
+  let db = Database.open(path, noSync);
+  for (const n of [1, 2]) assert.ok(await insertPair(db, n));
+  db.close();
+  const before = readFileSync(path).length;
+  db = Database.open(path, noSync);
+  assert.deepEqual(await Promise.all([3, 4, 5].map((n) => insertPair(db, n))), [true, true, true]);
+  db.close();
+  const bytes = readFileSync(path);
+  let whole = 0;
+  for (let at = before; at < bytes.length; at++) {
+    for (const damage of DAMAGES) {
+      writeFileSync(path, damage(bytes, at));
+      db = Database.open(path, noSync);
+      const found = pairs(db);
+      assert.ok(found.has(1) && found.has(2), `damage at ${at}: what was durable is lost`);
+      // A group of transactions that was under way is there up to somewhere.
+      assert.deepEqual([...found].sort(), [1, 2, 3, 4, 5].slice(0, found.size));
+      if (found.size === 5) whole++;
+      // The file is as good as new: what comes next is there, too.
+      if (at % 50 === 0) assert.ok(await insertPair(db, 6));
+      db.close();
+      if (at % 50 === 0) assert.ok(pairs(opened(path)).has(6));
+    }
+  }
+  assert.equal(whole, 0, 'damage is found out');
+});
+
+function opened(path: string): Database {
+  const db = Database.open(path);
+  db.close();
+  return db;
+}
+
 /** A disk that is full at times, and at times fails to sync. */
 class FailingDisk implements LogStorage {
   readonly #random: (below: number) => number;
