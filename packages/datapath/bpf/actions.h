@@ -34,6 +34,40 @@ INL int recirculate(struct __sk_buff *skb, struct scratch *s, struct act *a)
   return RC_RECIRC;
 }
 
+/* `ct` and what comes before it in its list. */
+NOINL int ct_act(struct scratch *s, struct act *a)
+{
+  if (!s || !a)
+    return RC_STOP;
+  struct ct_args *g = &s->w.args;
+  switch (a->type) {
+  case A_CT_MARK:
+    g->mark = a->a32;
+    g->mark_mask = *(__u32 *)a->b;
+    return RC_NEXT;
+  case A_CT_LABEL:
+    __builtin_memcpy(g->label, a->b, 16);
+    return RC_NEXT;
+  case A_CT_LABEL_MASK:
+    __builtin_memcpy(g->label_mask, a->b, 16);
+    return RC_NEXT;
+  case A_CT_NAT:
+    __builtin_memcpy(g->nat_min, a->b, 16);
+    g->nat_span = a->a32;
+    return RC_NEXT;
+  case A_CT_CLEAR:
+    s->ct_on = 0;
+    s->ct.state = 0;
+    s->dirty |= DIRTY_KEY;
+    return RC_NEXT;
+  }
+  g->port_min = *(__u16 *)a->b;
+  g->port_max = *(__u16 *)(a->b + 2);
+  s->w.zone = a->a32;
+  s->w.flags = a->a16;
+  return RC_CT;
+}
+
 NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
 {
   if (!s || !a)
@@ -76,6 +110,8 @@ NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
     return RC_NEXT;
   }
   }
+  if (a->type >= A_CT)
+    return ct_act(s, a);
   if (rewrite(skb, s, a))
     return fail(s);
   s->dirty |= DIRTY_KEY;
@@ -92,6 +128,8 @@ NOINL int run_chunk(struct __sk_buff *skb, struct scratch *s, __u32 index)
     if (i >= c->nact)
       break;
     int rc = do_act(skb, s, &c->acts[i]);
+    if (rc == RC_CT)
+      rc = ct_exec(skb, s) ? fail(s) : RC_NEXT;
     if (rc)
       return rc;
   }
@@ -121,6 +159,8 @@ INL int run(struct __sk_buff *skb, struct scratch *s)
     if (i >= n)
       break;
     int rc = do_act(skb, s, &s->acts[i]);
+    if (rc == RC_CT)
+      rc = ct_exec(skb, s) ? fail(s) : RC_NEXT;
     if (rc)
       return rc;
   }

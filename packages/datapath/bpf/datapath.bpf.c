@@ -28,6 +28,8 @@
 #include "extract.h"
 #include "rewrite.h"
 #include "tunnel.h"
+#include "ct-tcp.h"
+#include "conntrack.h"
 #include "actions.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -121,6 +123,7 @@ INL struct scratch *begin(void)
   s->trunc = 0;
   s->tun_state = 0;
   s->wrap = 0;
+  s->ct_on = 0;
   return s;
 }
 
@@ -169,6 +172,9 @@ int inject_in(struct __sk_buff *skb)
     s->tin = c->tin;
     s->tun = c->tun;
   }
+  s->ct_on = c->ct_on;
+  if (c->ct_on)
+    s->ct = c->ct;
   skb->mark = c->pkt_mark;
   for (int i = 0; i < CTX_ACTS; i++) {
     if (i >= c->nact)

@@ -4,6 +4,7 @@
  * daemon's view of the same bytes; a change here needs a new ABI number there.
  */
 #pragma once
+#include "ct-maps.h"
 #include "flow-key.h"
 
 #define KEY_WORDS 32  /* words of struct flow_key; the last one is always zero */
@@ -43,6 +44,12 @@ enum act_type {
   A_SET_TUNNEL = 40, /* a16 part 0: a32 flags, tos, ttl, b id, IPv4 src, dst; 1: a32 tp_src, tp_dst,
                         b gbp, options; 2: b IPv6 src; 3: b IPv6 dst */
   A_TUN_SEND,        /* wrapped already: to be routed */
+  A_CT = 64,    /* a16 CTF_*, a32 zone, b[0..3] ports of the range */
+  A_CT_MARK,    /* a32 value, b[0..3] mask: of the `ct` that follows, as the others here */
+  A_CT_LABEL,   /* b: value */
+  A_CT_LABEL_MASK, /* b: mask */
+  A_CT_NAT,     /* b: first address, a32: how many follow it */
+  A_CT_CLEAR,
 };
 
 /* In a16 of a set action: the last of those that one `set` was split into. */
@@ -155,6 +162,8 @@ struct ctx {
   __u32 in_port, recirc_id, pkt_mark, nact, next, tun_state;
   struct act acts[CTX_ACTS];
   struct tun tin, tun;
+  struct ct_md ct;
+  __u32 ct_on, pad;
 };
 
 struct state {
@@ -204,12 +213,16 @@ struct scratch {
   struct route rt;
   __u32 wrap, wrap_port, wrap_slot; /* the last output is one to a tunnel (TUN_*, WRAP_DONE) */
   __u8 hdr[112];                    /* of a tunnel, being put together */
+  __u32 ct_on; /* s->ct holds */
+  struct ct_md ct;
+  struct ct_work w;
 };
 
 /* What becomes of a list after an action. */
 #define RC_NEXT 0
 #define RC_STOP 1   /* s->verdict stands */
 #define RC_RECIRC 2 /* look up again with s->recirc */
+#define RC_CT 3     /* call ct_exec, from as far out as can be: frames of calls are few */
 
 #define UPCALL_MISS 0
 #define UPCALL_ACTION 1
@@ -250,6 +263,11 @@ MAP(ports, HASH, 1, __u32, struct port, BPF_F_NO_PREALLOC);
 MAP(outs, ARRAY, 65536, __u32, struct out, BPF_F_MMAPABLE);
 MAP(port_stats, PERCPU_ARRAY, 1, __u32, struct port_stat, 0);
 MAP(quotas, ARRAY, 1, __u32, struct quota, BPF_F_MMAPABLE);
+MAP(cts, HASH, 1, struct ct_key, struct ct_entry, BPF_F_NO_PREALLOC);
+MAP(ct_aliases, HASH, 1, struct ct_key, struct ct_alias, BPF_F_NO_PREALLOC);
+MAP(ct_zones, ARRAY, 65536, __u32, struct ct_zone, BPF_F_MMAPABLE);
+MAP(ct_globals, ARRAY, 1, __u32, struct ct_global, BPF_F_MMAPABLE);
+MAP(ct_policies, ARRAY, CT_POLICIES, __u32, struct ct_policy, BPF_F_MMAPABLE);
 MAP(ctxs, ARRAY, CTX_SLOTS, __u32, struct ctx, BPF_F_MMAPABLE);
 
 struct {

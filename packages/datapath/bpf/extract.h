@@ -295,6 +295,34 @@ INL int extract_l4(struct __sk_buff *skb, struct scratch *s)
   return 0;
 }
 
+/* The ct_* fields: what tracking found, which is not in the packet. */
+NOINL int put_ct(struct scratch *s)
+{
+  if (!s)
+    return 0;
+  struct flow_key *k = &s->k;
+  const struct ct_md *c = &s->ct;
+  const struct ct_tuple *t = &c->orig;
+  k->ct_state = c->state;
+  k->ct_zone = c->zone;
+  k->ct_mark = c->mark;
+  __builtin_memcpy(k->ct_label, c->label, 16);
+  if (!t->proto)
+    return 0;
+  k->ct_nw_proto = t->proto;
+  bool icmp = t->proto == (t->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+  k->ct_tp_src = icmp ? bpf_htons(t->icmp_type) : t->sport;
+  k->ct_tp_dst = icmp ? 0 : t->dport;
+  if (t->v6) {
+    __builtin_memcpy(k->ct_ipv6_src, t->src, 16);
+    __builtin_memcpy(k->ct_ipv6_dst, t->dst, 16);
+  } else {
+    k->ct_nw_src = t->src[0];
+    k->ct_nw_dst = t->dst[0];
+  }
+  return 0;
+}
+
 /* Fills s->k and the header offsets; 0 on success. */
 NOINL int extract(struct __sk_buff *skb, struct scratch *s)
 {
@@ -309,6 +337,8 @@ NOINL int extract(struct __sk_buff *skb, struct scratch *s)
     __builtin_memcpy(&k->tun_id, &s->tin, TUN_KEY_BYTES);
     __builtin_memcpy(&k->tun_gbp_id, &s->tin.gbp_id, 16);
   }
+  if (s->ct_on)
+    put_ct(s);
   s->dirty = 0;
   s->l3 = 0;
   s->l4 = 0;

@@ -29,6 +29,9 @@ INL struct ctx *own_ctx(struct scratch *s, struct state *st, __u32 pkt_mark)
     c->tin = s->tin;
     c->tun = s->tun;
   }
+  c->ct_on = s->ct_on;
+  if (s->ct_on)
+    c->ct = s->ct;
   return c;
 }
 

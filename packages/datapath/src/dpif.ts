@@ -3,6 +3,7 @@
  * engines see keys, masks and actions and know nothing of OpenFlow or of the database.
  */
 import type { Flow } from '@heddle/packet';
+import type { CtEntry } from './conntrack/format.ts';
 import type { OdpAction } from './odp-actions.ts';
 
 /** A datapath port number, 0 to 65535 (`OVSP_LOCAL` is 0), as `in_port(N)` in a flow dump. */
@@ -147,6 +148,26 @@ export type FlowPutMode = 'create' | 'modify' | 'put';
 /** `system` is the kernel's, `netdev` the userspace datapath, `dummy` that of tests. */
 export type DpType = 'system' | 'netdev' | 'dummy';
 
+/** Connections of a datapath, their limits and settings. */
+export interface DpConntrack {
+  /** Those whose time is not over. */
+  entries(): Iterable<CtEntry>;
+  /** Removes the connections that `which` chooses; returns how many. */
+  flush(which: (entry: CtEntry) => boolean): number;
+  readonly count: number;
+  /** How many there may be in all. */
+  maxConnections: number;
+  /** For zones without a limit of their own; 0: none. */
+  defaultLimit: number;
+  /** Zones with a limit of their own (0: none), in order. */
+  zoneLimits(): Iterable<readonly [zone: number, limit: number]>;
+  /** Undefined: the default from now on. */
+  setZoneLimit(zone: number, limit: number | undefined): void;
+  zoneCount(zone: number): number;
+  /** Whether TCP sequence numbers must lie in their windows. */
+  checkSeq: boolean;
+}
+
 /** Failures are `SystemError`s of the runtime package with errno names (`EEXIST`, `ENODEV` ...). */
 export interface Dpif extends Disposable {
   /** `datapath_type` of a bridge. */
@@ -159,8 +180,8 @@ export interface Dpif extends Disposable {
   readonly portTypes: readonly VportType[];
   /** Ports and flows found in place at open were adopted from an earlier daemon. */
   readonly adopted: boolean;
-  /** Whether `ct` and `ct_clear` can be done. */
-  readonly tracks: boolean;
+  /** The connection tracker behind `ct`; undefined when there is none. */
+  readonly ct: DpConntrack | undefined;
 
   nowMs(): number;
 

@@ -1,5 +1,3 @@
-export { Conntrack } from './conntrack/conntrack.ts';
-export { ctEntries } from './conntrack/entries.ts';
 export { type CtEntry, formatCtEntry } from './conntrack/format.ts';
 export type * from './dpif.ts';
 export { DummyNetdev } from './dummy/dummy-netdev.ts';

@@ -1,13 +1,8 @@
 /** Connection tracking beside Open vSwitch's: random packets through the same flow tables. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import {
-  type Conntrack,
-  ctEntries,
-  formatCtEntry,
-  MemoryNetdev,
-  UserspaceDpif,
-} from '@heddle/datapath';
+import { formatCtEntry, MemoryNetdev, UserspaceDpif } from '@heddle/datapath';
+import { CtPackets } from '@heddle/datapath/oracle/conntrack-packets';
 import { Random } from '@heddle/datapath/oracle/random-frame';
 import { toHex } from '@heddle/packet';
 import { FakeClock } from '@heddle/runtime';
@@ -19,12 +14,11 @@ import { Bundle, OfPort, Ofproto } from './ofproto.ts';
 import { Udpif } from './ofproto-dpif-upcall.ts';
 import { type CtScenario, SCENARIOS } from './oracle/conntrack-flows.ts';
 import { ConntrackOracle } from './oracle/conntrack-oracle.ts';
-import { CtPackets } from './oracle/conntrack-packets.ts';
 import { parseFlowLine } from './oracle/parse-lines.ts';
 import { oracleInstalled } from './oracle/switch-oracle.ts';
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
-const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 60);
+const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 30);
 
 /** The userspace engine under a bridge's flow tables. */
 class Ours {
@@ -63,10 +57,6 @@ class Ours {
     return ours;
   }
 
-  get conntrack(): Conntrack {
-    return this.dpif.conntrack;
-  }
-
   send(port: number, frame: Uint8Array): string[] {
     this.#devices[port - 1]!.receive(frame);
     return this.#devices.flatMap((d, i) =>
@@ -75,7 +65,7 @@ class Ours {
   }
 
   dump(): string {
-    const entries = [...ctEntries(this.conntrack)];
+    const entries = [...this.dpif.ct.entries()];
     return entries
       .map((e) => formatCtEntry(e, { verbose: true, stats: true }))
       .sort()

@@ -168,11 +168,11 @@ export class Udpif {
   }
 
   get #env(): SlowPathEnv {
-    return { ...this.slowPath, tracks: this.dpif.tracks };
+    return { ...this.slowPath, tracks: this.dpif.ct !== undefined };
   }
 
   #actionsOf(result: XlateResult): readonly OdpAction[] {
-    return actionsOf(result, this.dpif.tracks);
+    return actionsOf(result, this.dpif.ct !== undefined);
   }
 
   /** Does what a translation says to one packet. */

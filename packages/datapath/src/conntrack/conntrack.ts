@@ -2,9 +2,12 @@
  * The connection tracker of the userspace datapath, and the reference for the one in eBPF. It
  * behaves as Open vSwitch's userspace tracker; where both differ on purpose, README.md says so.
  */
+import type { DpConntrack } from '../dpif.ts';
 import type { OdpCtAction, OdpNat } from '../odp-actions.ts';
 import { AlgTracker } from './alg.ts';
 import { type Connection, mayBegin, newConnection, updateConnection } from './connection.ts';
+import { entryOf } from './entries.ts';
+import type { CtEntry } from './format.ts';
 import { Limits } from './limits.ts';
 import {
   CS_DST_NAT,
@@ -48,7 +51,7 @@ interface Found {
 /** Entries that each new connection looks at, to remove those whose time is over. */
 const SWEEP_STEP = 4;
 
-export class Conntrack {
+export class Conntrack implements DpConntrack {
   readonly limits = new Limits();
   readonly algs = new AlgTracker();
   /** Whether sequence numbers must lie in their windows. */
@@ -70,15 +73,49 @@ export class Conntrack {
     return this.#nowMs();
   }
 
-  /** Connections whose time is not over. */
   *connections(): Iterable<Connection> {
     const now = this.#nowMs();
     for (const conn of this.#connections) if (conn.expiresMs > now) yield conn;
   }
 
-  get size(): number {
+  *entries(): Iterable<CtEntry> {
+    const now = this.#nowMs();
+    for (const conn of this.connections()) yield entryOf(conn, now);
+  }
+
+  get count(): number {
     this.sweep();
     return this.#connections.size;
+  }
+
+  get maxConnections(): number {
+    return this.limits.maxConnections;
+  }
+
+  set maxConnections(n: number) {
+    this.limits.maxConnections = n;
+  }
+
+  get defaultLimit(): number {
+    return this.limits.defaultLimit;
+  }
+
+  set defaultLimit(n: number) {
+    this.limits.defaultLimit = n;
+  }
+
+  zoneLimits(): Iterable<readonly [zone: number, limit: number]> {
+    return [...this.limits.zones].sort((a, b) => a[0] - b[0]);
+  }
+
+  setZoneLimit(zone: number, limit: number | undefined): void {
+    if (limit === undefined) this.limits.zones.delete(zone);
+    else this.limits.zones.set(zone, limit);
+  }
+
+  zoneCount(zone: number): number {
+    this.sweep();
+    return this.limits.count(zone);
   }
 
   /** The `ct` action. */
@@ -299,11 +336,11 @@ export class Conntrack {
     }
   }
 
-  /** Removes the connections that `which` says; returns how many. */
-  flush(which: (conn: Connection) => boolean): number {
+  flush(which: (entry: CtEntry) => boolean): number {
     let n = 0;
+    const now = this.#nowMs();
     for (const conn of this.#connections) {
-      if (!which(conn)) continue;
+      if (!which(entryOf(conn, now))) continue;
       this.#remove(conn);
       n++;
     }

@@ -1,14 +1,8 @@
 import type { Connection } from './connection.ts';
-import type { Conntrack } from './conntrack.ts';
 import type { CtEntry } from './format.ts';
 
-/** Connections for people. */
-export function* ctEntries(ct: Conntrack): Iterable<CtEntry> {
-  const now = ct.nowMs;
-  for (const conn of ct.connections()) yield entryOf(conn, now);
-}
-
-function entryOf(conn: Connection, nowMs: number): CtEntry {
+/** A connection for people. */
+export function entryOf(conn: Connection, nowMs: number): CtEntry {
   const { orig, reply, zone, mark, label, tcp, helper, parent } = conn;
   return {
     orig,

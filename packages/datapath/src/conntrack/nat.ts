@@ -6,7 +6,9 @@ import { reversed, type Tuple } from './tuple.ts';
 const MIN_EPHEMERAL = 1024;
 const MAX_PORT = 65535;
 /** Tries before giving up; at most so many ports are looked at for each address. */
-const MAX_TRIES = 512;
+const MAX_TRIES = 64;
+/** Addresses of a range that are tried. */
+const MAX_ADDRESSES = 4;
 
 export function hasPorts(t: Pick<Tuple, 'proto'>): boolean {
   return t.proto === IPPROTO_TCP || t.proto === IPPROTO_UDP;
@@ -69,7 +71,7 @@ function addressRange(orig: Tuple, nat: OdpNat, env: NatEnv): Addresses {
   const start = BigInt(nat.random ? env.random() : env.hash(orig)) % size;
   const bytes = orig.dlType === ETH_P_IP ? 4 : 16;
   return {
-    count: Number(size < 64n ? size : 64n),
+    count: Number(size < BigInt(MAX_ADDRESSES) ? size : BigInt(MAX_ADDRESSES)),
     at: (i) => toBytes(nat.min! + ((start + BigInt(i)) % size), bytes),
   };
 }

@@ -2,6 +2,7 @@
 import { Flow } from '@heddle/packet';
 import { SystemError } from '@heddle/runtime';
 import type { OdpAction } from '../odp-actions.ts';
+import { CtDecoder, encodeCt } from './ct-codec.ts';
 import * as L from './layout.ts';
 import { decodeSet, encodeSet } from './set-codec.ts';
 import { decodeSetTunnel, encodeSetTunnel } from './tunnel-codec.ts';
@@ -94,6 +95,12 @@ function encodeOne(a: OdpAction, last: boolean, key: Flow, names: ActionNames): 
     case 'trunc':
       append(L.A_TRUNC, 0, a.maxLen);
       return;
+    case 'ct':
+      encodeCt(a, (type, a16, a32) => bytes.subarray(append(type, a16, a32) + 8));
+      return;
+    case 'ct_clear':
+      append(L.A_CT_CLEAR);
+      return;
     case 'drop':
       if (!last) throw new SystemError('EINVAL', 'drop is not the last action');
       append(L.A_DROP, 0, names.dropId(a.reason));
@@ -109,6 +116,7 @@ export function* splitActs(acts: Buffer): Generator<Buffer> {
 export function decodeActions(acts: Buffer, names: ActionNames): OdpAction[] {
   const out: OdpAction[] = [];
   let tunnel: Flow | undefined;
+  const ct = new CtDecoder();
   let set: { key: Flow; mask: Flow } | undefined;
   for (const act of splitActs(acts)) {
     const type = act.readUInt16LE(0);
@@ -118,6 +126,9 @@ export function decodeActions(acts: Buffer, names: ActionNames): OdpAction[] {
         out.push({ type: 'set_tunnel', key: tunnel });
         tunnel = undefined;
       }
+    } else if (type >= L.A_CT) {
+      const tracked = ct.take(type, act);
+      if (tracked) out.push(tracked);
     } else if (type >= L.A_SET_MARK) {
       set ??= { key: new Flow(), mask: new Flow() };
       if (decodeSet(act, set.key, set.mask)) {

@@ -10,6 +10,7 @@ import { SystemError } from '@heddle/runtime';
 import type { DpExecute } from '../dpif.ts';
 import { type ActionNames, encodeActions } from './action-codec.ts';
 import type { ChunkTable } from './chunks.ts';
+import { putCtMetadata } from './ct-codec.ts';
 import { ACT_BYTES, CTX, CTX_ACTS, CTX_SLOTS, TUN_IN } from './layout.ts';
 
 const DAEMON_SLOTS = CTX_SLOTS / 2;
@@ -124,6 +125,8 @@ export class Injector {
     }
     c.writeUInt32LE(inline / ACT_BYTES, at + CTX.nact);
     c.writeUInt32LE(chunks, at + CTX.next);
+    c.writeUInt32LE(e.flow.ctState === 0 ? 0 : 1, at + CTX.ctOn);
+    if (e.flow.ctState !== 0) putCtMetadata(c, at + CTX.ct, e.flow);
     acts.copy(c, at + CTX.acts, 0, inline);
     c.writeUInt32LE(mark, at + CTX.mark);
     this.#pending[slot] = { mark, chunks, since: this.#now() };

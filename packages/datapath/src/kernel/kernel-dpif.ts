@@ -20,6 +20,7 @@ import type {
 } from '../dpif.ts';
 import { flowUfid } from '../odp-ufid.ts';
 import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
+import { CtTable } from './ct-table.ts';
 import type { Devices } from './devices.ts';
 import { type Engine, nowMs } from './engine.ts';
 import type { Entry } from './flow-table.ts';
@@ -33,13 +34,14 @@ import { UpcallReader } from './upcalls.ts';
 
 const log = vlog.module('dpif');
 const SORT_INTERVAL_MS = 5000;
+const SWEEP_INTERVAL_MS = 500;
 
 export class KernelDpif implements Dpif {
   readonly type = 'system';
   readonly engine = 'kernel';
   readonly portTypes: readonly VportType[] = ['system', 'internal', 'tap', ...TUNNEL_VPORT_TYPES];
   readonly name = 'ovs-system';
-  readonly tracks = false;
+  readonly ct: CtTable;
   readonly adopted: boolean;
   readonly #engine: Engine;
   readonly #ports: PortTable;
@@ -49,6 +51,7 @@ export class KernelDpif implements Dpif {
   readonly #upcalls: UpcallReader;
   readonly #dir: string;
   readonly #sorter: NodeJS.Timeout;
+  readonly #sweeper: NodeJS.Timeout;
   /** Packets being handled: what a flow put now is derived from. */
   #current: readonly Upcall[] = [];
 
@@ -69,6 +72,7 @@ export class KernelDpif implements Dpif {
     this.#dir = parts.dir;
     this.adopted = parts.adopted;
     const { maps } = parts.engine.programs;
+    this.ct = new CtTable(maps);
     this.#upcalls = new UpcallReader(
       maps['upcalls']!,
       maps['quotas']!,
@@ -77,6 +81,7 @@ export class KernelDpif implements Dpif {
     );
     if (this.adopted) this.#upcalls.resetQuotas();
     this.#sorter = setInterval(() => this.#sortMasks(), SORT_INTERVAL_MS).unref();
+    this.#sweeper = setInterval(() => this.ct.sweep(), SWEEP_INTERVAL_MS).unref();
   }
 
   nowMs(): number {
@@ -280,6 +285,7 @@ export class KernelDpif implements Dpif {
   /** Lets go of everything; what is in the kernel stays and works on. */
   [Symbol.dispose](): void {
     clearInterval(this.#sorter);
+    clearInterval(this.#sweeper);
     this.#upcalls.close();
     this.#underlay.close();
     this.#injection[Symbol.dispose]();

@@ -1,7 +1,7 @@
 /** The bytes that the programs share with the daemon: bpf/datapath.h, by hand and in order. */
 
 /** Changes with any change of a layout or of a number below. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 4;
 
 export const KEY_BYTES = 256;
 export const MASK_WORDS = 24;
@@ -35,6 +35,12 @@ export const A_SET_ICMP = 17;
 export const A_SET_ARP = 18;
 export const A_SET_ND = 19;
 export const A_SET_TUNNEL = 40;
+export const A_CT = 64;
+export const A_CT_MARK = 65;
+export const A_CT_LABEL = 66;
+export const A_CT_LABEL_MASK = 67;
+export const A_CT_NAT = 68;
+export const A_CT_CLEAR = 69;
 export const SET_END = 0x8000;
 
 /** struct mask */
@@ -92,7 +98,9 @@ export const CTX = {
   acts: 32,
   tin: 416,
   tun: 480,
-  bytes: 544,
+  ct: 544,
+  ctOn: 608,
+  bytes: 616,
 };
 export const TUN_IN = 1;
 /** struct state, as 32-bit words */

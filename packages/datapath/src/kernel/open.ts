@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { flowUfid } from '../odp-ufid.ts';
+import { CT_MEMORY, CT_TABLES, resetConntrack } from './ct-table.ts';
 import { Devices } from './devices.ts';
 import { Engine, nowMs } from './engine.ts';
 import { Injection, LINK_NAME } from './injection.ts';
@@ -82,6 +83,7 @@ function openEngine(
     const hashMask = options.hashMask ?? [0xffffffff, 0xffffffff];
     const sizes = { ...DEFAULT_SIZES, ...options.sizes };
     const programs = loadPrograms(sizes, hashMask, options.kfuncs);
+    resetConntrack(programs.maps);
     const engine = new Engine(programs, hashMask, flowUfid);
     pinPrograms(programs, dir);
     return { engine, adopted: false };
@@ -104,11 +106,13 @@ function upgrade(old: Engine, dir: string, links: Links): Engine {
     chunks: maps['chunks']!.info.maxEntries,
     userdatas: maps['userdatas']!.info.maxEntries,
     ringBytes: maps['upcalls']!.info.maxEntries,
+    connections: maps['cts']!.info.maxEntries,
   };
   const programs = loadPrograms(sizes, old.hashMask);
-  for (const name of ['ports', 'port_notes', 'userdatas', 'notes', 'port_stats', ...TUNNEL_MAPS])
+  const tables = [...TUNNEL_MAPS, ...CT_TABLES];
+  for (const name of ['ports', 'port_notes', 'userdatas', 'notes', 'port_stats', ...tables])
     copyMap(old.programs, programs, name);
-  for (const name of ['outs', 'state']) copyMemory(old.programs, programs, name);
+  for (const name of ['outs', 'state', ...CT_MEMORY]) copyMemory(old.programs, programs, name);
   const engine = new Engine(programs, old.hashMask, flowUfid);
   const copyCounts = engine.copyFrom(old);
   pinPrograms(programs, dir);

@@ -15,6 +15,8 @@ export interface Sizes {
   readonly chunks: number;
   readonly userdatas: number;
   readonly ringBytes: number;
+  /** Connections tracked, and as many translated ones among them. */
+  readonly connections: number;
 }
 
 export const DEFAULT_SIZES: Sizes = {
@@ -23,6 +25,7 @@ export const DEFAULT_SIZES: Sizes = {
   chunks: 2048,
   userdatas: 65536,
   ringBytes: 16 << 20,
+  connections: 1 << 19,
 };
 
 /** Kept in the notes map as JSON: what a later daemon must know before it trusts the other maps. */
@@ -76,6 +79,8 @@ export function loadPrograms(
       chunks: sizes.chunks,
       userdatas: sizes.userdatas,
       upcalls: sizes.ringBytes,
+      cts: sizes.connections,
+      ct_aliases: sizes.connections,
     },
     patch: {
       rodata: (value) => {

@@ -19,7 +19,13 @@ const IF_OPER_UP = 6;
 export const TEST_PIN_ROOT = '/sys/fs/bpf/heddle-test';
 
 /** Small enough that many instances fit a test machine. */
-export const TEST_SIZES = { flows: 4096, ports: 2048, chunks: 512, ringBytes: 4 << 20 };
+export const TEST_SIZES = {
+  flows: 4096,
+  ports: 2048,
+  chunks: 512,
+  ringBytes: 4 << 20,
+  connections: 8192,
+};
 
 /** Moves this process's main thread, and what it starts, to a new namespace. */
 export function enterNewNetns(): void {

@@ -99,8 +99,7 @@ export class UserspaceDpif implements Dpif {
   readonly portTypes: readonly VportType[];
   readonly name: string;
   readonly adopted = false;
-  readonly tracks = true;
-  readonly conntrack: Conntrack;
+  readonly ct: Conntrack;
   readonly #clock: Clock;
   readonly #defer: (task: () => void) => void;
   readonly #options: UserspaceDpifOptions;
@@ -123,7 +122,7 @@ export class UserspaceDpif implements Dpif {
     this.portTypes = options.portTypes ?? ['system', 'internal', 'tap'];
     this.#options = options;
     this.#clock = options.clock ?? realClock;
-    this.conntrack = new Conntrack({ nowMs: () => this.#clock.nowMs() });
+    this.ct = new Conntrack({ nowMs: () => this.#clock.nowMs() });
     this.#defer = options.defer ?? ((task) => void setImmediate(task));
     if (options.localPort !== undefined) this.#addPort(this.name, options.localPort, 0);
   }
@@ -324,7 +323,7 @@ export class UserspaceDpif implements Dpif {
         this.#depth--;
       }
     },
-    track: (packet, action) => this.conntrack.execute(packet, action),
+    track: (packet, action) => this.ct.execute(packet, action),
     drop: (reason) => this.#drop(reason),
   };
 

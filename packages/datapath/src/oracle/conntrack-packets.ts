@@ -1,6 +1,7 @@
 /** Random packets of few connections, most of them in their order, for both ways through a tracker. */
-import type { Random } from '@heddle/datapath/oracle/random-frame';
+
 import * as b from '@heddle/packet/build';
+import type { Random } from './random-frame.ts';
 
 const MACS = { dst: '02:00:00:00:00:02', src: '02:00:00:00:00:01' };
 const SYN = 2;
@@ -24,6 +25,7 @@ export class CtPackets {
   readonly #r: Random;
   readonly #talks: Talk[] = [];
   readonly #v6: boolean;
+  readonly #damage: boolean;
   readonly #client: string;
   readonly #server: string;
   /** Where answers go to, and what they come from: with translation not what the client sees. */
@@ -37,6 +39,8 @@ export class CtPackets {
     r: Random,
     o: {
       v6?: boolean;
+      /** Damaged packets, too. */
+      damage?: boolean;
       answersFrom?: string;
       answersTo?: string;
       ports?: readonly [number, number];
@@ -44,6 +48,7 @@ export class CtPackets {
   ) {
     this.#r = r;
     this.#v6 = o.v6 ?? false;
+    this.#damage = o.damage ?? true;
     this.#client = this.#v6 ? 'fd00::1' : '10.0.0.1';
     this.#server = this.#v6 ? 'fd00::2' : o.answersFrom ? '10.0.0.9' : '10.0.0.2';
     this.#answers = {
@@ -60,6 +65,7 @@ export class CtPackets {
     return { ports: [1000 + r.below(4), 80], seq: [isn(), isn()], step: 0 };
   }
 
+  /** The next packet; a damaged one has a wrong bit somewhere. */
   next(): CtEvent {
     const r = this.#r;
     switch (r.below(10)) {
@@ -145,6 +151,7 @@ export class CtPackets {
         return this.#frame(reply, b.raw(r.pick([47, 99]), new Uint8Array(8)));
       case 1: {
         const { port, frame } = this.#udp();
+        if (!this.#damage) return { port, frame };
         const bad = frame.slice();
         bad[bad.length - 1 - r.below(20)]! ^= 1 << r.below(8);
         return { port, frame: bad };

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The `ct` action: src/conntrack/conntrack.ts is its reference. Functions are global, that is
+ * verified by themselves. Checksums are not verified here: most are still to be completed, and
+ * the receiver drops what is damaged.
+ */
+#pragma once
+
+#define CTF_COMMIT 1
+#define CTF_FORCE 2
+#define CTF_NAT 4
+#define CTF_SRC 8
+#define CTF_DST 16
+#define CTF_RANDOM 32
+
+#define NSEC 1000000000ULL
+
+/* Which pair of ICMP types, plus one; bit 7: the second of the pair. 0: no exchange. */
+INL __u32 icmp_class(__u32 v6, __u32 type)
+{
+  if (v6)
+    return type == 128 ? 1 : type == 129 ? 0x81 : 0;
+  switch (type) {
+  case 8:
+    return 1;
+  case 0:
+    return 0x81;
+  case 13:
+    return 2;
+  case 14:
+    return 0x82;
+  case 15:
+    return 3;
+  case 16:
+    return 0x83;
+  }
+  return 0;
+}
+
+INL bool is_icmp(const struct ct_tuple *t)
+{
+  return t->proto == (t->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+}
+
+INL __u8 icmp_reverse(__u32 v6, __u32 type)
+{
+  if (v6)
+    return type == 128 ? 129 : 128;
+  return type == 8 ? 0 : type == 0 ? 8 : type == 13 ? 14 : type == 14 ? 13 : type == 15 ? 16 : 15;
+}
+
+INL void ct_reverse(struct ct_tuple *to, const struct ct_tuple *t)
+{
+  __builtin_memcpy(to->src, t->dst, 16);
+  __builtin_memcpy(to->dst, t->src, 16);
+  to->sport = t->dport;
+  to->dport = t->sport;
+  to->proto = t->proto;
+  to->v6 = t->v6;
+  to->pad = 0;
+  to->icmp_type = is_icmp(t) ? icmp_reverse(t->v6, t->icmp_type) : 0;
+}
+
+/* Fills the key of a tuple; 1 when the sender is the higher end. */
+NOINL int ct_key_of(const struct ct_tuple *t, struct ct_key *k, __u32 zone)
+{
+  if (!t || !k)
+    return 0;
+  int d = 0;
+#pragma unroll
+  for (int i = 0; i < 4; i++)
+    if (!d)
+      d = t->src[i] < t->dst[i] ? -1 : t->src[i] > t->dst[i];
+  if (!d)
+    d = t->sport < t->dport ? -1 : t->sport > t->dport;
+  int swapped = d > 0;
+  __builtin_memcpy(k->a, swapped ? t->dst : t->src, 16);
+  __builtin_memcpy(k->b, swapped ? t->src : t->dst, 16);
+  k->pa = swapped ? t->dport : t->sport;
+  k->pb = swapped ? t->sport : t->dport;
+  k->zone = zone;
+  k->proto = t->proto;
+  k->kind = t->v6 ? CTK_V6 : 0;
+  if (is_icmp(t)) {
+    __u32 c = icmp_class(t->v6, t->icmp_type);
+    k->kind |= CTK_CLASS(c & 3);
+    if (swapped != (c >> 7))
+      k->kind |= CTK_CROSSED;
+  }
+  return swapped;
+}
+
+/* The packet that an ICMP error quotes, as one in the error's own direction. 1, or -1. */
+NOINL int ct_inner(struct __sk_buff *skb, struct scratch *s)
+{
+  if (!s)
+    return -1;
+  struct ct_tuple *t = &s->w.reply;
+  __u32 at = s->l4 + 8, end = s->l4_end, v6 = s->k.eth_type == bpf_htons(ETH_P_IPV6);
+  __u8 h[40];
+  __builtin_memset(t, 0, sizeof *t);
+  s->w.inner_l3 = at;
+  t->v6 = v6;
+  if (v6) {
+    if (at + 40 > end || bpf_skb_load_bytes(skb, at, h, 40) || h[0] >> 4 != 6)
+      return -1;
+    t->proto = h[6];
+    __builtin_memcpy(t->src, h + 8, 16);
+    __builtin_memcpy(t->dst, h + 24, 16);
+    at += 40;
+  } else {
+    if (at + 20 > end || bpf_skb_load_bytes(skb, at, h, 20) || h[0] >> 4 != 4)
+      return -1;
+    __u32 ihl = (h[0] & 15) * 4;
+    if (ihl < 20 || at + ihl > end || (h[6] & 0x1f) || h[7])
+      return -1;
+    t->proto = h[9];
+    __builtin_memcpy(t->src, h + 12, 4);
+    __builtin_memcpy(t->dst, h + 16, 4);
+    at += ihl;
+  }
+#pragma unroll
+  for (int i = 0; i < 4; i++)
+    if (t->src[i] != s->k.nw_dst[i])
+      return -1;
+  s->w.inner_l4 = at;
+  if (t->proto == IPPROTO_TCP || t->proto == IPPROTO_UDP || is_icmp(t)) {
+    if (at + (v6 && t->proto == IPPROTO_TCP ? 20 : 8) > end || bpf_skb_load_bytes(skb, at, h, 8))
+      return -1;
+    if (is_icmp(t)) {
+      if (!icmp_class(v6, h[0]))
+        return -1;
+      t->icmp_type = h[0];
+      __builtin_memcpy(&t->sport, h + 4, 2);
+      t->dport = t->sport;
+    } else {
+      __builtin_memcpy(&t->sport, h, 4);
+    }
+  }
+  ct_reverse(&s->w.t, t);
+  return 1;
+}
+
+/* Fills s->w.t. 0: an ordinary packet; 1: an error about another; -1: cannot be tracked. */
+NOINL int ct_read(struct __sk_buff *skb, struct scratch *s)
+{
+  if (!s)
+    return -1;
+  struct flow_key *k = &s->k;
+  struct ct_tuple *t = &s->w.t;
+  __u32 l4 = s->l4, have, v6 = k->eth_type == bpf_htons(ETH_P_IPV6);
+  if (!l4 || !s->l3 || k->nw_frag || (!v6 && k->eth_type != bpf_htons(ETH_P_IP)))
+    return -1;
+  have = s->l4_end > l4 ? s->l4_end - l4 : 0;
+  __builtin_memset(t, 0, sizeof *t);
+  __builtin_memcpy(t->src, k->nw_src, 16);
+  __builtin_memcpy(t->dst, k->nw_dst, 16);
+  t->proto = k->nw_proto;
+  t->v6 = v6;
+  if (t->proto == IPPROTO_TCP) {
+    __u8 off;
+    if (have < 20 || bpf_skb_load_bytes(skb, l4 + 12, &off, 1))
+      return -1;
+    if ((off >> 4) < 5 || (off >> 4) * 4 > have)
+      return -1;
+    t->sport = k->tp_src;
+    t->dport = k->tp_dst;
+  } else if (t->proto == IPPROTO_UDP) {
+    __be16 h[2];
+    if (have < 8 || bpf_skb_load_bytes(skb, l4 + 4, h, 4))
+      return -1;
+    /* Without a checksum in IPv4 only (RFC 8200, 8.1). */
+    if ((bpf_ntohs(h[0]) != have && !skb->gso_size) || (v6 && !h[1]))
+      return -1;
+    t->sport = k->tp_src;
+    t->dport = k->tp_dst;
+  } else if (is_icmp(t)) {
+    __u8 h[8];
+    if (have < 8 || bpf_skb_load_bytes(skb, l4, h, 8))
+      return -1;
+    if (!icmp_class(v6, h[0])) {
+      bool error = v6 ? h[0] >= 1 && h[0] <= 4
+                      : h[0] == 3 || h[0] == 4 || h[0] == 5 || h[0] == 11 || h[0] == 12;
+      return error ? ct_inner(skb, s) : -1;
+    }
+    if (h[1])
+      return -1;
+    t->icmp_type = h[0];
+    __builtin_memcpy(&t->sport, h + 4, 2);
+    t->dport = t->sport;
+  }
+  return 0;
+}
+
+INL void ct_count(__u32 zone, __s32 by)
+{
+  __u32 z = 0;
+  struct ct_zone *cz = bpf_map_lookup_elem(&ct_zones, &zone);
+  struct ct_global *g = bpf_map_lookup_elem(&ct_globals, &z);
+  if (cz)
+    __sync_fetch_and_add(&cz->count, by);
+  if (g)
+    __sync_fetch_and_add(&g->count, by);
+}
+
+/* Removes the connection of s->w.key. The alias is found by translating as it was done. */
+NOINL int ct_remove(struct scratch *s)
+{
+  if (!s)
+    return 0;
+  struct ct_key k = s->w.key;
+  struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
+  if (!e)
+    return 0;
+  if (e->flags & (CTE_SNAT | CTE_DNAT)) {
+    struct ct_tuple t = {};
+    bool sw = e->flags & CTE_SWAPPED, src = e->flags & CTE_SNAT;
+    /* As the answers come: from the destination to the source of the first packet. */
+    __builtin_memcpy(t.src, sw ? k.a : k.b, 16);
+    __builtin_memcpy(t.dst, sw ? k.b : k.a, 16);
+    t.sport = sw ? k.pa : k.pb;
+    t.dport = sw ? k.pb : k.pa;
+    __builtin_memcpy(src ? t.dst : t.src, e->nat_addr, 16);
+    if (src)
+      t.dport = e->nat_port;
+    else
+      t.sport = e->nat_port;
+    t.proto = k.proto;
+    t.v6 = k.kind & CTK_V6;
+    if (is_icmp(&t)) {
+      t.icmp_type = t.v6 ? 129 : (k.kind >> 2 & 3) == 1 ? 0 : (k.kind >> 2 & 3) == 2 ? 14 : 16;
+      if (src)
+        t.dport = t.sport;
+      else
+        t.sport = t.dport;
+    }
+    struct ct_key ak;
+    ct_key_of(&t, &ak, k.zone);
+    bpf_map_delete_elem(&ct_aliases, &ak);
+  }
+  if (!bpf_map_delete_elem(&cts, &k))
+    ct_count(k.zone, -1);
+  return 0;
+}
+
+/*
+ * Looks s->w.t up; s->w.key is then the connection's. 0: none; 1: its direction; 2: the other; -1:
+ * one whose time is over.
+ */
+NOINL int ct_find(struct scratch *s, __u32 zone)
+{
+  if (!s)
+    return 0;
+  struct ct_key k;
+  __u32 swapped = ct_key_of(&s->w.t, &k, zone), reply;
+  struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
+  if (e) {
+    reply = swapped != (e->flags & CTE_SWAPPED);
+    /* Answers to a translated connection come by its alias alone. */
+    if (reply && (e->flags & (CTE_SNAT | CTE_DNAT)))
+      e = 0;
+  }
+  if (!e) {
+    struct ct_alias *a = bpf_map_lookup_elem(&ct_aliases, &k);
+    if (!a || a->swapped != swapped)
+      return 0;
+    k = a->key;
+    e = bpf_map_lookup_elem(&cts, &k);
+    if (!e)
+      return 0;
+    reply = 1;
+  }
+  s->w.key = k;
+  if (e->expires <= bpf_ktime_get_coarse_ns())
+    return -1;
+  return reply ? 2 : 1;
+}
+
+INL void ct_touch(struct ct_entry *e, __u32 timeout)
+{
+  __u32 p = e->policy & (CT_POLICIES - 1);
+  struct ct_policy *pol = bpf_map_lookup_elem(&ct_policies, &p);
+  if (!pol)
+    return;
+  __u64 x = bpf_ktime_get_coarse_ns() + pol->t[timeout & (CTT_COUNT - 1)] * NSEC;
+  /* Not for every packet: a second more or less does not matter. */
+  if (x > e->expires + NSEC || x < e->expires)
+    e->expires = x;
+}
+
+INL bool ct_seq_free(void)
+{
+  __u32 z = 0;
+  struct ct_global *g = bpf_map_lookup_elem(&ct_globals, &z);
+  return g && g->no_seq_check;
+}
+
+/* Moves the connection on by this packet; CTU_*. */
+NOINL int ct_update(struct __sk_buff *skb, struct scratch *s, __u32 reply)
+{
+  if (!s)
+    return CTU_INVALID;
+  struct ct_key k = s->w.key;
+  struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
+  if (!e)
+    return CTU_INVALID;
+  if (k.proto == IPPROTO_TCP) {
+    __u32 r = tcp_update(skb, s, e, (reply ? 1 : 0) | (ct_seq_free() ? 2 : 0));
+    if (r >> 8)
+      ct_touch(e, (r >> 8) - 1);
+    return r & 0xff;
+  }
+  bool icmp = k.proto == (k.kind & CTK_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+  __u8 was = e->other, now = reply ? CTO_BIDIR : was == CTO_FIRST && !icmp ? CTO_MULTIPLE : was;
+  if (was != now)
+    e->other = now;
+  if (now == CTO_BIDIR) {
+    ct_touch(e, icmp ? CTT_ICMP_REPLY : CTT_UDP_MULTIPLE);
+    return CTU_VALID;
+  }
+  ct_touch(e, icmp ? CTT_ICMP_FIRST : CTT_UDP_SINGLE);
+  return CTU_VALID_NEW;
+}
+
+INL bool ct_admits(__u32 zone)
+{
+  __u32 z = 0;
+  struct ct_zone *cz = bpf_map_lookup_elem(&ct_zones, &zone);
+  struct ct_global *g = bpf_map_lookup_elem(&ct_globals, &z);
+  if (!cz || !g)
+    return false;
+  __u32 limit = cz->limit ? cz->limit : g->default_limit;
+  if (limit == ~0U)
+    limit = 0;
+  if (g->count < (__s32)g->max && (!limit || cz->count < (__s32)limit))
+    return true;
+  __sync_fetch_and_add(&g->refused, 1);
+  return false;
+}
+
+#include "ct-nat.h"
+
+/* 0 when s->w.t may begin a connection; its first state is in s->w.e. */
+NOINL int ct_first(struct __sk_buff *skb, struct scratch *s)
+{
+  if (!s)
+    return -1;
+  __builtin_memset(&s->w.e, 0, sizeof s->w.e);
+  if (s->w.t.proto == IPPROTO_TCP)
+    return tcp_begin(skb, s);
+  if (is_icmp(&s->w.t))
+    return icmp_class(s->w.t.v6, s->w.t.icmp_type) & 0x80 ? -1 : 0;
+  return 0;
+}
+
+/* Makes ready to enter what ct_first has begun. -1: no room; 1: it is to be translated. */
+NOINL int ct_prepare(struct scratch *s, __u32 zone, __u32 flags)
+{
+  if (!s || !ct_admits(zone))
+    return -1;
+  struct ct_entry *e = &s->w.e;
+  struct ct_key k;
+  __u32 swapped = ct_key_of(&s->w.t, &k, zone);
+  e->flags = swapped ? CTE_SWAPPED : 0;
+  struct ct_zone *cz = bpf_map_lookup_elem(&ct_zones, &zone);
+  e->policy = cz ? cz->policy & (CT_POLICIES - 1) : 0;
+  e->expires = 0;
+  ct_touch(e, k.proto == IPPROTO_TCP ? CTT_TCP_SYN_SENT
+                                     : is_icmp(&s->w.t) ? CTT_ICMP_FIRST : CTT_UDP_FIRST);
+  s->w.key = k;
+  return (flags & CTF_NAT) && (flags & (CTF_SRC | CTF_DST));
+}
+
+NOINL int ct_insert(struct scratch *s, __u32 zone, __u32 nat)
+{
+  if (!s)
+    return -1;
+  /* From the stack: before Linux 6.2 neither may lie in an argument's memory. */
+  struct ct_key k = s->w.key;
+  struct ct_entry e = s->w.e;
+  if (bpf_map_update_elem(&cts, &k, &e, BPF_NOEXIST)) {
+    if (nat)
+      ct_release(s, zone);
+    return -1;
+  }
+  ct_count(zone, 1);
+  return 0;
+}
+
+/* Enters the connection that ct_first has begun. 0 when it is in the table. */
+INL int ct_commit(struct scratch *s, __u32 zone, __u32 flags)
+{
+  int nat = ct_prepare(s, zone, flags);
+  if (nat < 0)
+    return -1;
+  if (nat) {
+    int r = 1;
+    ct_look(s, flags);
+    for (int i = 0; i < NAT_ADDRESSES * (NAT_TRIES + 1); i++) {
+      r = ct_try(s, zone, i);
+      if (r <= 0)
+        break;
+    }
+    if (r)
+      return -1;
+  }
+  return ct_insert(s, zone, nat);
+}
+
+/* Sets and reports what the connection of s->w.key carries. */
+NOINL int ct_note(struct scratch *s)
+{
+  if (!s)
+    return 0;
+  struct ct_key k = s->w.key;
+  struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
+  if (!e)
+    return 0;
+  struct ct_args *a = &s->w.args;
+  if (a->mark_mask)
+    e->mark = (e->mark & ~a->mark_mask) | (a->mark & a->mark_mask);
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    if (a->label_mask[i])
+      e->label[i] = (e->label[i] & ~a->label_mask[i]) | (a->label[i] & a->label_mask[i]);
+    s->ct.label[i] = e->label[i];
+  }
+  s->ct.mark = e->mark;
+  bool sw = e->flags & CTE_SWAPPED;
+  struct ct_tuple *t = &s->ct.orig;
+  __builtin_memcpy(t->src, sw ? k.b : k.a, 16);
+  __builtin_memcpy(t->dst, sw ? k.a : k.b, 16);
+  t->sport = sw ? k.pb : k.pa;
+  t->dport = sw ? k.pa : k.pb;
+  t->proto = k.proto;
+  t->v6 = k.kind & CTK_V6;
+  t->icmp_type = 0;
+  t->pad = 0;
+  if (is_icmp(t))
+    t->icmp_type = t->v6 ? 128 : (k.kind >> 2 & 3) == 1 ? 8 : (k.kind >> 2 & 3) == 2 ? 13 : 15;
+  return 0;
+}
+
+/* Whether the packet has been through this zone; s->w.t is then its connection's first tuple. */
+NOINL int ct_known(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 flags)
+{
+  if (!s || !s->ct_on || !(s->ct.state & CS_TRK) || s->ct.zone != zone || (flags & CTF_FORCE) ||
+      (s->ct.state & (CS_INV | CS_REL)) || !s->ct.orig.proto)
+    return 0;
+  s->w.t = s->ct.orig;
+  if (is_icmp(&s->w.t)) {
+    __be16 id;
+    if (!s->l4 || bpf_skb_load_bytes(skb, s->l4 + 4, &id, 2))
+      return 0;
+    s->w.t.sport = id;
+    s->w.t.dport = id;
+  }
+  return 1;
+}
+
+/* What the packet is to its connection; 1: it has one, 2: in the opposite direction, 0: none. */
+INL int ct_judge(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 flags)
+{
+  int seen = ct_read(skb, s);
+  if (seen < 0) {
+    s->ct.state |= CS_INV;
+    return 0;
+  }
+  int found = ct_find(s, zone);
+  if (found < 0 || (found == 2 && (flags & CTF_FORCE))) {
+    ct_remove(s);
+    found = 0;
+  }
+  if (seen) {
+    s->ct.state |= found ? CS_REL | (found == 2 ? CS_RPL : 0) : CS_INV;
+    return found;
+  }
+  if (found) {
+    int u = ct_update(skb, s, found == 2);
+    if (u == CTU_INVALID) {
+      s->ct.state |= CS_INV;
+      return found;
+    }
+    if (u != CTU_NEW) {
+      s->ct.state |= u == CTU_VALID ? CS_EST | (found == 2 ? CS_RPL : 0) : CS_NEW;
+      return found;
+    }
+    ct_remove(s);
+  }
+  if (ct_first(skb, s)) {
+    s->ct.state |= CS_INV;
+    return 0;
+  }
+  s->ct.state |= CS_NEW;
+  s->ct.orig = s->w.t;
+  return (flags & CTF_COMMIT) && !ct_commit(s, zone, flags);
+}
+
+/* The `ct` action; what the slots before it brought is in s->w.args. */
+NOINL int ct_exec(struct __sk_buff *skb, struct scratch *s)
+{
+  if (!s || (s->dirty && extract(skb, s)))
+    return -1;
+  __u32 zone = s->w.zone & 0xffff, flags = s->w.flags;
+  int found = ct_known(skb, s, zone, flags) ? ct_find(s, zone) : 0;
+  if (found == 1) {
+    found = s->ct.state & CS_RPL ? 2 : 1;
+  } else {
+    __builtin_memset(&s->ct, 0, sizeof s->ct);
+    s->ct.state = CS_TRK;
+    s->ct.zone = zone;
+    found = ct_judge(skb, s, zone, flags);
+  }
+  if (found) {
+    ct_note(s);
+    if (flags & CTF_NAT)
+      ct_translate(skb, s, found == 2);
+  }
+  __builtin_memset(&s->w.args, 0, sizeof s->w.args);
+  s->ct_on = 1;
+  s->dirty |= DIRTY_KEY;
+  return 0;
+}
