@@ -57,10 +57,19 @@ export class TestServer {
   }
 
   /** Listens on `sock`; resolves when its control socket is there. */
-  async start(...args: string[]): Promise<void> {
+  start(...args: string[]): Promise<void> {
+    return this.#start(`--remote=punix:${this.dir}/sock`, ...args);
+  }
+
+  /** As `start`, with what a configuration file says. */
+  startConfigured(path: string): Promise<void> {
+    return this.#start(`--config-file=${path}`);
+  }
+
+  async #start(...args: string[]): Promise<void> {
     const ctl = join(this.dir, 'ctl');
     rmSync(ctl, { force: true });
-    const common = [`--remote=punix:${this.dir}/sock`, `--unixctl=${ctl}`, '-vconsole:off'];
+    const common = [`--unixctl=${ctl}`, '-vconsole:off'];
     this.#child = spawn(PROGRAM[this.side], [...common, `--log-file=${this.dir}/log`, ...args], {
       stdio: 'ignore',
       cwd: this.dir,

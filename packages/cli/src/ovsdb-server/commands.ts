@@ -89,7 +89,7 @@ function lines(words: readonly string[]): string {
   return words.map((w) => `${w}\n`).join('');
 }
 
-async function refuse(work: () => Promise<void>): Promise<void> {
+async function refuse(work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (error) {

@@ -9,6 +9,7 @@ import {
   type UnixctlServer,
 } from '@heddle/runtime';
 import { registerCommands } from './commands.ts';
+import { Configured } from './configured.ts';
 import { DatabaseRemotes } from './db-remotes.ts';
 import { memoryUse } from './memory-use.ts';
 import { Syncing, type SyncOptions } from './syncing.ts';
@@ -16,6 +17,9 @@ import { TableLog } from './table-log.ts';
 import { TlsConfig } from './tls-config.ts';
 
 const NO_SYNC: SyncOptions = { from: undefined, exclude: '', active: false };
+
+/** Where the command was started: names in its configuration file are relative to it. */
+const DIRECTORY = process.cwd();
 
 interface OpenFile {
   readonly path: string;
@@ -33,10 +37,16 @@ export class OvsdbDaemon {
   readonly #tls: TlsConfig;
   readonly #syncing: Syncing;
   readonly #tableLog: TableLog;
+  readonly #configured: Configured | undefined;
   #unfollow: (() => void)[] = [];
   #stopping: Promise<void> | undefined;
 
-  constructor(ctl: UnixctlServer, tls: TlsFiles, sync: SyncOptions = NO_SYNC) {
+  constructor(
+    ctl: UnixctlServer,
+    tls: TlsFiles,
+    sync: SyncOptions = NO_SYNC,
+    configFile: string | undefined = undefined,
+  ) {
     this.#ctl = ctl;
     this.#sync = sync;
     this.#tls = new TlsConfig(this.server, tls);
@@ -46,6 +56,13 @@ export class OvsdbDaemon {
     registerCommands(ctl, this);
     this.#syncing.register(ctl);
     this.#tableLog.register(ctl);
+    if (configFile !== undefined) {
+      this.#configured = new Configured(configFile, this.server, this.remotes, {
+        open: (file) => this.openFile(resolve(DIRECTORY, file)),
+        close: (name) => this.closeFile(name),
+      });
+      this.#configured.register(ctl);
+    }
     registerMemory(ctl, () => memoryUse(this.server));
   }
 
@@ -62,12 +79,14 @@ export class OvsdbDaemon {
     });
     if (this.#sync.from !== undefined && !this.#sync.active) this.#syncing.connect();
     for (const remote of remotes) await this.remotes.add(remote);
+    await this.#configured?.load();
     this.#follow();
   }
 
   stop(): Promise<void> {
     this.#stopping ??= (async () => {
       this.#syncing.stop();
+      this.#configured?.stop();
       this.remotes.close();
       this.server.close();
       for (const { unlock } of this.#files.values()) unlock();
@@ -89,8 +108,8 @@ export class OvsdbDaemon {
     throw new HeddleError(`${command}: child exited, ${how}`);
   }
 
-  /** Serves a file's database; throws HeddleError. */
-  async openFile(file: string): Promise<void> {
+  /** Serves a file's database, or a relay; resolves with its name. Throws HeddleError. */
+  async openFile(file: string): Promise<string> {
     if (file.startsWith('relay:')) return this.#openRelay(file);
     const path = resolve(file);
     if ([...this.#files.values()].some((open) => open.path === path)) {
@@ -101,6 +120,7 @@ export class OvsdbDaemon {
       const db = Database.open(file);
       await this.server.addDatabase(db);
       this.#files.set(db.name, { path, unlock });
+      return db.name;
     } catch (error) {
       unlock();
       throw error;
@@ -108,10 +128,11 @@ export class OvsdbDaemon {
   }
 
   /** `relay:DATABASE:REMOTE[,REMOTE...]` */
-  async #openRelay(text: string): Promise<void> {
+  async #openRelay(text: string): Promise<string> {
     const [, name, source] = /^relay:([^:]*):(.+)$/.exec(text) ?? [];
     if (!name || !source) throw new OvsdbError('ovsdb error', `${text}: invalid syntax`);
     await this.server.addRelay(name, source);
+    return name;
   }
 
   /** Returns whether there was such a database. */

@@ -31,10 +31,10 @@ export class DatabaseRemotes {
   }
 
   /** Throws HeddleError for a `db:` that no database has. */
-  async add(remote: string): Promise<void> {
+  async add(remote: string, options: RemoteOptions = {}): Promise<void> {
     if (!remote.startsWith('db:')) {
       this.#fixed.add(remote);
-      await this.#server.addRemote(remote);
+      await this.#server.addRemote(remote, options);
       return;
     }
     this.#sources.set(remote, parseDbSource(this.#server, remote));

@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   const daemon = await daemonStart(PROGRAM, config);
   const ctl = new UnixctlServer(PROGRAM);
   coverage.register(ctl);
-  const server = new OvsdbDaemon(ctl, line.tls, line.sync);
+  const server = new OvsdbDaemon(ctl, line.tls, line.sync, line.configFile);
   await server.start(line.databases, line.remotes);
   await ctl.listen(unixctlPath(PROGRAM, line.unixctl));
   vlog.module('ovsdb_server').info(versionText(PROGRAM).replace('\n', ', '));
@@ -41,6 +41,7 @@ async function main(): Promise<void> {
 /** The daemon leaves the directory that the names are relative to. */
 function makeAbsolute(line: CommandLine): void {
   line.databases = line.databases.map((file) => (file.startsWith('relay:') ? file : resolve(file)));
+  if (line.configFile !== undefined) line.configFile = resolve(line.configFile);
   const files: TlsFiles = line.tls;
   for (const name of ['privateKey', 'certificate', 'caCert', 'peerCaCert'] as const) {
     const file = files[name];

@@ -24,6 +24,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { long: 'unixctl', argument: 'SOCKET' },
   { long: 'run', argument: 'COMMAND' },
   { long: 'no-dbs' },
+  { long: 'config-file', argument: 'FILE' },
   { long: 'private-key', short: 'p', argument: 'FILE' },
   { long: 'certificate', short: 'c', argument: 'FILE' },
   { long: 'ca-cert', short: 'C', argument: 'FILE' },
@@ -52,6 +53,7 @@ export interface CommandLine {
   readonly remotes: string[];
   unixctl: string | undefined;
   run: string | undefined;
+  configFile: string | undefined;
   readonly tls: TlsFiles;
   readonly sync: SyncOptions;
 }
@@ -66,6 +68,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     remotes: [],
     unixctl: undefined,
     run: undefined,
+    configFile: undefined,
     tls: { privateKey: undefined, certificate: undefined, caCert: undefined },
     sync: { from: undefined, exclude: '', active: false },
   };
@@ -77,7 +80,15 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     apply(line, option);
     if (line.print) return line;
   }
-  if (args.length === 0 && !noDbs) line.databases = [dirs.defaultDb];
+  if (line.configFile !== undefined) {
+    const { from, exclude, active } = line.sync;
+    const others = args.length + line.remotes.length > 0 || noDbs || active || exclude !== '';
+    if (others || from !== undefined) {
+      throw new HeddleError(
+        '--config-file does not go with databases, --remote, --no-dbs or options of syncing',
+      );
+    }
+  } else if (args.length === 0 && !noDbs) line.databases = [dirs.defaultDb];
   return line;
 }
 
@@ -95,6 +106,9 @@ function apply(line: CommandLine, { spec, value }: ParsedOption): void {
       return;
     case 'run':
       line.run = value;
+      return;
+    case 'config-file':
+      line.configFile = value;
       return;
     case 'private-key':
       tls.privateKey = value;
@@ -167,6 +181,7 @@ Syncing options:
   --active                with --sync-from, start in active mode
 
 Other options:
+  --config-file=FILE      read databases and remotes from FILE
   --run COMMAND           run COMMAND as subprocess then exit
   --unixctl=SOCKET        override default control socket name
   --disable-file-column-diff

@@ -17,6 +17,9 @@ export interface ReplicationOptions {
   readonly active: string;
   readonly excluded: ExcludedTables;
   readonly probeMs: number;
+  readonly maxBackoffMs?: number | undefined;
+  /** Names of those to follow; undefined: all. */
+  readonly databases?: ReadonlySet<string>;
   /** Called once when the server cannot be a backup any more: it has logged why. */
   readonly failed: () => void;
 }
@@ -48,7 +51,10 @@ export class Replication {
         disconnect: () => this.#disconnect(),
       },
       // The connection probes by itself.
-      { probeMs: 0 },
+      {
+        probeMs: 0,
+        ...(options.maxBackoffMs === undefined ? {} : { maxBackoffMs: options.maxBackoffMs }),
+      },
     );
     this.#reconnect.start();
   }
@@ -163,7 +169,7 @@ export class Replication {
     const theirs = await connection.request('list_dbs', []);
     const out = new Map<Database, string[]>();
     for (const db of this.#server.databases.values()) {
-      if (db.name === '_Server') continue;
+      if (db.name === '_Server' || this.#options.databases?.has(db.name) === false) continue;
       let { schema } = db;
       if (isArray(theirs) && theirs.includes(db.name)) {
         schema = parseSchema(await connection.request('get_schema', [db.name]));

@@ -37,6 +37,8 @@ export class OvsdbServer {
   tls: TlsFiles | undefined;
   /** A backup: only the active server changes its databases. */
   readOnly = false;
+  /** Names of databases that only their active servers change. */
+  readonly backups = new Set<string>();
   /** Clients are to fall back to `monitor`. */
   monitorCondDisabled = false;
 
@@ -69,7 +71,7 @@ export class OvsdbServer {
   }
 
   isBackup(db: Database): boolean {
-    return this.readOnly && db !== this.#meta;
+    return (this.readOnly && db !== this.#meta) || this.backups.has(db.name);
   }
 
   onDatabasesChanged(listener: () => void): void {
