@@ -176,6 +176,10 @@ export interface Dpif extends Disposable {
   readonly name: string;
   /** What forwards: `--enable-dummy=override` runs a datapath of any type in userspace. */
   readonly engine: 'kernel' | 'userspace';
+  /** What the engine does by itself; what else a translation asks for is done packet by packet. */
+  readonly actions: ReadonlySet<OdpAction['type']>;
+  /** Of an engine with the action `meter`: who says whether a packet of so many bytes passes. */
+  meterAdmits?: ((id: number, bytes: number) => boolean) | undefined;
   /** What `portAdd` takes. */
   readonly portTypes: readonly VportType[];
   /** Ports and flows found in place at open were adopted from an earlier daemon. */

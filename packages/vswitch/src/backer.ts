@@ -33,6 +33,7 @@ export class Backer {
       meterAdmits: (id, bytes) => Ofproto.meterOf(id)?.admits(bytes, dpif.nowMs()) ?? true,
       random: () => Math.floor(Math.random() * 2 ** 32),
     };
+    dpif.meterAdmits = this.udpif.slowPath.meterAdmits;
     this.udpif.onController = (upcall, data) => {
       const state = this.#xlate.recirc.get(data.recircId);
       if (state) this.bridges.get(state.bridge)?.packetIn(upcall, data, state);

@@ -7,7 +7,10 @@ import { MacLearning } from './mac-learning.ts';
 import { RecircIds } from './ofproto/recirc.ts';
 import { Bundle, OfPort, Ofproto, type VlanMode, type XlateConfig } from './ofproto.ts';
 import { actionsOf } from './ofproto-dpif-upcall.ts';
+import type { ActionTypes } from './slow-path.ts';
 import { xlateActions } from './xlate.ts';
+
+const NATIVE: ActionTypes = new Set(['output', 'push_vlan', 'pop_vlan', 'set', 'recirc', 'drop']);
 
 const MODES: readonly VlanMode[] = [
   'access',
@@ -112,7 +115,11 @@ test('every packet that a megaflow matches is translated alike', () => {
       if (result.dropReason === undefined) sends++;
       for (let j = 0; j < 10; j++) {
         const other = xlateActions(config, mutate(next, flow, result.wildcards));
-        assert.deepEqual(actionsOf(other), actionsOf(result), `seed ${seed} round ${round}`);
+        assert.deepEqual(
+          actionsOf(other, NATIVE),
+          actionsOf(result, NATIVE),
+          `seed ${seed} round ${round}`,
+        );
         assert.deepEqual(other.wildcards.u32, result.wildcards.u32);
         assert.equal(other.effects.learn.length, result.effects.learn.length);
       }

@@ -16,7 +16,7 @@ import { type Clock, coverage, every, messageOf, type Timer, vlog } from '@heddl
 import { exactMask } from './exact-mask.ts';
 import { type ControllerUserdata, decodeUserdata, encodeUserdata } from './ofproto/userdata.ts';
 import type { Ofproto, XlateConfig } from './ofproto.ts';
-import { flatten, plainActions, type SlowPathEnv } from './slow-path.ts';
+import { type ActionTypes, flatten, plainActions, type SlowPathEnv } from './slow-path.ts';
 import { Masks, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
 import { isMpls } from './xlate-commit.ts';
@@ -59,7 +59,7 @@ export class Udpif {
   #megaflows = true;
   /** A packet for controllers. */
   onController: ((upcall: Upcall, data: ControllerUserdata) => void) | undefined;
-  slowPath: Omit<SlowPathEnv, 'tracks'> = {
+  slowPath: Omit<SlowPathEnv, 'native'> = {
     meterAdmits: () => true,
     random: () => Math.floor(Math.random() * 2 ** 32),
   };
@@ -149,7 +149,7 @@ export class Udpif {
     this.#apply(result.effects, 1, packet.data.length);
     const { drop } = result.effects;
     if (drop) drop.bridge.drops.sample(drop.reason, flow, packet.data, this.dpif.nowMs());
-    const actions = this.#actionsOf(result);
+    const actions = actionsOf(result, this.dpif.actions);
     this.#install(flow, result, actions);
     this.#send(result, actions, { flow, packet }, executes);
   }
@@ -163,16 +163,8 @@ export class Udpif {
       const result = this.#xlate(flow, packet);
       // Its megaflow has counted it; what it teaches is learned now.
       this.#apply({ ...result.effects, rules: [], tables: [], groups: [], patches: [] }, 1, 0);
-      this.#send(result, this.#actionsOf(result), { flow, packet }, executes);
+      this.#send(result, actionsOf(result, this.dpif.actions), { flow, packet }, executes);
     }
-  }
-
-  get #env(): SlowPathEnv {
-    return { ...this.slowPath, tracks: this.dpif.ct !== undefined };
-  }
-
-  #actionsOf(result: XlateResult): readonly OdpAction[] {
-    return actionsOf(result, this.dpif.ct !== undefined);
   }
 
   /** Does what a translation says to one packet. */
@@ -187,9 +179,19 @@ export class Udpif {
       executes.push({ ...what, actions });
       return;
     }
-    const { lists, unsupported } = flatten(result.actions, what.packet.data.length, this.#env);
+    for (const list of this.#lists(result, what.packet.data.length)) {
+      executes.push({ ...what, actions: list });
+    }
+  }
+
+  /** What to execute for one packet, each list on the packet as it came. */
+  #lists({ actions }: XlateResult, bytes: number): readonly (readonly OdpAction[])[] {
+    const native = this.dpif.actions;
+    const whole = plainActions(actions, native);
+    if (whole) return whole.length === 0 ? [] : [whole];
+    const { lists, unsupported } = flatten(actions, bytes, { ...this.slowPath, native });
     if (unsupported !== undefined) log.rl.warn(`the datapath cannot do ${unsupported}`);
-    for (const list of lists) executes.push({ ...what, actions: list });
+    return lists;
   }
 
   /** Runs a packet through a translation that is nobody's megaflow. */
@@ -198,8 +200,9 @@ export class Udpif {
     if (!this.#timer) return;
     this.#apply(result.effects, 1, what.packet.data.length);
     const executes: DpExecute[] = [];
-    const { lists } = flatten(result.actions, what.packet.data.length, this.#env);
-    for (const list of lists) executes.push({ ...what, actions: list });
+    for (const list of this.#lists(result, what.packet.data.length)) {
+      executes.push({ ...what, actions: list });
+    }
     if (executes.length > 0) this.dpif.execute(executes);
   }
 
@@ -323,7 +326,7 @@ export class Udpif {
       this.#delete(ukey);
       return;
     }
-    const actions = this.#actionsOf(result);
+    const actions = actionsOf(result, this.dpif.actions);
     ukey.effects = result.effects;
     this.ukeys.setMacs(ukey, result.macs);
     if (sameActions(actions, ukey.actions)) return;
@@ -380,9 +383,9 @@ export class Udpif {
 }
 
 /** Actions for the datapath; what sends nothing says why, what it cannot do comes up. */
-export function actionsOf(result: XlateResult, tracks = true): readonly OdpAction[] {
+export function actionsOf(result: XlateResult, native: ActionTypes): readonly OdpAction[] {
   if (result.dropReason !== undefined) return [{ type: 'drop', reason: result.dropReason }];
-  const plain = result.slow.length > 0 ? undefined : plainActions(result.actions, tracks);
+  const plain = result.slow.length > 0 ? undefined : plainActions(result.actions, native);
   return plain ?? slowActions(result);
 }
 

@@ -4,44 +4,47 @@
  */
 import type { OdpAction } from '@heddle/datapath';
 
+export type ActionTypes = ReadonlySet<OdpAction['type']>;
+
 export interface SlowPathEnv {
-  /** Whether the engine has a connection tracker. */
-  readonly tracks: boolean;
+  /** What the engine does by itself. */
+  readonly native: ActionTypes;
   /** Whether a meter lets a packet of so many bytes pass. */
   meterAdmits(id: number, bytes: number): boolean;
   /** 0 to 2^32 - 1. */
   random(): number;
 }
 
-/** What both engines do by themselves. */
-const PLAIN: ReadonlySet<OdpAction['type']> = new Set([
-  'output',
-  'push_vlan',
-  'pop_vlan',
-  'set',
-  'set_tunnel',
-  'userspace',
-  'recirc',
-  'trunc',
-  'drop',
-]);
-/** What engines with a tracker do. */
-const TRACKING: ReadonlySet<OdpAction['type']> = new Set(['ct', 'ct_clear']);
-/** Without queues there is nothing that these could do. */
-const WITHOUT_EFFECT: ReadonlySet<OdpAction['type']> = new Set(['set_priority', 'hash']);
+/** Without a tracker and without queues there is nothing that these could do. */
+const WITHOUT_EFFECT: ActionTypes = new Set(['set_priority', 'ct_clear', 'hash']);
 
 /** Takes out what has no effect; undefined when an engine cannot do the rest. */
 export function plainActions(
   actions: readonly OdpAction[],
-  tracks = true,
+  native: ActionTypes,
 ): readonly OdpAction[] | undefined {
   let isAll = true;
-  for (const { type } of actions) {
-    if (PLAIN.has(type) || (tracks && TRACKING.has(type))) continue;
-    if (!WITHOUT_EFFECT.has(type)) return undefined;
-    isAll = false;
+  for (const action of actions) {
+    if (native.has(action.type)) {
+      if (!nestedLists(action).every((list) => plainActions(list, native) === list)) {
+        return undefined;
+      }
+    } else if (!WITHOUT_EFFECT.has(action.type)) return undefined;
+    else isAll = false;
   }
-  return isAll ? actions : actions.filter((a) => !WITHOUT_EFFECT.has(a.type));
+  return isAll ? actions : actions.filter((a) => native.has(a.type));
+}
+
+function nestedLists(action: OdpAction): readonly (readonly OdpAction[])[] {
+  switch (action.type) {
+    case 'clone':
+    case 'sample':
+      return [action.actions];
+    case 'check_pkt_len':
+      return [action.greater, action.lessEqual];
+    default:
+      return [];
+  }
 }
 
 /** Lists to execute one after the other, each on the packet as it came. */
@@ -69,7 +72,7 @@ export function flatten(
           fork(action.actions, out);
           break;
         default:
-          if (PLAIN.has(action.type) || (env.tracks && TRACKING.has(action.type))) out.push(action);
+          if (env.native.has(action.type)) out.push(action);
           else if (!WITHOUT_EFFECT.has(action.type)) {
             unsupported = action.type;
             return false;

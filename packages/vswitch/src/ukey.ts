@@ -145,6 +145,28 @@ function sameAction(a: OdpAction, b: OdpAction): boolean {
       return flowEquals(a.key, (b as typeof a).key) && flowEquals(a.mask, (b as typeof a).mask);
     case 'userspace':
       return Buffer.compare(a.userdata, (b as typeof a).userdata) === 0;
+    case 'clone':
+      return sameActions(a.actions, (b as typeof a).actions);
+    case 'sample': {
+      const other = b as typeof a;
+      return a.probability === other.probability && sameActions(a.actions, other.actions);
+    }
+    case 'check_pkt_len': {
+      const { size, greater, lessEqual } = b as typeof a;
+      return (
+        a.size === size && sameActions(a.greater, greater) && sameActions(a.lessEqual, lessEqual)
+      );
+    }
+    case 'meter':
+      return a.id === (b as typeof a).id;
+    case 'hash':
+      return a.algorithm === (b as typeof a).algorithm && a.basis === (b as typeof a).basis;
+    case 'push_mpls':
+      return a.lse === (b as typeof a).lse && a.ethertype === (b as typeof a).ethertype;
+    case 'pop_mpls':
+      return a.ethertype === (b as typeof a).ethertype;
+    case 'set_mpls':
+      return a.lse === (b as typeof a).lse && a.mask === (b as typeof a).mask;
     default:
       return false;
   }

@@ -291,12 +291,18 @@ function finTimeout(ctx: XlateContext, act: Extract<OfpAct, { type: 'fin_timeout
   ctx.effects.finTimeouts.push({ rule: ctx.currentRule, idle: act.idle, hard: act.hard });
 }
 
+const MAX_BRANCHES = 256;
+
 /** The datapath knows the length: both ways are translated, and the rest of the list with them. */
 function checkPacketLarger(
   ctx: XlateContext,
   { length, dst }: Extract<OfpAct, { type: 'check_pkt_larger' }>,
   rest: readonly OfpAct[],
 ): void {
+  // Each one doubles what there is to translate.
+  if (++ctx.branches > MAX_BRANCHES) {
+    ctx.fail(`over max translation branches ${MAX_BRANCHES}`, 'Recursion too deep');
+  }
   lookAtSubfield(ctx, dst);
   ctx.commit();
   const greater = branch(ctx, dst, 1n, rest);

@@ -1,6 +1,14 @@
 import type { OdpAction } from '@heddle/datapath';
 import type { OfpAct } from '@heddle/openflow';
-import { clearTunnel, ETH_P_IP, ETH_P_IPV6, Flow, flowEquals, VLAN_CFI } from '@heddle/packet';
+import {
+  clearTunnel,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  Flow,
+  flowEquals,
+  IPPROTO_ICMPV6,
+  VLAN_CFI,
+} from '@heddle/packet';
 import type { ControllerAction } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
@@ -13,7 +21,7 @@ import type {
   XlateOptions,
   XlateResult,
 } from './xlate.ts';
-import { commitActions } from './xlate-commit.ts';
+import { commitActions, isMpls } from './xlate-commit.ts';
 import type { DropEffect, DropReason } from './xlate-observe.ts';
 import type { TableEntry } from './xlate-table.ts';
 import { keyMask, limitTags, setTags, tagsOf } from './xlate-tags.ts';
@@ -63,6 +71,8 @@ export class XlateContext {
   /** Nested bridges and tables. */
   depth = 0;
   resubmits = 0;
+  /** How often the translation has split by the length of the packet. */
+  branches = 0;
   stack: bigint[] = [];
   actionSet: OfpAct[] = [];
   /** `exit`, or a TTL that ran out. */
@@ -223,12 +233,22 @@ export class XlateContext {
     this.odpActions.push({ type: 'output', port: odpPort });
   }
 
+  /** What the datapath's key does not hold cannot be in a mask: every such packet comes up. */
+  #looksBeyondKey(): void {
+    const { mplsLse0, mplsLse1, mplsLse2, ndReserved, ndOptionsType } = this.wildcards;
+    const { dlType, nwProto } = this.#initial;
+    if (isMpls(dlType) && (mplsLse0 | mplsLse1 | mplsLse2) !== 0) this.slow.add('mpls');
+    const isIcmp6 = dlType === ETH_P_IPV6 && nwProto === IPPROTO_ICMPV6;
+    if (isIcmp6 && (ndReserved | ndOptionsType) !== 0) this.slow.add('action');
+  }
+
   result(error?: XlateError): XlateResult {
     if (error) {
       this.odpActions = [];
       this.drop(error.message);
     }
     zeroUnmatchable(this.wildcards, this.#initial);
+    this.#looksBeyondKey();
     const sends = this.odpActions.some((a) => DOES_SOMETHING.has(a.type));
     const dropReason = sends ? undefined : (this.#dropReason ?? 'no port to send to');
     if (dropReason !== undefined) this.effects.drop = this.#dropped ?? this.#dropEffect(dropReason);

@@ -163,7 +163,7 @@ function xlateOther(ctx: XlateContext, act: HeaderAction): void {
     case 'dec_mpls_ttl': {
       if (!isMpls(flow.dlType)) return;
       ctx.wildcards.mplsLse0 |= 0xff;
-      ctx.slow.add('mpls');
+      readsStack(ctx);
       const ttl = flow.mplsLse0 & 0xff;
       if (ttl > 1) setLse(ctx, 0xff, ttl - 1);
       else invalidTtl(ctx, [0]);
@@ -351,12 +351,17 @@ function countLabels({ flow, wildcards }: XlateContext): number {
 
 const LSES = ['mplsLse0', 'mplsLse1', 'mplsLse2'] as const;
 
+/** The datapath's key has no labels: a packet that comes with some is looked at by itself. */
+function readsStack(ctx: XlateContext): void {
+  if (isMpls(ctx.initial.dlType)) ctx.slow.add('mpls');
+}
+
 function pushMpls(ctx: XlateContext, ethertype: number): void {
   const { flow, wildcards } = ctx;
   const labels = countLabels(ctx);
   if (labels >= MAX_LABELS) ctx.giveUp('Too many MPLS labels');
   if (labels > 0) {
-    ctx.slow.add('mpls');
+    readsStack(ctx);
     wildcards.mplsLse0 = 0xffff_ffff;
     flow.mplsLse2 = flow.mplsLse1;
     flow.mplsLse1 = flow.mplsLse0;
@@ -379,7 +384,6 @@ function pushMpls(ctx: XlateContext, ethertype: number): void {
     ctx.base.u32.fill(0, 22, 32);
   }
   flow.dlType = ethertype;
-  ctx.slow.add('mpls');
 }
 
 function popMpls(ctx: XlateContext, ethertype: number): void {
@@ -387,7 +391,7 @@ function popMpls(ctx: XlateContext, ethertype: number): void {
   const labels = countLabels(ctx);
   if (labels === 0) return;
   wildcards.mplsLse0 |= BOS;
-  ctx.slow.add('mpls');
+  readsStack(ctx);
   const wasLast = (flow.mplsLse0 & BOS) !== 0;
   flow.mplsLse0 = flow.mplsLse1;
   flow.mplsLse1 = flow.mplsLse2;
@@ -426,6 +430,6 @@ function setLse(ctx: XlateContext, mask: number, value: number): void {
   const { flow, wildcards } = ctx;
   if (!isMpls(flow.dlType)) return;
   wildcards.mplsLse0 = (wildcards.mplsLse0 | mask) >>> 0;
-  ctx.slow.add('mpls');
+  readsStack(ctx);
   flow.mplsLse0 = ((flow.mplsLse0 & ~mask) | (value & mask)) >>> 0;
 }

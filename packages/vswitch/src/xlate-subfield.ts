@@ -1,6 +1,7 @@
 /** Ranges of bits of fields, read and written during translation, with what that looks at. */
 import type { Subfield } from '@heddle/openflow';
 import { type Field, type Flow, fieldGet, fieldSet } from '@heddle/packet';
+import { isMpls } from './xlate-commit.ts';
 import type { XlateContext } from './xlate-context.ts';
 
 export function lowBits(n: number): bigint {
@@ -21,7 +22,7 @@ export function subfieldSet(flow: Flow, { field, ofs, nBits }: Subfield, value: 
 export function lookAt(ctx: XlateContext, field: Field, mask: bigint): void {
   lookAtPrerequisites(ctx, field);
   fieldSet(ctx.wildcards, field, fieldGet(ctx.wildcards, field) | mask);
-  if (field.prerequisite === 'MPLS') ctx.slow.add('mpls');
+  if (field.prerequisite === 'MPLS' && isMpls(ctx.initial.dlType)) ctx.slow.add('mpls');
   if (field.prerequisite === 'NSH') ctx.slow.add('nsh');
   if (field.name === 'nd_reserved' || field.name === 'nd_options_type') ctx.slow.add('action');
 }

@@ -18,6 +18,7 @@ import type {
   Upcall,
   VportType,
 } from '../dpif.ts';
+import type { OdpAction } from '../odp-actions.ts';
 import { flowUfid } from '../odp-ufid.ts';
 import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
 import { CtTable } from './ct-table.ts';
@@ -40,6 +41,19 @@ export class KernelDpif implements Dpif {
   readonly type = 'system';
   readonly engine = 'kernel';
   readonly portTypes: readonly VportType[] = ['system', 'internal', 'tap', ...TUNNEL_VPORT_TYPES];
+  readonly actions: ReadonlySet<OdpAction['type']> = new Set([
+    'output',
+    'push_vlan',
+    'pop_vlan',
+    'set',
+    'set_tunnel',
+    'userspace',
+    'recirc',
+    'trunc',
+    'drop',
+    'ct',
+    'ct_clear',
+  ]);
   readonly name = 'ovs-system';
   readonly ct: CtTable;
   readonly adopted: boolean;

@@ -1,6 +1,7 @@
 /** The interpreter of action lists. */
 import type { OdpPort, VnetHdr } from '../dpif.ts';
 import type { OdpAction, OdpCtAction } from '../odp-actions.ts';
+import { dpHash } from './dp-hash.ts';
 import type { Packet } from './packet.ts';
 
 /** What actions do to the world outside of the packet. */
@@ -10,11 +11,16 @@ export interface ActionSink {
   /** Looks the packet up again under its new `recircId`. */
   recirculate(packet: Packet): void;
   track(packet: Packet, action: OdpCtAction): void;
+  /** Whether a meter lets a packet of so many bytes pass. */
+  meter(id: number, bytes: number): boolean;
+  /** 0 to 2^32 - 1. */
+  random(): number;
   drop(reason: string): void;
 }
 
 /** Drop reasons of the engine itself. */
 export const DROP_NO_ACTIONS = 'no actions';
+export const DROP_METER = 'meter';
 export const DROP_NO_PORT = 'no such port';
 export const DROP_RECIRC = 'recirculation limit';
 export const DROP_UPCALL = 'upcall lost';
@@ -33,6 +39,8 @@ export function executeActions(
     maxLen = Number.POSITIVE_INFINITY;
     return cut;
   };
+  /** What a nested list does is not seen by what follows it. */
+  const copyFor = (i: number): Packet => (i + 1 < actions.length ? packet.clone() : packet);
   for (let i = 0; i < actions.length; i++) {
     const a = actions[i]!;
     switch (a.type) {
@@ -66,9 +74,42 @@ export function executeActions(
       case 'ct_clear':
         packet.ct = undefined;
         break;
+      case 'clone':
+        executeActions(copyFor(i), a.actions, sink);
+        break;
+      case 'sample':
+        if (sink.random() < a.probability) executeActions(copyFor(i), a.actions, sink);
+        break;
+      case 'check_pkt_len': {
+        const branch = segmentLength(packet) > a.size ? a.greater : a.lessEqual;
+        executeActions(copyFor(i), branch, sink);
+        break;
+      }
+      case 'meter':
+        if (sink.meter(a.id, packet.bytes.length)) break;
+        sink.drop(DROP_METER);
+        return;
+      case 'hash':
+        packet.dpHash = dpHash(packet.key(), a.algorithm, a.basis);
+        break;
+      case 'push_mpls':
+        packet.pushMpls(a.lse, a.ethertype);
+        break;
+      case 'pop_mpls':
+        packet.popMpls(a.ethertype);
+        break;
+      case 'set_mpls':
+        packet.setMpls(a.lse, a.mask);
+        break;
       case 'drop':
         sink.drop(a.reason);
         return;
     }
   }
+}
+
+/** What a receiver sees of the packet: a super-packet is as long as its segments. */
+function segmentLength({ bytes, vnet }: Packet): number {
+  if (vnet === undefined || vnet.gsoSize === 0) return bytes.length;
+  return Math.min(vnet.hdrLen + vnet.gsoSize, bytes.length);
 }

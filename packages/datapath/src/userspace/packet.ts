@@ -14,6 +14,20 @@ import type { VnetHdr } from '../dpif.ts';
 import { type Rewritable, rewrite } from './rewrite.ts';
 
 const VLAN_AT = 12;
+const MPLS_LEN = 4;
+const ETH_P_MPLS_UC = 0x8847;
+const ETH_P_MPLS_MC = 0x8848;
+
+/** Behind the Ethernet header and all of its tags. */
+function payloadOffset(frame: Uint8Array): number {
+  let at = ETH_HEADER_LEN;
+  while (at + VLAN_HEADER_LEN <= frame.length) {
+    const type = (frame[at - 2]! << 8) | frame[at - 1]!;
+    if (type !== ETH_P_8021Q && type !== ETH_P_8021AD) break;
+    at += VLAN_HEADER_LEN;
+  }
+  return at;
+}
 
 export class Packet implements Rewritable {
   /**
@@ -28,6 +42,8 @@ export class Packet implements Rewritable {
   inPort: number;
   recircId: number;
   pktMark: number;
+  /** What a `hash` action has left for the next lookup. */
+  dpHash = 0;
   /** Lookups after the first. */
   depth = 0;
   /** What connection tracking has found; undefined for a packet that has not been there. */
@@ -39,7 +55,7 @@ export class Packet implements Rewritable {
   /** `md` may be a flow: what it tells of connection tracking holds for the packet, too. */
   constructor(
     bytes: Uint8Array,
-    md: Flow | { inPort: number; recircId: number; pktMark: number },
+    md: Flow | { inPort: number; recircId: number; pktMark: number; dpHash?: number },
     vnet?: VnetHdr,
   ) {
     this.bytes = bytes;
@@ -48,6 +64,7 @@ export class Packet implements Rewritable {
     this.inPort = md.inPort;
     this.recircId = md.recircId;
     this.pktMark = md.pktMark;
+    this.dpHash = md.dpHash ?? 0;
   }
 
   get dv(): DataView {
@@ -65,6 +82,7 @@ export class Packet implements Rewritable {
   key(): Flow {
     extractFlow(this.bytes, this, this.flow, this.layout);
     if (this.ct) putMetadata(this.flow, this.ct);
+    this.flow.dpHash = this.dpHash;
     this.#extracted = true;
     return this.flow;
   }
@@ -79,8 +97,8 @@ export class Packet implements Rewritable {
   }
 
   clone(): Packet {
-    const { inPort, recircId, pktMark, vnet } = this;
-    const md = { inPort, recircId, pktMark };
+    const { inPort, recircId, pktMark, dpHash, vnet } = this;
+    const md = { inPort, recircId, pktMark, dpHash };
     const copy = new Packet(this.bytes.slice(), md, vnet && { ...vnet });
     copy.#owned = true;
     copy.depth = this.depth;
@@ -112,6 +130,38 @@ export class Packet implements Rewritable {
     this.#moveHeaders(-VLAN_HEADER_LEN);
   }
 
+  /** A label stack entry goes between the Ethernet header with its tags and the rest. */
+  pushMpls(lse: number, ethertype: number): void {
+    const at = payloadOffset(this.bytes);
+    const old = this.bytes;
+    if (at > old.length) return;
+    this.#replace(new Uint8Array(old.length + MPLS_LEN));
+    this.bytes.set(old.subarray(0, at));
+    this.bytes.set(old.subarray(at), at + MPLS_LEN);
+    this.dv.setUint16(at - 2, ethertype);
+    this.dv.setUint32(at, lse);
+    this.#reshape(MPLS_LEN);
+  }
+
+  /** A packet without a label stays as it is. */
+  popMpls(ethertype: number): void {
+    const at = this.#lseOffset();
+    if (at === undefined) return;
+    const old = this.bytes;
+    this.#replace(new Uint8Array(old.length - MPLS_LEN));
+    this.bytes.set(old.subarray(0, at));
+    this.bytes.set(old.subarray(at + MPLS_LEN), at);
+    this.dv.setUint16(at - 2, ethertype);
+    this.#reshape(-MPLS_LEN);
+  }
+
+  setMpls(lse: number, mask: number): void {
+    const at = this.#lseOffset();
+    if (at === undefined) return;
+    this.own();
+    this.dv.setUint32(at, ((this.dv.getUint32(at) & ~mask) | (lse & mask)) >>> 0);
+  }
+
   set(key: Flow, mask: Flow): void {
     this.pktMark = ((this.pktMark & ~mask.pktMark) | (key.pktMark & mask.pktMark)) >>> 0;
     this.own();
@@ -122,6 +172,21 @@ export class Packet implements Rewritable {
   recirculate(id: number): void {
     this.recircId = id;
     this.depth++;
+  }
+
+  #lseOffset(): number | undefined {
+    const at = payloadOffset(this.bytes);
+    if (at + MPLS_LEN > this.bytes.length) return undefined;
+    const type = this.dv.getUint16(at - 2);
+    return type === ETH_P_MPLS_UC || type === ETH_P_MPLS_MC ? at : undefined;
+  }
+
+  /** Other headers are within reach now. */
+  #reshape(by: number): void {
+    this.#extracted = false;
+    if (this.vnet === undefined) return;
+    this.vnet.csumStart += by;
+    this.vnet.hdrLen += by;
   }
 
   #extractOnce(): void {

@@ -59,6 +59,29 @@ export interface UserspaceDpifOptions {
   readonly dropLeftovers?: () => void;
 }
 
+const USERSPACE_ACTIONS: ReadonlySet<OdpAction['type']> = new Set([
+  'output',
+  'push_vlan',
+  'pop_vlan',
+  'set',
+  'set_tunnel',
+  'userspace',
+  'recirc',
+  'trunc',
+  'drop',
+  'clone',
+  'sample',
+  'check_pkt_len',
+  'meter',
+  'hash',
+  'push_mpls',
+  'pop_mpls',
+  'set_mpls',
+  'ct',
+  'ct_clear',
+  'set_priority',
+]);
+
 class Port implements DpPort {
   readonly stats: PortStats = emptyPortStats();
   readonly portNo: OdpPort;
@@ -100,6 +123,8 @@ export class UserspaceDpif implements Dpif {
   readonly name: string;
   readonly adopted = false;
   readonly ct: Conntrack;
+  readonly actions = USERSPACE_ACTIONS;
+  meterAdmits: ((id: number, bytes: number) => boolean) | undefined;
   readonly #clock: Clock;
   readonly #defer: (task: () => void) => void;
   readonly #options: UserspaceDpifOptions;
@@ -324,6 +349,8 @@ export class UserspaceDpif implements Dpif {
       }
     },
     track: (packet, action) => this.ct.execute(packet, action),
+    meter: (id, bytes) => this.meterAdmits?.(id, bytes) ?? true,
+    random: () => Math.floor(Math.random() * 2 ** 32),
     drop: (reason) => this.#drop(reason),
   };
 
