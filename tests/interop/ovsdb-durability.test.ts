@@ -58,6 +58,20 @@ async function load(dir: string, next: () => number, acknowledged: Set<number>):
   }
 }
 
+/** A socket is there a moment before somebody listens on it. */
+async function answers(dir: string): Promise<void> {
+  for (let i = 0; i < 2000; i++) {
+    if (existsSync(join(dir, 'sock'))) {
+      const peer = new Peer(join(dir, 'sock'));
+      const { error } = await peer.call('echo', []);
+      peer.close();
+      if (error === null) return;
+    }
+    await new Promise((done) => setTimeout(done, 5));
+  }
+  throw new Error('the server does not answer');
+}
+
 /** Asks for a compaction, of which the server may not see the end. */
 async function compact(dir: string): Promise<void> {
   await run([join(BIN, 'ovs-appctl'), '-t', join(dir, 'ctl'), 'ovsdb-server/compact']);
@@ -103,7 +117,7 @@ test(`no acknowledged transaction is lost in ${ROUNDS} kills`, async () => {
         acknowledged.clear();
       }
       const server = startServer(dir);
-      await until('server start', () => existsSync(join(dir, 'sock')));
+      await answers(dir);
       const loads = Array.from({ length: CLIENTS }, () => load(dir, () => ++n, acknowledged));
       const before = acknowledged.size;
       await until('transactions', () => acknowledged.size > before + (round % 50) * 3);

@@ -13,6 +13,8 @@ import { Database } from './database.ts';
 const RUNS = Number(process.env['HEDDLE_COUNT'] ?? 100);
 /** Files stay small, however many runs there are. */
 const RUNS_PER_FILE = 50;
+/** Of offsets to damage a file at: all of them in a long run. */
+const STEP = RUNS > 100 ? 1 : 5;
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const SCHEMA: Json = {
   name: 'D',
@@ -215,7 +217,7 @@ test('a last write that is damaged anywhere, in any way, is there whole or not a
   db.close();
   const bytes = readFileSync(path);
   let whole = 0;
-  for (let at = before; at < bytes.length; at++) {
+  for (let at = before; at < bytes.length; at += STEP) {
     for (const damage of DAMAGES) {
       writeFileSync(path, damage(bytes, at));
       db = Database.open(path, noSync);
@@ -225,9 +227,9 @@ test('a last write that is damaged anywhere, in any way, is there whole or not a
       assert.deepEqual([...found].sort(), [1, 2, 3, 4, 5].slice(0, found.size));
       if (found.size === 5) whole++;
       // The file is as good as new: what comes next is there, too.
-      if (at % 50 === 0) assert.ok(await insertPair(db, 6));
+      if ((at - before) % 50 === 0) assert.ok(await insertPair(db, 6));
       db.close();
-      if (at % 50 === 0) assert.ok(pairs(opened(path)).has(6));
+      if ((at - before) % 50 === 0) assert.ok(pairs(opened(path)).has(6));
     }
   }
   assert.equal(whole, 0, 'damage is found out');
