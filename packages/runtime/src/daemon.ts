@@ -43,6 +43,8 @@ export interface DaemonConfig {
   monitor: boolean;
   pidfile: string | undefined;
   overwritePidfile: boolean;
+  /** Its work is what it writes to standard error, in the background, too. */
+  keepsStderr?: boolean;
 }
 
 export function daemonConfig(): DaemonConfig {
@@ -103,7 +105,7 @@ export async function daemonStart(program: string, config: DaemonConfig): Promis
   delete process.env[ROLE];
   if (role === undefined && config.detach) {
     refuseSecond(program, config);
-    process.exit(await detach(config.monitor ? 'monitor' : 'daemon'));
+    process.exit(await detach(config.monitor ? 'monitor' : 'daemon', config.keepsStderr === true));
   }
   if (config.monitor && role !== 'daemon') {
     process.exit(await watchOver(program, role === 'monitor'));
@@ -121,7 +123,7 @@ export async function daemonStart(program: string, config: DaemonConfig): Promis
       coverage.startSampling();
       if (role === undefined) return;
       // Under a monitor in the foreground the terminal stays ours.
-      tellReady(config.detach);
+      tellReady(config.detach, config.keepsStderr);
     },
   };
 }

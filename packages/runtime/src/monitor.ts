@@ -19,14 +19,15 @@ const RESTART_MS = 10_000;
 const log = vlog.module('daemon_unix');
 
 /** Tells the parent that waits for it, and lets go of its standard error if need be. */
-export function tellReady(background: boolean): void {
+export function tellReady(background: boolean, keepsStderr = false): void {
   try {
     writeSync(READY_FD, 'r');
     closeSync(READY_FD);
   } catch {
     // The parent has gone: nobody waits.
   }
-  if (background) redirectStderr();
+  if (background && !keepsStderr) redirectStderr();
+  if (background) vlog.setLevel(undefined, 'console', 'off');
 }
 
 /** As upstream: a caller that reads our standard error until its end must not wait for our end. */
@@ -38,23 +39,23 @@ function redirectStderr(): void {
   } catch {
     // Without /dev/null there is nothing to do about it.
   }
-  vlog.setLevel(undefined, 'console', 'off');
 }
 
-function start(role: Role, relay: boolean, first = true): ChildProcess {
+function start(role: Role, relay: boolean, keepsStderr: boolean): ChildProcess {
   return spawn(process.execPath, selfCommand(), {
     detached: relay,
-    stdio: ['ignore', 'ignore', relay ? 'pipe' : first ? 'inherit' : 'ignore', 'pipe'],
+    stdio: ['ignore', 'ignore', keepsStderr ? 'inherit' : relay ? 'pipe' : 'ignore', 'pipe'],
     env: { ...process.env, [ROLE]: role },
   });
 }
 
 /**
  * Starts the process in the background; resolves with 0 when it said that it serves, else with the
- * status that it ended with. What it writes to standard error until then is ours.
+ * status that it ended with. What it writes to standard error until then is ours, or for good when
+ * it is to keep it.
  */
-export function detach(role: Role): Promise<number> {
-  const child = start(role, true);
+export function detach(role: Role, keepsStderr: boolean): Promise<number> {
+  const child = start(role, true, keepsStderr);
   child.stderr?.on('data', (bytes: Buffer) => writeSync(2, bytes));
   return new Promise((resolve) => {
     child.stdio[READY_FD]?.on('data', () => resolve(0));

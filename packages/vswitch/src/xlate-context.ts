@@ -117,6 +117,8 @@ export class XlateContext {
     this.base = this.flow.clone();
     this.#initial = this.flow.clone();
     this.withPacket = options.withPacket ?? true;
+    // The actions of a packet-out are no flow's.
+    if (options.actions) this.cookie = NO_COOKIE;
   }
 
   get isTracing(): boolean {
@@ -267,6 +269,8 @@ export class XlateContext {
     };
   }
 }
+
+const NO_COOKIE = 0xffff_ffff_ffff_ffffn;
 
 const DOES_SOMETHING: ReadonlySet<OdpAction['type']> = new Set([
   'output',

@@ -50,7 +50,7 @@ async function runCommandLine(argv: readonly string[]): Promise<number> {
   const run = await command.load();
   const daemonize = async (): Promise<Daemon> => {
     const asked = config.detach || config.monitor || config.pidfile !== undefined;
-    return asked ? daemonStart(PROGRAM, config) : { ready: dieOfSignals };
+    return asked ? daemonStart(PROGRAM, { ...config, keepsStderr: true }) : { ready: dieOfSignals };
   };
   return run({ settings, args: rest, daemonize });
 }

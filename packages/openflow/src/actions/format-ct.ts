@@ -32,12 +32,14 @@ export function formatCt(
   if (nat) parts.push(formatNat(nat, f));
   const exec = nat ? rest : act.actions;
   if (exec.length > 0) {
-    parts.push(c ? `${c.paren('exec(')}${nested(exec)}${c.paren(')')}` : `exec(${nested(exec)})`);
+    parts.push(c ? `${c.paren('exec(')}${nested(exec)}${c.paren('),')}` : `exec(${nested(exec)})`);
   }
+  let inner = parts.join(',');
   if (act.alg !== 0) {
-    parts.push(`${param('alg=')}${HELPERS.get(act.alg) ?? act.alg}`);
+    // Upstream colors the comma behind `exec(…)`, and leaves it there.
+    if (inner !== '' && !(c && exec.length > 0)) inner += ',';
+    inner += `${param('alg=')}${HELPERS.get(act.alg) ?? act.alg}`;
   }
-  const inner = parts.join(',');
   return c ? `${c.paren('ct(')}${inner}${c.paren(')')}` : `ct(${inner})`;
 }
 
@@ -50,10 +52,11 @@ export function formatNat(act: NatAction, f: ActionFormat): string {
   if (act.hash) flags.push('hash');
   if (act.random) flags.push('random');
   let inner: string = direction;
-  if (range) inner = `${c?.param(`${direction}=`) ?? `${direction}=`}${formatRange(range)}`;
+  const equals = c ? `${c.param(direction)}${c.param('=')}` : `${direction}=`;
+  if (range) inner = `${equals}${formatRange(range)}`;
   else if (c) inner = c.value(direction);
   for (const flag of range ? flags : []) inner += `,${c?.value(flag) ?? flag}`;
-  return c ? `${c.paren('nat(')}${inner}${c.paren(')')}` : `nat(${inner})`;
+  return c ? `${c.paren('nat')}${c.paren('(')}${inner}${c.paren(')')}` : `nat(${inner})`;
 }
 
 /** IPv6 addresses before a port stand in brackets. */

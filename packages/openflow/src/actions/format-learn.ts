@@ -10,14 +10,15 @@ export function formatLearn(act: Extract<OfpAct, { type: 'learn' }>, f: ActionFo
   const c = f.colors;
   const param = (name: string, value: string | number) =>
     `${c?.param(`${name}=`) ?? `${name}=`}${value}`;
-  const parts = [param('table', formatTable(act.table, f.tables))];
-  if (act.idleTimeout) parts.push(param('idle_timeout', act.idleTimeout));
-  if (act.hardTimeout) parts.push(param('hard_timeout', act.hardTimeout));
-  if (act.finIdleTimeout) parts.push(param('fin_idle_timeout', act.finIdleTimeout));
-  if (act.finHardTimeout) parts.push(param('fin_hard_timeout', act.finHardTimeout));
-  if (act.priority !== OFP_DEFAULT_PRIORITY) {
-    parts.push(`${c?.special('priority=') ?? 'priority='}${act.priority}`);
-  }
+  const special = (text: string) => c?.special(text) ?? text;
+  // Where upstream colors a comma along, so is it here.
+  let head = `${special('table=')}${formatTable(act.table, f.tables)}`;
+  const parts: string[] = [];
+  if (act.idleTimeout) head += `,${param('idle_timeout', act.idleTimeout)}`;
+  if (act.hardTimeout) head += `,${param('hard_timeout', act.hardTimeout)}`;
+  if (act.finIdleTimeout) head += `,${param('fin_idle_timeout', act.finIdleTimeout)}`;
+  if (act.finHardTimeout) head += param(',fin_hard_timeout', act.finHardTimeout);
+  if (act.priority !== OFP_DEFAULT_PRIORITY) head += `${special(',priority=')}${act.priority}`;
   if (act.flags.sendFlowRem) parts.push(c?.value('send_flow_rem') ?? 'send_flow_rem');
   if (act.flags.deleteLearned) parts.push(c?.value('delete_learned') ?? 'delete_learned');
   if (act.cookie !== 0n) parts.push(param('cookie', hex(act.cookie)));
@@ -26,7 +27,7 @@ export function formatLearn(act: Extract<OfpAct, { type: 'learn' }>, f: ActionFo
     parts.push(param('result_dst', formatSubfield(act.resultDst)));
   }
   for (const spec of act.specs) parts.push(formatSpec(spec, f));
-  const inner = parts.join(',');
+  const inner = [head, ...parts].join(',');
   return c ? `${c.learn('learn(')}${inner}${c.learn(')')}` : `learn(${inner})`;
 }
 
@@ -49,7 +50,8 @@ function formatSpec(spec: LearnSpec, f: ActionFormat): string {
   }
   const name = formatSubfield(dst);
   if (sameBits(spec.src, dst)) return c?.param(name) ?? name;
-  return `${c?.param(`${name}=`) ?? `${name}=`}${formatSubfield(spec.src)}`;
+  const equals = c ? `${c.param(name)}${c.param('=')}` : `${name}=`;
+  return `${equals}${formatSubfield(spec.src)}`;
 }
 
 function sameBits(a: Subfield, b: Subfield): boolean {

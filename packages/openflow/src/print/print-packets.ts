@@ -15,7 +15,7 @@ const UNKNOWN_COOKIE = 0xffff_ffff_ffff_ffffn;
 export function printPacketIn(p: PacketIn, verbosity: number, names: PrintNames): string {
   let out = '';
   if (p.tableId !== OFPTT_ALL && p.tableId !== 0) out += ` table_id=${table(p.tableId, names)}`;
-  if (p.cookie !== UNKNOWN_COOKIE && p.cookie !== 0n) out += ` cookie=0x${p.cookie.toString(16)}`;
+  if (p.cookie !== UNKNOWN_COOKIE) out += ` cookie=0x${p.cookie.toString(16)}`;
   out += ` total_len=${p.totalLen} ${formatMatch(p.metadata, { names: names.ports })}`;
   out += ` (via ${reason(p.reason)})`;
   out += ` data_len=${p.packet.length}`;

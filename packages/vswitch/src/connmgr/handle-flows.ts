@@ -119,7 +119,7 @@ export function handleTableRequest(mgr: Connmgr, conn: OfConn, xid: number): voi
       activeCount: table.classifier.size,
       lookupCount: BigInt(table.lookups),
       matchedCount: BigInt(table.matches),
-      name: table.name === '' ? `table${table.id}` : table.name,
+      name: table.name,
       features: tableFeatures(table),
     });
   }

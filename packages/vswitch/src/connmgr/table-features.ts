@@ -45,7 +45,7 @@ export function tableFeatures(table: FlowTable): TableFeatures {
   };
   return {
     tableId: table.id,
-    name: table.name === '' ? `table${table.id}` : table.name,
+    name: table.name,
     metadataMatch: ALL_METADATA,
     metadataWrite: ALL_METADATA,
     maxEntries: table.maxFlows ?? DEFAULT_MAX_FLOWS,

@@ -1,0 +1,190 @@
+/**
+ * Sessions of ovs-ofctl that last: monitors in the background, snooping, TLS. Each client, ours and
+ * the distribution's, speaks to each switch; what they print must be the same.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { eventually, Instance, isolate, REPOSITORY, Scope } from '@heddle/testing';
+
+isolate();
+
+const CLIENTS = ['/usr/bin', join(REPOSITORY, 'bin')];
+
+/** Both switches with a bridge br0 of two dummy ports. */
+async function switches(scope: Scope): Promise<Instance[]> {
+  const options = { switchArgs: ['--enable-dummy=override', '--disable-system'] };
+  const both = [await Instance.ours(scope, options), await Instance.oracle(scope, options)];
+  for (const instance of both) {
+    await instance.vsctl('add-br', 'br0', '--', 'set', 'bridge', 'br0', 'datapath_type=dummy');
+    for (const n of [1, 2]) {
+      const set = ['set', 'interface', `p${n}`, 'type=dummy', `ofport_request=${n}`];
+      await instance.vsctl('add-port', 'br0', `p${n}`, '--', ...set);
+    }
+    await instance.vsctl('set', 'bridge', 'br0', 'fail_mode=secure');
+  }
+  return both;
+}
+
+const PACKET =
+  '50540000000a50540000000908004500001c0000000000110000c0a80001c0a800020008000900080000';
+
+interface Monitor {
+  /** What it has printed, without what differs from run to run. */
+  readonly text: () => string;
+  readonly tell: (...words: string[]) => Promise<string>;
+}
+
+/** `ovs-ofctl monitor`, or so, in the background. */
+async function inBackground(
+  instance: Instance,
+  client: string,
+  name: string,
+  words: readonly string[],
+): Promise<Monitor> {
+  const file = join(instance.directory, `${name}.out`);
+  const pidfile = join(instance.directory, `${name}.pid`);
+  const options = `--detach --no-chdir --pidfile=${pidfile} --unixctl=${name}.ctl`;
+  const command = `exec ${client}/ovs-ofctl ${options} ${words.join(' ')} 2>${file}`;
+  await instance.exec('sh', '-ec', command);
+  const socket = join(instance.directory, `${name}.ctl`);
+  return {
+    text: () => readFileSync(file, 'utf8').replace(/ \(xid=\w+\)|(?<= addr:)\S+/g, ''),
+    tell: (...w) => instance.exec('ovs-appctl', '--timeout=10', '-t', socket, ...w),
+  };
+}
+
+/** What `session` gives for each client, all the same for one switch, and for both. */
+async function alike(
+  instances: readonly Instance[],
+  session: (instance: Instance, client: string, name: string) => Promise<string>,
+): Promise<string> {
+  const texts: [string, string][] = [];
+  for (const [s, instance] of instances.entries()) {
+    for (const [c, client] of CLIENTS.entries()) {
+      const who = `client ${client}, switch ${instance.kind.name}`;
+      texts.push([who, await session(instance, client, `s${s}c${c}n${texts.length}`)]);
+    }
+  }
+  const [first] = texts;
+  for (const [who, text] of texts) assert.equal(text, first![1], `${who}; and ${first![0]}`);
+  return first![1];
+}
+
+test('monitor --detach: packet-ins, flow changes, port changes, commands over its socket', async () => {
+  await using scope = new Scope();
+  const both = await switches(scope);
+  const text = await alike(both, async (instance, client, name) => {
+    const ofctl = (...w: string[]) => instance.exec(`${client}/ovs-ofctl`, ...w);
+    const monitor = await inBackground(instance, client, name, [
+      'monitor',
+      'br0',
+      '65534',
+      'watch:',
+    ]);
+    await ofctl(
+      'add-flow',
+      'br0',
+      'cookie=0x5,in_port=1,actions=controller(reason=action,max_len=20)',
+    );
+    await ofctl('mod-flows', 'br0', 'cookie=0x5/-1,actions=2');
+    await ofctl('packet-out', 'br0', `in_port=1 packet=${PACKET} actions=controller`);
+    await ofctl('mod-port', 'br0', 'p2', 'no-flood');
+    await ofctl('mod-port', 'br0', 'p2', 'flood');
+    await monitor.tell('ofctl/barrier');
+    await monitor.tell('ofctl/set-output-file', `${name}.more`);
+    await ofctl('del-flows', 'br0');
+    await monitor.tell('ofctl/send', '0103000800000001');
+    await monitor.tell('ofctl/barrier');
+    await monitor.tell('exit');
+    const more = readFileSync(`${name}.more`.replace(/^/, `${process.cwd()}/`), 'utf8');
+    return `${monitor.text()}---\n${more.replace(/ \(xid=\w+\)/g, '')}`;
+  });
+  assert.match(text, /event=ADDED table=0 cookie=0x5 in_port=1/);
+  assert.match(text, /NXT_PACKET_IN2|OFPT_PACKET_IN/);
+});
+
+test('colors: dump-flows, dump-groups and show in the same ones', async () => {
+  await using scope = new Scope();
+  const both = await switches(scope);
+  await alike(both, async (instance, client) => {
+    const ofctl = (...w: string[]) =>
+      instance.exec(`${client}/ovs-ofctl`, '-O', 'OpenFlow13', ...w);
+    const flows = join(instance.directory, 'flows');
+    writeFileSync(
+      flows,
+      [
+        'cookie=0x7,table=1,priority=7,tcp,nw_dst=10.0.0.0/8,tp_dst=80,actions=mod_nw_dst:1.2.3.4,2',
+        'in_port=1,dl_vlan=5,actions=strip_vlan,learn(table=2,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),resubmit(,1)',
+        'ct_state=+trk,ip,actions=ct(commit,zone=5,exec(load:1->NXM_NX_CT_MARK[]))',
+        'ip,in_port=2,actions=learn(table=2,idle_timeout=5,hard_timeout=6,fin_idle_timeout=7,fin_hard_timeout=8,priority=9,send_flow_rem,cookie=0x5,limit=4,result_dst=reg0[0],eth_type=0x800,NXM_OF_IP_SRC[0..7]=0x5,NXM_OF_IP_DST[],load:5->NXM_NX_REG1[],load:NXM_NX_REG2[]->NXM_NX_REG3[])',
+        'tcp,in_port=3,actions=ct(commit,nat(src=1.1.1.1-2.2.2.2:1-3,persistent),exec(load:1->NXM_NX_CT_MARK[]),alg=ftp)',
+      ].join('\n'),
+    );
+    await ofctl('del-flows', 'br0');
+    await ofctl('add-flows', 'br0', flows);
+    const text = [
+      await ofctl('--color=always', '--no-stats', 'dump-flows', 'br0'),
+      await ofctl('--color=always', '--names', '--no-stats', 'dump-flows', 'br0'),
+      await ofctl('--color=never', '--no-stats', 'dump-flows', 'br0'),
+    ];
+    return text.join('---\n');
+  });
+});
+
+test('TLS: show over ssl:, refusals, ovs-testcontroller behind pssl:', async () => {
+  await using scope = new Scope();
+  const both = await switches(scope);
+  const pki = scope.directory('pki');
+  const command = `cd ${pki} && for who in init 'req+sign sw switch' 'req+sign ctl controller'; do ${CLIENTS[1]}/ovs-pki -B 2048 --dir=${pki}/pki --log=${pki}/log $who; done`;
+  await both[0]!.exec('sh', '-ec', command);
+  const mine = [
+    `${pki}/sw-privkey.pem`,
+    `${pki}/sw-cert.pem`,
+    `${pki}/pki/controllerca/cacert.pem`,
+  ];
+  const theirs = [
+    `-p${pki}/ctl-privkey.pem`,
+    `-c${pki}/ctl-cert.pem`,
+    `-C${pki}/pki/switchca/cacert.pem`,
+  ];
+  for (const instance of both) {
+    await instance.vsctl('set-ssl', ...mine, '--', 'set-controller', 'br0', 'pssl:6699:127.0.0.1');
+  }
+  await alike(both, async (instance, client) => {
+    const shown = async (...words: string[]) => {
+      const { code, stdout } = await instance.run(
+        `${client}/ovs-ofctl`,
+        '--timeout=10',
+        ...words,
+        'dump-flows',
+        'ssl:127.0.0.1:6699',
+      );
+      return `${code} ${stdout.replace(/duration=[\d.]+s/g, '')}`;
+    };
+    await eventually('a listener', async () => (await shown(...theirs)).startsWith('0 '));
+    const others = [`-p${pki}/sw-privkey.pem`, `-c${pki}/sw-cert.pem`, theirs[2]!];
+    const wrong = await shown(...others);
+    return `${await shown(...theirs)}${wrong[0]}`;
+  });
+  // A controller of either kind rules either switch over TLS.
+  for (const instance of both) {
+    for (const client of instance === both[0] ? CLIENTS : CLIENTS.slice(1)) {
+      const pidfile = join(instance.directory, 'controller.pid');
+      const words = ['--detach', '--no-chdir', `--pidfile=${pidfile}`, '--unixctl=controller.ctl'];
+      await instance.exec(
+        `${client}/ovs-testcontroller`,
+        ...words,
+        ...theirs,
+        'pssl:6700:127.0.0.1',
+      );
+      await instance.vsctl('set-controller', 'br0', 'ssl:127.0.0.1:6700');
+      await eventually('a connection', async () =>
+        /true/.test(await instance.vsctl('get', 'controller', 'br0', 'is_connected')),
+      );
+      process.kill(Number(readFileSync(pidfile, 'utf8')));
+      await instance.vsctl('del-controller', 'br0');
+    }
+  }
+});
