@@ -33,7 +33,7 @@ const SET_ORDER: readonly OfpAct['type'][] = [
 ];
 /** The first that is there wins: what sends. */
 const SET_LAST: readonly OfpAct['type'][] = ['group', 'ct', 'resubmit', 'output', 'output_reg'];
-const ALL_OF_THEM: ReadonlySet<OfpAct['type']> = new Set(['move', 'set_field']);
+const ALL_OF_THEM: ReadonlySet<OfpAct['type']> = new Set(['move', 'set_field', 'set_queue']);
 
 /** What the action set comes to: the last of each kind, sends at the end, at most one. */
 export function orderActionSet(set: readonly OfpAct[]): OfpAct[] {

@@ -14,7 +14,7 @@ import { Meter } from './ofproto/meter.ts';
 import { RecircIds } from './ofproto/recirc.ts';
 import { changeTlvTable } from './ofproto/tlv.ts';
 import { Bundle, OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
-import { comparableTrace, picksOf } from './oracle/compare-trace.ts';
+import { comparableTrace, isBeyondCompare, picksOf } from './oracle/compare-trace.ts';
 import { TestController } from './oracle/controller.ts';
 import { parseFlowLine, parseGroupLine } from './oracle/parse-lines.ts';
 import { GROUP_LINES } from './oracle/random-actions.ts';
@@ -146,6 +146,7 @@ describe('flow tables, beside Open vSwitch', { skip: !oracleInstalled() }, () =>
       for (let k = 0; k < PACKETS; k++) {
         const p = packet(r, bridge, numbers);
         const reply = await oracle.appctl('ofproto/trace', ...p.words);
+        if (isBeyondCompare(reply)) continue;
         const theirs = comparableTrace(reply, p.key);
         const mine = ours(config, p.key, p, picksOf(reply));
         pairs += FLOWS;

@@ -142,7 +142,6 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
       ctClear(ctx);
       return;
     case 'meter':
-      ctx.commit();
       if (ctx.bridge.meters.has(act.meter)) {
         ctx.odpActions.push({ type: 'meter', id: ctx.bridge.meterId(act.meter) });
         ctx.options.observe?.({ type: 'meter', bridge: ctx.bridge, meter: act.meter });
@@ -237,7 +236,7 @@ function pop(ctx: XlateContext, { subfield }: Extract<OfpAct, { type: 'push' | '
 
 /** Actions on a copy of the packet; what the datapath cannot take back it does in a `clone`. */
 function clone(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void {
-  const { stack, actionSet, conntracked, wasMpls, odpActions } = ctx;
+  const { stack, actionSet, conntracked, wasMpls, pending, odpActions } = ctx;
   const [flow, base] = [ctx.flow.clone(), ctx.base.clone()];
   const isInline = isLast || actions.every(isReversible);
   ctx.stack = stack.slice();
@@ -247,9 +246,14 @@ function clone(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): 
     base.copyFrom(ctx.base);
     ctx.odpActions = [];
   }
-  runActions(ctx, actions, isInline && isLast);
-  if (ctx.frozen) finishFreezing(ctx);
-  else runActionSet(ctx);
+  try {
+    runActions(ctx, actions, isInline && isLast);
+    if (ctx.frozen) finishFreezing(ctx);
+    else runActionSet(ctx);
+  } catch (error) {
+    ctx.flow.copyFrom(flow);
+    throw error;
+  }
   ctx.isExiting = false;
   if (!isInline) {
     const inner = ctx.odpActions;
@@ -258,7 +262,7 @@ function clone(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): 
     ctx.base.copyFrom(base);
   }
   ctx.flow.copyFrom(flow);
-  Object.assign(ctx, { stack, actionSet, conntracked, wasMpls });
+  Object.assign(ctx, { stack, actionSet, conntracked, wasMpls, pending });
 }
 
 const IRREVERSIBLE: ReadonlySet<OfpAct['type']> = new Set([
@@ -306,6 +310,7 @@ function checkPacketLarger(
   lookAtSubfield(ctx, dst);
   ctx.commit();
   const greater = branch(ctx, dst, 1n, rest);
+  ctx.isExiting = false;
   const lessEqual = branch(ctx, dst, 0n, rest);
   ctx.odpActions.push({ type: 'check_pkt_len', size: length, greater, lessEqual });
 }
@@ -317,22 +322,23 @@ function branch(
   value: bigint,
   rest: readonly OfpAct[],
 ): readonly OdpAction[] {
-  const { stack, actionSet, conntracked, wasMpls, odpActions } = ctx;
+  const { stack, actionSet, conntracked, wasMpls, pending, odpActions } = ctx;
   const [flow, base] = [ctx.flow.clone(), ctx.base.clone()];
   ctx.stack = stack.slice();
   ctx.actionSet = actionSet.slice();
   ctx.odpActions = [];
   subfieldSet(ctx.flow, dst, value);
-  if (rest.length > 0) runActions(ctx, rest, true);
-  if (ctx.frozen) finishFreezing(ctx);
-  else runActionSet(ctx);
-  ctx.isExiting = false;
-  const done = ctx.odpActions;
-  ctx.odpActions = odpActions;
-  ctx.flow.copyFrom(flow);
-  ctx.base.copyFrom(base);
-  Object.assign(ctx, { stack, actionSet, conntracked, wasMpls });
-  return done;
+  try {
+    runActions(ctx, rest, true);
+    if (ctx.frozen) finishFreezing(ctx);
+    else runActionSet(ctx);
+    return ctx.odpActions;
+  } finally {
+    ctx.odpActions = odpActions;
+    ctx.flow.copyFrom(flow);
+    ctx.base.copyFrom(base);
+    Object.assign(ctx, { stack, actionSet, conntracked, wasMpls, pending });
+  }
 }
 
 export function runActionSet(ctx: XlateContext): void {

@@ -16,8 +16,15 @@ export function commitEncap(ctx: XlateContext): void {
   ctx.odpActions.push(
     pending.type === 'encap' ? pushed(flow, pending.nshMetadata) : popped(flow, base),
   );
-  base.copyFrom(flow);
+  for (const name of pending.type === 'encap' ? PUSHED : POPPED) base[name] = flow[name];
 }
+
+/** What a new header has that may have been written since it was added; the rest is the same. */
+const PUSHED = [
+  ...['dlSrc', 'dlDst', 'nshFlags', 'nshTtl', 'nshMdtype', 'nshNp', 'nshPath'],
+  ...['nshC1', 'nshC2', 'nshC3', 'nshC4', 'mplsLse0'],
+] as 'dlSrc'[];
+const POPPED = ['packetType', 'dlType', 'dlSrc', 'dlDst'] as const;
 
 function pushed(flow: Flow, nshMetadata: Uint8Array | undefined): OdpAction {
   switch (flow.packetType) {

@@ -45,7 +45,7 @@ export function ctAction(ctx: XlateContext, act: CtAction): void {
   wildcards.ctMark = markMask;
   wildcards.ctLabel = labelMask;
   ctx.odpActions.push(odp);
-  if (act.table !== undefined) fork(ctx, act.table, zone);
+  if (act.table !== undefined) fork(ctx, act.table, zone, odp.nat);
   ctClear(ctx, false);
   ctx.trace(
     'detail',
@@ -64,10 +64,11 @@ function zoneOf(ctx: XlateContext, { zone }: CtAction): number {
 }
 
 /** The tracked copy goes on in a table; the packet here goes on untracked. */
-function fork(ctx: XlateContext, table: number, zone: number): void {
+function fork(ctx: XlateContext, table: number, zone: number, nat: OdpNat | undefined): void {
   ctx.conntracked = true;
   const state = { ...freezeState(ctx, table, [], 'conntrack'), zone };
-  ctx.forks.push({ id: recirculate(ctx, state), zone, flow: ctx.flow.clone() });
+  const id = recirculate(ctx, state);
+  ctx.forks.push({ id, zone, flow: ctx.flow.clone(), ...(nat && { nat }) });
   ctx.trace(
     'detail',
     `A clone of the packet is forked to recirculate. The forked pipeline will be resumed at table ${table}.`,
@@ -78,7 +79,6 @@ function fork(ctx: XlateContext, table: number, zone: number): void {
 export function ctClear(ctx: XlateContext, withAction = true): void {
   if (withAction) {
     if (!ctx.conntracked && ctx.flow.ctState === 0) return;
-    ctx.commit();
     ctx.odpActions.push({ type: 'ct_clear' });
   }
   clearConntrack(ctx.flow);

@@ -47,6 +47,12 @@ function unsupported(ctx: XlateContext, text: string): never {
   ctx.giveUp('Unsupported packet type');
 }
 
+/** What is below the new header stays as it has been committed. */
+function added(ctx: XlateContext, nshMetadata?: Uint8Array): void {
+  ctx.base.copyFrom(ctx.flow);
+  ctx.pending = { type: 'encap', ...(nshMetadata && { nshMetadata }) };
+}
+
 function encapEthernet(ctx: XlateContext): void {
   const { flow } = ctx;
   if (flow.packetType >>> 16 !== 1) {
@@ -58,7 +64,7 @@ function encapEthernet(ctx: XlateContext): void {
   flow.packetType = PT_ETH;
   flow.dlSrc = 0;
   flow.dlDst = 0;
-  ctx.pending = { type: 'encap' };
+  added(ctx);
 }
 
 function encapNsh(ctx: XlateContext, { props }: EncapAction): void {
@@ -83,7 +89,7 @@ function encapNsh(ctx: XlateContext, { props }: EncapAction): void {
   flow.nshMdtype = mdtype;
   flow.nshNp = nextProtocol;
   flow.nshPath = NSH_INDEX;
-  ctx.pending = { type: 'encap', nshMetadata: Buffer.concat(metadata) };
+  added(ctx, Buffer.concat(metadata));
 }
 
 /** A TLV fills whole words. */
@@ -140,7 +146,7 @@ function encapMpls(ctx: XlateContext, ethertype: number): void {
   }
   flow.dlType = ethertype;
   flow.packetType = (1 << 16) | ethertype;
-  ctx.pending = { type: 'encap' };
+  added(ctx);
 }
 
 /** The packet must be looked at anew when true is returned. */

@@ -63,17 +63,20 @@ function runBucket(ctx: XlateContext, group: Group, index: number, isLast: boole
   const bucket = group.buckets[index]!;
   ctx.effects.groups.push({ group, bucket: index });
   ctx.traceUnder('bucket', `bucket ${bucket.bucketId}`, () => {
-    const { stack, actionSet, conntracked, wasMpls } = ctx;
+    const { stack, actionSet, conntracked, wasMpls, pending } = ctx;
     const flow = ctx.flow.clone();
     ctx.actionSet = [];
     ctx.depth++;
     const actions = bucketActions(bucket.actions);
-    if (actions.length > 0) ctx.engine.runActions(ctx, actions, isLast);
+    try {
+      if (actions.length > 0) ctx.engine.runActions(ctx, actions, isLast);
+    } finally {
+      ctx.flow.copyFrom(flow);
+    }
     ctx.depth--;
     // A bucket ends only itself.
     ctx.isExiting = false;
-    ctx.flow.copyFrom(flow);
-    Object.assign(ctx, { stack, actionSet, conntracked, wasMpls });
+    Object.assign(ctx, { stack, actionSet, conntracked, wasMpls, pending });
   });
 }
 

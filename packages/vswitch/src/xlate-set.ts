@@ -166,7 +166,10 @@ function xlateOther(ctx: XlateContext, act: HeaderAction): void {
       readsStack(ctx);
       const ttl = flow.mplsLse0 & 0xff;
       if (ttl > 1) setLse(ctx, 0xff, ttl - 1);
-      else invalidTtl(ctx, [0]);
+      else {
+        ctx.trace('warn', 'MPLS decrement TTL exception');
+        invalidTtl(ctx, [0]);
+      }
       return;
     }
     case 'delete_field':

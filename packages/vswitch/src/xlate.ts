@@ -3,7 +3,7 @@
  * decision looked at. Pure: it reads tables, changes none and sends nothing; what it would change
  * is in `effects`. (Recirculation ids are names for states, found or made; they are no change.)
  */
-import type { OdpAction } from '@heddle/datapath';
+import type { OdpAction, OdpNat } from '@heddle/datapath';
 import type { FlowMod } from '@heddle/openflow';
 import { type Flow, isTunnelled } from '@heddle/packet';
 import type { Bond } from './bond/bond.ts';
@@ -89,6 +89,8 @@ export interface XlateFork {
   readonly id: number;
   readonly flow: Flow;
   readonly zone?: number;
+  /** What tracking is to do with its addresses. */
+  readonly nat?: OdpNat;
 }
 
 export interface TraceNode {

@@ -62,7 +62,7 @@ export function formatFlow(flow: Flow, names?: PortNames): string {
   tunnel(key, mask, all);
   all(ALWAYS);
   if (key.packetType === 0) all(ETHERNET);
-  if (key.vlanTci0 !== 0) mask.vlanTci1 = 0xffff;
+  if (key.packetType === 0 && key.vlanTci0 !== 0) mask.vlanTci1 = 0xffff;
   if (key.ctNwProto !== 0) showTuple(key, mask);
   else if (key.packetType >>> 16 === 1) showOuterTuple(key, mask);
   network(key, mask, all);

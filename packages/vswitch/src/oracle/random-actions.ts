@@ -128,7 +128,7 @@ function common(r: Random, p: Protocol, table: number): (() => string)[] {
   ];
 }
 
-function tracking(r: Random, table: number): string {
+function tracking(r: Random, p: Protocol, table: number): string {
   const next = laterTable(r, table) ?? 9;
   return `ct(${r.pick([
     'commit',
@@ -136,9 +136,12 @@ function tracking(r: Random, table: number): string {
     `table=${next}`,
     `table=${next},zone=3,nat`,
     `commit,table=${next},zone=NXM_NX_REG0[0..15]`,
+    ...(p.network === 'ip'
+      ? [`commit,table=${next},nat(src=10.0.0.240-10.0.0.250:1000-2000)`]
+      : []),
     'commit,exec(load:1->NXM_NX_CT_MARK[])',
     'commit,force,exec(set_field:0x5/0xff->ct_label,move:NXM_NX_REG0[]->NXM_NX_CT_MARK[])',
-    'commit,nat(src=10.0.0.240-10.0.0.250:1000-2000,random)',
+    ...(p.network === 'ip' ? ['commit,nat(dst=10.0.0.240,random)'] : []),
     'commit,alg=ftp',
   ])})`;
 }
@@ -152,8 +155,8 @@ function byNetwork(r: Random, p: Protocol, table: number): (() => string)[] {
       () => `mod_nw_tos:${r.pick([8, 16])}`,
       () => `set_field:${r.below(3)}->nw_ttl`,
       () => `mod_nw_ecn:${r.below(4)}`,
-      () => tracking(r, table),
-      () => tracking(r, table),
+      () => tracking(r, p, table),
+      () => tracking(r, p, table),
       () => resubmit(r, '', table, ',ct'),
     );
   }

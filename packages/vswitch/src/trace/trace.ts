@@ -11,6 +11,7 @@ import {
   xlateActions,
 } from '../xlate.ts';
 import { formatMegaflow, formatOpenFlowFlow } from './flow-text.ts';
+import { simulateNat } from './simulate-nat.ts';
 
 export interface Trace {
   readonly text: string;
@@ -53,7 +54,8 @@ export function traceAll(
     const fork = waiting.shift()!;
     const state = fork.zone === undefined ? undefined : states.shift();
     const next = resumed(fork, flow.inPort, state);
-    text += `\n${RULE}\n${forkTitle(fork, state)}\n${RULE}\n\n`;
+    const head = [forkTitle(fork, state), ...(fork.nat ? simulateNat(next, fork.nat) : [])];
+    text += `\n${RULE}\n${head.join('\n')}\n${RULE}\n\n`;
     const more = trace(config, next, ofport, { withPacket: options.withPacket ?? false });
     text += more.text;
     waiting.push(...more.result.forks);
