@@ -91,6 +91,10 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
       multipathAction(ctx, act);
       return;
     case 'resubmit': {
+      if (act.withCt && ctx.flow.ctNwProto === 0) {
+        ctx.trace('error', 'resubmit(ct) with non-tracked or non-IP packet!');
+        return;
+      }
       const ofport = act.port === OFPP_IN_PORT ? ctx.flow.inPort : act.port;
       const tableId = act.table === CURRENT_TABLE ? ctx.tableId : act.table;
       xlateTable(ctx, {
@@ -236,13 +240,15 @@ function pop(ctx: XlateContext, { subfield }: Extract<OfpAct, { type: 'push' | '
 
 /** Actions on a copy of the packet; what the datapath cannot take back it does in a `clone`. */
 function clone(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void {
-  const { stack, actionSet, conntracked, wasMpls, pending, odpActions } = ctx;
+  const { stack, actionSet, conntracked, wasMpls, odpActions } = ctx;
+  let { pending } = ctx;
   const [flow, base] = [ctx.flow.clone(), ctx.base.clone()];
   const isInline = isLast || actions.every(isReversible);
   ctx.stack = stack.slice();
   ctx.actionSet = actionSet.slice();
   if (!isInline) {
     ctx.commit();
+    pending = ctx.pending;
     base.copyFrom(ctx.base);
     ctx.odpActions = [];
   }
@@ -254,7 +260,6 @@ function clone(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): 
     ctx.flow.copyFrom(flow);
     throw error;
   }
-  ctx.isExiting = false;
   if (!isInline) {
     const inner = ctx.odpActions;
     ctx.odpActions = odpActions;
@@ -262,7 +267,10 @@ function clone(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): 
     ctx.base.copyFrom(base);
   }
   ctx.flow.copyFrom(flow);
-  Object.assign(ctx, { stack, actionSet, conntracked, wasMpls, pending });
+  Object.assign(ctx, { stack, actionSet, conntracked, wasMpls });
+  // A copy that stands for the packet itself may have sent what waited.
+  if (!isInline) ctx.pending = pending;
+  else if (ctx.pending !== pending) ctx.pending = undefined;
 }
 
 const IRREVERSIBLE: ReadonlySet<OfpAct['type']> = new Set([
@@ -342,12 +350,13 @@ function branch(
 }
 
 export function runActionSet(ctx: XlateContext): void {
-  if (ctx.actionSet.length === 0 || ctx.isExiting) return;
+  if (ctx.actionSet.length === 0) return;
   const ordered = orderActionSet(ctx.actionSet);
   ctx.actionSet = [];
-  if (ordered.length === 0) return;
+  // `exit` ends lists of actions, not the set that they have written.
+  ctx.isExiting = false;
   ctx.traceUnder('set', '--. Executing action set:', () => {
-    runActions(ctx, ordered, true);
+    if (ordered.length > 0) runActions(ctx, ordered, true);
   });
   if (ctx.frozen) finishFreezing(ctx);
 }

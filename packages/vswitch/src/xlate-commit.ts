@@ -69,8 +69,10 @@ function commitNetwork(ctx: XlateContext): void {
       return;
     }
     case ETH_P_ARP:
-      // The datapath has no action for RARP.
-      commitHeader(ctx, ARP);
+      // The datapath has no action for RARP; without an operation the header was cut short.
+      if (!differs(flow, base, ARP)) return;
+      wildcards.nwProto = 0xff;
+      if (flow.nwProto !== 0) commitHeader(ctx, ARP);
       return;
     case ETH_P_NSH:
       commitNsh(ctx);
@@ -172,15 +174,17 @@ function at(tags: readonly VlanTag[], i: number): VlanTag {
 const LSES = ['mplsLse0', 'mplsLse1', 'mplsLse2'] as const;
 const BOS = 0x100;
 
+/** Entries of the stack that the flow knows: up to the last one's mark or, without, to a zero. */
+export function countLabels(flow: Flow): number {
+  if (!isMpls(flow.dlType)) return 0;
+  const last = LSES.findIndex((name) => (flow[name] & BOS) !== 0);
+  if (last >= 0) return last + 1;
+  const zero = LSES.findIndex((name) => flow[name] === 0);
+  return zero < 0 ? LSES.length : zero;
+}
+
 function lsesOf(flow: Flow): number[] {
-  if (!isMpls(flow.dlType)) return [];
-  const out: number[] = [];
-  for (const name of LSES) {
-    if (flow[name] === 0) break;
-    out.push(flow[name]);
-    if ((flow[name] & BOS) !== 0) break;
-  }
-  return out;
+  return LSES.slice(0, countLabels(flow)).map((name) => flow[name]);
 }
 
 export function isMpls(dlType: number): boolean {

@@ -249,6 +249,9 @@ export class XlateContext {
       this.odpActions = [];
       this.drop(error.message);
     }
+    // A copy that is the last to be made is the packet itself.
+    const last = this.odpActions.at(-1);
+    if (last?.type === 'clone') this.odpActions.splice(-1, 1, ...last.actions);
     zeroUnmatchable(this.wildcards, this.#initial);
     this.#looksBeyondKey();
     const sends = this.odpActions.some((a) => DOES_SOMETHING.has(a.type));

@@ -127,6 +127,12 @@ function clearNetwork(flow: Flow): void {
   flow.mplsLse0 = 0;
   flow.mplsLse1 = 0;
   flow.mplsLse2 = 0;
+  flow.ctNwSrc = 0;
+  flow.ctNwDst = 0;
+  flow.ctIpv6Src.fill(0);
+  flow.ctIpv6Dst.fill(0);
+  flow.ctTpSrc = 0;
+  flow.ctTpDst = 0;
 }
 
 const BOS = 0x100;
@@ -135,13 +141,15 @@ const MPLS_TTL = 64;
 function encapMpls(ctx: XlateContext, ethertype: number): void {
   const { flow } = ctx;
   ctx.commit();
-  if (isMpls(flow.dlType)) {
+  // Behind an Ethernet header there is no stack to put it on.
+  if (flow.packetType !== PT_ETH && isMpls(flow.dlType)) {
     flow.mplsLse2 = flow.mplsLse1;
     flow.mplsLse1 = flow.mplsLse0;
     flow.mplsLse0 = (flow.mplsLse0 & ~BOS) >>> 0;
   } else {
     const label = flow.dlType === 0x86dd ? 2 : 0;
     clearNetwork(flow);
+    flow.ctNwProto = 0;
     flow.mplsLse0 = (label << 12) | BOS | MPLS_TTL;
   }
   flow.dlType = ethertype;

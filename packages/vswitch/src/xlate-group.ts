@@ -76,7 +76,9 @@ function runBucket(ctx: XlateContext, group: Group, index: number, isLast: boole
     ctx.depth--;
     // A bucket ends only itself.
     ctx.isExiting = false;
-    Object.assign(ctx, { stack, actionSet, conntracked, wasMpls, pending });
+    Object.assign(ctx, { stack, actionSet, conntracked, wasMpls });
+    // A header that the bucket has made and sent nothing with is the bucket's.
+    if (ctx.pending !== pending) ctx.pending = undefined;
   });
 }
 

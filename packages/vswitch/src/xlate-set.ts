@@ -1,7 +1,7 @@
 /** Actions that change the packet's headers and the pipeline's registers. */
 import type { OfpAct } from '@heddle/openflow';
 import { type Field, fieldByName, fieldGet, fieldSet, VLAN_CFI } from '@heddle/packet';
-import { isMpls } from './xlate-commit.ts';
+import { countLabels, isMpls } from './xlate-commit.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { decapAction, encapAction } from './xlate-encap.ts';
@@ -198,6 +198,8 @@ function has(ctx: XlateContext, { prerequisite, name }: Field): boolean {
   const { flow } = ctx;
   const transport = (protocol: number) => isIp(ctx) && flow.nwProto === protocol && isFirst(ctx);
   switch (prerequisite) {
+    case 'Ethernet':
+      return flow.packetType === 0;
     case 'VLAN VID':
       return isTagged(flow);
     case 'MPLS':
@@ -248,7 +250,10 @@ function setField(ctx: XlateContext, of: Field, value: bigint, mask?: bigint): v
   // vlan_vid carries OFPVID_PRESENT beyond its bits.
   lookAt(ctx, of, of.name === 'vlan_vid' ? bits | 0x1000n : bits);
   markWritten(ctx, of, bits);
-  if (!has(ctx, of)) return;
+  if (!has(ctx, of)) {
+    ctx.trace('warn', `unmet prerequisites for ${of.name}, set_field ignored`);
+    return;
+  }
   let written = (fieldGet(ctx.flow, of) & ~bits) | (value & bits);
   if (of.name === 'vlan_vid') written |= 0x1000n;
   fieldSet(ctx.flow, of, written);
@@ -341,18 +346,10 @@ const BOS = 0x100;
 
 const MAX_LABELS = 3;
 
-/** Entries of the stack that the flow knows. */
-function countLabels({ flow, wildcards }: XlateContext): number {
-  if (!isMpls(flow.dlType)) return 0;
-  for (const [i, name] of LSES.entries()) {
-    wildcards[name] |= BOS;
-    if ((flow[name] & BOS) !== 0) return i + 1;
-    if (flow[name] === 0) return i;
-  }
-  return MAX_LABELS;
+function lookAtLabels(ctx: XlateContext): number {
+  for (const name of ['mplsLse0', 'mplsLse1', 'mplsLse2'] as const) ctx.wildcards[name] |= BOS;
+  return countLabels(ctx.flow);
 }
-
-const LSES = ['mplsLse0', 'mplsLse1', 'mplsLse2'] as const;
 
 /** The datapath's key has no labels: a packet that comes with some is looked at by itself. */
 function readsStack(ctx: XlateContext): void {
@@ -361,7 +358,7 @@ function readsStack(ctx: XlateContext): void {
 
 function pushMpls(ctx: XlateContext, ethertype: number): void {
   const { flow, wildcards } = ctx;
-  const labels = countLabels(ctx);
+  const labels = lookAtLabels(ctx);
   if (labels >= MAX_LABELS) ctx.giveUp('Too many MPLS labels');
   if (labels > 0) {
     readsStack(ctx);
@@ -385,13 +382,16 @@ function pushMpls(ctx: XlateContext, ethertype: number): void {
     // The headers below are out of reach now.
     flow.u32.fill(0, 22, 32);
     ctx.base.u32.fill(0, 22, 32);
+    for (const name of ['ctNwSrc', 'ctNwDst', 'ctNwProto', 'ctTpSrc', 'ctTpDst'] as const) {
+      flow[name] = 0;
+    }
   }
   flow.dlType = ethertype;
 }
 
 function popMpls(ctx: XlateContext, ethertype: number): void {
   const { flow, wildcards } = ctx;
-  const labels = countLabels(ctx);
+  const labels = lookAtLabels(ctx);
   if (labels === 0) return;
   wildcards.mplsLse0 |= BOS;
   readsStack(ctx);

@@ -43,7 +43,8 @@ export function thaw(ctx: XlateContext, state: FrozenState): void {
     if (state.tableId !== undefined) ctx.trace('thaw', `Resuming from table ${state.tableId}`);
   });
   if (state.tableId !== undefined) {
-    ctx.engine.runTable(ctx, { tableId: state.tableId, isLast: true, mayPacketIn: true });
+    const { tableId } = state;
+    ctx.engine.runTable(ctx, { tableId, isLast: true, mayPacketIn: true, isFirst: true });
   } else ctx.engine.runActions(ctx, state.actions, true);
   ctx.engine.finish(ctx);
 }

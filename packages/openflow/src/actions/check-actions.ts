@@ -274,7 +274,7 @@ class ActionCheck {
         if (!isVariable(act.field)) throw new OfpError('OFPBAC_BAD_ARGUMENT');
         return act;
       case 'fin_timeout':
-        this.#require(this.#match.key.nwProto === 6);
+        this.#require(this.#isIp && this.#match.key.nwProto === 6);
         return act;
       default:
         return this.#control(act);

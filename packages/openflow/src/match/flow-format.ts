@@ -118,7 +118,7 @@ function showOuterTuple(key: Flow, mask: Flow): void {
 function showTuple(key: Flow, mask: Flow): void {
   mask.ctTpSrc = 0xffff;
   mask.ctTpDst = 0xffff;
-  if (networkType(key) === ETH_P_IPV6) return;
+  if (networkType(key) !== ETH_P_IP) return;
   mask.ctNwSrc = 0xffff_ffff;
   mask.ctNwDst = 0xffff_ffff;
 }

@@ -194,6 +194,7 @@ function overlapping(names: ReadonlyMap<string, string>): boolean {
   return names.has('xreg1') && names.has('reg2');
 }
 
+const CT_NEW_OR_EST = 3;
 const CT_STATES = [0, 0, 0x20, 0x21, 0x22, 0x2a, 0x30];
 
 /** A packet as `ofproto/trace BRIDGE FLOW` takes it. */
@@ -204,18 +205,19 @@ export function randomFlowText(r: Random): string {
     if (c.values.length > 0 && r.chance(c.packet ?? 30)) out.push(`${c.name}=${r.pick(c.values)}`);
   };
   for (const c of METADATA) if (r.chance(35) && !c.name.startsWith('x')) maybe(c);
-  if (r.chance(30)) {
-    const state = r.pick(CT_STATES);
-    if (state !== 0) out.push(`ct_state=${hex(state)}`);
-  }
+  const state = r.chance(30) ? r.pick(CT_STATES) : 0;
+  if (state !== 0) out.push(`ct_state=${hex(state)}`);
   for (const c of ETHERNET) maybe(c);
   if (r.chance(30))
     out.push(r.pick(['dl_vlan=5', 'dl_vlan=6,dl_vlan_pcp=3', 'dl_vlan=0,dl_vlan_pcp=3']));
   if (p.word !== '') out.push(p.word);
   for (const c of BY_NETWORK[p.network]) maybe(c);
   for (const c of BY_L4[p.l4]) maybe(c);
+  if (p.network === 'ip' && (state & CT_NEW_OR_EST) !== 0 && r.chance(60)) {
+    out.push(`ct_nw_src=${r.pick(IPS)}`, 'ct_nw_proto=6', `ct_tp_dst=${r.pick([1, 2])}`);
+  }
   if (p.l4 === 'tcp' && r.chance(50)) out.push(`tcp_flags=${hex(r.below(64))}`);
-  if ((p.network === 'ip' || p.network === 'ipv6') && r.chance(8)) {
+  if ((p.network === 'ip' || p.network === 'ipv6') && p.l4 !== 'icmp6' && r.chance(8)) {
     out.push(`nw_frag=${r.pick(['first', 'later'])}`);
   }
   return out.join(',');

@@ -56,7 +56,8 @@ export function traceAll(
     const next = resumed(fork, flow.inPort, state);
     const head = [forkTitle(fork, state), ...(fork.nat ? simulateNat(next, fork.nat) : [])];
     text += `\n${RULE}\n${head.join('\n')}\n${RULE}\n\n`;
-    const more = trace(config, next, ofport, { withPacket: options.withPacket ?? false });
+    const { withPacket = false, pick } = options;
+    const more = trace(config, next, ofport, { withPacket, ...(pick && { pick }) });
     text += more.text;
     waiting.push(...more.result.forks);
   }
