@@ -41,6 +41,10 @@ export function runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast
       return;
     }
     runAction(ctx, act, isLast && i === actions.length - 1);
+    if (ctx.hasTtlExpired) {
+      ctx.hasTtlExpired = false;
+      return;
+    }
     if (ctx.redo) {
       ctx.redo = false;
       ctx.frozen = [act];
@@ -353,10 +357,9 @@ export function runActionSet(ctx: XlateContext): void {
   if (ctx.actionSet.length === 0) return;
   const ordered = orderActionSet(ctx.actionSet);
   ctx.actionSet = [];
-  // `exit` ends lists of actions, not the set that they have written.
-  ctx.isExiting = false;
+  if (ordered.length === 0) return;
   ctx.traceUnder('set', '--. Executing action set:', () => {
-    if (ordered.length > 0) runActions(ctx, ordered, true);
+    runActions(ctx, ordered, true);
   });
   if (ctx.frozen) finishFreezing(ctx);
 }

@@ -75,8 +75,10 @@ export class XlateContext {
   branches = 0;
   stack: bigint[] = [];
   actionSet: OfpAct[] = [];
-  /** `exit`, or a TTL that ran out. */
+  /** `exit` has been met. */
   isExiting = false;
+  /** A TTL ran out, which ends the list of actions that is being run. */
+  hasTtlExpired = false;
   conntracked = false;
   wasMpls = false;
   /** A header that `encap` has added or `decap` taken away since the last commit. */

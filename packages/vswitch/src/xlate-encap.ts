@@ -195,6 +195,10 @@ function decapNsh(ctx: XlateContext): boolean {
   for (const [type, nextProtocol] of NSH_NEXT_PROTOCOL) {
     if (nextProtocol !== flow.nshNp) continue;
     flow.packetType = type;
+    if (type === PT_ETH) {
+      flow.dlSrc = 0;
+      flow.dlDst = 0;
+    }
     ctx.pending = { type: 'decap' };
     return true;
   }

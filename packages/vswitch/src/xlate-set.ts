@@ -319,7 +319,7 @@ function invalidTtl(ctx: XlateContext, ids: readonly number[]): void {
     });
   }
   ctx.drop('the TTL has run out');
-  ctx.isExiting = true;
+  ctx.hasTtlExpired = true;
 }
 
 function setTci(ctx: XlateContext, mask: number, value: number): void {
