@@ -93,12 +93,13 @@ test('monitor --detach: packet-ins, flow changes, port changes, commands over it
     await ofctl('mod-port', 'br0', 'p2', 'no-flood');
     await ofctl('mod-port', 'br0', 'p2', 'flood');
     await monitor.tell('ofctl/barrier');
-    await monitor.tell('ofctl/set-output-file', `${name}.more`);
+    const second = join(instance.directory, `${name}.more`);
+    await monitor.tell('ofctl/set-output-file', second);
     await ofctl('del-flows', 'br0');
     await monitor.tell('ofctl/send', '0103000800000001');
     await monitor.tell('ofctl/barrier');
     await monitor.tell('exit');
-    const more = readFileSync(`${name}.more`.replace(/^/, `${process.cwd()}/`), 'utf8');
+    const more = readFileSync(second, 'utf8');
     return `${monitor.text()}---\n${more.replace(/ \(xid=\w+\)/g, '')}`;
   });
   assert.match(text, /event=ADDED table=0 cookie=0x5 in_port=1/);
