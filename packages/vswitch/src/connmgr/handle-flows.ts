@@ -1,7 +1,6 @@
 /** Flow mods, and what is asked of flows and tables. */
 import {
   type FlowMod,
-  type FlowStats,
   type FlowStatsRequest,
   type MessageOf,
   OfpError,
@@ -14,6 +13,7 @@ import { type FlowTable, N_TABLES, TBL_INTERNAL } from '../ofproto/flow-table.ts
 import type { Rule } from '../ofproto/rule.ts';
 import type { Connmgr } from './connmgr.ts';
 import type { OfConn } from './ofconn.ts';
+import { RuleStats } from './rule-stats.ts';
 import { tableFeatures } from './table-features.ts';
 
 /** Entries of one reply; a message holds 64 kB. */
@@ -56,32 +56,10 @@ export function handleFlowRequest(
   const rules = selected(mgr, msg);
   const nxm = msg.nxm === true;
   for (let i = 0; i === 0 || i < rules.length; i += FLOWS_PER_REPLY) {
-    const flows = rules.slice(i, i + FLOWS_PER_REPLY).map((rule) => flowStats(rule, now));
+    const flows = rules.slice(i, i + FLOWS_PER_REPLY).map((rule) => new RuleStats(rule, now));
     const more = i + FLOWS_PER_REPLY < rules.length;
     conn.send(msg.xid, { type: 'flow_reply', nxm, flows, more });
   }
-}
-
-function flowStats(rule: Rule, nowMs: number): FlowStats {
-  const { state } = rule;
-  const ageMs = Math.max(nowMs - rule.createdMs, 0);
-  return {
-    match: rule.match,
-    tableId: rule.tableId,
-    priority: rule.priority,
-    cookie: state.cookie,
-    durationSec: Math.floor(ageMs / 1000),
-    durationNsec: Math.floor(ageMs % 1000) * 1_000_000,
-    idleTimeout: state.idleTimeout,
-    hardTimeout: state.hardTimeout,
-    idleAge: Math.floor((nowMs - rule.usedMs) / 1000),
-    hardAge: Math.floor((nowMs - rule.modifiedMs) / 1000),
-    packetCount: BigInt(rule.packets),
-    byteCount: BigInt(rule.bytes),
-    flags: state.flags,
-    importance: state.importance,
-    actions: state.actions,
-  };
 }
 
 export function handleAggregateRequest(
