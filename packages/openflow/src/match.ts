@@ -15,12 +15,16 @@ export class Match {
   readonly key: Flow;
   readonly mask: Flow;
   readonly tunMetadata: readonly TunMetadataMatch[];
+  /** Nobody writes to the mask, which others may have, too: what is found out of it stays true. */
+  readonly isMaskFixed: boolean;
 
   constructor(
     key: Flow = new Flow(),
     mask: Flow = new Flow(),
     tunMetadata: readonly TunMetadataMatch[] = [],
+    isMaskFixed = false,
   ) {
+    this.isMaskFixed = isMaskFixed;
     this.key = key;
     this.mask = mask;
     this.tunMetadata = tunMetadata;

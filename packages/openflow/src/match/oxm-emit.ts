@@ -4,6 +4,7 @@ import {
   ETH_P_IP,
   ETH_P_IPV6,
   ETH_P_RARP,
+  type Flow,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
   IPPROTO_SCTP,
@@ -80,13 +81,19 @@ interface Group {
   readonly plans: readonly FieldPlan[];
   readonly first: number;
   readonly last: number;
+  /** Its place among all groups. */
+  readonly index: number;
 }
+
+const groups: Group[] = [];
 
 function group(...names: string[]): Group {
   const plans = names.map((name) => fieldPlan(named(name)));
   const first = Math.min(...plans.map((p) => p.offset >> 2));
   const last = Math.max(...plans.map((p) => (p.offset + p.slotSize - 1) >> 2));
-  return { plans, first, last };
+  const made = { plans, first, last, index: groups.length };
+  groups.push(made);
+  return made;
 }
 
 const numbered = (name: string, n: number) => Array.from({ length: n }, (_, i) => `${name}${i}`);
@@ -152,9 +159,26 @@ function pointOf(plan: FieldPlan, version: OxmVersion): OxmCodePoint {
 /** Set when a field is written that only Ethernet packets have, or others by their packet type. */
 let saysPacketType = false;
 
+/** Whether the mask has bits of each group, and the fixed mask of which that was found last. */
+const isWanted = new Uint8Array(groups.length);
+let fixedMask: Flow | undefined;
+
+function findGroups({ mask, isMaskFixed }: Match): void {
+  if (mask === fixedMask && isMaskFixed) return;
+  fixedMask = isMaskFixed ? mask : undefined;
+  const { u32 } = mask;
+  for (let g = 0; g < groups.length; g++) {
+    const { first, last } = groups[g]!;
+    let bits = 0;
+    for (let i = first; i <= last; i++) bits |= u32[i]!;
+    isWanted[g] = bits === 0 ? 0 : 1;
+  }
+}
+
 /** Returns the offset behind the entries. */
 function putEntries(start: number, match: Match, version: OxmVersion): number {
   saysPacketType = false;
+  findGroups(match);
   const o = putFields(start, match, version);
   if (match.mask.packetType === 0 || (match.key.packetType === 0 && saysPacketType)) return o;
   scratch.copyWithin(start + PACKET_TYPE_LENGTH, start, o);
@@ -303,16 +327,8 @@ function putVlanPart(
   return o;
 }
 
-function putGroup(
-  start: number,
-  match: Match,
-  { plans, first, last }: Group,
-  v: OxmVersion,
-): number {
-  const { u32 } = match.mask;
-  let bits = 0;
-  for (let i = first; i <= last; i++) bits |= u32[i]!;
-  if (bits === 0) return start;
+function putGroup(start: number, match: Match, { plans, index }: Group, v: OxmVersion): number {
+  if (isWanted[index] === 0) return start;
   let o = start;
   for (let i = 0; i < plans.length; i++) o = putField(o, match, plans[i]!, v);
   return o;

@@ -102,7 +102,7 @@ export class Rule extends ClsRule {
     const { subtable } = this;
     if (!subtable) throw new Error('the rule is in no table');
     key?.clear();
-    return new Match(subtable.keyOf(this, key), subtable.mask, this.tunMetadata);
+    return new Match(subtable.keyOf(this, key), subtable.mask, this.tunMetadata, true);
   }
 
   /** A connection's end: timeouts become what `fin_timeout` says where they were longer or none. */
