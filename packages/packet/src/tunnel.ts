@@ -30,6 +30,12 @@ export function clearTunnel(flow: Flow): void {
   flow.u32.fill(0, MORE, MORE_END);
 }
 
+/** The same with options by field. */
+export function clearTunnelFields(flow: Flow): void {
+  clearTunnel(flow);
+  flow.u32.fill(0, METADATA);
+}
+
 export function fillTunnel(mask: Flow): void {
   mask.u32.fill(0xffff_ffff, FIRST, END);
   mask.u32.fill(0xffff_ffff, MORE, MORE_END);

@@ -2,11 +2,13 @@ import type { OdpAction } from '@heddle/datapath';
 import type { OfpAct } from '@heddle/openflow';
 import {
   clearTunnel,
+  clearTunnelFields,
   ETH_P_IP,
   ETH_P_IPV6,
   Flow,
   flowEquals,
   IPPROTO_ICMPV6,
+  isTunnelled,
   VLAN_CFI,
 } from '@heddle/packet';
 import type { ControllerAction } from './ofproto/recirc.ts';
@@ -256,6 +258,7 @@ export class XlateContext {
     if (last?.type === 'clone') this.odpActions.splice(-1, 1, ...last.actions);
     zeroUnmatchable(this.wildcards, this.#initial);
     this.#looksBeyondKey();
+    if (!isTunnelled(this.#key)) clearTunnelFields(this.wildcards);
     const sends = this.odpActions.some((a) => DOES_SOMETHING.has(a.type));
     const dropReason = sends ? undefined : (this.#dropReason ?? 'no port to send to');
     if (dropReason !== undefined) this.effects.drop = this.#dropped ?? this.#dropEffect(dropReason);

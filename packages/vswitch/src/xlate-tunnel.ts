@@ -65,17 +65,17 @@ export function sendToTunnel(ctx: XlateContext, port: OfPort, config: TunnelConf
     copyTunnelFields(kept, flow);
     return;
   }
+  if (config.egressPktMark !== undefined) {
+    ctx.wildcards.pktMark = 0xffff_ffff;
+    ctx.written.pktMark = 0xffff_ffff;
+    flow.pktMark = config.egressPktMark;
+  }
   if (flow.tunIpv6Dst.every((b, i) => b === ctx.tunnelDst[i])) {
     ctx.trace('warn', 'Not tunneling to our own address');
     ctx.drop('not tunneling to our own address');
     return;
   }
   ctx.trace('detail', 'output to kernel tunnel');
-  if (config.egressPktMark !== undefined) {
-    ctx.wildcards.pktMark = 0xffff_ffff;
-    ctx.written.pktMark = 0xffff_ffff;
-    flow.pktMark = config.egressPktMark;
-  }
   if (!sameTunnel(flow, base)) {
     const key = new Flow();
     copyTunnel(flow, key);
@@ -117,6 +117,10 @@ function fillTunnelHeader(ctx: XlateContext, c: TunnelConfig): boolean {
     (c.outKey === 'none' ? 0 : FLOW_TNL_F_KEY) |
     (flow.tunFlags & ~(FLOW_TNL_F_DONT_FRAGMENT | FLOW_TNL_F_CSUM | FLOW_TNL_F_KEY));
   fillTosAndTtl(ctx, c);
+  if (!c.gbp) {
+    flow.tunGbpId = 0;
+    flow.tunGbpFlags = 0;
+  }
   const options = c.type === 'geneve' ? ctx.bridge.tlv.writeOptions(flow) : new Uint8Array();
   if (options.length > TUN_OPTS_MAX) return false;
   flow.tunOptsLen = options.length;

@@ -16,6 +16,7 @@ import {
   IPPROTO_SCTP,
   IPPROTO_TCP,
   IPPROTO_UDP,
+  isTunnelIpv6,
   VLAN_CFI,
 } from '@heddle/packet';
 import { OFP_DEFAULT_PRIORITY } from '../constants.ts';
@@ -174,7 +175,7 @@ class MatchWriter {
     if (!isZero(mask.u32, TUN_SRC_WORD, 8)) this.#tunnelAddresses();
     if (mask.tunGbpId !== 0) this.#number16('tun_gbp_id', key.tunGbpId, mask.tunGbpId);
     if (mask.tunGbpFlags !== 0) this.#plain('tun_gbp_flags', hexOr0(key.tunGbpFlags));
-    if (mask.tunTos !== 0) this.#plain('tun_tos', hexOr0(key.tunTos));
+    if (mask.tunTos !== 0) this.#plain('tun_tos', key.tunTos.toString(16));
     if (mask.tunTtl !== 0) this.#plain('tun_ttl', String(key.tunTtl));
     this.#erspan();
     if (mask.tunGtpuFlags !== 0) this.#plain('gtpu_flags', hexOr0(key.tunGtpuFlags));
@@ -196,8 +197,9 @@ class MatchWriter {
   #tunnelAddresses(): void {
     const { key, mask } = this.#match;
     if (this.#options.isFlow) {
-      this.#ip('tun_src', key.tunSrc, mask.tunSrc);
-      this.#ip('tun_dst', key.tunDst, mask.tunDst);
+      const v6 = isTunnelIpv6(key);
+      this.#ip('tun_src', v6 ? 0 : key.tunSrc, mask.tunSrc);
+      this.#ip('tun_dst', v6 ? 0 : key.tunDst, mask.tunDst);
       this.#ipv6('tun_ipv6_src', ipv6Only(key.tunIpv6Src), mask.tunIpv6Src);
       this.#ipv6('tun_ipv6_dst', ipv6Only(key.tunIpv6Dst), mask.tunIpv6Dst);
       return;

@@ -29,7 +29,8 @@ export class SwitchOracle implements Disposable {
   readonly #env: NodeJS.ProcessEnv;
   readonly #socket: string;
 
-  constructor() {
+  /** `tunnels`: their types are not dummies. */
+  constructor(options: { readonly tunnels?: boolean } = {}) {
     const d = this.dir;
     this.#env = { ...process.env, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
     for (const name of ['RUNDIR', 'DBDIR', 'LOGDIR', 'SYSCONFDIR']) this.#env[`OVS_${name}`] = d;
@@ -37,7 +38,9 @@ export class SwitchOracle implements Disposable {
     const quiet = ['--detach', '--pidfile', '-vconsole:off'];
     this.#run('ovsdb-server', ...quiet, `--remote=punix:${d}/db.sock`, `${d}/conf.db`);
     this.vsctl('--no-wait', 'init');
-    const dummy = ['--enable-dummy=override', '--disable-system'];
+    const dummy = options.tunnels
+      ? ['--enable-dummy=system']
+      : ['--enable-dummy=override', '--disable-system'];
     // A trace that explodes must not take the machine with it.
     this.#run(
       'prlimit',
@@ -62,6 +65,10 @@ export class SwitchOracle implements Disposable {
 
   vsctl(...args: string[]): string {
     return this.#run('ovs-vsctl', `--db=unix:${this.dir}/db.sock`, ...args);
+  }
+
+  ofctl(...args: string[]): string {
+    return this.#run('ovs-ofctl', ...args);
   }
 
   /** The reply, or the text of the refusal. */

@@ -172,7 +172,7 @@ function portOf(type: TunnelType, text: string | undefined): number {
 
 function ttlOf(text: string | undefined): number | 'inherit' {
   if (text === undefined) return DEFAULT_TTL;
-  return text === 'inherit' ? 'inherit' : leadingNumber(text) & 0xff;
+  return text === 'inherit' ? 'inherit' : leadingNumber(text) & 0xff || DEFAULT_TTL;
 }
 
 function tosOf(text: string | undefined, warn: (why: string) => void): number | 'inherit' {

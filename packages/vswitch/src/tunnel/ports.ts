@@ -92,7 +92,9 @@ function end(address: Uint8Array | 'flow' | undefined): string {
 export function tunnelLine({ port, config, odpPort }: Entry): string {
   const c = config;
   let text = `port ${odpPort}: ${port.name} (${c.type}: ${tunnelMatchText(c, odpPort)}`;
-  if (c.outKey !== c.inKey) text += `, out_key=${keyText(c.outKey)}`;
+  if (c.outKey !== c.inKey) {
+    text += `, out_key=${c.outKey === 'none' ? 'none' : keyText(c.outKey)}`;
+  }
   text += `, ttl=${c.ttl}`;
   if (c.tos === 'inherit') text += ', tos=inherit';
   else if (c.tos !== 0) text += `, tos=0x${c.tos.toString(16)}`;
