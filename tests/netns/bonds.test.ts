@@ -54,3 +54,52 @@ for (const mode of ['active-backup', 'balance-slb']) {
     );
   });
 }
+
+test('balance-tcp: LACP with Open vSwitch; a link that neither end sees fail is given up', async () => {
+  await using scope = new Scope();
+  const ours = await Instance.ours(scope);
+  const theirs = await Instance.oracle(scope);
+  const hosts: Host[] = [];
+  for (const [i, instance] of [ours, theirs].entries()) {
+    await instance.vsctl(
+      ...['add-br', 'br0', '--', 'set', 'bridge', 'br0'],
+      `datapath_type=${instance === ours ? 'system' : 'netdev'}`,
+    );
+    const host = await Host.create(scope);
+    await host.veth(scope, 'eth0', 'p0', instance.host);
+    await host.address('eth0', `10.0.0.${i + 1}/24`);
+    // The userspace datapath does not complete checksums.
+    await host.exec('ethtool', '-K', 'eth0', 'tx', 'off');
+    await instance.vsctl('add-port', 'br0', 'p0');
+    hosts.push(host);
+  }
+  for (const name of ['a0', 'a1']) await ours.host.veth(scope, name, name, theirs.host);
+  for (const instance of [ours, theirs]) {
+    await instance.vsctl(
+      ...['add-bond', 'br0', 'bond0', 'a0', 'a1', 'bond_mode=balance-tcp', 'lacp=active'],
+      'other_config:lacp-time=fast',
+    );
+  }
+  for (const instance of [ours, theirs]) {
+    await eventually('both links are agreed on', async () => {
+      const text = await instance.exec('ovs-appctl', 'lacp/show');
+      return text.match(/: current attached/g)?.length === 2 && /negotiated/.test(text);
+    });
+    await eventually('both members are enabled', async () => {
+      const text = await instance.exec('ovs-appctl', 'bond/show');
+      return text.match(/: enabled/g)?.length === 2 && /lacp_status: negotiated/.test(text);
+    });
+  }
+  await eventually('over the aggregate', () => hosts[0]!.reaches('10.0.0.2', 2));
+  assert.match(
+    await ours.exec('ovs-appctl', 'ofproto/trace', 'br0', 'in_port=a0,dl_type=0x8809'),
+    /Consists of LACP packets/,
+  );
+  await theirs.vsctl('del-port', 'br0', 'bond0', '--', 'add-port', 'br0', 'a1');
+  await eventually('the bond is off', async () =>
+    /lacp_status: configured/.test(await ours.exec('ovs-appctl', 'bond/show')),
+  );
+  await ours.vsctl('set', 'port', 'bond0', 'other_config:lacp-fallback-ab=true');
+  await ours.exec('ovs-appctl', 'bond/set-active-member', 'bond0', 'a1');
+  await eventually('as active-backup', () => hosts[0]!.reaches('10.0.0.2', 2));
+});

@@ -1,12 +1,15 @@
 /** A datapath that bridges of one type share: `ovs-system` or `ovs-netdev`. */
+
 import type { Dpif, OdpPort } from '@heddle/datapath';
 import type { Clock } from '@heddle/runtime';
+import { slowPdu } from './lacp/pdu.ts';
 import { RecircIds } from './ofproto/recirc.ts';
 import { type OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
 import type { OfprotoDpif } from './ofproto-dpif.ts';
 import { Udpif } from './ofproto-dpif-upcall.ts';
 import { TunnelPorts } from './tunnel/ports.ts';
 import { TunnelVports } from './tunnel/vports.ts';
+import type { ProtocolPacket } from './xlate-protocols.ts';
 
 export class Backer {
   readonly dpif: Dpif;
@@ -34,10 +37,16 @@ export class Backer {
       random: () => Math.floor(Math.random() * 2 ** 32),
     };
     dpif.meterAdmits = this.udpif.slowPath.meterAdmits;
+    this.udpif.onProtocol = (packet, frame) => this.#receive(packet, frame);
     this.udpif.onController = (upcall, data) => {
       const state = this.#xlate.recirc.get(data.recircId);
       if (state) this.bridges.get(state.bridge)?.packetIn(upcall, data, state);
     };
+  }
+
+  /** A packet for the switch itself. */
+  #receive({ port }: ProtocolPacket, frame: Uint8Array): void {
+    port.bundle.lacp?.receive(port, slowPdu(frame), this.dpif.nowMs());
   }
 
   get xlateConfig(): XlateConfig {

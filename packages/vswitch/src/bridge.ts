@@ -1,8 +1,9 @@
 /** A Bridge row made real. */
+
 import type { OdpPort, VportType } from '@heddle/datapath';
 import { OFPP_NONE, parseVersions } from '@heddle/openflow';
 import type { Idl } from '@heddle/ovsdb';
-import { extractFlow } from '@heddle/packet';
+import { extractFlow, parseMac } from '@heddle/packet';
 import { type Clock, messageOf, type TlsFiles, vlog } from '@heddle/runtime';
 import type { Backer } from './backer.ts';
 import { announcements } from './bond/announce.ts';
@@ -13,12 +14,14 @@ import type { SwitchDescription } from './connmgr/env.ts';
 import type { Device, DeviceChange, Devices } from './devices/devices.ts';
 import { DUMMY_KIND, randomMac } from './devices/dummy-devices.ts';
 import { Iface } from './iface.ts';
+import { configureLacp } from './lacp/config.ts';
+import { slowFrame } from './lacp/pdu.ts';
 import { MAC_DEFAULT_MAX, MacLearning } from './mac-learning.ts';
 import { configureMirrors } from './mirror.ts';
 import { mirrorSettings } from './mirror-config.ts';
 import { OfportMap } from './ofport-map.ts';
 import { TBL_INTERNAL } from './ofproto/flow-table.ts';
-import { Bundle, Ofproto } from './ofproto.ts';
+import { Bundle, type OfPort, Ofproto } from './ofproto.ts';
 import { OfprotoDpif } from './ofproto-dpif.ts';
 import {
   type BridgeRow,
@@ -199,8 +202,25 @@ export class Bridge {
     return [...this.ofproto.bundles.values()].flatMap((bundle) => bundle.bond ?? []);
   }
 
-  /** Lets bonds follow their links and the time. */
-  runBonds(): void {
+  /** LACP of ports, once devices are what they will be. */
+  configureLacp(idl: Idl<Schema>, devices: Devices): void {
+    const mac = parseMac(devices.device(this.name)?.mac ?? '') ?? 0;
+    const rowOf = (name: string) => this.ifaces.get(name)?.row;
+    for (const uuid of this.row.ports) {
+      const row = idl.get('Port', uuid);
+      const bundle = row && this.ofproto.bundles.get(row.name);
+      if (row && bundle) configureLacp(bundle, row, rowOf, mac, this.dpif.nowMs());
+    }
+  }
+
+  /** Lets bonds and LACP follow their links and the time. */
+  runBonds(devices: Devices): void {
+    for (const { lacp } of this.ofproto.bundles.values()) {
+      for (const { port, pdu } of lacp?.run(this.dpif.nowMs()) ?? []) {
+        const source = parseMac(devices.device(port.name)?.mac ?? '') ?? port.hwAddr;
+        this.#send(port, slowFrame(source, pdu));
+      }
+    }
     for (const bond of this.bonds) {
       const { active } = bond;
       if (bond.run(this.dpif.nowMs())) this.bondMoved(bond, active !== undefined);
@@ -225,9 +245,13 @@ export class Bridge {
     this.dpif.tablesChanged();
     if (!announce) return;
     for (const { port, frame } of announcements(this.ofproto, bond)) {
-      const flow = extractFlow(frame, { inPort: OFPP_NONE });
-      this.dpif.packetOut(flow, frame, [{ type: 'output', port: port.ofport, maxLen: 0 }]);
+      this.#send(port, frame);
     }
+  }
+
+  #send(port: OfPort, frame: Uint8Array): void {
+    const flow = extractFlow(frame, { inPort: OFPP_NONE });
+    this.dpif.packetOut(flow, frame, [{ type: 'output', port: port.ofport, maxLen: 0 }]);
   }
 
   /** Mirrors, once ports are what they will be; whether anything changed for flows. */

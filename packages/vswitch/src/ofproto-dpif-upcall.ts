@@ -2,6 +2,7 @@
  * Between translation and a datapath: misses become megaflows, megaflows are kept true when what
  * they were derived from changes, and go when nobody uses them.
  */
+
 import {
   type DpExecute,
   type Dpif,
@@ -21,6 +22,7 @@ import { Masks, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
 import { isMpls } from './xlate-commit.ts';
 import { applyEffects, NO_EFFECTS } from './xlate-effects.ts';
+import type { ProtocolPacket } from './xlate-protocols.ts';
 
 const log = vlog.module('ofproto_dpif_upcall');
 const REVALIDATE_SLICE = 500;
@@ -58,6 +60,8 @@ export class Udpif {
   #paused = false;
   #megaflows = true;
   /** A packet for controllers. */
+  /** Gets what is for the switch itself, with its Ethernet header. */
+  onProtocol: ((packet: ProtocolPacket, frame: Uint8Array) => void) | undefined;
   onController: ((upcall: Upcall, data: ControllerUserdata) => void) | undefined;
   slowPath: Omit<SlowPathEnv, 'native'> = {
     meterAdmits: () => true,
@@ -149,6 +153,7 @@ export class Udpif {
     this.#apply(result.effects, 1, packet.data.length);
     const { drop } = result.effects;
     if (drop) drop.bridge.drops.sample(drop.reason, flow, packet.data, this.dpif.nowMs());
+    if (result.protocol) this.onProtocol?.(result.protocol, packet.data);
     const actions = actionsOf(result, this.dpif.actions);
     this.#install(flow, result, actions);
     this.#send(result, actions, { flow, packet }, executes);
@@ -161,6 +166,7 @@ export class Udpif {
     else if (data?.kind === 'slow_path') {
       const { flow, packet } = upcall;
       const result = this.#xlate(flow, packet);
+      if (result.protocol) this.onProtocol?.(result.protocol, packet.data);
       // Its megaflow has counted it; what it teaches is learned now.
       this.#apply({ ...result.effects, rules: [], tables: [], groups: [], patches: [] }, 1, 0);
       this.#send(result, actionsOf(result, this.dpif.actions), { flow, packet }, executes);

@@ -8,6 +8,7 @@ import { type FlowMod, OFPP_NORMAL } from '@heddle/openflow';
 import { Flow, TlvTable } from '@heddle/packet';
 import type { Bond } from './bond/bond.ts';
 import { DropLog } from './explain/drops.ts';
+import type { Lacp } from './lacp/lacp.ts';
 import type { MacLearning } from './mac-learning.ts';
 import type { Mirror } from './mirror.ts';
 import { FlowTables } from './ofproto/flow-table.ts';
@@ -44,6 +45,7 @@ export class Bundle {
   isMirrorOutput = false;
   /** Of several interfaces. */
   bond: Bond | undefined;
+  lacp: Lacp | undefined;
 
   constructor(name: string, bridge: Ofproto) {
     this.name = name;

@@ -158,12 +158,13 @@ export class Switch {
     await this.#dropLeftovers();
     for (const bridge of this.bridges.values()) {
       bridge.configureDevices(this.devices);
+      bridge.configureLacp(this.idl, this.devices);
       bridge.configureTables(this.idl);
       const controllers = controllersOf(this.idl, bridge.row);
       bridge.configureControllers(controllers, () => this.#tls(), !this.#isRestoring);
     }
     this.#updateAdminState();
-    for (const bridge of this.bridges.values()) bridge.runBonds();
+    for (const bridge of this.bridges.values()) bridge.runBonds(this.devices);
     this.#configureBackers(root, changed);
     await this.#writeBack(root, nextCfg);
     if (!this.#configured) {
@@ -378,7 +379,7 @@ export class Switch {
       for (const iface of open) changed = this.#adminState(iface) || changed;
       if (changed) {
         bridge.backer.udpif.configChanged();
-        bridge.runBonds();
+        bridge.runBonds(this.devices);
       }
       if (open.length > 0) bridge.configureDevices(this.devices);
       for (const iface of ifaces) this.#statusSoon(iface);
@@ -449,7 +450,7 @@ export class Switch {
   }
 
   #runBonds(): void {
-    for (const bridge of this.bridges.values()) bridge.runBonds();
+    for (const bridge of this.bridges.values()) bridge.runBonds(this.devices);
   }
 
   #housekeeping(): void {

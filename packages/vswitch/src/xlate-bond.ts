@@ -1,5 +1,6 @@
 /** Bonds in translation: which packets of theirs are taken, and which member others leave by. */
 import { isMulticastMac, MAC_BROADCAST, VLAN_VID_MASK } from '@heddle/packet';
+import { N_BUCKETS } from './bond/balance.ts';
 import { slbBucket } from './bond/hash.ts';
 import type { Bundle, OfPort } from './ofproto.ts';
 import type { XlateContext } from './xlate-context.ts';
@@ -54,6 +55,9 @@ function bucketOf(ctx: XlateContext, { bond }: Bundle): number {
   if (mode === 'balance-slb') {
     ctx.wildcards.dlSrc = MAC_BROADCAST;
     return slbBucket(ctx.flow.dlSrc, ctx.flow.vlanTci0 & VLAN_VID_MASK, settings.hashBasis);
+  }
+  if (mode === 'balance-tcp') {
+    return ctx.engine.hashFlow(ctx, 'symmetric_l4', settings.hashBasis) % N_BUCKETS;
   }
   return 0;
 }

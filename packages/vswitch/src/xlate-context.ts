@@ -1,5 +1,5 @@
 import type { OdpAction } from '@heddle/datapath';
-import type { OfpAct } from '@heddle/openflow';
+import type { HashFields, OfpAct } from '@heddle/openflow';
 import {
   clearTunnel,
   clearTunnelFields,
@@ -25,6 +25,7 @@ import type {
 } from './xlate.ts';
 import { commitActions, isMpls } from './xlate-commit.ts';
 import type { DropEffect, DropReason } from './xlate-observe.ts';
+import type { ProtocolPacket } from './xlate-protocols.ts';
 import type { TableEntry } from './xlate-table.ts';
 import { keyMask, limitTags, setTags, tagsOf } from './xlate-tags.ts';
 
@@ -37,6 +38,7 @@ export interface XlateEngine {
   runTable(ctx: XlateContext, entry: TableEntry): void;
   runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void;
   sendOut(ctx: XlateContext, port: OfPort): void;
+  hashFlow(ctx: XlateContext, fields: HashFields, basis: number): number;
   finish(ctx: XlateContext): void;
 }
 
@@ -87,6 +89,8 @@ export class XlateContext {
   pending: PendingHeader | undefined;
   /** What the datapath cannot do by itself, so that each packet must be seen. */
   readonly slow = new Set<string>();
+  /** It is for the switch itself. */
+  protocol: ProtocolPacket | undefined;
   /** Actions that are left when what is done now is over: what a `ct` or so freezes. */
   frozen: OfpAct[] | undefined;
   /** The action that was being done is to be done again after the recirculation. */
@@ -271,6 +275,7 @@ export class XlateContext {
       macs: this.macs,
       forks: this.forks,
       slow: [...this.slow],
+      protocol: this.protocol,
       dropReason,
       failure: error?.message,
       trace: this.#roots,

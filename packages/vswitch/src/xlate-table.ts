@@ -5,6 +5,7 @@ import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { MAX_DEPTH } from './xlate-limits.ts';
 import { mirrorArrival } from './xlate-mirror.ts';
+import { takeProtocol } from './xlate-protocols.ts';
 import { matchText } from './xlate-text.ts';
 
 const MAX_RESUBMITS = 4096;
@@ -108,12 +109,17 @@ function runRule(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
     if (!entry.mayPacketIn) ctx.resubmits++;
     const outer = ctx.currentRule;
     ctx.currentRule = rule;
-    if (entry.isFirst && !entry.byPatch && !mirrorArrival(ctx)) return;
+    if (entry.isFirst && !entry.byPatch && !arrives(ctx)) return;
     ctx.engine.runActions(ctx, rule.state.actions, entry.isLast);
     if (!entry.isFirst) ctx.currentRule = outer;
     ctx.depth--;
     if (entry.isFirst) ctx.engine.finish(ctx);
   });
+}
+
+/** Whether flow tables decide about a packet that enters the datapath here. */
+function arrives(ctx: XlateContext): boolean {
+  return !takeProtocol(ctx) && mirrorArrival(ctx);
 }
 
 function miss(ctx: XlateContext, entry: TableEntry): void {
@@ -125,7 +131,7 @@ function miss(ctx: XlateContext, entry: TableEntry): void {
   }
   const text = ctx.isTracing ? `${tableNumber(entry.tableId)}. ${missText(entry)}` : '';
   ctx.traceUnder('table', text, () => {
-    if (entry.isFirst && !entry.byPatch && !mirrorArrival(ctx)) return;
+    if (entry.isFirst && !entry.byPatch && !arrives(ctx)) return;
     const toController =
       table.miss === 'controller' || (table.miss === 'default' && bridge.wantsPacketInOnMiss);
     if (entry.mayPacketIn && toController && !ctx.inPort?.noPacketIn) {

@@ -15,9 +15,11 @@ import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import { runActionSet, runActions } from './xlate-actions.ts';
 import { XlateContext, type XlateEngine, XlateError } from './xlate-context.ts';
 import { finishFreezing } from './xlate-freeze.ts';
+import { hashFlow } from './xlate-hash.ts';
 import { mirrorArrival } from './xlate-mirror.ts';
 import type { DropEffect, XlateEvent } from './xlate-observe.ts';
 import { sendOut } from './xlate-output.ts';
+import type { ProtocolPacket } from './xlate-protocols.ts';
 import { xlateTable } from './xlate-table.ts';
 import { thaw } from './xlate-thaw.ts';
 import { lookAtTunnel, receiveTunnel } from './xlate-tunnel.ts';
@@ -76,6 +78,8 @@ export interface XlateResult {
   readonly forks: readonly XlateFork[];
   /** Not empty: every packet must come up, for these reasons (`dpif/dump-flows`, "slow_path"). */
   readonly slow: readonly string[];
+  /** It is for the switch itself. */
+  readonly protocol: ProtocolPacket | undefined;
   /** The translation was given up. */
   readonly failure: string | undefined;
   /** Why nothing is sent, when that is so. */
@@ -139,6 +143,7 @@ const ENGINE: XlateEngine = {
   runTable: xlateTable,
   runActions,
   sendOut,
+  hashFlow,
   finish,
 };
 

@@ -8,6 +8,7 @@ import { registerDpif } from './dpif.ts';
 import { registerDummy, registerTime } from './dummy.ts';
 import { registerExplain } from './explain.ts';
 import { registerFdb } from './fdb.ts';
+import { registerLacp } from './lacp.ts';
 import { registerLogModules } from './log-modules.ts';
 import { registerOfproto } from './ofproto.ts';
 import { registerQos } from './qos.ts';
@@ -19,6 +20,7 @@ export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void 
   coverage.register(server);
   registerFdb(server, sw);
   registerBond(server, sw);
+  registerLacp(server, sw);
   registerDpif(server, sw);
   registerOfproto(server, sw);
   registerQos(server, sw);

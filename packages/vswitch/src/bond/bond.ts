@@ -1,5 +1,6 @@
 /** A bond: a port of several interfaces (ovs-vswitchd.conf.db(5), "Bonding Configuration"). */
 import { vlog } from '@heddle/runtime';
+import type { Lacp } from '../lacp/lacp.ts';
 import type { OfPort } from '../ofproto.ts';
 import { Buckets } from './balance.ts';
 
@@ -40,6 +41,8 @@ export class Bond {
   settings: BondSettings;
   readonly members = new Map<OfPort, Member>();
   active: Member | undefined;
+  /** That of the same port, when it has one. */
+  lacp: Lacp | undefined;
   readonly buckets = new Buckets<Member>();
   nextRebalanceMs = Infinity;
   #wasDown = false;
@@ -50,10 +53,17 @@ export class Bond {
   }
 
   /** How it works now: without the LACP that it asks for it does nothing, or what is simplest. */
-  get mode(): 'active-backup' | 'balance-slb' | undefined {
+  get mode(): BondMode | undefined {
     const { mode, fallsBack, wantsLacp } = this.settings;
-    if (mode !== 'balance-tcp' && !wantsLacp) return mode;
+    if (this.lacp?.isNegotiated || (mode !== 'balance-tcp' && !wantsLacp)) return mode;
     return fallsBack ? 'active-backup' : undefined;
+  }
+
+  /** Whether LACP lets a member be used. */
+  #agrees(port: OfPort): boolean {
+    if (!this.settings.wantsLacp) return true;
+    if (!this.lacp?.isNegotiated) return this.settings.fallsBack;
+    return this.lacp.members.get(port)?.mayEnable === true;
   }
 
   get enabled(): Member[] {
@@ -93,7 +103,7 @@ export class Bond {
 
   #follow(member: Member, nowMs: number): boolean {
     const { port } = member;
-    const up = port.isLinkUp && port.mayEnable;
+    const up = port.isLinkUp && port.mayEnable && this.#agrees(port);
     if (up === member.linkUp) return false;
     member.linkUp = up;
     log.info(`member ${port.name}: link state ${up ? 'up' : 'down'}`);
@@ -156,6 +166,7 @@ export class Bond {
   /** Whether a packet that arrived by a member is taken. */
   admits(port: OfPort, isMulticast: boolean): Admission {
     const { mode } = this;
+    if (this.lacp?.isNegotiated) return this.members.get(port)?.enabled ? 'accept' : 'drop';
     if (mode === undefined) return 'drop';
     const isActive = this.active?.port === port;
     if (mode === 'active-backup') return isActive ? 'accept' : 'drop';

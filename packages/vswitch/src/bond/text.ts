@@ -17,7 +17,7 @@ export function showBond(bond: Bond, nowMs: number, macOf: (member: Member) => s
     ...(balances && Number.isFinite(bond.nextRebalanceMs)
       ? [`next rebalance: ${Math.max(Math.round(bond.nextRebalanceMs - nowMs), 0)} ms`]
       : []),
-    `lacp_status: ${settings.wantsLacp ? 'configured' : 'off'}`,
+    `lacp_status: ${lacpStatus(bond)}`,
     `lacp_fallback_ab: ${settings.fallsBack}`,
     `active-backup primary: ${settings.primary ?? '<none>'}`,
     `active member mac: ${active ? `${macOf(active)}(${active.port.name})` : '00:00:00:00:00:00(none)'}`,
@@ -25,6 +25,11 @@ export function showBond(bond: Bond, nowMs: number, macOf: (member: Member) => s
   ];
   for (const member of byName(bond)) lines.push(...showMember(bond, member));
   return `${lines.join('\n')}\n`;
+}
+
+function lacpStatus({ settings, lacp }: Bond): string {
+  if (!settings.wantsLacp) return 'off';
+  return lacp?.isNegotiated ? 'negotiated' : 'configured';
 }
 
 function showMember(bond: Bond, member: Member): string[] {

@@ -109,6 +109,7 @@ export function trace(
     `Megaflow: ${formatMegaflow(result.seen.flow, result.seen.wildcards, ofport)}`,
     `Datapath actions: ${formatOdpActions(result.actions, { userdata: formatUserdata })}`,
     ...failureLines(result),
+    ...slowPathLines(result),
   ];
   return { text: `${text.join('\n')}\n`, result };
 }
@@ -116,6 +117,14 @@ export function trace(
 function failureLines({ failure }: XlateResult): string[] {
   if (failure === undefined) return [];
   return [`Translation failed (${failure}), packet is dropped.`];
+}
+
+function slowPathLines({ protocol }: XlateResult): string[] {
+  if (protocol === undefined) return [];
+  return [
+    'This flow is handled by the userspace slow path because it:',
+    `  - Consists of ${protocol.protocol.toUpperCase()} packets.`,
+  ];
 }
 
 /** Headings of bridges and tables, and what stands below them. */
