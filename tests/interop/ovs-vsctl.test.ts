@@ -107,6 +107,19 @@ test('a zone stays for as long as it has a limit or a timeout policy', () => {
   assert.equal(vsctl('get', 'Datapath', '.', 'ct_zones'), '{}\n');
 });
 
+test('options and commands are the distribution’s, and those of later releases', options, () => {
+  const lines = (program: string, option: string) =>
+    server.program(program, option).split('\n').sort();
+  for (const option of ['--help', '--options']) {
+    assert.deepEqual(lines(OURS, option), lines(THEIRS, option));
+  }
+  const known = lines(THEIRS, '--commands');
+  assert.deepEqual(
+    lines(OURS, '--commands').filter((line) => !known.includes(line)),
+    [',list-zone-limits,', ',set-zone-limit,', '[--if-exists] ,del-zone-limit,'],
+  );
+});
+
 for (const program of [OURS, THEIRS]) {
   test(`${program === OURS ? 'our' : 'the distribution’s'} ovs-vsctl over TLS`, options, () => {
     const line = (...args: string[]) =>

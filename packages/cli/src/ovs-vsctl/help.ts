@@ -16,7 +16,10 @@ export function commands(): string {
 }
 
 export function options(): string {
-  return listOptions(OPTIONS).replaceAll('=[ARG]', '=ARG').replaceAll(' [ARG]', ' ARG');
+  return listOptions(OPTIONS)
+    .replaceAll('=[ARG]', '=ARG')
+    .replaceAll(' [ARG]', ' ARG')
+    .replaceAll(' \n', '\n');
 }
 
 export function help(): string {
@@ -93,7 +96,7 @@ Database commands:
   wait-until TBL REC [COL[:KEY]=VALUE]  wait until condition is true
 Potentially unsafe database commands require --force option.
 Database commands may reference a row in each table in the following ways:
-${[...SCHEMA.tables.keys()].map(waysToRecords).join('')}
+${[...SCHEMA.tables.keys()].sort().map(waysToRecords).join('')}
 Options:
   --db=DATABASE               connect to DATABASE
                               (default: ${dirs.defaultRemote})
