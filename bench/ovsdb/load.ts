@@ -108,7 +108,7 @@ const JOBS: Readonly<Record<string, (job: Job) => unknown>> = {
   },
 
   /** Milliseconds from the first update until each of the monitors has seen the last one. */
-  monitors({ socket, monitors, updates }) {
+  monitors({ socket, monitors, updates, durable }) {
     const channels = Array.from({ length: Number(monitors) }, () => {
       const channel = new Channel(socket);
       const requests = { [DB]: [{ columns: ['next_cfg', 'external_ids'] }] };
@@ -124,7 +124,8 @@ const JOBS: Readonly<Record<string, (job: Job) => unknown>> = {
     const base = Date.now() % 1e9;
     const start = performance.now();
     for (let i = 1; i <= Number(updates); i++) {
-      writer.send(transact([{ op: 'update', table: DB, where: [], row: { next_cfg: base + i } }]));
+      const update = { op: 'update', table: DB, where: [], row: { next_cfg: base + i } };
+      writer.send(transact([update, ...(durable ? [{ op: 'commit', durable: true }] : [])]));
       writer.skip(1);
     }
     const last = Buffer.from(`"next_cfg":${base + Number(updates)}`);

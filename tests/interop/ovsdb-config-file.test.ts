@@ -61,6 +61,10 @@ test('databases and remotes are as the file says, and as it says later', options
   await until('the relay', () => dump(server, a, 'R').includes('relayed'));
   await until('the backup', () => dump(server, a, 'B').includes('copied'));
   assert.match(insert(server, a, 'B', 'no'), /read only mode/);
+  assert.equal(
+    server.appctl('ovsdb-server/sync-status'),
+    `state: backup\nreplicating: ${source.remote}\ndatabase: B\n`,
+  );
   assert.equal(insert(server, a, 'R', 'through'), '[{"uuid":["uuid","UUID"]}]\n');
   assert.ok(dump(source, source.remote, 'R').includes('through'));
   for (const command of ['add-db C.db', 'remove-remote x', 'set-active-ovsdb-server x']) {

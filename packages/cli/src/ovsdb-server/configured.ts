@@ -59,6 +59,10 @@ export class Configured {
       }
       return '';
     });
+    ctl.register(`${PREFIX}/sync-status`, '', 0, 0, () => {
+      const states = [...this.#replications.values()].map((replication) => replication.status());
+      return states.length === 0 ? 'state: active\n' : `state: backup\n${states.join('')}`;
+    });
     for (const name of COMMANDS) {
       ctl.register(`${PREFIX}/${name}`, '', 0, 2, () => {
         throw new UnixctlError(`${PREFIX}/${name}: not allowed with --config-file`);
