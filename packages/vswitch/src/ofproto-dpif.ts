@@ -15,6 +15,7 @@ import type { Backer } from './backer.ts';
 import { Connmgr } from './connmgr/connmgr.ts';
 import type { OfprotoEnv, SwitchDescription } from './connmgr/env.ts';
 import { applyOwnFlowMod } from './connmgr/handle-flows.ts';
+import { type CtChoice, ctMatches } from './ct-match.ts';
 import type { Device } from './devices/devices.ts';
 import {
   FlowChanges,
@@ -146,8 +147,12 @@ export class OfprotoDpif implements OfprotoEnv {
     return key;
   }
 
-  flushConntrackZone(_zone: number): void {
-    // There is no tracker that could have anything to forget.
+  flushConntrackZone(zone: number): void {
+    this.flushConntrack({ zone, original: {}, reply: {} });
+  }
+
+  flushConntrack(which: CtChoice): void {
+    this.#options.backer.dpif.ct?.flush((entry) => ctMatches(entry, which));
   }
 
   /** A packet that a flow sends to controllers. */

@@ -1,6 +1,6 @@
 /** Connections in text, as `dpctl/dump-conntrack` writes them. */
-import { ETH_P_IP, formatIpv4, formatIpv6 } from '@heddle/packet';
-import { scaleFlags, scaleShift, TCP_STATE_NAMES } from './tcp.ts';
+import { ETH_P_IP, formatIpv4, formatIpv6, IPPROTO_ICMPV6 } from '@heddle/packet';
+import { scaleFlags, scaleShift, TCP_STATE_NAMES, TCPS } from './tcp.ts';
 import { isIcmp, type Tuple } from './tuple.ts';
 
 /** A connection as every engine tells of it. */
@@ -47,9 +47,10 @@ export function formatCtTuple(t: Tuple): string {
   return `${ends},sport=${t.srcPort},dport=${t.dstPort}`;
 }
 
-/** One state for both ends: the farther one's, the nearer one's before the handshake is through. */
+/** One state for both ends: the farther one's. */
 export function tcpStateName(tcp: { readonly orig: number; readonly reply: number }): string {
-  return TCP_STATE_NAMES[Math.max(tcp.orig, tcp.reply)] ?? 'CLOSED';
+  const state = Math.max(tcp.orig, tcp.reply);
+  return TCP_STATE_NAMES[state === TCPS.FIN_WAIT_2 ? TCPS.TIME_WAIT : state] ?? 'CLOSED';
 }
 
 export function formatCtEntry(
@@ -81,3 +82,35 @@ function tcpText(tcp: NonNullable<CtEntry['tcp']>, verbose: boolean): string {
   const name = (state: number) => TCP_STATE_NAMES[state] ?? String(state);
   return `state_orig=${name(tcp.orig)},state_reply=${name(tcp.reply)},${scales}flags_orig=${orig},flags_reply=${reply}`;
 }
+
+export interface CtStats {
+  readonly total: number;
+  /** TCP, UDP, ICMP and the rest, in upstream's order. */
+  readonly byProtocol: readonly (readonly [name: string, count: number])[];
+  readonly byState: ReadonlyMap<string, number>;
+}
+
+export function ctStats(entries: Iterable<CtEntry>): CtStats {
+  const counts = new Map(['TCP', 'UDP', 'SCTP', 'ICMP', 'Other'].map((name) => [name, 0]));
+  const states = new Map<string, number>();
+  let total = 0;
+  for (const e of entries) {
+    total++;
+    // ICMPv6 is in the total alone, as upstream has it.
+    const name = STATS_NAMES[e.orig.proto] ?? 'Other';
+    if (e.orig.proto !== IPPROTO_ICMPV6) counts.set(name, counts.get(name)! + 1);
+    if (!e.tcp) continue;
+    const state = tcpStateName(e.tcp);
+    states.set(state, (states.get(state) ?? 0) + 1);
+  }
+  const order = (state: string) => TCP_STATE_NAMES.indexOf(state as never);
+  const byState = new Map([...states].sort((a, b) => order(a[0]) - order(b[0])));
+  return { total, byProtocol: [...counts], byState };
+}
+
+const STATS_NAMES: Readonly<Record<number, string>> = {
+  1: 'ICMP',
+  6: 'TCP',
+  17: 'UDP',
+  132: 'SCTP',
+};

@@ -1,3 +1,4 @@
+export { parseCtTuple } from './ct-tuple.ts';
 export {
   type FlowTextOptions,
   type ParsedFlowMod,

@@ -1,6 +1,6 @@
 /** What OpenFlow connections need of the bridge that they control. */
 import type { PortStats } from '@heddle/datapath';
-import type { OfpAct, PhyPort } from '@heddle/openflow';
+import type { MessageOf, OfpAct, PhyPort } from '@heddle/openflow';
 import type { Flow } from '@heddle/packet';
 import type { Clock } from '@heddle/runtime';
 import type { FrozenState } from '../ofproto/recirc.ts';
@@ -35,4 +35,5 @@ export interface OfprotoEnv {
   /** Goes on with a packet that waited for its controller. */
   resume(state: FrozenState, flow: Flow, packet: Uint8Array): void;
   flushConntrackZone(zone: number): void;
+  flushConntrack(which: Pick<MessageOf<'ct_flush'>, 'zone' | 'original' | 'reply'>): void;
 }

@@ -182,6 +182,9 @@ export function handleState(mgr: Connmgr, conn: OfConn, msg: OfpMessage): boolea
     case 'ct_flush_zone':
       mgr.env.flushConntrackZone(msg.zone);
       break;
+    case 'ct_flush':
+      mgr.env.flushConntrack(msg);
+      break;
     default:
       return handleGroupsAndMeters(mgr, conn, msg);
   }

@@ -3,6 +3,21 @@ import { UnixctlError, type UnixctlServer } from '@heddle/runtime';
 import { cacheGetSize, cacheSetSize, offloadStatsShow } from './cache.ts';
 import { type DpctlCommand, type DpctlEnv, type DpctlOptions, DpctlRun } from './command.ts';
 import {
+  ctBkts,
+  ctDelLimits,
+  ctDisableSeqChk,
+  ctEnableSeqChk,
+  ctGetLimits,
+  ctGetMaxconns,
+  ctGetNconns,
+  ctGetSeqChk,
+  ctSetLimits,
+  ctSetMaxconns,
+  ctStatsShow,
+  dumpConntrack,
+  flushConntrack,
+} from './conntrack.ts';
+import {
   addFlow,
   addFlows,
   delFlow,
@@ -34,10 +49,23 @@ export const DPCTL_COMMANDS: readonly DpctlCommand[] = [
   addFlows,
   modFlows,
   delFlows,
-  parseActions,
+  offloadStatsShow,
+  dumpConntrack,
+  flushConntrack,
   cacheGetSize,
   cacheSetSize,
-  offloadStatsShow,
+  ctStatsShow,
+  ctBkts,
+  ctSetMaxconns,
+  ctGetMaxconns,
+  ctGetNconns,
+  ctEnableSeqChk,
+  ctDisableSeqChk,
+  ctGetSeqChk,
+  ctSetLimits,
+  ctDelLimits,
+  ctGetLimits,
+  parseActions,
 ];
 
 export interface DpctlOutcome {
