@@ -126,6 +126,8 @@ export function parseTunnelOptions(
       ? leadingNumber(options.get('egress_pkt_mark')!) >>> 0
       : undefined,
   };
+  if (config.seq) warnings.push(`${name}: sequence numbers are not sent`);
+  if (config.csum) warnings.push(`${name}: outer checksums are not sent`);
   return { config, errors, warnings };
 }
 
