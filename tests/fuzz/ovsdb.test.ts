@@ -73,7 +73,8 @@ function spoilJson(r: Random, json: Json): Json {
   for (let n = 1 + r.below(2); n > 0 && places.length > 0; n--) {
     const [node, key] = r.pick(places);
     const [other, name] = r.pick(places);
-    if (r.chance(0.2)) delete node[key];
+    // Nothing that is parsed has holes.
+    if (r.chance(0.2)) Array.isArray(node) ? node.splice(Number(key), 1) : delete node[key];
     else node[key] = r.chance(0.5) ? structuredClone(other[name] ?? null) : r.pick(JUNK);
   }
   return copy;
