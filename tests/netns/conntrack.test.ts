@@ -1,0 +1,75 @@
+/** Connection tracking between real hosts: a stateful firewall, translation, and a daemon that is killed. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { eventually, Host, Instance, isolate, Scope } from '@heddle/testing';
+
+isolate();
+
+async function world(scope: Scope, flows: readonly string[]) {
+  const instance = await Instance.ours(scope);
+  await instance.vsctl('add-br', 'br0', '--', 'set-fail-mode', 'br0', 'secure');
+  const hosts: Host[] = [];
+  for (const i of [1, 2]) {
+    const host = await Host.create(scope);
+    await host.veth(scope, 'eth0', `p${i}`, instance.host);
+    await host.address('eth0', `10.0.0.${i}/24`);
+    const set = ['set', 'interface', `p${i}`, `ofport_request=${i}`];
+    await instance.vsctl('add-port', 'br0', `p${i}`, '--', ...set);
+    hosts.push(host);
+  }
+  const file = join(instance.directory, 'flows');
+  writeFileSync(file, `${flows.join('\n')}\n`);
+  await instance.exec('ovs-ofctl', '-O', 'OpenFlow14', 'add-flows', 'br0', file);
+  const [client, server] = hosts as [Host, Host];
+  return { instance, client, server };
+}
+
+const FIREWALL = [
+  'table=0,priority=10,arp actions=normal',
+  'table=0,priority=5,ip actions=ct(table=1)',
+  'table=1,priority=20,ct_state=+est+trk,ip actions=normal',
+  'table=1,priority=10,ct_state=+new+trk,ip,in_port=1 actions=ct(commit),normal',
+  'table=1,priority=0 actions=drop',
+];
+const NAT = [
+  'table=0,priority=10,arp actions=normal',
+  'table=0,priority=5,ip,in_port=1 actions=ct(commit,nat(dst=10.0.0.2:5201),table=1)',
+  'table=0,priority=5,ip,in_port=2 actions=ct(nat,table=1)',
+  'table=1,priority=0 actions=normal',
+];
+
+/** Bytes that arrived. */
+async function transfer(client: Host, server: Host, to: string, port: string, seconds: number) {
+  const daemon = server.exec('iperf3', '-s', '-1', '-p', '5201');
+  await eventually('a server', async () => (await server.exec('ss', '-ltn')).includes(':5201'));
+  const args = ['-c', to, '-p', port, '-t', String(seconds), '-J'];
+  const out = await client.exec('iperf3', ...args);
+  await daemon;
+  return JSON.parse(out).end.sum_received.bytes as number;
+}
+
+test('a stateful firewall lets answers in and nothing else', async () => {
+  await using scope = new Scope();
+  const { instance, client, server } = await world(scope, FIREWALL);
+  await eventually('a way out', () => client.reaches('10.0.0.2', 4));
+  assert.equal(await server.reaches('10.0.0.1', 4), false);
+  assert.ok((await transfer(client, server, '10.0.0.2', '5201', 1)) > 0);
+  const dump = await instance.exec('ovs-appctl', 'dpctl/dump-conntrack');
+  assert.match(dump, /tcp,orig=\(src=10.0.0.1,dst=10.0.0.2,.*dport=5201\).*state=TIME_WAIT/);
+});
+
+test('a translated connection outlives the daemon', async () => {
+  await using scope = new Scope();
+  const { instance, client, server } = await world(scope, NAT);
+  const neighbour = ['10.0.0.9', 'lladdr', await server.mac('eth0'), 'dev', 'eth0'];
+  await client.exec('ip', 'neigh', 'replace', ...neighbour, 'nud', 'permanent');
+  const arrived = transfer(client, server, '10.0.0.9', '80', 3);
+  const dump = () => instance.exec('ovs-appctl', 'dpctl/dump-conntrack');
+  await eventually('a connection', async () => (await dump()).includes('state=ESTABLISHED'));
+  process.kill(instance.pid('ovs-vswitchd')!, 'SIGKILL');
+  assert.ok((await arrived) > 0);
+  await instance.startSwitch();
+  assert.match(await dump(), /dst=10.0.0.9,sport=\d+,dport=80\),reply=\(src=10.0.0.2,.*sport=5201/);
+});
