@@ -5,14 +5,18 @@ declare -gA _heddle_subcommands=(
   [ovsdb-client]='list-dbs get-schema get-schema-version get-schema-cksum list-tables list-columns transact query monitor monitor-cond monitor-cond-since convert needs-conversion wait dump backup restore lock steal unlock'
   [ovsdb-tool]='create create-cluster join-cluster compact convert needs-conversion db-name db-version db-cksum db-cid db-sid db-local-address db-is-clustered db-is-standalone schema-name schema-version schema-cksum query transact show-log check-cluster compare-versions help list-commands cluster-to-standalone'
   [ovs-appctl]=''
+  [ovs-ofctl]='show monitor snoop dump-desc dump-tables dump-table-features dump-table-desc dump-flows dump-aggregate queue-stats queue-get-config add-flow add-flows mod-flows del-flows replace-flows diff-flows add-meter mod-meter del-meter del-meters dump-meter dump-meters meter-stats meter-features packet-out dump-ports dump-ports-desc mod-port mod-table get-frags set-frags probe ping benchmark dump-ipfix-bridge dump-ipfix-flow ct-flush-zone ct-flush ofp-parse ofp-parse-pcap add-group add-groups mod-group del-groups insert-buckets remove-buckets dump-groups dump-group-stats dump-group-features bundle add-tlv-map del-tlv-map dump-tlv-map help list-commands parse-flow parse-flows parse-group parse-nx-match parse-nxm parse-oxm parse-actions parse-instructions parse-ofp10-match parse-ofp11-match parse-pcap check-vlan print-error encode-error-reply ofp-print encode-hello parse-key-value compose-packet parse-packet'
+  [ovs-pki]='init req sign req+sign verify fingerprint self-sign'
+  [ovs-save]='save-flows'
   [ovs-docker]='add-port del-port del-ports set-vlan'
-  [heddle]='up down status doctor explain attach detach gc'
+  [heddle]='up down restart status doctor explain attach detach gc'
 )
 declare -gA _heddle_options=(
   [ovs-vsctl]='--db= --no-syslog --no-wait --dry-run --oneline --timeout= -t= --retry --help -h --commands --options --leader-only --no-leader-only --shuffle-remotes --no-shuffle-remotes --version -V --verbose -v --log-file --syslog-method= --syslog-target= --format= -f= --data= -d= --no-headings --pretty --bare --max-column-width= --private-key= -p= --certificate= -c= --ca-cert= -C= --ssl-protocols= --ssl-ciphers= --bootstrap-ca-cert= --peer-ca-cert='
   [ovsdb-client]='--help -h --version -V --timestamp --force --timeout= -t= --db-change-aware --no-db-change-aware --leader-only --no-leader-only --record --replay --private-key= -p= --certificate= -c= --ca-cert= -C= --ssl-protocols= --ssl-ciphers= --bootstrap-ca-cert= --format= -f= --data= -d= --no-headings --pretty --bare --max-column-width= --detach --no-chdir --pidfile --overwrite-pidfile --monitor --no-self-confinement --user= --verbose -v --log-file --syslog-method= --syslog-target='
   [ovsdb-tool]='--verbose -v --log-file --syslog-method= --syslog-target= --more -m --cid= --election-timer= --rbac-role= --help -h --version -V'
   [ovs-appctl]='--target= -t= --execute -e --help -h --option -o --version -V --timeout= -T= --verbose -v --log-file --syslog-method= --syslog-target='
+  [ovs-ofctl]='--timeout= -t= --strict --readd --flow-format= -F= --packet-in-format= -P= --more -m --timestamp --sort --rsort --names --no-names --stats --no-stats --unixctl= --help -h --option -o --bundle --color --may-create --read-only --detach --no-chdir --pidfile --overwrite-pidfile --monitor --no-self-confinement --user= --version -V --protocols= -O= --verbose -v --log-file --syslog-method= --syslog-target= --private-key= -p= --certificate= -c= --ca-cert= -C= --ssl-protocols= --ssl-ciphers='
   [heddle]=''
   ['ovs-vsctl add-br']='--may-exist'
   ['ovs-vsctl del-br']='--if-exists'
@@ -39,6 +43,7 @@ declare -gA _heddle_options=(
   ['ovs-vsctl clear']='--if-exists'
   ['heddle up']='--no-detach --remote= --no-chdir --monitor --verbose -v --log-file --syslog-method= --syslog-target='
   ['heddle down']='--keep-traffic'
+  ['heddle restart']=''
   ['heddle status']='--json'
   ['heddle doctor']='--json'
   ['heddle explain']='--json --to= --in-port= --ct-next= --drops'
@@ -50,6 +55,8 @@ declare -gA _heddle_options=(
 declare -gA _heddle_arguments=(
   ['heddle attach']='!BRIDGE'
   ['heddle detach']='!BRIDGE'
+  ['heddle explain']='!BRIDGE ?PACKET'
+  ['ovs-save save-flows']='*BRIDGE'
   ['ovs-vsctl add-br']='!NEW-BRIDGE ?PARENT ?NEW-VLAN'
   ['ovs-vsctl del-br']='!BRIDGE'
   ['ovs-vsctl br-exists']='!BRIDGE'
@@ -88,6 +95,54 @@ declare -gA _heddle_arguments=(
   ['ovs-vsctl add']='!TABLE !RECORD !COLUMN +?KEY=VALUE'
   ['ovs-vsctl remove']='!TABLE !RECORD !COLUMN +KEY|VALUE|KEY=VALUE'
   ['ovs-vsctl clear']='!TABLE !RECORD +COLUMN'
+  ['ovs-ofctl show']='!BRIDGE'
+  ['ovs-ofctl monitor']='!BRIDGE'
+  ['ovs-ofctl snoop']='!BRIDGE'
+  ['ovs-ofctl dump-desc']='!BRIDGE'
+  ['ovs-ofctl dump-tables']='!BRIDGE'
+  ['ovs-ofctl dump-table-features']='!BRIDGE'
+  ['ovs-ofctl dump-table-desc']='!BRIDGE'
+  ['ovs-ofctl dump-flows']='!BRIDGE'
+  ['ovs-ofctl dump-aggregate']='!BRIDGE'
+  ['ovs-ofctl queue-stats']='!BRIDGE'
+  ['ovs-ofctl queue-get-config']='!BRIDGE'
+  ['ovs-ofctl add-flow']='!BRIDGE'
+  ['ovs-ofctl add-flows']='!BRIDGE !FILE'
+  ['ovs-ofctl mod-flows']='!BRIDGE'
+  ['ovs-ofctl del-flows']='!BRIDGE'
+  ['ovs-ofctl replace-flows']='!BRIDGE !FILE'
+  ['ovs-ofctl add-meter']='!BRIDGE'
+  ['ovs-ofctl mod-meter']='!BRIDGE'
+  ['ovs-ofctl del-meter']='!BRIDGE'
+  ['ovs-ofctl del-meters']='!BRIDGE'
+  ['ovs-ofctl dump-meter']='!BRIDGE'
+  ['ovs-ofctl dump-meters']='!BRIDGE'
+  ['ovs-ofctl meter-stats']='!BRIDGE'
+  ['ovs-ofctl meter-features']='!BRIDGE'
+  ['ovs-ofctl packet-out']='!BRIDGE'
+  ['ovs-ofctl dump-ports']='!BRIDGE'
+  ['ovs-ofctl dump-ports-desc']='!BRIDGE'
+  ['ovs-ofctl mod-port']='!BRIDGE'
+  ['ovs-ofctl mod-table']='!BRIDGE'
+  ['ovs-ofctl get-frags']='!BRIDGE'
+  ['ovs-ofctl set-frags']='!BRIDGE'
+  ['ovs-ofctl dump-ipfix-bridge']='!BRIDGE'
+  ['ovs-ofctl dump-ipfix-flow']='!BRIDGE'
+  ['ovs-ofctl ct-flush-zone']='!BRIDGE'
+  ['ovs-ofctl ct-flush']='!BRIDGE'
+  ['ovs-ofctl add-group']='!BRIDGE'
+  ['ovs-ofctl add-groups']='!BRIDGE !FILE'
+  ['ovs-ofctl mod-group']='!BRIDGE'
+  ['ovs-ofctl del-groups']='!BRIDGE'
+  ['ovs-ofctl insert-buckets']='!BRIDGE'
+  ['ovs-ofctl remove-buckets']='!BRIDGE'
+  ['ovs-ofctl dump-groups']='!BRIDGE'
+  ['ovs-ofctl dump-group-stats']='!BRIDGE'
+  ['ovs-ofctl dump-group-features']='!BRIDGE'
+  ['ovs-ofctl bundle']='!BRIDGE !FILE'
+  ['ovs-ofctl add-tlv-map']='!BRIDGE'
+  ['ovs-ofctl del-tlv-map']='!BRIDGE'
+  ['ovs-ofctl dump-tlv-map']='!BRIDGE'
   ['ovsdb-client get-schema']='*DATABASE'
   ['ovsdb-client get-schema-version']='*DATABASE'
   ['ovsdb-client get-schema-cksum']='*DATABASE'
@@ -244,7 +299,8 @@ _heddle_argument() {
     [[ $one == [+*]* ]] || kind=
   done
   case $kind in
-  *BRIDGE | PARENT) _heddle_reply "$("${called[@]}" --timeout=1 list-br 2>/dev/null)" "$word" ;;
+  *BRIDGE | PARENT) _heddle_reply "$(_heddle_bridges "$name")" "$word" ;;
+  PACKET*) _heddle_files "$word" ;;
   PORT* | *BOND) _heddle_reply "$(_heddle_names Port)" "$word" ;;
   IFACE) _heddle_reply "$(_heddle_names Interface)" "$word" ;;
   TABLE) _heddle_reply "${!_heddle_columns[*]}" "$word" ;;
@@ -255,6 +311,11 @@ _heddle_argument() {
   DATABASE) _heddle_reply "$("$program" list-dbs 2>/dev/null)" "$word" ;;
   FILE) _heddle_files "$word" ;;
   esac
+}
+
+_heddle_bridges() {
+  [[ $1 == ovs-vsctl ]] || local called=(ovs-vsctl)
+  "${called[@]}" --timeout=1 list-br 2>/dev/null
 }
 
 _heddle_names() {

@@ -95,7 +95,8 @@ _heddle_argument() {
     [[ $one == [+*]* ]] || kind=
   done
   case $kind in
-  *BRIDGE | PARENT) _heddle_reply "$("${called[@]}" --timeout=1 list-br 2>/dev/null)" "$word" ;;
+  *BRIDGE | PARENT) _heddle_reply "$(_heddle_bridges "$name")" "$word" ;;
+  PACKET*) _heddle_files "$word" ;;
   PORT* | *BOND) _heddle_reply "$(_heddle_names Port)" "$word" ;;
   IFACE) _heddle_reply "$(_heddle_names Interface)" "$word" ;;
   TABLE) _heddle_reply "${!_heddle_columns[*]}" "$word" ;;
@@ -106,6 +107,11 @@ _heddle_argument() {
   DATABASE) _heddle_reply "$("$program" list-dbs 2>/dev/null)" "$word" ;;
   FILE) _heddle_files "$word" ;;
   esac
+}
+
+_heddle_bridges() {
+  [[ $1 == ovs-vsctl ]] || local called=(ovs-vsctl)
+  "${called[@]}" --timeout=1 list-br 2>/dev/null
 }
 
 _heddle_names() {

@@ -8,6 +8,8 @@ import type { OptionSpec } from '@heddle/runtime/options';
 import { COMMANDS as HEDDLE_COMMANDS } from '../heddle/main.ts';
 import { OPTIONS as APPCTL_OPTIONS } from '../ovs-appctl/main.ts';
 import { COMMANDS as DOCKER_COMMANDS, OPTIONS as DOCKER_OPTIONS } from '../ovs-docker/main.ts';
+import { COMMANDS as OFCTL_COMMANDS } from '../ovs-ofctl/commands.ts';
+import { OPTIONS as OFCTL_OPTIONS } from '../ovs-ofctl/options.ts';
 import { COMMANDS as VSCTL_COMMANDS } from '../ovs-vsctl/commands/index.ts';
 import { OPTIONS as VSCTL_OPTIONS } from '../ovs-vsctl/options.ts';
 import { SCHEMA } from '../ovs-vsctl/schema.ts';
@@ -23,6 +25,9 @@ const subcommands: Words = {
   'ovsdb-client': CLIENT_COMMANDS.map(({ name }) => name),
   'ovsdb-tool': Object.keys(TOOL_COMMANDS),
   'ovs-appctl': [],
+  'ovs-ofctl': OFCTL_COMMANDS.map(({ name }) => name),
+  'ovs-pki': ['init', 'req', 'sign', 'req+sign', 'verify', 'fingerprint', 'self-sign'],
+  'ovs-save': ['save-flows'],
   'ovs-docker': Object.keys(DOCKER_COMMANDS),
   heddle: Object.keys(HEDDLE_COMMANDS),
 };
@@ -32,6 +37,7 @@ const options: Words = {
   'ovsdb-client': optionWords(CLIENT_OPTIONS),
   'ovsdb-tool': optionWords(TOOL_OPTIONS),
   'ovs-appctl': optionWords(APPCTL_OPTIONS),
+  'ovs-ofctl': optionWords(OFCTL_OPTIONS),
   heddle: [],
 };
 for (const { name, options: own = [] } of VSCTL_COMMANDS) {
@@ -45,9 +51,15 @@ options['ovs-docker add-port'] = Object.keys(DOCKER_OPTIONS).map((option) => `${
 const args: Words = {
   'heddle attach': ['!BRIDGE'],
   'heddle detach': ['!BRIDGE'],
+  'heddle explain': ['!BRIDGE', '?PACKET'],
+  'ovs-save save-flows': ['*BRIDGE'],
 };
 for (const { name, args: text } of VSCTL_COMMANDS) {
   if (text !== '') args[`ovs-vsctl ${name}`] = text.split(' ');
+}
+for (const { name, usage } of OFCTL_COMMANDS) {
+  if (!usage.startsWith('switch')) continue;
+  args[`ovs-ofctl ${name}`] = usage.endsWith('file') ? ['!BRIDGE', '!FILE'] : ['!BRIDGE'];
 }
 for (const { name, usage } of CLIENT_COMMANDS) {
   if (usage.includes('DATABASE')) args[`ovsdb-client ${name}`] = ['*DATABASE'];
