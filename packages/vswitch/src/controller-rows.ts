@@ -19,6 +19,8 @@ export function controllersOf(idl: Idl<Schema>, row: BridgeRow): ControllerConfi
         kind: c.type === 'service' || isPassive(c.target) ? 'service' : 'primary',
         maxBackoffMs: Math.max(c.max_backoff ?? DEFAULT_BACKOFF_MS, 1000),
         probeMs: c.inactivity_probe ?? DEFAULT_PROBE_MS,
+        rateLimit: c.controller_rate_limit,
+        burstLimit: c.controller_burst_limit,
       } as const,
     ];
   });
@@ -45,6 +47,13 @@ export function controllerStatus(
       put('last_error', status.isConnected ? undefined : status.lastError);
       put('sec_since_connect', status.secSinceConnect);
       put('sec_since_disconnect', status.secSinceDisconnect);
+      for (const type of ['miss', 'action'] as const) {
+        const limit = status.limits?.[type];
+        if (!limit) continue;
+        for (const [key, n] of Object.entries({ ...limit.stats, backlog: limit.backlog })) {
+          put(`packet-in-${type}-${key}`, n);
+        }
+      }
       txn.update('Controller', uuid, {
         is_connected: status.isConnected,
         role: status.isConnected ? ROLES[status.role] : undefined,

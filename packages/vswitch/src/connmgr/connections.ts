@@ -16,6 +16,7 @@ import {
 } from '@heddle/runtime';
 import type { Connmgr } from './connmgr.ts';
 import type { OfConn, OfConnKind, OfpChannel } from './ofconn.ts';
+import { PacketInScheduler } from './pinsched.ts';
 
 const log = vlog.module('rconn');
 
@@ -32,6 +33,10 @@ export interface ControllerConfig {
   readonly maxBackoffMs: number;
   /** 0: never ask whether it lives. */
   readonly probeMs: number;
+  /** Packet-ins in a second; undefined: as many as there are. */
+  readonly rateLimit?: number | undefined;
+  /** Packet-ins that may wait. */
+  readonly burstLimit?: number | undefined;
 }
 
 export interface ControllerStatus {
@@ -41,6 +46,8 @@ export interface ControllerStatus {
   readonly lastError: string | undefined;
   readonly secSinceConnect: number | undefined;
   readonly secSinceDisconnect: number | undefined;
+  /** What rate limits did to packet-ins, where there are some. */
+  readonly limits: OfConn['limits'];
 }
 
 export class Connections {
@@ -226,6 +233,12 @@ function channelOf(vconn: Vconn, target: string | undefined): OfpChannel {
   };
 }
 
+function stopLimits(conn: OfConn): void {
+  conn.limits?.miss.stop();
+  conn.limits?.action.stop();
+  conn.limits = undefined;
+}
+
 /** A controller that the switch connects to, again and again. */
 class ActiveController {
   readonly #mgr: Connmgr;
@@ -284,7 +297,10 @@ class ActiveController {
   configure(config: ControllerConfig, versions: number): void {
     const versionsChanged = versions !== this.#versions;
     this.#versions = versions;
+    const limitsChanged =
+      config.rateLimit !== this.#config.rateLimit || config.burstLimit !== this.#config.burstLimit;
     this.#config = config;
+    if (limitsChanged) this.#limit();
     this.#reconnect.probeMs = config.probeMs;
     if (versionsChanged) this.reconnect();
   }
@@ -311,6 +327,7 @@ class ActiveController {
       lastError: this.#lastError,
       secSinceConnect: since(this.#connectedMs),
       secSinceDisconnect: since(this.#disconnectedMs),
+      limits: this.#conn?.limits,
     };
   }
 
@@ -330,6 +347,7 @@ class ActiveController {
       tap: this.#tap,
       onOpen: (conn) => {
         this.#conn = conn;
+        this.#limit();
         this.#connectedMs = this.#mgr.env.nowMs();
         this.#reconnect.connected();
       },
@@ -338,8 +356,20 @@ class ActiveController {
     });
   }
 
+  #limit(): void {
+    const { rateLimit, burstLimit } = this.#config;
+    const conn = this.#conn;
+    if (!conn) return;
+    stopLimits(conn);
+    if (rateLimit === undefined) return;
+    const { clock } = this.#mgr.env;
+    const scheduler = () => new PacketInScheduler(clock, rateLimit, burstLimit);
+    conn.limits = { miss: scheduler(), action: scheduler() };
+  }
+
   #closed(why: string | undefined): void {
     if (this.#conn) {
+      stopLimits(this.#conn);
       this.#mgr.remove(this.#conn);
       this.#conn = undefined;
       this.#disconnectedMs = this.#mgr.env.nowMs();

@@ -144,7 +144,11 @@ export class Connmgr {
       // Whole where the flow says so; packets that nothing matched are cut to what is asked for.
       const limit = reason === 0 ? conn.missSendLen : maxLen;
       const packet = packetIn.packet.subarray(0, limit);
-      conn.send(0, { type: 'packet_in', ...packetIn, packet, format: conn.packetInFormat });
+      const deliver = (): void =>
+        conn.send(0, { type: 'packet_in', ...packetIn, packet, format: conn.packetInFormat });
+      const scheduler = reason === 0 ? conn.limits?.miss : conn.limits?.action;
+      if (scheduler) scheduler.send(packetIn.metadata.key.inPort, deliver);
+      else deliver();
     }
   }
 

@@ -11,6 +11,7 @@ import type {
 } from '@heddle/openflow';
 import { originNumber } from '../ofproto/origins.ts';
 import type { Bundle } from './bundle.ts';
+import type { PacketInScheduler } from './pinsched.ts';
 
 /** The wire below: version negotiated, messages whole. */
 export interface OfpChannel {
@@ -65,6 +66,8 @@ export class OfConn {
   controllerId = 0;
   missSendLen: number;
   invalidTtlToController = false;
+  /** Limits of the rate of packet-ins: those that nothing matched, those that actions send. */
+  limits: { readonly miss: PacketInScheduler; readonly action: PacketInScheduler } | undefined;
   readonly bundles = new Map<number, Bundle>();
   readonly monitors = new Map<number, FlowMonitorRequest>();
   /** Stands for it in the flows that it sets up. */
