@@ -2,6 +2,7 @@
 
 import type { Dpif, OdpPort } from '@heddle/datapath';
 import type { Clock } from '@heddle/runtime';
+import { DpFeatures } from './dp-features.ts';
 import { slowPdu } from './lacp/pdu.ts';
 import { RecircIds } from './ofproto/recirc.ts';
 import { type OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
@@ -15,6 +16,7 @@ export class Backer {
   readonly dpif: Dpif;
   readonly clock: Clock;
   readonly udpif: Udpif;
+  readonly features: DpFeatures;
   readonly ports = new Map<OdpPort, OfPort>();
   readonly bridges = new Map<Ofproto, OfprotoDpif>();
   readonly tunnels = new TunnelPorts();
@@ -24,6 +26,7 @@ export class Backer {
   constructor(dpif: Dpif, clock: Clock) {
     this.dpif = dpif;
     this.clock = clock;
+    this.features = new DpFeatures(dpif);
     this.vports = new TunnelVports(dpif);
     this.#xlate = {
       vlanLimit: 1,

@@ -51,6 +51,8 @@ export class Udpif {
   maxFlows = 0;
   #polledMs = 0;
   dumpDurationMs = 0;
+  /** What the datapath is asked to do by itself. */
+  native: ActionTypes;
   readonly #config: XlateConfig;
   readonly #dirty = new Set<Ukey>();
   #allDirty = false;
@@ -74,6 +76,7 @@ export class Udpif {
   constructor(dpif: Dpif, config: XlateConfig, clock: Clock) {
     this.#clock = clock;
     this.dpif = dpif;
+    this.native = dpif.actions;
     this.#config = config;
     if (dpif.adopted) this.#adopt();
   }
@@ -154,7 +157,7 @@ export class Udpif {
     const { drop } = result.effects;
     if (drop) drop.bridge.drops.sample(drop.reason, flow, packet.data, this.dpif.nowMs());
     if (result.protocol) this.onProtocol?.(result.protocol, packet.data);
-    const actions = actionsOf(result, this.dpif.actions);
+    const actions = actionsOf(result, this.native);
     this.#install(flow, result, actions);
     this.#send(result, actions, { flow, packet }, executes);
   }
@@ -169,7 +172,7 @@ export class Udpif {
       if (result.protocol) this.onProtocol?.(result.protocol, packet.data);
       // Its megaflow has counted it; what it teaches is learned now.
       this.#apply({ ...result.effects, rules: [], tables: [], groups: [], patches: [] }, 1, 0);
-      this.#send(result, actionsOf(result, this.dpif.actions), { flow, packet }, executes);
+      this.#send(result, actionsOf(result, this.native), { flow, packet }, executes);
     }
   }
 
@@ -192,7 +195,7 @@ export class Udpif {
 
   /** What to execute for one packet, each list on the packet as it came. */
   #lists({ actions }: XlateResult, bytes: number): readonly (readonly OdpAction[])[] {
-    const native = this.dpif.actions;
+    const { native } = this;
     const whole = plainActions(actions, native);
     if (whole) return whole.length === 0 ? [] : [whole];
     const { lists, unsupported } = flatten(actions, bytes, { ...this.slowPath, native });
@@ -332,7 +335,7 @@ export class Udpif {
       this.#delete(ukey);
       return;
     }
-    const actions = actionsOf(result, this.dpif.actions);
+    const actions = actionsOf(result, this.native);
     ukey.effects = result.effects;
     this.ukeys.setMacs(ukey, result.macs);
     if (sameActions(actions, ukey.actions)) return;

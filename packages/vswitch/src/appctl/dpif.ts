@@ -1,5 +1,6 @@
 import { type DpPort, formatInstalledFlow } from '@heddle/datapath';
 import type { UnixctlServer } from '@heddle/runtime';
+import { formatUserdata } from '../ofproto/userdata.ts';
 import type { OfPort } from '../ofproto.ts';
 import type { Switch } from '../switch.ts';
 import { tunnelConfigText } from '../tunnel/config.ts';
@@ -47,6 +48,7 @@ export function registerDpif(server: UnixctlServer, sw: Switch): void {
         verbose,
         ofBridge: true,
         packetType: dpif.engine === 'userspace',
+        userdata: formatUserdata,
         ...(named && { portName }),
       };
       out += `${formatInstalledFlow(flow, dpif.nowMs(), options)}\n`;
@@ -57,8 +59,16 @@ export function registerDpif(server: UnixctlServer, sw: Switch): void {
   registerUpcall(server, sw);
 
   server.register('dpif/show-dp-features', 'bridge', 1, 1, ([name]) => {
-    bridgeOf(sw, name!);
-    return `${FEATURES.map(([feature, value]) => `${feature}: ${value}`).join('\n')}\n`;
+    return bridgeOf(sw, name!).backer.features.show();
+  });
+
+  server.register('dpif/set-dp-features', 'bridge', 1, 3, ([name, key, value]) => {
+    const { features, udpif } = bridgeOf(sw, name!).backer;
+    if (value === undefined) return features.states(key);
+    const refusal = features.set(key!, value);
+    udpif.native = features.actions;
+    udpif.configChanged();
+    return refusal;
   });
 
   server.register('upcall/show', '', 0, 0, () => {
@@ -157,33 +167,3 @@ function kind({ peer: end, tunnel }: OfPort, port: DpPort | undefined): string {
   if (!port) return peer === undefined ? '(patch)' : `(patch: peer=${peer})`;
   return port.config === undefined ? `(${port.type})` : `(${port.type}: ${port.config})`;
 }
-
-/** What every engine of ours can do, under the names of upstream's probes. */
-const FEATURES: readonly (readonly [string, string])[] = [
-  ['Masked set action', 'Yes'],
-  ['Tunnel push pop', 'No'],
-  ['Ufid', 'Yes'],
-  ['Truncate action', 'Yes'],
-  ['Clone action', 'No'],
-  ['Sample nesting', '0'],
-  ['Conntrack eventmask', 'No'],
-  ['Conntrack clear', 'No'],
-  ['Max dp_hash algorithm', '0'],
-  ['Check pkt length action', 'No'],
-  ['Conntrack timeout policy', 'No'],
-  ['Explicit Drop action', 'Yes'],
-  ['Optimized Balance TCP mode', 'No'],
-  ['Conntrack all-zero IP SNAT', 'No'],
-  ['MPLS Label add', 'No'],
-  ['Max VLAN headers', '2'],
-  ['Max MPLS depth', '0'],
-  ['Recirc', 'Yes'],
-  ['CT state', 'No'],
-  ['CT zone', 'No'],
-  ['CT mark', 'No'],
-  ['CT label', 'No'],
-  ['CT state NAT', 'No'],
-  ['CT orig tuple', 'No'],
-  ['CT orig tuple for IPv6', 'No'],
-  ['IPv6 ND Extension', 'No'],
-];

@@ -11,6 +11,7 @@ import {
   parseOdpActions,
   parseOdpFlow,
 } from '@heddle/datapath';
+import { formatUserdata } from '../ofproto/userdata.ts';
 import { type DpctlCommand, type DpctlRun, dpFullName, errorCode, takeDpif } from './command.ts';
 
 export const dumpFlows: DpctlCommand = {
@@ -202,6 +203,7 @@ function flowText(run: DpctlRun, dpif: Dpif, flow: InstalledFlow): string {
   return formatInstalledFlow(flow, dpif.nowMs(), {
     verbose: run.options.more,
     packetType: dpif.engine === 'userspace',
+    userdata: formatUserdata,
     ...(run.withNames ? { portName: portNames(dpif) } : {}),
   });
 }
