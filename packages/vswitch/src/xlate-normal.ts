@@ -165,11 +165,7 @@ export function outputNormal(
   tags: VlanTags,
   send: (port: OfPort) => void,
 ): void {
-  if (inBundle?.isProtected && bundle.isProtected) {
-    ctx.trace('warn', 'Flow is between protected ports, skipping output.');
-    ctx.drop('both ports are protected', bundle.ports[0]);
-    return;
-  }
+  if (staysProtected(ctx, inBundle, bundle)) return;
   if (bundle.vlanMode !== 'access') lookAtInnerTag(ctx);
   const before = ctx.tags;
   ctx.tags = outputTranslate(bundle, tags, tagsFromStack(before));
@@ -183,4 +179,12 @@ export function outputNormal(
 
 function isVlanType(type: number): boolean {
   return type === ETH_P_8021Q || type === ETH_P_8021AD;
+}
+
+/** Ports that are protected from each other exchange nothing, whatever flows say. */
+export function staysProtected(ctx: XlateContext, from: Bundle | undefined, to: Bundle): boolean {
+  if (!from?.isProtected || !to.isProtected) return false;
+  ctx.trace('warn', 'Flow is between protected ports, skipping output.');
+  ctx.drop('both ports are protected', to.ports[0]);
+  return true;
 }

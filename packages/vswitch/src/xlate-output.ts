@@ -15,7 +15,7 @@ import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { MAX_DEPTH } from './xlate-limits.ts';
 import { mirrorDeparture } from './xlate-mirror.ts';
-import { xlateNormal } from './xlate-normal.ts';
+import { staysProtected, xlateNormal } from './xlate-normal.ts';
 import { sendToTunnel } from './xlate-tunnel.ts';
 
 const OFPR_ACTION = 1;
@@ -95,6 +95,7 @@ export function sendOut(ctx: XlateContext, port: OfPort): void {
     ctx.drop('the port is down', port);
     return;
   }
+  if (staysProtected(ctx, ctx.inPort?.bundle, port.bundle)) return;
   if (ctx.flow.packetType !== 0) {
     // Tunnels aside, ports carry Ethernet.
     const text = 'Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.';

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { emitPcapHeader, emitPcapRecord } from '@heddle/packet';
 import { messageOf, vlog } from '@heddle/runtime';
 
@@ -9,12 +9,12 @@ export class PcapFile {
   readonly path: string;
   #fd: number | undefined;
 
-  /** Begins the file anew. */
+  /** Goes on behind what is in the file already. */
   constructor(path: string) {
     this.path = path;
     try {
-      this.#fd = openSync(path, 'w');
-      writeSync(this.#fd, emitPcapHeader());
+      this.#fd = openSync(path, 'a', 0o644);
+      if (fstatSync(this.#fd).size === 0) writeSync(this.#fd, emitPcapHeader());
     } catch (error) {
       this.#fail(error);
     }
