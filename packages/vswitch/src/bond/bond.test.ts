@@ -94,6 +94,7 @@ describe('a bond', () => {
     assert.equal(bond.choose(1), undefined);
     assert.equal(bond.admits(p1, false), 'drop');
     bond.settings = { ...bond.settings, fallsBack: true };
+    bond.run(1);
     assert.equal(bond.choose(1)?.port, p1);
   });
 
