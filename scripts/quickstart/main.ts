@@ -1,11 +1,13 @@
 /**
- * Four containers on two bridges, in five minutes: see USAGE. Everything runs in a network namespace
+ * Four containers on two bridges, and a second host, in five minutes: see USAGE. Everything runs in a network namespace
  * of its own, so an installed Open vSwitch, or any other network here, is not touched.
  */
 import { parseArgs } from 'node:util';
-import { collect, REPOSITORY, Scope, start } from '@heddle/testing';
+import { REPOSITORY, Scope } from '@heddle/testing';
+import { command } from './command.ts';
 import { differs, measure, show } from './reachability.ts';
-import { bold, dim, during, green, heading, red, say, showCommand } from './screen.ts';
+import { bold, dim, during, green, heading, red, say } from './screen.ts';
+import { secondHost } from './second-host.ts';
 import { throughput } from './throughput.ts';
 import { NODES, type PictureState, PREFIX, picture } from './topology.ts';
 import { addNode, build, DIRECTORY, NETNS, sweep, type World } from './world.ts';
@@ -126,6 +128,7 @@ async function play(world: World, scope: Scope): Promise<string[]> {
     `  a to c through both bridges: ${bold(`${switchGbps.toFixed(1)} Gbit/s`)}; a Linux bridge: ` +
       `${bridgeGbps.toFixed(1)} Gbit/s (ratio ${(switchGbps / bridgeGbps).toFixed(2)})`,
   );
+  if (!world.userspace) failures.push(...(await secondHost(world, scope)));
   return failures;
 }
 
@@ -151,29 +154,6 @@ async function setTag(world: World, name: string, bridge: string, tag: number): 
   } else {
     await command(world, 'heddle', 'attach', bridge, label, `--tag=${tag}`, '--update');
   }
-}
-
-/** Shows the command and what it prints. */
-async function command(world: World, ...argv: string[]): Promise<void> {
-  showCommand(argv);
-  // Behind the installed commands, where those are asked for; before them otherwise.
-  const path = `${world.instance.env['PATH']}:${REPOSITORY}/bin:/usr/local/bin`;
-  const env = { ...world.instance.env, ...world.docker?.env, PATH: path };
-  const child = start(world.instance.host.argv(...argv), { env });
-  const { code, stdout, stderr } = await collect(child);
-  showOutput(`${stdout}${stderr}`);
-  if (code !== 0) throw new Error(`${argv.join(' ')}: exit ${code}`);
-}
-
-const SHOWN_LINES = 16;
-
-function showOutput(text: string): void {
-  const lines = text.split('\n').filter((line) => line !== '');
-  // Of flows, the busiest first.
-  const packets = (line: string): number => Number(/packets:(\d+)/.exec(line)?.[1] ?? 0);
-  lines.sort((a, b) => packets(b) - packets(a));
-  for (const line of lines.slice(0, SHOWN_LINES)) say(`    ${line}`);
-  if (lines.length > SHOWN_LINES) say(dim(`    ... and ${lines.length - SHOWN_LINES} more`));
 }
 
 async function look(

@@ -11,6 +11,13 @@ import { NODES, PREFIX } from './topology.ts';
 
 export const DIRECTORY = '/run/heddle-quickstart';
 export const NETNS = 'heddle-quickstart';
+export const FAR_DIRECTORY = `${DIRECTORY}/far`;
+export const FAR_NETNS = `${NETNS}-far`;
+/** Each switch's files and namespace. */
+const SWITCHES = [
+  { directory: `${DIRECTORY}/ovs`, netns: NETNS },
+  { directory: FAR_DIRECTORY, netns: FAR_NETNS },
+];
 
 export interface World {
   readonly instance: Instance;
@@ -56,15 +63,15 @@ export async function addNode(world: World, scope: Scope, name: string): Promise
 
 /** Ends whatever an earlier run left: one that was killed, or asked to keep everything. */
 export async function sweep(): Promise<void> {
-  const env = { OVS_RUNDIR: `${DIRECTORY}/ovs` };
-  if (isRunning(`${DIRECTORY}/ovs/ovs-vswitchd.pid`)) {
-    const appctl = `${REPOSITORY}/bin/ovs-appctl`;
-    await run([appctl, '--timeout=5', 'exit', '--cleanup'], { env }).catch(() => {});
+  for (const { directory, netns } of SWITCHES) {
+    if (isRunning(`${directory}/ovs-vswitchd.pid`)) {
+      const appctl = `${REPOSITORY}/bin/ovs-appctl`;
+      const env = { OVS_RUNDIR: directory };
+      await run([appctl, '--timeout=5', 'exit', '--cleanup'], { env }).catch(() => {});
+    }
+    for (const daemon of ['ovs-vswitchd', 'ovsdb-server']) await end(`${directory}/${daemon}.pid`);
+    removePins(directory, netns);
   }
-  for (const daemon of ['ovs-vswitchd', 'ovsdb-server']) {
-    await end(`${DIRECTORY}/ovs/${daemon}.pid`);
-  }
-  removePins();
   const socket = `${DIRECTORY}/docker/docker.sock`;
   const engines: Record<string, string>[] = [{}];
   if (existsSync(socket)) engines.unshift({ DOCKER_HOST: `unix://${socket}` });
@@ -73,7 +80,8 @@ export async function sweep(): Promise<void> {
     await run(['docker', 'rm', '--force', ...names], { env: engine }).catch(() => {});
   }
   await end(`${DIRECTORY}/docker/pid`);
-  for (const name of [NETNS, `${NETNS}-1`, `${NETNS}-2`, ...NODES.map((n) => PREFIX + n.name)]) {
+  const nodes = [...NODES.map(({ name }) => PREFIX + name), `${PREFIX}e`];
+  for (const name of [NETNS, FAR_NETNS, `${NETNS}-1`, `${NETNS}-2`, ...nodes]) {
     if (existsSync(`/run/netns/${name}`)) await run(['ip', 'netns', 'del', name]);
   }
   const mounts = `grep -o '${DIRECTORY}/[^ ]*' /proc/mounts | sort -r | xargs -r umount -l`;
@@ -82,10 +90,10 @@ export async function sweep(): Promise<void> {
 }
 
 /** Of a switch that was killed: their name is made of its run directory and its namespace. */
-function removePins(): void {
-  if (!existsSync(`/run/netns/${NETNS}`)) return;
-  using netns = openNetns({ name: NETNS });
-  const instance = withNetns(netns, () => instanceId(`${DIRECTORY}/ovs`));
+function removePins(directory: string, name: string): void {
+  if (!existsSync(`/run/netns/${name}`)) return;
+  using netns = openNetns({ name });
+  const instance = withNetns(netns, () => instanceId(directory));
   rmSync(join(PIN_ROOT, instance), { recursive: true, force: true });
 }
 
