@@ -177,8 +177,8 @@ function selectionHash(ctx: XlateContext, { props }: Group, basis: number): numb
   return hashFlow(ctx, 'symmetric_l4', basis);
 }
 
-/** The fields to hash that this packet has. */
-function usable({ flow }: XlateContext, fields: Flow): Flow {
+/** The fields to hash that this packet has; looks at what tells. */
+function usable({ flow, wildcards }: XlateContext, fields: Flow): Flow {
   const mask = fields.clone();
   const isIp = flow.dlType === 0x0800 || flow.dlType === 0x86dd;
   if (!isIp) {
@@ -189,6 +189,8 @@ function usable({ flow }: XlateContext, fields: Flow): Flow {
     mask.u32.fill(0, 23, 26);
     mask.u32.fill(0, 27, 30);
   }
+  if ((mask.tpSrc | mask.tpDst) === 0) return mask;
+  wildcards.nwProto = 0xff;
   if (![6, 17, 132].includes(flow.nwProto)) {
     mask.tpSrc = 0;
     mask.tpDst = 0;
