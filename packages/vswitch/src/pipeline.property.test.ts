@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatOdpActions } from '@heddle/datapath';
 import { Random } from '@heddle/datapath/oracle/random-frame';
-import { extractFlow, type Flow } from '@heddle/packet';
+import { ETH_P_8021Q, extractFlow, type Flow, VLAN_CFI } from '@heddle/packet';
 import { HeddleError, realClock } from '@heddle/runtime';
 import { MacLearning } from './mac-learning.ts';
 import { FlowChanges } from './ofproto/flow-changes.ts';
@@ -55,6 +55,9 @@ function mixed(key: Flow, mask: Flow, other: Flow): Flow {
     const m = mask.u32[i]!;
     flow.u32[i] = (key.u32[i]! & m) | (other.u32[i]! & ~m);
   }
+  // No packet has a tag without a type.
+  if ((flow.vlanTci0 & VLAN_CFI) !== 0) flow.vlanTpid0 ||= key.vlanTpid0 || ETH_P_8021Q;
+  if ((flow.vlanTci1 & VLAN_CFI) !== 0) flow.vlanTpid1 ||= key.vlanTpid1 || ETH_P_8021Q;
   return flow;
 }
 

@@ -31,7 +31,6 @@ export function runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast
       return;
     }
     if (ctx.wasMpls && !worksOnUnknown(act)) {
-      ctx.wasMpls = false;
       ctx.frozen = actions.slice(i);
       return;
     }

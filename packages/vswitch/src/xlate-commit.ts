@@ -54,7 +54,8 @@ export function commitActions(ctx: XlateContext): void {
 function commitNetwork(ctx: XlateContext): void {
   const { flow, base, wildcards } = ctx;
   // What was pushed on top hides what is below: only the headers of the packet's own type are set.
-  if (flow.dlType !== base.dlType) return;
+  // Below a popped label they are not known, and not set before they are.
+  if (flow.dlType !== base.dlType || ctx.wasMpls) return;
   switch (flow.dlType) {
     case ETH_P_IP:
     case ETH_P_IPV6: {

@@ -45,5 +45,6 @@ export function finishFreezing(ctx: XlateContext): void {
   const actions = ctx.frozen ?? [];
   ctx.frozen = undefined;
   ctx.commit();
+  ctx.wasMpls = false;
   recirculate(ctx, freezeState(ctx, undefined, actions, ''));
 }

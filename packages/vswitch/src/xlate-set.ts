@@ -384,7 +384,6 @@ function pushMpls(ctx: XlateContext, ethertype: number): void {
     flow.mplsLse2 = 0;
     // The headers below are out of reach now.
     flow.u32.fill(0, 22, 32);
-    ctx.base.u32.fill(0, 22, 32);
     for (const name of ['ctNwSrc', 'ctNwDst', 'ctNwProto', 'ctTpSrc', 'ctTpDst'] as const) {
       flow[name] = 0;
     }
