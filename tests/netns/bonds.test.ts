@@ -5,7 +5,7 @@ import { eventually, Host, Instance, isolate, Scope } from '@heddle/testing';
 
 isolate();
 
-/** Two switches, each with a host, joined by two veth pairs that both bond. */
+/** Two switches, each with a host, joined by two veth pairs that the first bonds. */
 async function world(scope: Scope, mode: string) {
   const instance = await Instance.ours(scope);
   const vsctl = (...args: string[]) => instance.vsctl(...args);
@@ -21,7 +21,7 @@ async function world(scope: Scope, mode: string) {
     for (const end of ['a', 'b']) await instance.host.exec('ip', 'link', 'set', `${end}${i}`, 'up');
   }
   await vsctl('add-bond', 'br0', 'bond0', 'a0', 'a1', `bond_mode=${mode}`);
-  await vsctl('add-bond', 'br1', 'bond1', 'b0', 'b1', `bond_mode=${mode}`);
+  await vsctl('add-port', 'br1', 'b0', '--', 'add-port', 'br1', 'b1');
   return { instance, vsctl, hosts };
 }
 
@@ -29,17 +29,13 @@ for (const mode of ['active-backup', 'balance-slb']) {
   test(`${mode}: hosts reach each other, also when a link goes down and comes back`, async () => {
     await using scope = new Scope();
     const { instance, vsctl, hosts } = await world(scope, mode);
-    if (mode === 'active-backup') {
-      await instance.exec('ovs-appctl', 'bond/set-active-member', 'bond0', 'a0');
-      await instance.exec('ovs-appctl', 'bond/set-active-member', 'bond1', 'b0');
-    }
+    await instance.exec('ovs-appctl', 'bond/set-active-member', 'bond0', 'a0');
     const reaches = () => hosts[0]!.reaches('10.0.0.2', 2);
     await eventually('over both links', reaches);
     await instance.host.exec('ip', 'link', 'set', 'a0', 'down');
-    await eventually('a0 and b0 are disabled', async () => {
-      const text = await instance.exec('ovs-appctl', 'bond/show');
-      return /member a0: disabled/.test(text) && /member b0: disabled/.test(text);
-    });
+    await eventually('a0 is disabled', async () =>
+      /member a0: disabled/.test(await instance.exec('ovs-appctl', 'bond/show')),
+    );
     await eventually('over the second link', reaches);
     const mac = await instance.host.mac('a1');
     await eventually('the database tells the active member', async () =>
