@@ -73,7 +73,7 @@ for (const command of [
       return text.replace(/last_id: \S{36}/g, 'last_id: ID');
     };
     for (const side of SIDES) {
-      const pidfile = join(pair.dir, `${side}.client.pid`);
+      const pidfile = join(pair.dir, `${side}.${command[0]}.pid`);
       const options = ['--detach', '--no-chdir', `--pidfile=${pidfile}`];
       const words = [
         ...PROGRAMS[side],
