@@ -78,7 +78,10 @@ function fork(ctx: XlateContext, table: number, zone: number, nat: OdpNat | unde
 /** `ct_clear`: the packet is as if it had never been tracked. */
 export function ctClear(ctx: XlateContext, withAction = true): void {
   if (withAction) {
-    if (!ctx.conntracked && ctx.flow.ctState === 0) return;
+    if (!ctx.conntracked) {
+      ctx.wildcards.ctState = 0xffff;
+      if (ctx.flow.ctState === 0) return;
+    }
     ctx.odpActions.push({ type: 'ct_clear' });
   }
   clearConntrack(ctx.flow);

@@ -1,6 +1,6 @@
 /** Interrupting a translation for the datapath to do something, and going on afterwards. */
 import type { OfpAct } from '@heddle/openflow';
-import { copyTunnel, Flow } from '@heddle/packet';
+import { copyTunnel, fillTunnel, Flow, isTunnelled } from '@heddle/packet';
 import type { FrozenState } from './ofproto/recirc.ts';
 import type { XlateContext } from './xlate-context.ts';
 
@@ -16,7 +16,10 @@ export function freezeState(
 ): FrozenState {
   const metadata = new Flow();
   metadata.u32.set(ctx.flow.u32.subarray(PIPELINE), PIPELINE);
+  lookAtTunnelFields(ctx);
   copyTunnel(ctx.flow, metadata);
+  // No field of OpenFlow: one state serves every source port.
+  metadata.tunTpSrc = 0;
   return {
     bridge: ctx.bridge,
     ofport: ctx.flow.inPort,
@@ -31,6 +34,16 @@ export function freezeState(
     mirrored: ctx.mirrored,
     pauseReason,
   };
+}
+
+/** What a packet brought by a tunnel is kept in the state: it is for no packet with other fields. */
+function lookAtTunnelFields({ initial, wildcards }: XlateContext): void {
+  if (!isTunnelled(initial)) return;
+  const { tunTpSrc, tunTpDst } = wildcards;
+  fillTunnel(wildcards);
+  Object.assign(wildcards, { tunTpSrc, tunTpDst });
+  wildcards.tunOptsLen = 0xff;
+  wildcards.tunOpts.fill(0xff);
 }
 
 /** Ends the actions so far with a recirculation that goes on in a table, or with what is left. */
