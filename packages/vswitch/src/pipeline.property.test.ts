@@ -31,12 +31,29 @@ import { randomFlowText } from './oracle/random-match.ts';
 import { randomPacket } from './oracle/random-packet.ts';
 import { MACS } from './oracle/random-switch.ts';
 import { parseOpenFlowFlow } from './trace/flow-parse.ts';
+import type { TunnelConfig } from './tunnel/config.ts';
 import { type XlateResult, xlateActions } from './xlate.ts';
 
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 40);
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const FLOWS = 30;
 const PACKETS = 20;
+
+const GENEVE: TunnelConfig = {
+  type: 'geneve',
+  remote: 'flow',
+  local: undefined,
+  inKey: 'flow',
+  outKey: 'flow',
+  dstPort: 6081,
+  ttl: 'inherit',
+  tos: 'inherit',
+  dontFragment: true,
+  csum: false,
+  seq: false,
+  gbp: false,
+  egressPktMark: undefined,
+};
 
 function randomBridge(r: Random): XlateConfig {
   const bridge = new Ofproto('br0', new MacLearning<Bundle>(realClock));
@@ -52,6 +69,7 @@ function randomBridge(r: Random): XlateConfig {
     bridge.ports.set(i, port);
     byOdp.set(i, port);
   }
+  if (r.chance(40)) bridge.ports.get(1)!.tunnel = GENEVE;
   const bundles = [...bridge.bundles.values()];
   if (isBonded) bondRandomly(r, bridge.bundles.get('bond0')!);
   for (const mac of MACS) {
@@ -72,17 +90,22 @@ function randomBridge(r: Random): XlateConfig {
 }
 
 /** The key of a frame or, with labels, service headers, tunnels and connections, of a text. */
-function randomKey(r: Random, { tlv }: Ofproto): Flow {
+function randomKey(r: Random, { tlv, ports }: Ofproto): Flow {
   const inPort = 1 + r.below(N_PORTS);
-  if (r.chance(60)) {
+  const isTunnel = ports.get(inPort)!.tunnel !== undefined;
+  if (!isTunnel && r.chance(60)) {
     const key = extractFlow(randomPacket(r), { inPort });
     if (r.chance(5)) key.dlType = ETH_P_SLOW;
     return key;
   }
   const { flow } = parseOpenFlowFlow(randomFlowText(r), () => undefined, tlv);
   flow.inPort = inPort;
-  const options = tlv.writeOptions(flow).subarray(0, flow.tunOpts.length);
-  if (isTunnelled(flow)) {
+  if (isTunnel) {
+    flow.tunDst ||= 0x0a000009;
+    flow.tunTtl = r.below(3);
+    flow.tunTpSrc = r.below(3);
+    flow.tunTos = r.pick([0, 3]);
+    const options = tlv.writeOptions(flow).subarray(0, flow.tunOpts.length);
     flow.tunOptsLen = options.length;
     flow.tunOpts.set(options);
   } else clearTunnelFields(flow);
