@@ -1,6 +1,6 @@
 /** Interrupting a translation for the datapath to do something, and going on afterwards. */
 import type { OfpAct } from '@heddle/openflow';
-import { copyTunnel, fillTunnel, Flow, isTunnelled } from '@heddle/packet';
+import { copyTunnel, Flow, fillTunnel, isTunnelled } from '@heddle/packet';
 import type { FrozenState } from './ofproto/recirc.ts';
 import type { XlateContext } from './xlate-context.ts';
 
