@@ -36,6 +36,9 @@ export const dumpTables = (ctx: Context): Promise<number> =>
 /** The parts of the reply are told as one, so that tables that are alike are told in a word. */
 export async function dumpTableFeatures(ctx: Context): Promise<number> {
   const vconn = await open(ctx);
+  if (vconn.version < 4) {
+    throw new HeddleError("dump-table-features needs OpenFlow 1.3 or later ('-O OpenFlow13')");
+  }
   const printer = await Printer.of(ctx.settings, ctx.args[0]!);
   const tables: TableFeatures[] = [];
   for await (const part of vconn.multipart({ type: 'table_features_request', tables: [] })) {

@@ -1,7 +1,7 @@
 /** The table that maps Geneve options to tun_metadata fields. */
-import { OFPUTIL_P_OF10_NXM, parseTlvMap } from '@heddle/openflow';
+import { OFPUTIL_P_ANY_OXM, OFPUTIL_P_OF10_NXM_ANY, parseTlvMap } from '@heddle/openflow';
 import type { TlvMapping } from '@heddle/packet';
-import { type Context, dumpOnce, open, transactNoReply, tryProtocol } from './context.ts';
+import { type Context, dumpOnce, openForMod, transactNoReply } from './context.ts';
 
 export const addTlvMap = (ctx: Context): Promise<number> =>
   change(ctx, 'add', parseTlvMap(ctx.args[1]!));
@@ -19,8 +19,7 @@ async function change(
   command: 'add' | 'delete' | 'clear',
   mappings: readonly TlvMapping[],
 ): Promise<number> {
-  const vconn = await open(ctx);
-  if (vconn.version === 1) await tryProtocol(vconn, OFPUTIL_P_OF10_NXM);
+  const { vconn } = await openForMod(ctx, OFPUTIL_P_OF10_NXM_ANY | OFPUTIL_P_ANY_OXM);
   const ok = await transactNoReply(ctx, vconn, [{ type: 'tlv_table_mod', command, mappings }]);
   vconn.close();
   return ok ? 0 : 1;

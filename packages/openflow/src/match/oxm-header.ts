@@ -42,7 +42,8 @@ const EXPERIMENTER = 0xffff;
 const points: OxmCodePoint[] = [];
 const byNumber = new Map<number, OxmCodePoint>();
 const byName = new Map<string, OxmCodePoint>();
-const byField = new Map<Field, (OxmCodePoint & { readonly since: number })[]>();
+/** By name, as a tunnel option may be told of with the width that a bridge gives it. */
+const byField = new Map<string, (OxmCodePoint & { readonly since: number })[]>();
 
 /** OXM code points that came after OpenFlow 1.2. */
 const SINCE: Readonly<Record<string, OfpVersion>> = {
@@ -75,10 +76,10 @@ function add(field: Field, point: CodePoint, since: number): void {
   const { cls, vendor } = codePointClass(point);
   const size = field.width / 8;
   const made = addPoint(point[0], cls, vendor, point[1], field, size, field.masking !== 'none');
-  const list = byField.get(field) ?? [];
+  const list = byField.get(field.name) ?? [];
   list.push({ ...made, since });
   list.sort((a, b) => b.since - a.since);
-  byField.set(field, list);
+  byField.set(field.name, list);
 }
 
 function addPoint(
@@ -113,7 +114,7 @@ export function codePointByName(name: string): OxmCodePoint | undefined {
 
 /** The spelling that `version` prefers: the newest OXM that it knows, else NXM. */
 export function codePointOf(field: Field, version: OxmVersion): OxmCodePoint | undefined {
-  const list = byField.get(field);
+  const list = byField.get(field.name);
   if (list === undefined) return undefined;
   for (const point of list) if (point.since <= version) return point;
   return list.at(-1);

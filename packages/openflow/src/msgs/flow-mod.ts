@@ -203,12 +203,13 @@ function pullFlowMod11({ dv, u8 }: Reader, at: number, version: OfpVersion) {
   };
 }
 
+/** OpenFlow 1.1 has no "all tables": as upstream, table 0 goes for them. */
 function putFlowMod11(w: ByteWriter, msg: FlowMod, version: OfpVersion): void {
   const at = w.grow(28);
   const { dv } = w;
   dv.setBigUint64(at, cookie11(msg, version));
   dv.setBigUint64(at + 8, msg.cookieMask);
-  dv.setUint8(at + 16, msg.tableId);
+  dv.setUint8(at + 16, version === 2 && msg.tableId === OFPTT_ALL ? 0 : msg.tableId);
   dv.setUint8(at + 17, COMMANDS.indexOf(msg.command));
   dv.setUint16(at + 18, msg.idleTimeout);
   dv.setUint16(at + 20, msg.hardTimeout);

@@ -19,8 +19,8 @@ const N_VISIBLE_TABLES = 254;
 export function sendFeatures(mgr: Connmgr, conn: OfConn, xid: number): void {
   const { version } = conn;
   let capabilities = FLOW_STATS | TABLE_STATS | PORT_STATS | QUEUE_STATS;
-  if (version === 1) capabilities |= ARP_MATCH_IP;
-  else capabilities |= GROUP_STATS;
+  if (version <= 2) capabilities |= ARP_MATCH_IP;
+  if (version >= 2) capabilities |= GROUP_STATS;
   if (version >= 5) capabilities |= BUNDLES;
   conn.send(xid, {
     type: 'features_reply',

@@ -98,7 +98,7 @@ export function handleTableRequest(mgr: Connmgr, conn: OfConn, xid: number): voi
       lookupCount: BigInt(table.lookups),
       matchedCount: BigInt(table.matches),
       name: table.name,
-      features: tableFeatures(table),
+      features: tableFeatures(table, conn.version),
     });
   }
   conn.send(xid, { type: 'table_reply', tables: stats });
@@ -110,7 +110,7 @@ export function handleTableFeatures(
   msg: MessageOf<'table_features_request'>,
 ): void {
   if (msg.tables.length > 0) throw new OfpError('OFPTFFC_EPERM');
-  const all = [...visibleTables(mgr)].map(tableFeatures);
+  const all = [...visibleTables(mgr)].map((table) => tableFeatures(table, conn.version));
   for (let i = 0; i < all.length; i += TABLES_PER_REPLY) {
     const tables = all.slice(i, i + TABLES_PER_REPLY);
     const more = i + TABLES_PER_REPLY < all.length;

@@ -8,6 +8,7 @@ import {
   OFPM13_SLOWPATH,
   OfpError,
 } from '@heddle/openflow';
+import { actionBits } from '@heddle/openflow/msgs/feature-names';
 import { FlowChanges, OFPRR_METER_DELETE } from '../ofproto/flow-changes.ts';
 import { usesGroup, usesMeter } from '../ofproto/flow-mod.ts';
 import type { Group } from '../ofproto/group.ts';
@@ -15,6 +16,7 @@ import { applyGroupMod } from '../ofproto/group-mod.ts';
 import { Meter } from '../ofproto/meter.ts';
 import type { Connmgr } from './connmgr.ts';
 import type { OfConn } from './ofconn.ts';
+import { SWITCH_ACTIONS } from './table-features.ts';
 
 /** OFPRFR_* */
 const FORWARD_GROUP_MOD = 0;
@@ -89,28 +91,15 @@ const ALL_TYPES = 0xf;
 /** select_weight, select_liveness, chaining. */
 const GROUP_CAPABILITIES = 7;
 const MAX_GROUPS = 0xffff_ff00;
-/** Bits by OpenFlow 1.1's action numbers: output … set_field. */
-const GROUP_ACTIONS =
-  (1 << 0) |
-  (1 << 15) |
-  (1 << 16) |
-  (1 << 17) |
-  (1 << 18) |
-  (1 << 19) |
-  (1 << 20) |
-  (1 << 21) |
-  (1 << 22) |
-  (1 << 23) |
-  (1 << 24) |
-  (1 << 25);
 
 export function handleGroupFeatures(conn: OfConn, xid: number): void {
+  const actions = actionBits(SWITCH_ACTIONS, conn.version);
   conn.send(xid, {
     type: 'group_features_reply',
     types: ALL_TYPES,
     capabilities: GROUP_CAPABILITIES,
     maxGroups: [MAX_GROUPS, MAX_GROUPS, MAX_GROUPS, MAX_GROUPS],
-    actions: [GROUP_ACTIONS, GROUP_ACTIONS, GROUP_ACTIONS, GROUP_ACTIONS],
+    actions: [actions, actions, actions, actions],
   });
 }
 

@@ -110,6 +110,9 @@ function handleConnection(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: Uint
     case 'desc_request':
       conn.send(msg.xid, { type: 'desc_reply', ...mgr.env.description });
       break;
+    case 'ipfix_bridge_request':
+    case 'ipfix_flow_request':
+      throw new OfpError('NXST_NOT_CONFIGURED');
     case 'bundle_control':
       handleBundleControl(mgr, conn, msg);
       break;

@@ -1,14 +1,28 @@
 /** What every table can match and do (OpenFlow 1.5, 7.3.5.18). */
-import type { TableActionFeatures, TableFeatures } from '@heddle/openflow';
+import type { OfpVersion, TableActionFeatures, TableFeatures } from '@heddle/openflow';
 import { FIELDS, type Field } from '@heddle/packet';
 import { type FlowTable, TBL_INTERNAL } from '../ofproto/flow-table.ts';
 
-const ACTIONS = [
+/** In any version; each tells of those that it has. */
+export const SWITCH_ACTIONS: readonly string[] = [
   'output',
+  'enqueue',
   'group',
   'set_field',
+  'set_vlan_vid',
+  'set_vlan_pcp',
   'strip_vlan',
   'push_vlan',
+  'mod_dl_src',
+  'mod_dl_dst',
+  'mod_nw_src',
+  'mod_nw_dst',
+  'mod_nw_tos',
+  'mod_nw_ecn',
+  'mod_tp_src',
+  'mod_tp_dst',
+  'set_mpls_label',
+  'set_mpls_tc',
   'mod_nw_ttl',
   'dec_ttl',
   'set_mpls_ttl',
@@ -34,14 +48,19 @@ const MASKABLE = [
 ];
 const EXACT = ['recirc_id', ...FIELD_NAMES.filter((f) => f.masking === 'none').map((f) => f.name)];
 
-export function tableFeatures(table: FlowTable): TableFeatures {
+export function tableFeatures(table: FlowTable, version: OfpVersion): TableFeatures {
   const last = TBL_INTERNAL - 1;
   const next = Array.from({ length: Math.max(last - table.id, 0) }, (_, i) => table.id + 1 + i);
   const actions: TableActionFeatures = {
     next,
-    instructions: next.length > 0 ? [...INSTRUCTIONS, 'goto_table'] : INSTRUCTIONS,
-    write: { actions: ACTIONS, setFields: SETTABLE },
-    apply: { actions: ACTIONS, setFields: SETTABLE },
+    instructions: [
+      // An action from OpenFlow 1.5 on.
+      ...(version === 4 || version === 5 ? ['meter'] : []),
+      ...INSTRUCTIONS,
+      ...(next.length > 0 ? ['goto_table'] : []),
+    ],
+    write: { actions: SWITCH_ACTIONS, setFields: SETTABLE },
+    apply: { actions: SWITCH_ACTIONS, setFields: SETTABLE },
   };
   return {
     tableId: table.id,
