@@ -39,6 +39,17 @@ export function implyEthernet(match: Match): void {
   if ((u8[o]! | u8[o + 1]! | u8[o + 2]! | u8[o + 3]!) === 0) u8.fill(0xff, o, o + 4);
 }
 
+/** As `implyEthernet`, for a match of OpenFlow 1.0 or 1.1: one without headers takes any packet. */
+export function implyEthernetByHeaders(match: Match): void {
+  const { mask } = match;
+  const isOpen =
+    mask.dlSrc === 0 &&
+    mask.dlDst === 0 &&
+    (mask.dlType | mask.vlanTci0 | mask.mplsLse0) === 0 &&
+    (mask.nwSrc | mask.nwDst | mask.nwProto | mask.nwTos | mask.tpSrc | mask.tpDst) === 0;
+  if (!isOpen) implyEthernet(match);
+}
+
 /**
  * Sets a field from `bytes` at `off`, its mask from `mask` at `maskOff` (undefined: exact). The
  * value must be valid. tun_metadata has no place in a flow: see `Match.tunMetadata`.

@@ -1,7 +1,7 @@
 /** `struct ofp10_match` (OpenFlow 1.0 section 5.2.3), 40 bytes. */
 import { ETH_P_IPV6, VLAN_CFI, VLAN_VID_MASK } from '@heddle/packet';
 import { Match } from '../match.ts';
-import { implyEthernet } from './match-field.ts';
+import { implyEthernetByHeaders } from './match-field.ts';
 
 export const OFP10_MATCH_LENGTH = 40;
 
@@ -68,7 +68,7 @@ export function parseOfp10Match(bytes: Uint8Array, off = 0, into?: Match): Match
     key.tpDst = be16(38);
     mask.tpDst = 0xffff;
   }
-  implyEthernet(match);
+  implyEthernetByHeaders(match);
   return match;
 }
 

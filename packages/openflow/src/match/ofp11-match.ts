@@ -12,7 +12,7 @@ import {
 } from '@heddle/packet';
 import { OfpError } from '../errors.ts';
 import { Match } from '../match.ts';
-import { implyEthernet } from './match-field.ts';
+import { implyEthernetByHeaders } from './match-field.ts';
 import { ofp10PortToOfp11, ofp11PortToOfp10 } from './ofp-port.ts';
 import { ETH_P_MPLS, ETH_P_MPLSM } from './prerequisites.ts';
 
@@ -55,7 +55,7 @@ export function parseOfp11StandardMatch(bytes: Uint8Array, off = 0, into?: Match
   if (key.dlType === ETH_P_MPLS || key.dlType === ETH_P_MPLSM) parseMpls(match, dv, wild);
   mask.metadata = ~dv.getBigUint64(80) & 0xffff_ffff_ffff_ffffn;
   key.metadata = dv.getBigUint64(72) & mask.metadata;
-  implyEthernet(match);
+  implyEthernetByHeaders(match);
   return match;
 }
 
