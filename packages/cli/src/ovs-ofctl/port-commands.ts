@@ -182,8 +182,8 @@ async function currentTable(vconn: VconnClient, tableId: number): Promise<Partia
   return found;
 }
 
-/** What a change may say: how full the table is, it may not. */
-function withoutState({ vacancy, ...table }: TableMod): Partial<TableMod> {
+/** What a change may say: how full the table is and what eviction goes by, it may not. */
+function withoutState({ vacancy, evictionFlags: _, ...table }: TableMod): Partial<TableMod> {
   return vacancy ? { ...table, vacancy: { up: vacancy.up, down: vacancy.down } } : table;
 }
 

@@ -212,7 +212,9 @@ function printActionFeatures(
   }
   const isOne = json(write) === json(apply);
   if (isOne && write.actions.length === 0 && write.setFields.length === 0) return out;
-  if (before && json([write, apply]) === json([before.write, before.apply])) {
+  // As upstream, only where there are fields to set: not in OpenFlow 1.1.
+  const canSet = write.setFields.length > 0;
+  if (canSet && before && json([write, apply]) === json([before.write, before.apply])) {
     return `${out}      (same actions)\n`;
   }
   if (isOne) return `${out}      Write-Actions and Apply-Actions features:\n${printSets(write)}`;
