@@ -49,7 +49,7 @@ export function formatPlainAction(a: PlainAction): string {
     case 'push_mpls':
       return `push_mpls(${lseText(a.lse)},eth_type=${hex(a.ethertype)})`;
     case 'pop_mpls':
-      return `pop_mpls(eth_type=${hex(a.ethertype)})`;
+      return `pop_mpls(eth_type=0x${a.ethertype.toString(16)})`;
     case 'set_mpls':
       return `set(mpls(${maskedLseText(a.lse, a.mask)}))`;
     case 'ct':
