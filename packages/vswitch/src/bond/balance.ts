@@ -15,13 +15,10 @@ export class Buckets<M> {
   readonly #members: (M | undefined)[] = new Array(N_BUCKETS);
   readonly #bytes = new Float64Array(N_BUCKETS);
 
-  /** The member of a bucket: where it was as long as that is enabled. */
+  /** The member of a bucket: where it was moved to as long as that is enabled, else by its number. */
   choose(bucket: number, enabled: readonly M[]): M | undefined {
     const at = this.#members[bucket];
-    if (at !== undefined && enabled.includes(at)) return at;
-    const member = enabled[bucket % enabled.length];
-    this.#members[bucket] = member;
-    return member;
+    return at !== undefined && enabled.includes(at) ? at : enabled[bucket % enabled.length];
   }
 
   assign(bucket: number, member: M): void {
@@ -33,10 +30,10 @@ export class Buckets<M> {
   }
 
   /** Bytes lately of each bucket that is at `member`. */
-  load(member: M): { readonly bucket: number; readonly bytes: number }[] {
+  load(member: M, enabled: readonly M[]): { readonly bucket: number; readonly bytes: number }[] {
     const out: { bucket: number; bytes: number }[] = [];
-    this.#members.forEach((m, bucket) => {
-      if (m === member) out.push({ bucket, bytes: this.#bytes[bucket]! });
+    this.#bytes.forEach((bytes, bucket) => {
+      if (this.choose(bucket, enabled) === member) out.push({ bucket, bytes });
     });
     return out;
   }
@@ -45,7 +42,7 @@ export class Buckets<M> {
   rebalance(enabled: readonly M[]): Move<M>[] {
     const moves: Move<M>[] = [];
     const loads = enabled.map((member) => {
-      const buckets = this.load(member).filter((b) => b.bytes > 0);
+      const buckets = this.load(member, enabled).filter((b) => b.bytes > 0);
       return { member, buckets, bytes: buckets.reduce((sum, b) => sum + b.bytes, 0) };
     });
     for (let n = 0; loads.length > 1 && n < N_BUCKETS; n++) {

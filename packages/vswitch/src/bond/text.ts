@@ -37,7 +37,7 @@ function showMember(bond: Bond, member: Member): string[] {
   if (member === bond.active) lines.push('  active member');
   lines.push(`  may_enable: ${member.linkUp}`);
   if (bond.settings.mode !== 'active-backup') {
-    for (const { bucket, bytes } of bond.buckets.load(member)) {
+    for (const { bucket, bytes } of bond.buckets.load(member, bond.enabled)) {
       if (bytes < 1024) continue;
       lines.push(`  hash ${bucket}: ${Math.floor(bytes / 1024)} kB load`);
     }
