@@ -261,11 +261,12 @@ test('a pcap file: each kind of packet once, with counts; and the MTU', async ()
     file,
     Buffer.concat([emitPcapHeader(), record(short), record(short), record(short)]),
   );
+  // Both addresses are learned then.
+  await w.passes();
   const text = await w.text(file, '--in-port=p1');
   assert.match(text, /^3 packets, \d+ bytes, 1 distinct:/m);
   assert.match(text, /It goes out of p2/);
   writeFileSync(file, Buffer.concat([emitPcapHeader(), record(long)]));
-  await w.passes();
   const groups = JSON.parse(await w.instance.exec('heddle', 'explain', '--json', 'br0', file)) as {
     explanation: Explanation;
   }[];
