@@ -103,17 +103,15 @@ test('garbage at tunnel ports harms nobody', async () => {
 
 test('three hosts, each with tunnels to the others', async () => {
   await using scope = new Scope();
-  const { network, a, b } = await pair(scope);
+  const network = await createNetwork(scope);
+  const a = await createSite(scope, network, 1);
+  const b = await createSite(scope, network, 2);
   const c = await createSite(scope, network, 3);
   // A ring of bridges would pass broadcasts on for ever: ports of the mesh do not speak to each other.
-  await connect(a, c, 'geneve');
-  await connect(b, c, 'gre');
-  for (const { instance } of [a, b, c]) {
-    const ports = (await instance.vsctl('list-ports', 'br0'))
-      .split('\n')
-      .filter((p) => /^t/.test(p));
-    await instance.vsctl(...ports.flatMap((p) => ['--', 'set', 'port', p, 'protected=true']));
-  }
+  const mesh = { isProtected: true };
+  await connect(a, b, 'vxlan', mesh);
+  await connect(a, c, 'geneve', mesh);
+  await connect(b, c, 'gre', mesh);
   for (const from of [a, b, c]) {
     for (const to of [a, b, c]) {
       if (from === to) continue;

@@ -80,7 +80,12 @@ export async function connect(
   a: Site,
   b: Site,
   type: string,
-  options: { readonly v6?: boolean; readonly extra?: readonly string[] } = {},
+  options: {
+    readonly v6?: boolean;
+    readonly extra?: readonly string[];
+    /** From the start, so that no frame goes round a ring of bridges and is learned on the way. */
+    readonly isProtected?: boolean;
+  } = {},
 ): Promise<void> {
   const extra = options.extra ?? ['key=flow'];
   const ip = (n: number) => (options.v6 ? `fd01::${n}` : `10.1.0.${n}`);
@@ -88,7 +93,11 @@ export async function connect(
     [a, b],
     [b, a],
   ] as const) {
-    await addTunnel(from, `t${to.number}`, type, `remote_ip=${ip(to.number)}`, ...extra);
+    const name = `t${to.number}`;
+    const set = ['set', 'interface', name, `type=${type}`, `options:remote_ip=${ip(to.number)}`];
+    const more = extra.map((o) => `options:${o}`);
+    const port = options.isProtected ? ['--', 'set', 'port', name, 'protected=true'] : [];
+    await from.instance.vsctl('add-port', 'br0', name, '--', ...set, ...more, ...port);
   }
 }
 
