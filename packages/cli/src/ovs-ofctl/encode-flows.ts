@@ -4,6 +4,7 @@
  * be another, the file is read again.
  */
 import {
+  FlowTemplates,
   Match,
   MessageLog,
   OFPUTIL_P_ANY,
@@ -17,7 +18,8 @@ import {
   protocolVersion,
   versionProtocols,
 } from '@heddle/openflow';
-import type { FlowFile } from './flow-lines.ts';
+import { HeddleError } from '@heddle/runtime/errors';
+import type { FileLine, FlowFile } from './flow-lines.ts';
 
 type ToBody = (flow: ParsedFlowMod['flowMod'], protocol: Protocols) => OfpBody;
 
@@ -26,8 +28,10 @@ export class EncodedFlows {
   usable: Protocols = OFPUTIL_P_ANY;
   readonly #file: FlowFile;
   readonly #toBody: ToBody;
+  readonly #into = new Match();
   #log = new MessageLog();
   #protocol: Protocols | undefined;
+  #templates = new FlowTemplates(() => undefined);
 
   /** `allowed`: formats of which one will be asked for. Throws what is wrong with the file. */
   constructor(file: FlowFile, allowed: Protocols, toBody: ToBody) {
@@ -40,30 +44,33 @@ export class EncodedFlows {
   /** The messages, their xids 0. */
   messages(protocol: Protocols): MessageLog {
     if (protocol === this.#protocol) return this.#log;
-    this.#log = new MessageLog();
-    for (const { flowMod } of this.#file.flows({ into: new Match(), isAgain: true })) {
-      this.#append(flowMod, protocol);
+    this.#begin(protocol);
+    for (const line of this.#file.lines()) {
+      if (this.#copy(line)) continue;
+      const flow = this.#file.flow(line, { into: this.#into, isAgain: true });
+      if (flow) this.#append(line, flow, protocol);
     }
-    this.#protocol = protocol;
     return this.#log;
   }
 
   /** False when a flow has changed the likely format. */
   #read(allowed: Protocols, isAgain: boolean): boolean {
-    const into = new Match();
-    this.#log = new MessageLog();
-    this.#protocol = likely(this.usable & allowed);
+    this.#begin(likely(this.usable & allowed));
     let isKnown = true;
-    for (const { flowMod, protocols } of this.#file.flows({ into, isAgain })) {
-      if ((this.usable & protocols) !== this.usable) {
-        this.usable &= protocols;
+    for (const line of this.#file.lines()) {
+      // Its formats are those of the lines that its template was made of.
+      if (isKnown && this.#copy(line)) continue;
+      const flow = this.#file.flow(line, { into: this.#into, isAgain });
+      if (!flow) continue;
+      if ((this.usable & flow.protocols) !== this.usable) {
+        this.usable &= flow.protocols;
         const protocol = likely(this.usable & allowed);
         if (protocol !== this.#protocol && this.#log.length > 0) return false;
-        this.#protocol = protocol;
+        if (protocol !== this.#protocol) this.#begin(protocol);
       }
       if (this.#protocol === undefined || !isKnown) continue;
       try {
-        this.#append(flowMod, this.#protocol);
+        this.#append(line, flow, this.#protocol);
       } catch (error) {
         // Told when the switch has been reached.
         if (!(error instanceof OfpError)) throw error;
@@ -74,10 +81,46 @@ export class EncodedFlows {
     return true;
   }
 
-  #append(flow: ParsedFlowMod['flowMod'], protocol: Protocols): void {
+  #begin(protocol: Protocols | undefined): void {
+    this.#log = new MessageLog();
+    this.#protocol = protocol;
+    const scratch = new MessageLog();
+    this.#templates = new FlowTemplates((text) => this.#tryEncode(scratch, text, protocol));
+  }
+
+  #copy({ bytes, from, to }: FileLine): boolean {
+    const message = this.#templates.find(bytes, from, to);
+    if (message) this.#log.push(message);
+    return message !== undefined;
+  }
+
+  #append(line: FileLine, flow: ParsedFlowMod, protocol: Protocols): void {
+    const message = this.#encode(this.#log, flow, protocol);
+    // What the log is told of one line it is to be told of all.
+    if (!flow.isNormalized) this.#templates.learn(line.bytes, line.from, line.to, message);
+  }
+
+  #encode(log: MessageLog, { flowMod }: ParsedFlowMod, protocol: Protocols): Uint8Array {
     const version = protocolVersion(protocol);
-    const body = this.#toBody(flow, protocol);
-    this.#log.append(Object.assign(body, { version, xid: 0 }) as OfpMessage);
+    const body = this.#toBody(flowMod, protocol);
+    return log.append(Object.assign(body, { version, xid: 0 }) as OfpMessage);
+  }
+
+  /** A line that is not in the file. */
+  #tryEncode(
+    log: MessageLog,
+    text: string,
+    protocol: Protocols | undefined,
+  ): Uint8Array | undefined {
+    if (protocol === undefined) return undefined;
+    try {
+      const flow = this.#file.parse(text, { isAgain: true });
+      const isPlain = !flow.isNormalized && (this.usable & flow.protocols) === this.usable;
+      return isPlain ? this.#encode(log, flow, protocol).slice() : undefined;
+    } catch (error) {
+      if (error instanceof OfpError || error instanceof HeddleError) return undefined;
+      throw error;
+    }
   }
 }
 

@@ -19,9 +19,9 @@ export interface FlowMods {
   readonly protocols: Protocols;
 }
 
-function readText(file: string, failure: string): string {
+function readBytes(file: string, failure: string): Buffer {
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
+    return readFileSync(file === '-' ? 0 : file);
   } catch (error) {
     throw new SystemError(errnoOf(error), `${file}: ${failure}`);
   }
@@ -32,28 +32,45 @@ export function* readLines(
   file: string,
   failure = 'open failed',
 ): IterableIterator<[number: number, text: string]> {
-  yield* linesOf(readText(file, failure));
+  for (const line of linesOf(readBytes(file, failure))) {
+    const text = textOf(line);
+    if (text !== '') yield [line.number, text];
+  }
 }
 
-function* linesOf(text: string): IterableIterator<[number: number, text: string]> {
+/** A line, or what lies between two others, in the bytes of a file. */
+export interface FileLine {
+  readonly bytes: Buffer;
+  readonly number: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+function* linesOf(bytes: Buffer): IterableIterator<FileLine> {
   let number = 0;
-  for (let at = 0; at < text.length; ) {
-    const end = text.indexOf('\n', at);
-    const line = end < 0 ? text.slice(at) : text.slice(at, end);
-    at = end < 0 ? text.length : end + 1;
-    number++;
-    const hash = line.indexOf('#');
-    const words = (hash < 0 ? line : line.slice(0, hash)).trim();
-    if (words !== '') yield [number, words];
+  for (let from = 0; from < bytes.length; ) {
+    const end = bytes.indexOf(LINE_FEED, from);
+    const to = end < 0 ? bytes.length : end;
+    yield { bytes, number: ++number, from, to };
+    from = to + 1;
   }
+}
+
+const LINE_FEED = 0x0a;
+
+function textOf({ bytes, from, to }: FileLine): string {
+  const line = bytes.toString('utf8', from, to);
+  const hash = line.indexOf('#');
+  return (hash < 0 ? line : line.slice(0, hash)).trim();
 }
 
 /** A file of flows, one to a line. */
 export class FlowFile {
   readonly #file: string;
-  readonly #text: string;
+  readonly #bytes: Buffer;
   readonly #command: FlowModCommand | undefined;
   readonly #options: FlowTextOptions;
+  readonly #memo = new Map();
 
   /** Each line may begin with its command when `command` is undefined. */
   constructor(
@@ -63,19 +80,37 @@ export class FlowFile {
     failure = 'open failed',
   ) {
     this.#file = file;
-    this.#text = readText(file, failure);
+    this.#bytes = readBytes(file, failure);
     this.#command = command;
     this.#options = options;
   }
 
+  lines(): IterableIterator<FileLine> {
+    return linesOf(this.#bytes);
+  }
+
+  /** The flow of a line; undefined when there is none. */
+  flow(line: FileLine, options: LineOptions): ParsedFlowMod | undefined {
+    const text = textOf(line);
+    if (text === '') return undefined;
+    return atLine(this.#file, line.number, () => this.parse(text, options));
+  }
+
+  /** The flow of a text as if it were a line. */
+  parse(text: string, options: LineOptions): ParsedFlowMod {
+    return parseLine(text, this.#command, { ...this.#options, ...options, memo: this.#memo });
+  }
+
   /** Each flow with the formats that can carry it; with `into`, each is good until the next. */
-  *flows(options: Pick<FlowTextOptions, 'into' | 'isAgain'> = {}): IterableIterator<ParsedFlowMod> {
-    const all = { ...this.#options, ...options, memo: new Map() };
-    for (const [number, line] of linesOf(this.#text)) {
-      yield atLine(this.#file, number, () => parseLine(line, this.#command, all));
+  *flows(options: LineOptions = {}): IterableIterator<ParsedFlowMod> {
+    for (const line of this.lines()) {
+      const flow = this.flow(line, options);
+      if (flow) yield flow;
     }
   }
 }
+
+type LineOptions = Pick<FlowTextOptions, 'into' | 'isAgain'>;
 
 export function readFlowFile(
   file: string,

@@ -1,5 +1,12 @@
 /** What a switch calls its ports and tables, asked for when a name or a terminal needs it. */
-import type { OfpBody, PhyPort, PortNames, TableNames, VconnClient } from '@heddle/openflow';
+import {
+  type OfpBody,
+  type PhyPort,
+  type PortNames,
+  type TableNames,
+  tableNames,
+  type VconnClient,
+} from '@heddle/openflow';
 import type { Settings } from './settings.ts';
 import { openTarget } from './target.ts';
 
@@ -101,16 +108,28 @@ export async function fetchTables(settings: Settings, target: string): Promise<S
 
 async function askTables(vconn: VconnClient): Promise<[number, string][]> {
   const names: [number, string][] = [];
-  const request: OfpBody =
-    vconn.version < 4 ? { type: 'table_request' } : { type: 'table_features_request', tables: [] };
-  for await (const { msg } of vconn.multipart(request)) {
-    if (msg?.type !== 'table_reply' && msg?.type !== 'table_features_reply') continue;
-    for (const { tableId, name } of msg.tables) {
-      if (name !== undefined && name !== '') names.push([tableId, name]);
+  if (vconn.version < 4) {
+    for await (const { msg } of vconn.multipart({ type: 'table_request' })) {
+      if (msg?.type !== 'table_reply') continue;
+      for (const { tableId, name = '' } of msg.tables) names.push([tableId, name]);
+    }
+  } else {
+    const request: OfpBody = { type: 'table_features_request', tables: [] };
+    for await (const { raw } of vconn.multipart(request)) {
+      if (isMultipartReply(raw)) names.push(...tableNames(raw));
     }
   }
   // "classifier" and "tableN" are what a table is called that has no name.
-  return names.filter(([id, name]) => name !== `table${id}` && name !== 'classifier');
+  return names.filter(
+    ([id, name]) => name !== '' && name !== `table${id}` && name !== 'classifier',
+  );
+}
+
+const OFPT11_MULTIPART_REPLY = 19;
+
+/** Otherwise it is an error. */
+function isMultipartReply(raw: Uint8Array): boolean {
+  return raw[1] === OFPT11_MULTIPART_REPLY;
 }
 
 export async function portsToAccept(s: Settings, target: string): Promise<SwitchPorts | undefined> {

@@ -66,14 +66,15 @@ export function normalizeMatch(match: Match): boolean {
 const scratch = new Match();
 
 /** As `normalizeMatch`; tells the log what it changed. */
-export function normalizeMatchLogged(match: Match): void {
+export function normalizeMatchLogged(match: Match): boolean {
   scratch.key.copyFrom(match.key);
   scratch.mask.copyFrom(match.mask);
-  if (!normalizeMatch(match)) return;
+  if (!normalizeMatch(match)) return false;
   const before = new Match(scratch.key, scratch.mask, match.tunMetadata);
   log.info('normalization changed ofp_match, details:');
   log.info(` pre: ${formatMatch(before)}`);
   log.info(`post: ${formatMatch(match)}`);
+  return true;
 }
 
 function hasPorts(type: number, proto: number): boolean {

@@ -193,7 +193,18 @@ const ORDERED =
   'nsh_spi nsh_si nsh_c nsh_ttl';
 const ORDER = new Map(ORDERED.split(' ').map((name, i) => [name, i * 100]));
 
+const places = new Map<string, number>();
+
 function place(name: string): number {
+  let found = places.get(name);
+  if (found === undefined) {
+    found = findPlace(name);
+    places.set(name, found);
+  }
+  return found;
+}
+
+function findPlace(name: string): number {
   const numbered = /^(tun_metadata|reg|xreg|xxreg|nsh_c)(\d+)$/.exec(name);
   if (numbered) return ORDER.get(numbered[1]!)! + Number(numbered[2]);
   return ORDER.get(name) ?? 0;

@@ -11,3 +11,4 @@ export type { DecodeContext } from './form.ts';
 export { MessageLog } from './message-log.ts';
 export { inPortMatch } from './packet-in.ts';
 export { decodeMessage, encodeMessage, encodeMultipart, messageName } from './registry.ts';
+export { tableNames } from './table-features.ts';

@@ -11,11 +11,16 @@ export class MessageLog {
   #used = 0;
   length = 0;
 
-  /** Encodes a message. Throws OfpError when its version cannot say it. */
-  append(msg: OfpMessage): void {
+  /**
+   * Encodes a message and returns its bytes, good until the next. Throws OfpError when its version
+   * cannot say it.
+   */
+  append(msg: OfpMessage): Uint8Array {
     this.#writer.length = 0;
     appendMessage(this.#writer, msg);
-    this.push(this.#writer.u8.subarray(0, this.#writer.length));
+    const raw = this.#writer.u8.subarray(0, this.#writer.length);
+    this.push(raw);
+    return raw;
   }
 
   /** The message is copied. */

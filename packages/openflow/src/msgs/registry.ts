@@ -26,9 +26,12 @@ const OFPST_VENDOR = 0xffff;
 const OFPSF_REPLY_MORE = 1;
 const MAX_LENGTH = 0xffff;
 
-/** By version and numbers; by version and type. */
+/** By version and numbers; by version, and type. */
 const byNumbers = new Map<string | number, AnyForm>();
-const byType = new Map<string, AnyForm[]>();
+const byType: Map<OfpMessageType, AnyForm[]>[] = Array.from(
+  { length: LAST_VERSION + 1 },
+  () => new Map(),
+);
 
 for (const form of FORMS) {
   for (let version = form.since; version <= form.until; version++) {
@@ -36,9 +39,9 @@ for (const form of FORMS) {
     const other = byNumbers.get(key);
     if (other) throw new Error(`${form.name} and ${other.name} look the same`);
     byNumbers.set(key, form);
-    const list = byType.get(`${version}:${form.type}`);
+    const list = byType[version]!.get(form.type);
     if (list) list.push(form);
-    else byType.set(`${version}:${form.type}`, [form]);
+    else byType[version]!.set(form.type, [form]);
   }
 }
 
@@ -246,9 +249,8 @@ export function encodeMultipart(msg: OfpMessage): Uint8Array[] {
 }
 
 function formFor(msg: OfpMessage): AnyForm {
-  const forms = byType.get(`${msg.version}:${msg.type}`);
-  const form = forms?.find((f) => f.fits?.(msg) ?? true);
-  if (form) return form;
+  const forms = byType[msg.version]?.get(msg.type);
+  if (forms) for (const form of forms) if (form.fits?.(msg) ?? true) return form;
   throw new OfpError('OFPBRC_BAD_TYPE', `OpenFlow version ${msg.version} has no ${msg.type}`);
 }
 

@@ -1,6 +1,6 @@
 /** What each table can do (OpenFlow 1.3.5 section 7.3.5.5, 1.5.1 section 7.3.5.18). */
 import { fieldByName } from '@heddle/packet';
-import type { ByteWriter } from '../actions/byte-writer.ts';
+import { ByteWriter } from '../actions/byte-writer.ts';
 import { OFPTT_ALL, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { emitFieldHeader, parseFieldHeader } from '../match/oxm-header.ts';
@@ -220,10 +220,10 @@ function putFeatures(w: ByteWriter, f: TableFeatures, version: OfpVersion): void
   w.u32(version >= 5 ? eviction | vacancy : 0);
   w.u32(f.maxEntries);
   putSide(w, f.nonmiss, 0, version);
-  const sameMiss = JSON.stringify(f.onMiss) === JSON.stringify(f.nonmiss);
+  const sameMiss = f.onMiss === f.nonmiss || JSON.stringify(f.onMiss) === JSON.stringify(f.nonmiss);
   if (!sameMiss) putSide(w, f.onMiss, 1, version);
   putProperty(w, OFPTFPT13.match, () => putFields(w, f.match, f.mask, version));
-  putProperty(w, OFPTFPT13.wildcards, () => putFields(w, f.wildcard, [], version));
+  putProperty(w, OFPTFPT13.wildcards, () => putFields(w, f.wildcard, NONE, version));
   w.dv.setUint16(start, w.length - start);
 }
 
@@ -233,9 +233,9 @@ function putSide(w: ByteWriter, side: TableActionFeatures, odd: 0 | 1, version: 
   putProperty(w, t.instructions + odd, () => putTypes(w, instructionBits(instructions)));
   putProperty(w, t.nextTables + odd, () => w.bytes(Uint8Array.from(next)));
   putProperty(w, t.writeActions + odd, () => putTypes(w, actionBits(write.actions, version)));
-  putProperty(w, t.writeSetField + odd, () => putFields(w, write.setFields, [], version));
+  putProperty(w, t.writeSetField + odd, () => putFields(w, write.setFields, NONE, version));
   putProperty(w, t.applyActions + odd, () => putTypes(w, actionBits(apply.actions, version)));
-  putProperty(w, t.applySetField + odd, () => putFields(w, apply.setFields, [], version));
+  putProperty(w, t.applySetField + odd, () => putFields(w, apply.setFields, NONE, version));
 }
 
 function putTypes(w: ByteWriter, bits: number): void {
@@ -246,19 +246,55 @@ function putTypes(w: ByteWriter, bits: number): void {
   }
 }
 
-function putFields(
-  w: ByteWriter,
-  names: readonly string[],
-  masked: readonly string[],
+type FieldNames = readonly string[];
+
+/** Tables are many and their lists of fields few: by list, then by those of them with masks. */
+const fieldLists = new WeakMap<FieldNames, WeakMap<FieldNames, (Uint8Array | undefined)[]>>();
+const NONE: FieldNames = [];
+
+function putFields(w: ByteWriter, names: FieldNames, masked: FieldNames, version: number): void {
+  const byMasked = fieldLists.get(names) ?? new WeakMap<FieldNames, (Uint8Array | undefined)[]>();
+  fieldLists.set(names, byMasked);
+  const byVersion = byMasked.get(masked) ?? [];
+  byMasked.set(masked, byVersion);
+  byVersion[version] ??= emitFields(names, new Set(masked), version as OfpVersion);
+  w.bytes(byVersion[version]);
+}
+
+function emitFields(
+  names: FieldNames,
+  masked: ReadonlySet<string>,
   version: OfpVersion,
-): void {
+): Uint8Array {
+  const w = new ByteWriter();
   for (const name of names) {
     const field = fieldByName(name);
     if (field && (field.oxm || field.nxm)) {
-      w.bytes(emitFieldHeader(field, masked.includes(name), version));
+      w.bytes(emitFieldHeader(field, masked.has(name), version));
     }
   }
+  return w.take();
 }
+
+/**
+ * Numbers and names of the tables that a reply tells of; what makes no sense ends the list. All
+ * that tables can do is 2 kB for each.
+ */
+export function tableNames(raw: Uint8Array): [id: number, name: string][] {
+  const r = new Reader(raw, Math.min(MULTIPART_HEADER, raw.length));
+  const names: [number, string][] = [];
+  while (r.left >= FIXED_LENGTH) {
+    const at = r.off;
+    const length = r.dv.getUint16(at);
+    if (length < FIXED_LENGTH || length > r.left) break;
+    r.off = at + 8;
+    names.push([raw[at + 2]!, r.string(NAME_LENGTH)]);
+    r.off = at + length;
+  }
+  return names;
+}
+
+const MULTIPART_HEADER = 16;
 
 function features(type: 'table_features_request' | 'table_features_reply'): AnyForm {
   return form<typeof type>({

@@ -51,6 +51,8 @@ export interface ParsedFlowMod {
   readonly flowMod: FlowMod;
   /** Flow formats that can carry it. */
   readonly protocols: Protocols;
+  /** The match said more than it can, of which the log was told. */
+  readonly isNormalized: boolean;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -171,11 +173,12 @@ class FlowTextParser {
       fail(`cannot set cookie (to match on a cookie, specify a mask, e.g. ${hint})`);
     }
     if (actionText !== undefined && hasActions) this.#actions(actionText);
-    if (this.#match.mask.vlanTci0 !== 0 || needsNormal(this.#match)) {
-      if (this.#options.isAgain) normalizeMatch(this.#match);
-      else normalizeMatchLogged(this.#match);
-    }
-    return { flowMod: this.#mod, protocols: this.#protocols };
+    return { flowMod: this.#mod, protocols: this.#protocols, isNormalized: this.#normalize() };
+  }
+
+  #normalize(): boolean {
+    if (this.#match.mask.vlanTci0 === 0 && !needsNormal(this.#match)) return false;
+    return this.#options.isAgain ? normalizeMatch(this.#match) : normalizeMatchLogged(this.#match);
   }
 
   #keyword(key: string, value: string): void {

@@ -1,4 +1,5 @@
 export { parseCtTuple } from './ct-tuple.ts';
+export { FlowTemplates } from './flow-templates.ts';
 export {
   type FlowTextOptions,
   type ParsedFlowMod,

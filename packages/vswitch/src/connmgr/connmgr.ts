@@ -166,7 +166,9 @@ export class Connmgr {
   }
 
   #tellVacancy(): void {
-    for (const table of this.env.ofproto.tables.used()) {
+    const { tables } = this.env.ofproto;
+    if (!tables.tellsVacancy) return;
+    for (const table of tables.used()) {
       if (!table.vacancy) continue;
       const left = spaceLeft(table);
       const isDown = table.isVacancyDown ? left < table.vacancy.up : left <= table.vacancy.down;

@@ -150,6 +150,7 @@ export function handleTableMod(mgr: Connmgr, msg: MessageOf<'table_mod'>): void 
   } else if (msg.tableId >= N_TABLES) throw new OfpError('OFPTMFC_BAD_TABLE');
   else if (msg.tableId >= TBL_INTERNAL) throw new OfpError('OFPTMFC_EPERM');
   else setTable(mgr.env.ofproto.tables.at(msg.tableId), msg);
+  if (msg.vacancy) mgr.env.ofproto.tables.tellsVacancy = true;
   mgr.env.tablesChanged();
 }
 

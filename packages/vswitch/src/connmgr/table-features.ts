@@ -47,6 +47,7 @@ const MASKABLE = [
   ...FIELD_NAMES.filter((f) => f.masking === 'bitwise').map((f) => f.name),
 ];
 const EXACT = ['recirc_id', ...FIELD_NAMES.filter((f) => f.masking === 'none').map((f) => f.name)];
+const MATCHABLE = [...MASKABLE, ...EXACT];
 
 export function tableFeatures(table: FlowTable, version: OfpVersion): TableFeatures {
   const last = TBL_INTERNAL - 1;
@@ -73,8 +74,8 @@ export function tableFeatures(table: FlowTable, version: OfpVersion): TableFeatu
     supportsVacancyEvents: table.vacancy !== undefined,
     nonmiss: actions,
     onMiss: actions,
-    match: [...MASKABLE, ...EXACT],
-    wildcard: [...MASKABLE, ...EXACT],
+    match: MATCHABLE,
+    wildcard: MATCHABLE,
     mask: MASKABLE,
   };
 }

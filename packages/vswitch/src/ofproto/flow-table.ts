@@ -59,6 +59,8 @@ export class FlowTable {
 /** Tables by number; those that were never used take no room. */
 export class FlowTables {
   readonly #tables: (FlowTable | undefined)[] = [];
+  /** Some table has been told to tell of its vacancy. */
+  tellsVacancy = false;
 
   at(id: number): FlowTable {
     let table = this.#tables[id];
