@@ -4,6 +4,7 @@ import { Channel } from './channel.ts';
 type Job = Readonly<Record<string, unknown>> & { readonly socket: string };
 
 const DB = 'Open_vSwitch';
+const FILL = 1000;
 
 /** As ovs-vsctl add-port, without the waits that guard against others. */
 function addPort(bridge: string, name: string, durable: boolean): Buffer {
@@ -77,6 +78,33 @@ const JOBS: Readonly<Record<string, (job: Job) => unknown>> = {
       })),
     ];
     return new Channel(socket).request('transact', [DB, ...ops]);
+  },
+
+  /** Puts so many ports on a bridge, a thousand at once. */
+  fill(job) {
+    const { socket, bridge } = job;
+    const channel = new Channel(socket);
+    for (let at = 0; at < Number(job['ports']); at += FILL) {
+      const names = Array.from({ length: FILL }, (_, i) => `${bridge}f${at + i}`);
+      const ops = names.flatMap((name, i) => [
+        { op: 'insert', table: 'Interface', 'uuid-name': `i${i}`, row: { name } },
+        {
+          op: 'insert',
+          table: 'Port',
+          'uuid-name': `p${i}`,
+          row: { name, interfaces: ['named-uuid', `i${i}`] },
+        },
+      ]);
+      const ports = names.map((_, i) => ['named-uuid', `p${i}`]);
+      const mutations = [['ports', 'insert', ['set', ports]]];
+      const where = [['name', '==', bridge]];
+      channel.request('transact', [
+        DB,
+        ...ops,
+        { op: 'mutate', table: 'Bridge', where, mutations },
+      ]);
+    }
+    return null;
   },
 
   addPorts(job) {

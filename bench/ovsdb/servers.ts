@@ -1,6 +1,6 @@
 /** The two servers under comparison, each a process of its own. */
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { collect, REPOSITORY, run, runOk, start } from '@heddle/testing';
 import { Channel } from './channel.ts';
@@ -50,6 +50,16 @@ export class Server {
   get memory(): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
     return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) * 1024;
+  }
+
+  /** Milliseconds of processor time, of all threads, in the process and in the kernel for it. */
+  get cpuMs(): number {
+    const tasks = `/proc/${this.#child.pid}/task`;
+    let ns = 0;
+    for (const task of readdirSync(tasks)) {
+      ns += Number(readFileSync(`${tasks}/${task}/schedstat`, 'latin1').split(' ')[0]);
+    }
+    return ns / 1e6;
   }
 
   async load<T>(job: string, parameters: object = {}): Promise<T> {

@@ -18,6 +18,10 @@ const MAX_HEADER = 128;
 export const MAX_DIGITS = 15;
 const JSON_MAGIC = 'OVSDB JSON ';
 const OPEN_BRACE = 0x7b;
+const SPACE = 0x20;
+const NEWLINE = 0x0a;
+/** The hash in a header, the space before and the newline behind it. */
+const HASH_AND_ENDS = 42;
 const CLUSTER_MAGIC = 'OVSDB CLUSTER ';
 
 export type LogKind = 'standalone' | 'clustered';
@@ -43,27 +47,48 @@ export function encodeRecord(record: Json, kind: LogKind = 'standalone', padding
 /**
  * Records that one sync makes durable, from their JSON texts. A power cut may leave any of them
  * damaged, whatever their order: all but the first start with a space, which tells that they do not
- * prove the ones before to have been durable.
+ * prove the ones before to have been durable. White space makes each a multiple of `align` bytes.
  */
-export function encodeGroup(texts: readonly string[]): Buffer {
-  if (texts.length === 1) return encodeText(texts[0]!, 'standalone');
-  return Buffer.concat(texts.map((text, i) => encodeText(i > 0 ? ` ${text}` : text, 'standalone')));
+export function encodeGroup(texts: readonly string[], align = 1): Buffer {
+  if (texts.length === 1) return encodeText(texts[0]!, 'standalone', align);
+  const records = texts.map((text, i) =>
+    encodeText(i > 0 ? ` ${text}` : text, 'standalone', align),
+  );
+  return Buffer.concat(records);
 }
 
-function encodeText(text: string, kind: LogKind): Buffer {
-  const body = `${text}\n`;
-  const sha1 = hash('sha1', body);
-  return Buffer.from(headerText(Buffer.byteLength(body), sha1, kind) + body);
+function encodeText(text: string, kind: LogKind, align = 1): Buffer {
+  const textBytes = Buffer.byteLength(text);
+  const length = alignedBody(textBytes + 1, align);
+  const magic = magicOf(kind);
+  const start = magic.length + String(length).length + HASH_AND_ENDS;
+  const out = Buffer.allocUnsafe(start + length);
+  out.write(text, start);
+  out.fill(SPACE, start + textBytes, start + length - 1);
+  out[start + length - 1] = NEWLINE;
+  const sha1 = hash('sha1', out.subarray(start));
+  out.write(`${magic}${length} ${sha1}\n`, 'latin1');
+  return out;
+}
+
+/** The length of a body, not less than `least`, that makes a record a multiple of `align` bytes. */
+function alignedBody(least: number, align: number): number {
+  if (align === 1) return least;
+  const record = headerBytes(String(least).length) + least;
+  for (let bytes = Math.ceil(record / align) * align; ; bytes += align) {
+    const body = bodyBytes(bytes);
+    if (body !== undefined && body >= least) return body;
+  }
 }
 
 /** The header of a record whose body has these bytes and this hash. */
 export function recordHeader(length: number, sha1: string): Buffer {
-  return Buffer.from(headerText(length, sha1, 'standalone'));
+  return Buffer.from(`${JSON_MAGIC}${length} ${sha1}\n`);
 }
 
 /** Of the header of a record whose length has so many digits. */
 export function headerBytes(digits: number): number {
-  return recordHeader(0, '0'.repeat(40)).length - 1 + digits;
+  return JSON_MAGIC.length + digits + HASH_AND_ENDS;
 }
 
 /** The length of the body of a record of so many bytes; undefined when there is none such. */
@@ -75,8 +100,8 @@ export function bodyBytes(bytes: number): number | undefined {
   return undefined;
 }
 
-function headerText(length: number, sha1: string, kind: LogKind): string {
-  return `${kind === 'standalone' ? JSON_MAGIC : CLUSTER_MAGIC}${length} ${sha1}\n`;
+function magicOf(kind: LogKind): string {
+  return kind === 'standalone' ? JSON_MAGIC : CLUSTER_MAGIC;
 }
 
 /** Tells which kind of database a file is by how it starts; throws OvsdbError if it is none. */

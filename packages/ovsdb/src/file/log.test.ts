@@ -154,6 +154,19 @@ test('padding is a record that says nothing, whatever of it has been overwritten
   }
 });
 
+test('records are aligned by white space, whatever their lengths', () => {
+  for (let n = 0; n < 1200; n++) {
+    const record = { _date: n, _comment: 'é'.repeat(n) };
+    const bytes = encodeGroup([printJson(record), printJson(record)], 64);
+    assert.equal(bytes.length % 64, 0);
+    assert.ok(bytes.length < 2 * encodeRecord(record).length + 3 * 64);
+    assert.deepEqual(decodeLog(path, Buffer.concat([WHOLE, bytes])).records.slice(-2), [
+      record,
+      record,
+    ]);
+  }
+});
+
 test('a file that is written to often keeps its size, and is trimmed when it is closed', () => {
   writeFileSync(path, WHOLE);
   const { file } = LogFile.open(path);

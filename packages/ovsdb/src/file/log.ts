@@ -16,7 +16,7 @@ import { fileLocks, vlog } from '@heddle/runtime';
 import { ioError, type Json, type JsonObject } from '../notation/index.ts';
 import { Compaction } from './compaction.ts';
 import { decodeLog, encodeRecord, type LogContents, type LogEnd } from './format.ts';
-import { newPadding, startOfPadding } from './padding.ts';
+import { ALIGN_BYTES, newPadding, startOfPadding } from './padding.ts';
 import { fileStorage, type LogStorage } from './storage.ts';
 
 const log = vlog.module('ovsdb_file');
@@ -118,6 +118,11 @@ export class LogFile {
   /** Whether a sync is over before a thread could be asked for it. */
   get isFast(): boolean {
     return this.#syncMs < FAST_SYNC_MS;
+  }
+
+  /** What the lengths of records that are appended should be multiples of. */
+  get alignment(): number {
+    return this.#paddedTo > 0 || this.#burst >= BURST - 1 ? ALIGN_BYTES : 1;
   }
 
   /** Appends whole records and syncs; on failure the file is as before and the error is thrown. */

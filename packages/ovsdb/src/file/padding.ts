@@ -14,6 +14,12 @@ import { bodyBytes, recordHeader } from './format.ts';
 const ROOM_BYTES = 32 * 1024;
 const START = ' {}';
 const BODY = Buffer.from(START.padEnd(ROOM_BYTES, '\n'));
+/**
+ * Records before padding are multiples of this, so that few lengths of padding occur: what it
+ * begins with, which holds the hash of the whole, is made once for each.
+ */
+export const ALIGN_BYTES = 64;
+const starts = new Map<number, Buffer | undefined>();
 
 /** A whole record of padding. */
 export function newPadding(): Buffer {
@@ -25,6 +31,14 @@ export function newPadding(): Buffer {
  * `newPadding` has made; undefined when no record has that length.
  */
 export function startOfPadding(room: number): Buffer | undefined {
+  if (starts.has(room)) return starts.get(room);
+  const start = makeStart(room);
+  if (starts.size >= (2 * ROOM_BYTES) / ALIGN_BYTES) starts.clear();
+  starts.set(room, start);
+  return start;
+}
+
+function makeStart(room: number): Buffer | undefined {
   const length = bodyBytes(room);
   if (length === undefined || length <= START.length) return undefined;
   return Buffer.concat([headerFor(length), BODY.subarray(0, START.length)]);

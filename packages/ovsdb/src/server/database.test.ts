@@ -60,6 +60,13 @@ async function insertPair(db: Database, n: number): Promise<boolean> {
   return !results.some((r) => (r as JsonObject)['error'] !== undefined);
 }
 
+/** The numbers of the pairs that a client is told of. */
+async function readPairs(db: Database): Promise<number[]> {
+  const select = { op: 'select', table: 'Half', where: [], columns: ['n'] };
+  const [reply] = await db.transact([select], OPEN_CONTEXT);
+  return ((reply as JsonObject)['rows'] as { n: number }[]).map(({ n }) => n);
+}
+
 /** The pairs that are there; none may be there in part. */
 function pairs(db: Database): Set<number> {
   const found = new Map<number, number>();
@@ -291,12 +298,15 @@ test('a disk that fails: what was refused did not happen, what was not is there'
     const acknowledged = new Set<number>();
     for (let group = 0; group < RUNS_PER_FILE; group++) {
       const asked = Array.from({ length: 1 + (group % 4) }, () => ++n);
-      const results = await Promise.all(asked.map((k) => insertPair(db, k)));
+      const answers = asked.map((k) => insertPair(db, k));
+      const read = readPairs(db);
+      const results = await Promise.all(answers);
       asked.forEach((k, i) => {
         if (results[i]) acknowledged.add(k);
         else refused++;
       });
       assert.deepEqual(pairs(db), acknowledged);
+      for (const k of await read) assert.ok(acknowledged.has(k), `${k} was read, then refused`);
       // Of what failed last, the disk may not even have let the rest be removed.
       if (group % 10 !== 9 || !results.every(Boolean)) continue;
       db.close();

@@ -28,7 +28,8 @@ export interface Commit {
 }
 
 interface Pending {
-  readonly commit: Commit;
+  /** undefined for a transaction that has changed nothing, and may have read what others have. */
+  readonly commit: Commit | undefined;
   /** The JSON text of the record; undefined when there is nothing for the file. */
   readonly record: string | undefined;
   readonly done: (error?: OvsdbError) => void;
@@ -102,7 +103,8 @@ export class Database {
 
   /** The rows that are durable: those that whoever listens to commits has been told of. */
   durableRows(): RowsOf {
-    return rowsBefore([...this.#writing, ...this.#pending].flatMap(({ commit }) => commit.changes));
+    const pending = [...this.#writing, ...this.#pending];
+    return rowsBefore(pending.flatMap(({ commit }) => commit?.changes ?? []));
   }
 
   /** Calls back for each commit once it is durable, in order. */
@@ -111,7 +113,10 @@ export class Database {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Runs a transaction; resolves with the reply's results when the commit is durable. */
+  /**
+   * Runs a transaction; resolves with the reply's results when the commit is durable, and so are
+   * those whose changes it may have read.
+   */
   async transact(
     ops: readonly Json[],
     context: Omit<ExecuteContext, 'elapsedMs'>,
@@ -128,7 +133,10 @@ export class Database {
         continue;
       }
       const { results, changes, comments } = outcome;
-      if (changes.length === 0) return results;
+      if (changes.length === 0) {
+        if (await this.#settled()) return results;
+        continue;
+      }
       const error = await this.#commit(changes, comments.join('\n'));
       return error ? [...results, error.toJson()] : results;
     }
@@ -212,14 +220,24 @@ export class Database {
     const commit = { id, changes };
     const text =
       this.file && changesToText(changes, comment === '' ? undefined : comment, Date.now());
-    return new Promise((resolve) => {
-      this.#pending.push({
-        commit,
-        record: text,
-        done: resolve,
-      });
+    return this.#enqueue(commit, text);
+  }
+
+  #enqueue(
+    commit: Commit | undefined,
+    record: string | undefined,
+  ): Promise<OvsdbError | undefined> {
+    return new Promise((done) => {
+      this.#pending.push({ commit, record, done });
       this.#wake();
     });
+  }
+
+  /** Waits for all commits up to now; tells whether they are durable, or else did not happen. */
+  async #settled(): Promise<boolean> {
+    if (this.#writing.length === 0 && this.#pending.length === 0) return true;
+    const error = await this.#enqueue(undefined, undefined);
+    return error === undefined;
   }
 
   /** All that this turn of the event loop brings is written with one sync. */
@@ -253,7 +271,7 @@ export class Database {
     const group = this.#takePending();
     try {
       const records = recordsOf(group);
-      if (records.length > 0) await file.append(encodeGroup(records));
+      if (records.length > 0) await file.append(encodeGroup(records, file.alignment));
     } catch (error) {
       this.#revert([...group, ...this.#takePending()], error);
       return;
@@ -265,7 +283,7 @@ export class Database {
     const group = this.#takePending();
     try {
       const records = recordsOf(group);
-      if (records.length > 0) this.file!.appendNow(encodeGroup(records));
+      if (records.length > 0) this.file!.appendNow(encodeGroup(records, this.file!.alignment));
     } catch (error) {
       this.#revert(group, error);
       return;
@@ -285,6 +303,10 @@ export class Database {
   }
 
   #durable({ commit, done }: Pending): void {
+    if (!commit) {
+      done();
+      return;
+    }
     this.#lastId = commit.id;
     this.#remember(commit);
     for (const listener of this.#listeners) listener(commit);
@@ -311,7 +333,7 @@ export class Database {
     const error = ioError(this.file?.path ?? this.name, 'write failed', reason);
     log.rl.err(error.message);
     for (const { commit } of group.toReversed()) {
-      const inverse = commit.changes.map(({ table, uuid, old, now }) => ({
+      const inverse = (commit?.changes ?? []).map(({ table, uuid, old, now }) => ({
         table,
         uuid,
         old: now,

@@ -1,0 +1,60 @@
+/** What was found, line by line: medians of the rounds, beside each other. */
+import { median, table } from '../datapath/statistics.ts';
+import { type Kind, OURS, THEIRS } from './servers.ts';
+
+/** `better` says which of two numbers wins. */
+export interface Measure {
+  readonly title: string;
+  readonly unit: string;
+  readonly better: 'more' | 'less';
+}
+
+interface Line extends Measure {
+  readonly found: Map<Kind, number[]>;
+  /** Milliseconds of processor time, where they were counted. */
+  readonly cpuMs: Map<Kind, number[]>;
+}
+
+export class Lines {
+  readonly #lines = new Map<string, Line>();
+
+  note(kind: Kind, measure: Measure, value: number, cpuMs?: number): void {
+    let line = this.#lines.get(measure.title);
+    if (!line) {
+      line = { ...measure, found: new Map(), cpuMs: new Map() };
+      this.#lines.set(measure.title, line);
+    }
+    add(line.found, kind, value);
+    if (cpuMs !== undefined) add(line.cpuMs, kind, cpuMs);
+    const cpu = cpuMs === undefined ? '' : `, CPU ${format(cpuMs)} ms`;
+    process.stderr.write(
+      `  ... ${kind.name}: ${measure.title}: ${format(value)} ${measure.unit}${cpu}\n`,
+    );
+  }
+
+  toString(): string {
+    const head = ['', 'unit', OURS.name, THEIRS.name, 'times better'];
+    const cpuHead = [`CPU ms ${OURS.name}`, THEIRS.name, 'times better'];
+    const rows = [...this.#lines.values()].map(({ title, unit, better, found, cpuMs }) => [
+      title,
+      unit,
+      ...compare(found, better),
+      ...(cpuMs.size > 0 ? compare(cpuMs, 'less') : ['', '', '']),
+    ]);
+    return table([[...head, ...cpuHead], ...rows]);
+  }
+}
+
+function add(to: Map<Kind, number[]>, kind: Kind, value: number): void {
+  to.set(kind, [...(to.get(kind) ?? []), value]);
+}
+
+function compare(found: Map<Kind, number[]>, better: Measure['better']): string[] {
+  const [ours, theirs] = [OURS, THEIRS].map((kind) => median(found.get(kind) ?? []));
+  const ratio = better === 'more' ? ours! / theirs! : theirs! / ours!;
+  return [format(ours!), format(theirs!), ratio.toFixed(2)];
+}
+
+function format(value: number): string {
+  return value >= 1000 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
