@@ -7,6 +7,7 @@
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -27,6 +28,7 @@
 #include "output.h"
 #include "extract.h"
 #include "rewrite.h"
+#include "coalesce.h"
 #include "tunnel.h"
 #include "ct-tcp.h"
 #include "conntrack.h"
@@ -211,7 +213,8 @@ int underlay_in(struct __sk_buff *skb)
   s->in_port = no;
   s->slot = slot;
   s->tun_state = TUN_IN;
-  int rc = unwrap(skb, s, l4 + n);
+  __u64 seq = coalesces(skb, s, l4 + n) ? s->stream_seq : 0;
+  int rc = unwrap(skb, s, l4 + n, seq);
   if (rc < 0) {
     drop_count(s, DROP_MALFORMED);
     return TC_ACT_SHOT;
@@ -221,10 +224,30 @@ int underlay_in(struct __sk_buff *skb)
     ps->rx_packets++;
     ps->rx_bytes += skb->len;
   }
+  if (seq)
+    return by_gro(s);
   if (!rc)
     return conclude(skb, s, pipeline(skb, s));
   /* The kernel takes the frame for what the outer one was: only a device tells it otherwise. */
   return by_veth(skb, s, A_RECIRC, 0) ? TC_ACT_SHOT : s->verdict;
+}
+
+/* Where TCP segments of tunnels come out of GRO. */
+SEC("tc")
+int coalesced_in(struct __sk_buff *skb)
+{
+  struct scratch *s = begin();
+  if (!s)
+    return TC_ACT_SHOT;
+  if (restore(skb, s)) {
+    drop_count(s, DROP_STALE);
+    return TC_ACT_SHOT;
+  }
+  s->in_port = s->stream.port_no;
+  s->slot = s->stream.slot;
+  s->tin = s->stream.tun;
+  s->tun_state = TUN_IN;
+  return conclude(skb, s, pipeline(skb, s));
 }
 
 /* Not attached anywhere: BPF_PROG_TEST_RUN entry that leaves the key in the scratch map. */

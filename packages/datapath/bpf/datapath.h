@@ -167,11 +167,36 @@ struct ctx {
 };
 
 struct state {
-  __u32 order;          /* which mask_order is in force */
-  __u32 inject_ifindex; /* the daemon's end of the injection veth */
-  __u32 ctx_seq;        /* programs' next context */
-  __u32 pad;
+  __u32 order;            /* which mask_order is in force */
+  __u32 inject_ifindex;   /* the daemon's end of the injection veth */
+  __u32 ctx_seq;          /* programs' next context */
+  __u32 coalesce_ifindex; /* the near end of the coalescing veth; 0: there is none */
+  __u64 stream_seq;       /* of the stream record made last */
 };
+
+/* What segments have in common that may be made one packet. */
+struct stream_id {
+  struct tun tun;
+  __u32 port_no, slot, mark;
+  __u8 mac[12]; /* of the frame: destination, source */
+};
+#define STREAM_WORDS 11
+
+struct stream_record {
+  struct bpf_spin_lock lock;
+  __u32 pad;
+  __u64 seq;
+  struct stream_id id;
+};
+
+/* A CPU's: the stream that was there last, its record, what is known of it. Times are coarse. */
+struct stream {
+  struct stream_id id;
+  __u64 seq, bulk_at, whole_at; /* when a long segment was last seen, when a super-packet */
+  __u32 run, pad;
+};
+#define STREAMS 1024
+#define STREAM_RECORDS 4096
 
 enum drop_reason {
   DROP_NONE,         /* an empty action list */
@@ -213,6 +238,8 @@ struct scratch {
   struct route rt;
   __u32 wrap, wrap_port, wrap_slot; /* the last output is one to a tunnel (TUN_*, WRAP_DONE) */
   __u8 hdr[112];                    /* of a tunnel, being put together */
+  struct stream_id stream;
+  __u64 stream_seq;
   __u32 ct_on; /* s->ct holds */
   struct ct_md ct;
   struct ct_work w;
@@ -268,6 +295,8 @@ MAP(ct_aliases, HASH, 1, struct ct_key, struct ct_alias, BPF_F_NO_PREALLOC);
 MAP(ct_zones, ARRAY, 65536, __u32, struct ct_zone, BPF_F_MMAPABLE);
 MAP(ct_globals, ARRAY, 1, __u32, struct ct_global, BPF_F_MMAPABLE);
 MAP(ct_policies, ARRAY, CT_POLICIES, __u32, struct ct_policy, BPF_F_MMAPABLE);
+MAP(streams, PERCPU_ARRAY, STREAMS, __u32, struct stream, 0);
+MAP(stream_records, ARRAY, STREAM_RECORDS, __u32, struct stream_record, 0);
 MAP(ctxs, ARRAY, CTX_SLOTS, __u32, struct ctx, BPF_F_MMAPABLE);
 
 struct {

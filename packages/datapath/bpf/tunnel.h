@@ -540,8 +540,11 @@ INL struct tunnel_port *find_tunnel(struct __sk_buff *skb, struct scratch *s)
   return p;
 }
 
-/* Takes `strip` bytes of headers off, of which the last 14 are the inner Ethernet header. */
-INL int unwrap(struct __sk_buff *skb, struct scratch *s, __u32 strip)
+/*
+ * Takes `strip` bytes of headers off, of which the last 14 are the inner Ethernet header; `seq`: the
+ * number to put in the place of its addresses, if not 0.
+ */
+INL int unwrap(struct __sk_buff *skb, struct scratch *s, __u32 strip, __u64 seq)
 {
   __be16 eth[7];
   bool v6 = skb->protocol == bpf_htons(ETH_P_IPV6);
@@ -555,6 +558,8 @@ INL int unwrap(struct __sk_buff *skb, struct scratch *s, __u32 strip)
     if (!v6 && in6)
       flags |= DECAP_L3_IPV6;
   }
+  if (seq)
+    put_seq((void *)eth, seq);
   if (bpf_skb_adjust_room(skb, -(__s32)strip, BPF_ADJ_ROOM_MAC, flags) ||
       bpf_skb_store_bytes(skb, 0, eth, 14, 0))
     return -1;

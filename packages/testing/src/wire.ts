@@ -11,14 +11,14 @@ export class Wire {
     this.#socket = socket;
   }
 
-  /** Listens from now on. The device should be quiet: `silence` it first. */
-  static open(scope: Scope, host: Host, device: string): Wire {
+  /** Listens from now on. The device should be quiet: `silence` it first. `snap`: bytes of each. */
+  static open(scope: Scope, host: Host, device: string, snap = 2048): Wire {
     using netns = openNetns({ path: host.netns });
     const socket = withNetns(netns, () => {
       using rtnl = new Rtnl();
       const link = rtnl.link(device);
       if (link === undefined) throw new Error(`${host.name} has no ${device}`);
-      return new PacketSocket({ ifindex: link.index, promisc: true, snap: 2048 });
+      return new PacketSocket({ ifindex: link.index, promisc: true, snap });
     });
     scope.defer(() => socket.close());
     return new Wire(socket);

@@ -3,11 +3,13 @@ import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { flowUfid } from '../odp-ufid.ts';
+import { COALESCE_LINK, Coalescer } from './coalescer.ts';
 import { CT_MEMORY, CT_TABLES, resetConntrack } from './ct-table.ts';
 import { Devices } from './devices.ts';
 import { Engine, nowMs } from './engine.ts';
 import { Injection, LINK_NAME } from './injection.ts';
 import { KernelDpif } from './kernel-dpif.ts';
+import { STATE } from './layout.ts';
 import { type AttachMode, Links } from './links.ts';
 import { netnsCookie } from './packet-socket.ts';
 import { PortTable } from './port-table.ts';
@@ -63,7 +65,8 @@ export async function openKernelDpif(options: KernelDpifOptions): Promise<Kernel
     const where = { instance: options.instance, now: nowMs };
     const ports = new PortTable(engine.programs, devices, links, where);
     if (adopted) ports.adopt();
-    const underlay = new Underlay(engine.programs, devices, links, ports);
+    const coalescer = new Coalescer(engine.programs, devices, links, options.instance);
+    const underlay = new Underlay(engine.programs, devices, links, ports, coalescer);
     return new KernelDpif({ engine, ports, underlay, injection, devices, dir, adopted });
   } catch (e) {
     devices[Symbol.dispose]();
@@ -100,6 +103,8 @@ function openEngine(
  */
 function upgrade(old: Engine, dir: string, links: Links): Engine {
   const { maps } = old.programs;
+  // What is on its way through GRO arrives before the programs that know of it have gone.
+  new Uint32Array(maps['state']!.memory())[STATE.coalesceIfindex] = 0;
   const sizes: Sizes = {
     flows: maps['flows']!.info.maxEntries,
     ports: maps['ports']!.info.maxEntries,
@@ -116,9 +121,10 @@ function upgrade(old: Engine, dir: string, links: Links): Engine {
   const engine = new Engine(programs, old.hashMask, flowUfid);
   const copyCounts = engine.copyFrom(old);
   pinPrograms(programs, dir);
-  const { port_in, inject_in, underlay_in } = programs.programs;
+  const { port_in, inject_in, underlay_in, coalesced_in } = programs.programs;
   links.replaceAll((name) => {
     if (name === LINK_NAME) return inject_in!;
+    if (name === COALESCE_LINK) return coalesced_in!;
     return name.startsWith('under_') ? underlay_in! : port_in!;
   });
   copyCounts();

@@ -6,6 +6,7 @@ import { type Address, ipBytes } from '@heddle/linux/rtnetlink/ip';
 import type { Link } from '@heddle/linux/rtnetlink/link';
 import { SystemError, vlog } from '@heddle/runtime';
 import { isTunnelVport } from '../tunnel-vport.ts';
+import type { Coalescer } from './coalescer.ts';
 import type { Devices } from './devices.ts';
 import { TUNNEL_KEY_BYTES, TUNNEL_PORT_BYTES } from './layout.ts';
 import type { Links } from './links.ts';
@@ -24,15 +25,23 @@ export class Underlay {
   readonly #devices: Devices;
   readonly #links: Links;
   readonly #ports: PortTable;
+  readonly #coalescer: Coalescer;
   readonly #attached = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(programs: Programs, devices: Devices, links: Links, ports: PortTable) {
+  constructor(
+    programs: Programs,
+    devices: Devices,
+    links: Links,
+    ports: PortTable,
+    coalescer: Coalescer,
+  ) {
     this.#programs = programs;
     this.#devices = devices;
     this.#links = links;
     this.#ports = ports;
+    this.#coalescer = coalescer;
     for (const name of links.names()) {
       const ifindex = LINK_NAME.exec(name)?.[1];
       if (ifindex !== undefined) this.#attached.add(Number(ifindex));
@@ -63,6 +72,8 @@ export class Underlay {
   /** Brings maps and programs in line with what there is. */
   sync(): void {
     const tunnels = this.#tunnels();
+    if (tunnels.length > 0) this.#coalescer.open();
+    else this.#coalescer.close();
     this.#syncTunnels(tunnels);
     const { rtnl } = this.#devices;
     const addresses = tunnels.length === 0 ? [] : rtnl.addresses();

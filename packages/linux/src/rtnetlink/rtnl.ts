@@ -33,7 +33,11 @@ export interface LinkChange {
 }
 
 /** A link to be: `netns` is where it is made. */
-export type NewLink = Omit<LinkChange, 'promisc' | 'name'> & { readonly name: string };
+export interface NewLink extends Omit<LinkChange, 'promisc' | 'name'> {
+  readonly name: string;
+  readonly txQueues?: number;
+  readonly rxQueues?: number;
+}
 
 export class Rtnl implements Disposable {
   readonly #socket: NetlinkSocket;
@@ -67,7 +71,7 @@ export class Rtnl implements Disposable {
 
   /** A veth pair, each end made where it belongs. */
   createVeth(end: NewLink, peer: NewLink): void {
-    const data = link.emitVethPeer(linkAttributes(peer));
+    const data = link.emitVethPeer(newLinkAttributes(peer));
     this.#createLink('veth', end, data);
     this.#finish(peer, { up: peer.up ?? false });
   }
@@ -229,7 +233,7 @@ export class Rtnl implements Disposable {
   }
 
   #createLink(kind: string, options: NewLink, data?: Uint8Array): void {
-    const attributes = linkAttributes(options);
+    const attributes = newLinkAttributes(options);
     attributes.linkinfo = data ? { kind, data } : { kind };
     const up = options.up ? link.IFF_UP : 0;
     const payload = link.emitLink({ flags: up, change: up }, attributes);
@@ -264,6 +268,13 @@ export class Rtnl implements Disposable {
   #dump(what: string, type: number, payload: Uint8Array): NetlinkMessage[] {
     return this.#socket.dump(what, type, payload);
   }
+}
+
+function newLinkAttributes(made: NewLink): link.LinkAttributes {
+  const out = linkAttributes(made);
+  if (made.txQueues !== undefined) out.numTxQueues = made.txQueues;
+  if (made.rxQueues !== undefined) out.numRxQueues = made.rxQueues;
+  return out;
 }
 
 function linkAttributes(change: LinkChange): link.LinkAttributes {
