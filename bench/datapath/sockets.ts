@@ -29,7 +29,7 @@ export async function openedSockets(path: Path): Promise<Sockets> {
 }
 
 /** In the layout of the addon's sendBatch. */
-function layOut(frames: readonly Uint8Array[]): { bytes: Uint8Array; count: number } {
+export function layOut(frames: readonly Uint8Array[]): { bytes: Uint8Array; count: number } {
   const sizes = frames.map((frame) => SEND_HEADER_BYTES + ((frame.length + 7) & ~7));
   const bytes = Buffer.alloc(sizes.reduce((sum, size) => sum + size, 0));
   let at = 0;

@@ -58,7 +58,7 @@ NOINL int ct_act(struct scratch *s, struct act *a)
   case A_CT_CLEAR:
     s->ct_on = 0;
     s->ct.state = 0;
-    s->dirty |= DIRTY_KEY;
+    s->dirty |= DIRTY_CT;
     return RC_NEXT;
   }
   g->port_min = *(__u16 *)a->b;
@@ -87,7 +87,7 @@ NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
   case A_RECIRC:
     return recirculate(skb, s, a);
   case A_USERSPACE:
-    if (s->dirty && extract(skb, s))
+    if (refresh(skb, s))
       return fail(s);
     upcall(skb, s, UPCALL_ACTION, a->a32);
     s->trunc = 0;

@@ -14,6 +14,7 @@
 #define CTF_RANDOM 32
 
 #define NSEC 1000000000ULL
+#define CT_EVICT_TRIES 4
 
 /* Which pair of ICMP types, plus one; bit 7: the second of the pair. 0: no exchange. */
 INL __u32 icmp_class(__u32 v6, __u32 type)
@@ -128,7 +129,8 @@ NOINL int ct_inner(struct __sk_buff *skb, struct scratch *s)
     if (at + (v6 && t->proto == IPPROTO_TCP ? 20 : 8) > end || bpf_skb_load_bytes(skb, at, h, 8))
       return -1;
     if (is_icmp(t)) {
-      if (!icmp_class(v6, h[0]))
+      /* A code is told apart, too, and no exchange that is tracked has one. */
+      if (!icmp_class(v6, h[0]) || h[1])
         return -1;
       t->icmp_type = h[0];
       __builtin_memcpy(&t->sport, h + 4, 2);
@@ -203,7 +205,7 @@ INL void ct_count(__u32 zone, __s32 by)
     __sync_fetch_and_add(&g->count, by);
 }
 
-/* Removes the connection of s->w.key. The alias is found by translating as it was done. */
+/* Removes the connection of s->w.key; 0 when it was there. The alias is found by translating as it was done. */
 NOINL int ct_remove(struct scratch *s)
 {
   if (!s)
@@ -211,7 +213,7 @@ NOINL int ct_remove(struct scratch *s)
   struct ct_key k = s->w.key;
   struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
   if (!e)
-    return 0;
+    return -1;
   if (e->flags & (CTE_SNAT | CTE_DNAT)) {
     struct ct_tuple t = {};
     bool sw = e->flags & CTE_SWAPPED, src = e->flags & CTE_SNAT;
@@ -238,8 +240,9 @@ NOINL int ct_remove(struct scratch *s)
     ct_key_of(&t, &ak, k.zone);
     bpf_map_delete_elem(&ct_aliases, &ak);
   }
-  if (!bpf_map_delete_elem(&cts, &k))
-    ct_count(k.zone, -1);
+  if (bpf_map_delete_elem(&cts, &k))
+    return -1;
+  ct_count(k.zone, -1);
   return 0;
 }
 
@@ -295,22 +298,56 @@ INL bool ct_seq_free(void)
   return g && g->no_seq_check;
 }
 
-/* Moves the connection on by this packet; CTU_*. */
-NOINL int ct_update(struct __sk_buff *skb, struct scratch *s, __u32 reply)
+/* Sets and reports what the connection of key `k` carries. */
+INL void ct_report(struct scratch *s, struct ct_entry *e, const struct ct_key *k)
+{
+  struct ct_args *a = &s->w.args;
+  if (a->mark_mask)
+    e->mark = (e->mark & ~a->mark_mask) | (a->mark & a->mark_mask);
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    if (a->label_mask[i])
+      e->label[i] = (e->label[i] & ~a->label_mask[i]) | (a->label[i] & a->label_mask[i]);
+    s->ct.label[i] = e->label[i];
+  }
+  s->ct.mark = e->mark;
+  bool sw = e->flags & CTE_SWAPPED;
+  struct ct_tuple *t = &s->ct.orig;
+  __builtin_memcpy(t->src, sw ? k->b : k->a, 16);
+  __builtin_memcpy(t->dst, sw ? k->a : k->b, 16);
+  t->sport = sw ? k->pb : k->pa;
+  t->dport = sw ? k->pa : k->pb;
+  t->proto = k->proto;
+  t->v6 = k->kind & CTK_V6;
+  t->icmp_type = 0;
+  t->pad = 0;
+  __u32 class = k->kind >> 2 & 3;
+  if (is_icmp(t))
+    t->icmp_type = t->v6 ? 128 : class == 1 ? 8 : class == 2 ? 13 : 15;
+}
+
+/* The same of s->w.key. */
+NOINL int ct_note(struct scratch *s)
 {
   if (!s)
-    return CTU_INVALID;
+    return 0;
   struct ct_key k = s->w.key;
   struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
-  if (!e)
-    return CTU_INVALID;
-  if (k.proto == IPPROTO_TCP) {
+  if (e)
+    ct_report(s, e, &k);
+  return 0;
+}
+
+INL __u32 ct_step(struct __sk_buff *skb, struct scratch *s, struct ct_entry *e, const struct ct_key *k,
+                  __u32 reply)
+{
+  if (k->proto == IPPROTO_TCP) {
     __u32 r = tcp_update(skb, s, e, (reply ? 1 : 0) | (ct_seq_free() ? 2 : 0));
     if (r >> 8)
       ct_touch(e, (r >> 8) - 1);
     return r & 0xff;
   }
-  bool icmp = k.proto == (k.kind & CTK_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+  bool icmp = k->proto == (k->kind & CTK_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
   __u8 was = e->other, now = reply ? CTO_BIDIR : was == CTO_FIRST && !icmp ? CTO_MULTIPLE : was;
   if (was != now)
     e->other = now;
@@ -322,20 +359,87 @@ NOINL int ct_update(struct __sk_buff *skb, struct scratch *s, __u32 reply)
   return CTU_VALID_NEW;
 }
 
-INL bool ct_admits(__u32 zone)
+/* Moves the connection of s->w.key on by this packet and reports it; CTU_*. */
+NOINL int ct_update(struct __sk_buff *skb, struct scratch *s, __u32 reply)
+{
+  if (!s)
+    return CTU_INVALID;
+  struct ct_key k = s->w.key;
+  struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
+  if (!e)
+    return CTU_INVALID;
+  __u32 r = ct_step(skb, s, e, &k, reply);
+  if (r != CTU_NEW)
+    ct_report(s, e, &k);
+  return r;
+}
+
+/* Whether a connection can be spared in a full table: over, or not answered yet. */
+INL bool ct_spare(const struct ct_entry *e, __u32 proto)
+{
+  if (e->expires <= bpf_ktime_get_coarse_ns())
+    return true;
+  if (proto != IPPROTO_TCP)
+    return e->other != CTO_BIDIR;
+  return e->peer[1].state == TS_CLOSED ||
+         (e->peer[0].state >= TS_FIN_WAIT_2 && e->peer[1].state >= TS_FIN_WAIT_2);
+}
+
+/* Removes the first that can be spared of the oldest in ct_recent. 0 when there was one. */
+NOINL int ct_evict(struct scratch *s)
+{
+  __u32 z = 0;
+  struct ct_global *g = bpf_map_lookup_elem(&ct_globals, &z);
+  if (!s || !g)
+    return -1;
+  for (int i = 0; i < CT_EVICT_TRIES; i++) {
+    __u64 head = g->head, tail = g->tail;
+    if (head - tail > CT_RECENT)
+      tail = head - CT_RECENT;
+    if (tail == head)
+      return -1;
+    /* Another CPU may look at the same one: it is removed but once. */
+    g->tail = tail + 1;
+    __u32 at = tail & (CT_RECENT - 1);
+    struct ct_key *r = bpf_map_lookup_elem(&ct_recent, &at);
+    if (!r)
+      return -1;
+    struct ct_key k = *r;
+    struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
+    if (!e || !ct_spare(e, k.proto))
+      continue;
+    s->w.key = k;
+    if (ct_remove(s))
+      continue;
+    __sync_fetch_and_add(&g->evicted, 1);
+    return 0;
+  }
+  return -1;
+}
+
+/* 1: there is room for one more; 0: none; -1: the table is full. */
+INL int ct_admits(__u32 zone)
 {
   __u32 z = 0;
   struct ct_zone *cz = bpf_map_lookup_elem(&ct_zones, &zone);
   struct ct_global *g = bpf_map_lookup_elem(&ct_globals, &z);
   if (!cz || !g)
-    return false;
+    return 0;
   __u32 limit = cz->limit ? cz->limit : g->default_limit;
   if (limit == ~0U)
     limit = 0;
-  if (g->count < (__s32)g->max && (!limit || cz->count < (__s32)limit))
-    return true;
-  __sync_fetch_and_add(&g->refused, 1);
-  return false;
+  if (limit && cz->count >= (__s32)limit)
+    return 0;
+  return g->count < (__s32)g->max ? 1 : -1;
+}
+
+INL int ct_refuse(void)
+{
+  __u32 z = 0;
+  struct ct_global *g = bpf_map_lookup_elem(&ct_globals, &z);
+  if (g)
+    __sync_fetch_and_add(&g->refused, 1);
+  return -1;
 }
 
 #include "ct-nat.h"
@@ -353,11 +457,11 @@ NOINL int ct_first(struct __sk_buff *skb, struct scratch *s)
   return 0;
 }
 
-/* Makes ready to enter what ct_first has begun. -1: no room; 1: it is to be translated. */
+/* Makes ready to enter what ct_first has begun; 1: it is to be translated. */
 NOINL int ct_prepare(struct scratch *s, __u32 zone, __u32 flags)
 {
-  if (!s || !ct_admits(zone))
-    return -1;
+  if (!s)
+    return 0;
   struct ct_entry *e = &s->w.e;
   struct ct_key k;
   __u32 swapped = ct_key_of(&s->w.t, &k, zone);
@@ -384,15 +488,22 @@ NOINL int ct_insert(struct scratch *s, __u32 zone, __u32 nat)
     return -1;
   }
   ct_count(zone, 1);
+  __u32 z = 0;
+  struct ct_global *g = bpf_map_lookup_elem(&ct_globals, &z);
+  if (!g)
+    return 0;
+  __u32 at = __sync_fetch_and_add(&g->head, 1) & (CT_RECENT - 1);
+  bpf_map_update_elem(&ct_recent, &at, &k, BPF_ANY);
   return 0;
 }
 
 /* Enters the connection that ct_first has begun. 0 when it is in the table. */
 INL int ct_commit(struct scratch *s, __u32 zone, __u32 flags)
 {
+  int room = ct_admits(zone);
+  if (!room || (room < 0 && ct_evict(s)))
+    return ct_refuse();
   int nat = ct_prepare(s, zone, flags);
-  if (nat < 0)
-    return -1;
   if (nat) {
     int r = 1;
     ct_look(s, flags);
@@ -405,40 +516,6 @@ INL int ct_commit(struct scratch *s, __u32 zone, __u32 flags)
       return -1;
   }
   return ct_insert(s, zone, nat);
-}
-
-/* Sets and reports what the connection of s->w.key carries. */
-NOINL int ct_note(struct scratch *s)
-{
-  if (!s)
-    return 0;
-  struct ct_key k = s->w.key;
-  struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
-  if (!e)
-    return 0;
-  struct ct_args *a = &s->w.args;
-  if (a->mark_mask)
-    e->mark = (e->mark & ~a->mark_mask) | (a->mark & a->mark_mask);
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-    if (a->label_mask[i])
-      e->label[i] = (e->label[i] & ~a->label_mask[i]) | (a->label[i] & a->label_mask[i]);
-    s->ct.label[i] = e->label[i];
-  }
-  s->ct.mark = e->mark;
-  bool sw = e->flags & CTE_SWAPPED;
-  struct ct_tuple *t = &s->ct.orig;
-  __builtin_memcpy(t->src, sw ? k.b : k.a, 16);
-  __builtin_memcpy(t->dst, sw ? k.a : k.b, 16);
-  t->sport = sw ? k.pb : k.pa;
-  t->dport = sw ? k.pa : k.pb;
-  t->proto = k.proto;
-  t->v6 = k.kind & CTK_V6;
-  t->icmp_type = 0;
-  t->pad = 0;
-  if (is_icmp(t))
-    t->icmp_type = t->v6 ? 128 : (k.kind >> 2 & 3) == 1 ? 8 : (k.kind >> 2 & 3) == 2 ? 13 : 15;
-  return 0;
 }
 
 /* Whether the packet has been through this zone; s->w.t is then its connection's first tuple. */
@@ -457,6 +534,9 @@ NOINL int ct_known(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 f
   }
   return 1;
 }
+
+/* In what ct_judge returns: ct_report was there. */
+#define CT_NOTED 4
 
 /* What the packet is to its connection; 1: it has one, 2: in the opposite direction, 0: none. */
 INL int ct_judge(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 flags)
@@ -479,11 +559,11 @@ INL int ct_judge(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 fla
     int u = ct_update(skb, s, found == 2);
     if (u == CTU_INVALID) {
       s->ct.state |= CS_INV;
-      return found;
+      return found | CT_NOTED;
     }
     if (u != CTU_NEW) {
       s->ct.state |= u == CTU_VALID ? CS_EST | (found == 2 ? CS_RPL : 0) : CS_NEW;
-      return found;
+      return found | CT_NOTED;
     }
     ct_remove(s);
   }
@@ -499,7 +579,7 @@ INL int ct_judge(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 fla
 /* The `ct` action; what the slots before it brought is in s->w.args. */
 NOINL int ct_exec(struct __sk_buff *skb, struct scratch *s)
 {
-  if (!s || (s->dirty && extract(skb, s)))
+  if (!s || ((s->dirty & ~DIRTY_CT) && extract(skb, s)))
     return -1;
   __u32 zone = s->w.zone & 0xffff, flags = s->w.flags;
   int found = ct_known(skb, s, zone, flags) ? ct_find(s, zone) : 0;
@@ -512,12 +592,13 @@ NOINL int ct_exec(struct __sk_buff *skb, struct scratch *s)
     found = ct_judge(skb, s, zone, flags);
   }
   if (found) {
-    ct_note(s);
+    if (!(found & CT_NOTED))
+      ct_note(s);
     if (flags & CTF_NAT)
-      ct_translate(skb, s, found == 2);
+      ct_translate(skb, s, (found & 3) == 2);
   }
   __builtin_memset(&s->w.args, 0, sizeof s->w.args);
   s->ct_on = 1;
-  s->dirty |= DIRTY_KEY;
+  s->dirty |= DIRTY_CT;
   return 0;
 }

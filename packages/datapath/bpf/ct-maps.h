@@ -107,8 +107,12 @@ struct ct_global {
   __s32 count;
   __u32 default_limit; /* 0: none */
   __u32 no_seq_check;
-  __u64 refused;
+  __u64 refused, evicted;
+  __u64 head, tail; /* of ct_recent: where the next key goes, and the oldest one left */
 };
+
+/* Keys of the connections entered last: where room is found in a table that is full. */
+#define CT_RECENT 65536
 
 enum ct_timeout {
   CTT_TCP_SYN_SENT,

@@ -260,6 +260,7 @@ NOINL int ct_translate(struct __sk_buff *skb, struct scratch *s, __u32 reply)
   if (related)
     nat_inner(skb, s, !dst);
   nat_outer(skb, s, dst, !related);
+  s->dirty |= DIRTY_KEY;
   s->ct.state |= dst ? CS_DNAT : CS_SNAT;
   return 0;
 }

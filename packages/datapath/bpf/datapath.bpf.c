@@ -83,7 +83,7 @@ NOINL int pass(struct __sk_buff *skb, struct scratch *s)
   __u32 id = 0;
   if (!s)
     return RC_STOP;
-  if (extract(skb, s)) {
+  if (refresh(skb, s)) {
     drop_count(s, DROP_MALFORMED);
     return RC_STOP;
   }
@@ -126,6 +126,7 @@ INL struct scratch *begin(void)
   s->tun_state = 0;
   s->wrap = 0;
   s->ct_on = 0;
+  s->dirty = DIRTY_LAYOUT;
   return s;
 }
 

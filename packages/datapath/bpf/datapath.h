@@ -221,6 +221,7 @@ struct counters {
 
 #define DIRTY_LAYOUT 1 /* offsets and key are out of date */
 #define DIRTY_KEY 2    /* the key's values are */
+#define DIRTY_CT 4     /* the key's ct_* fields are */
 
 /* Per CPU: the packet being worked on. */
 struct scratch {
@@ -294,6 +295,7 @@ MAP(cts, HASH, 1, struct ct_key, struct ct_entry, BPF_F_NO_PREALLOC);
 MAP(ct_aliases, HASH, 1, struct ct_key, struct ct_alias, BPF_F_NO_PREALLOC);
 MAP(ct_zones, ARRAY, 65536, __u32, struct ct_zone, BPF_F_MMAPABLE);
 MAP(ct_globals, ARRAY, 1, __u32, struct ct_global, BPF_F_MMAPABLE);
+MAP(ct_recent, ARRAY, CT_RECENT, __u32, struct ct_key, 0);
 MAP(ct_policies, ARRAY, CT_POLICIES, __u32, struct ct_policy, BPF_F_MMAPABLE);
 MAP(streams, PERCPU_ARRAY, STREAMS, __u32, struct stream, 0);
 MAP(stream_records, ARRAY, STREAM_RECORDS, __u32, struct stream_record, 0);

@@ -303,6 +303,16 @@ NOINL int put_ct(struct scratch *s)
   struct flow_key *k = &s->k;
   const struct ct_md *c = &s->ct;
   const struct ct_tuple *t = &c->orig;
+  k->ct_nw_src = k->ct_nw_dst = 0;
+  k->ct_tp_src = k->ct_tp_dst = 0;
+  k->ct_nw_proto = 0;
+  __builtin_memset(k->ct_ipv6_src, 0, 32);
+  if (!s->ct_on) {
+    k->ct_state = k->ct_zone = 0;
+    k->ct_mark = 0;
+    __builtin_memset(k->ct_label, 0, 16);
+    return 0;
+  }
   k->ct_state = c->state;
   k->ct_zone = c->zone;
   k->ct_mark = c->mark;
@@ -359,5 +369,17 @@ NOINL int extract(struct __sk_buff *skb, struct scratch *s)
   s->l4 = l4;
   if (l4)
     extract_l4(skb, s);
+  return 0;
+}
+
+/* As `extract`, where it is not known already what that would find. */
+INL int refresh(struct __sk_buff *skb, struct scratch *s)
+{
+  if (s->dirty & ~DIRTY_CT)
+    return extract(skb, s);
+  s->k.recirc_id = s->recirc;
+  if (s->dirty)
+    put_ct(s);
+  s->dirty = 0;
   return 0;
 }

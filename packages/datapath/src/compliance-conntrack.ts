@@ -30,6 +30,8 @@ interface Case {
   readonly second: readonly OdpAction[];
   /** For what is new. */
   readonly onNew?: OdpCtAction;
+  /** How many connections there may be. */
+  readonly limit?: number;
   readonly answers?: ConstructorParameters<typeof CtPackets>[1];
 }
 
@@ -46,6 +48,7 @@ const SERVER6 = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
 const CASES: readonly Case[] = [
   { name: 'commit', first: [PLAIN], second: [PLAIN], onNew: COMMIT },
   { name: 'commit, IPv6', v6: true, first: [PLAIN], second: [PLAIN], onNew: COMMIT },
+  { name: 'a full table', first: [COMMIT], second: [PLAIN], limit: 3 },
   {
     name: 'mark, label, zone',
     first: [{ ...PLAIN, zone: 7 }],
@@ -157,6 +160,7 @@ async function run(p: ComplianceProvider, c: Case, count: number): Promise<void>
   let upcalls: Upcall[] = [];
   p.dpif.setUpcallHandler((batch) => void upcalls.push(...batch));
   for (const dpif of [p.dpif, reference.dpif]) {
+    if (c.limit !== undefined) dpif.ct!.maxConnections = c.limit;
     dpif.flowPut(flowOf(p.ports[0]!, c.first));
     dpif.flowPut(flowOf(p.ports[1]!, c.second));
   }
@@ -177,6 +181,8 @@ async function run(p: ComplianceProvider, c: Case, count: number): Promise<void>
       reference.dpif.execute(theirs.map((u) => ({ ...u, actions: [c.onNew!] })));
       await p.settle();
     }
+    const { evicted, refused } = p.dpif.ct!;
+    assert.deepEqual([evicted, refused], [reference.dpif.ct.evicted, reference.dpif.ct.refused]);
     if (i % 8 === 7)
       assert.equal(table(p.dpif.ct!.entries()), table(reference.dpif.ct.entries()), where());
   }

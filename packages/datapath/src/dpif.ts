@@ -148,13 +148,22 @@ export type FlowPutMode = 'create' | 'modify' | 'put';
 /** `system` is the kernel's, `netdev` the userspace datapath, `dummy` that of tests. */
 export type DpType = 'system' | 'netdev' | 'dummy';
 
+/** Which connections are meant: all of them, those of a zone, those that `which` chooses. */
+export interface CtFilter {
+  readonly zone?: number | undefined;
+  readonly which?: ((entry: CtEntry) => boolean) | undefined;
+}
+
 /** Connections of a datapath, their limits and settings. */
 export interface DpConntrack {
   /** Those whose time is not over. */
   entries(): Iterable<CtEntry>;
-  /** Removes the connections that `which` chooses; returns how many. */
-  flush(which: (entry: CtEntry) => boolean): number;
+  /** Removes connections, some at each step of the generator; what it returns is how many. */
+  flushing(filter: CtFilter): Generator<void, number>;
   readonly count: number;
+  /** Connections that were not taken for want of room, and those that made room for others. */
+  readonly refused: number;
+  readonly evicted: number;
   /** How many there may be in all. */
   maxConnections: number;
   /** For zones without a limit of their own; 0: none. */

@@ -1,4 +1,4 @@
-export { type CtEntry, ctStats, formatCtEntry } from './conntrack/format.ts';
+export { type CtEntry, CtStatsCounter, formatCtEntry } from './conntrack/format.ts';
 export type * from './dpif.ts';
 export { DummyNetdev } from './dummy/dummy-netdev.ts';
 export { DummyNetdevs } from './dummy/dummy-netdevs.ts';

@@ -5,7 +5,10 @@ export class UnixctlError extends HeddleError {
   override name = 'UnixctlError';
 }
 
-export type UnixctlHandler = (args: readonly string[]) => string | Promise<string>;
+/** A reply whole, or piece by piece as fast as the client takes it. */
+export type UnixctlResult = string | AsyncIterable<string>;
+
+export type UnixctlHandler = (args: readonly string[]) => UnixctlResult | Promise<UnixctlResult>;
 
 /** Where commands are registered: a UnixctlServer. */
 export interface UnixctlCommands {

@@ -7,7 +7,12 @@ import { removeAtExit } from './exit-files.ts';
 import { JsonStream } from './json-stream.ts';
 import { type MemoryReport, memoryText } from './memory.ts';
 import { listenUnix } from './remote.ts';
-import { type UnixctlCommands, UnixctlError, type UnixctlHandler } from './unixctl-command.ts';
+import {
+  type UnixctlCommands,
+  UnixctlError,
+  type UnixctlHandler,
+  type UnixctlResult,
+} from './unixctl-command.ts';
 import { versionText } from './version.ts';
 import { vlog } from './vlog.ts';
 import { registerVlog } from './vlog-unixctl.ts';
@@ -79,6 +84,14 @@ export class UnixctlServer implements UnixctlCommands {
 
   /** Runs a command as if it came over the socket; throws UnixctlError. */
   async call(name: string, args: readonly string[]): Promise<string> {
+    const result = await this.#call(name, args);
+    if (typeof result === 'string') return result;
+    let text = '';
+    for await (const piece of result) text += piece;
+    return text;
+  }
+
+  async #call(name: string, args: readonly string[]): Promise<UnixctlResult> {
     const command = this.#commands.get(name);
     if (!command)
       throw new UnixctlError(
@@ -147,7 +160,9 @@ export class UnixctlServer implements UnixctlCommands {
     if (log.enabled('dbg')) log.dbg(`received request ${method}${JSON.stringify(params)}`);
     const reply = { error: null as string | null, id, result: null as string | null };
     try {
-      reply.result = await this.call(method, params);
+      const result = await this.#call(method, params);
+      if (typeof result !== 'string') return await this.#stream(socket, id, result);
+      reply.result = result;
     } catch (error) {
       if (!(error instanceof HeddleError)) {
         log.err(`${method}: ${String((error as Error)?.stack ?? error)}`);
@@ -159,9 +174,38 @@ export class UnixctlServer implements UnixctlCommands {
     if (socket.destroyed) return;
     if (!socket.write(JSON.stringify(reply))) await drained(socket);
   }
+
+  /** A reply of many pieces; what fails before the first one is an error like any other. */
+  async #stream(socket: Socket, id: unknown, pieces: AsyncIterable<string>): Promise<void> {
+    let begun = false;
+    const write = async (text: string): Promise<void> => {
+      if (!socket.write(text)) await drained(socket);
+    };
+    const begin = `{"error":null,"id":${JSON.stringify(id)},"result":"`;
+    try {
+      for await (const piece of pieces) {
+        if (socket.destroyed) return;
+        await write(begun ? quoted(piece) : begin + quoted(piece));
+        begun = true;
+      }
+      if (socket.destroyed) return;
+      await write(begun ? '"}' : `${begin}"}`);
+      this.#replied.add();
+    } catch (error) {
+      if (!begun) throw error;
+      log.err(`reply broken off: ${messageOf(error)}`);
+      socket.destroy();
+    }
+  }
+}
+
+/** JSON of a text, without its quotation marks. */
+function quoted(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }
 
 function drained(socket: Socket): Promise<void> {
+  if (socket.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
     socket.once('drain', resolve);
     socket.once('close', resolve);

@@ -14,6 +14,8 @@ import { vlog } from './vlog.ts';
 let dir: string;
 let path: string;
 let server: UnixctlServer;
+/** The last piece that the command `pieces` was asked for. */
+let given = 0;
 
 before(async () => {
   vlog.setConsole(() => {});
@@ -31,6 +33,13 @@ before(async () => {
   });
   server.register('bug', '', 0, 0, () => {
     throw new TypeError('oops');
+  });
+  server.register('pieces', 'N', 1, 1, async function* ([n]) {
+    for (let i = 0; i < Number(n); i++) {
+      given = i;
+      yield `"${i}\n`.padEnd(50_000);
+    }
+    if (n === '0') throw new UnixctlError('no pieces');
   });
   server.register('big', 'N', 1, 1, ([n]) => 'x'.repeat(Number(n)));
   registerMemory(server, () => ({ ports: 5, handlers: 1 }));
@@ -110,6 +119,24 @@ test('requests in one packet are answered in order, also after the client has sh
 test('a reply larger than the socket takes at once arrives whole', async () => {
   const { result } = await unixctlCall(path, 'big', ['3000000']);
   assert.equal(result?.length, 3_000_000);
+});
+
+test('a reply in pieces is made no faster than it is read', async () => {
+  const { result } = await unixctlCall(path, 'pieces', ['3']);
+  assert.deepEqual(result?.split(/ +/), ['"0\n', '"1\n', '"2\n', '']);
+  assert.equal((await unixctlCall(path, 'pieces', ['0'])).error, 'no pieces\n');
+  assert.equal(await server.call('pieces', ['1']), '"0\n'.padEnd(50_000));
+  given = 0;
+  const socket = connect(path);
+  socket.pause();
+  socket.write(JSON.stringify({ id: 0, method: 'pieces', params: ['100000'] }));
+  let last = -1;
+  while (given !== last || given === 0) {
+    last = given;
+    await unixctlCall(path, 'slow', []);
+  }
+  assert.ok(given < 1000, `${given} pieces for nobody`);
+  socket.destroy();
 });
 
 test('what is no request ends its connection and no other', async () => {

@@ -80,7 +80,10 @@ class Ours {
       dpifs: () => [this.dpif],
       readFile: async () => '',
     };
-    return (await runDpctl(env, name, args)).output;
+    const { output, more = [] } = await runDpctl(env, name, args);
+    let text = output;
+    for await (const piece of more) text += piece;
+    return text;
   }
 }
 

@@ -1,5 +1,5 @@
 /** Which connections a zone and the tuples of their two directions mean. */
-import type { CtEntry } from '@heddle/datapath';
+import type { CtEntry, CtFilter } from '@heddle/datapath';
 import type { CtTuple } from '@heddle/openflow';
 
 export interface CtChoice {
@@ -8,7 +8,13 @@ export interface CtChoice {
   readonly reply?: CtTuple;
 }
 
-export function ctMatches(entry: CtEntry, { zone, original, reply }: CtChoice): boolean {
+export function ctFilter(choice: CtChoice): CtFilter {
+  const { zone, original = {}, reply = {} } = choice;
+  const isWhole = Object.keys(original).length === 0 && Object.keys(reply).length === 0;
+  return { zone, ...(!isWhole && { which: (entry) => ctMatches(entry, choice) }) };
+}
+
+function ctMatches(entry: CtEntry, { zone, original, reply }: CtChoice): boolean {
   if (zone !== undefined && entry.zone !== zone) return false;
   return tupleMatches(entry.orig, original) && tupleMatches(entry.reply, reply);
 }

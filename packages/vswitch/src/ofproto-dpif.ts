@@ -15,7 +15,7 @@ import type { Backer } from './backer.ts';
 import { Connmgr } from './connmgr/connmgr.ts';
 import type { OfprotoEnv, SwitchDescription } from './connmgr/env.ts';
 import { applyOwnFlowMod } from './connmgr/handle-flows.ts';
-import { type CtChoice, ctMatches } from './ct-match.ts';
+import { type CtChoice, ctFilter } from './ct-match.ts';
 import type { Device } from './devices/devices.ts';
 import {
   FlowChanges,
@@ -152,7 +152,8 @@ export class OfprotoDpif implements OfprotoEnv {
   }
 
   flushConntrack(which: CtChoice): void {
-    this.#options.backer.dpif.ct?.flush((entry) => ctMatches(entry, which));
+    const steps = this.#options.backer.dpif.ct?.flushing(ctFilter(which));
+    while (steps?.next().done === false);
   }
 
   /** A packet that a flow sends to controllers. */

@@ -2,6 +2,7 @@
  * ovs-dpctl(8): the kernel datapath from outside. While ovs-vswitchd runs it answers; without it
  * the pinned datapath is read by itself.
  */
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -102,10 +103,13 @@ async function byItself(command: string, words: string[]): Promise<number> {
     dpifs: () => dpifs,
     readFile: (name: string) => readFile(name === '-' ? '/dev/stdin' : name, 'utf8'),
   };
-  const { output, failed } = await runDpctl(env, command, words);
-  for (const dpif of dpifs) if (command !== 'del-dp') dpif[Symbol.dispose]();
+  const { output, more = [], failed } = await runDpctl(env, command, words);
   if (failed) process.stderr.write(output);
   else process.stdout.write(output);
+  for await (const piece of more) {
+    if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
+  }
+  for (const dpif of dpifs) if (command !== 'del-dp') dpif[Symbol.dispose]();
   return failed ? 1 : 0;
 }
 

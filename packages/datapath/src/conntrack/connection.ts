@@ -5,6 +5,7 @@ import {
   type CtUpdate,
   newTcpConn,
   readSegment,
+  TCPS,
   type TcpConn,
   tcpMayBegin,
   updateTcp,
@@ -70,6 +71,15 @@ export function newConnection(
     seqSkew: [0, 0],
     dead: false,
   };
+}
+
+/** Whether a connection can be spared in a full table: over, or not answered yet. */
+export function isSpare({ expiresMs, tcp, other }: Connection, nowMs: number): boolean {
+  if (expiresMs <= nowMs) return true;
+  if (!tcp) return other !== 'bidirectional';
+  const [orig, reply] = tcp;
+  const isOver = orig.state >= TCPS.FIN_WAIT_2 && reply.state >= TCPS.FIN_WAIT_2;
+  return reply.state === TCPS.CLOSED || isOver;
 }
 
 export function updateConnection(

@@ -2,10 +2,17 @@
  * The connection tracker of the userspace datapath, and the reference for the one in eBPF. It
  * behaves as Open vSwitch's userspace tracker; where both differ on purpose, README.md says so.
  */
-import type { DpConntrack } from '../dpif.ts';
+import { coverage } from '@heddle/runtime';
+import type { CtFilter, DpConntrack } from '../dpif.ts';
 import type { OdpCtAction, OdpNat } from '../odp-actions.ts';
 import { AlgTracker } from './alg.ts';
-import { type Connection, mayBegin, newConnection, updateConnection } from './connection.ts';
+import {
+  type Connection,
+  isSpare,
+  mayBegin,
+  newConnection,
+  updateConnection,
+} from './connection.ts';
 import { entryOf } from './entries.ts';
 import type { CtEntry } from './format.ts';
 import { Limits } from './limits.ts';
@@ -22,6 +29,7 @@ import {
 } from './metadata.ts';
 import { translate } from './nat.ts';
 import { type CtPacket, readPacket, type TrackedFrame } from './read-packet.ts';
+import { Recent } from './recent.ts';
 import { rewriteTo } from './rewrite-packet.ts';
 import { type CtTimeouts, DEFAULT_TIMEOUTS } from './timeouts.ts';
 import { isIcmp, reversed, type Tuple, tupleKey } from './tuple.ts';
@@ -48,8 +56,12 @@ interface Found {
   readonly isReply: boolean;
 }
 
+const conntrackFull = coverage.counter('conntrack_full');
+const conntrackEvicted = coverage.counter('conntrack_evicted');
 /** Entries that each new connection looks at, to remove those whose time is over. */
 const SWEEP_STEP = 4;
+/** Connections after which a flush pauses. */
+const FLUSH_SLICE = 4096;
 
 export class Conntrack implements DpConntrack {
   readonly limits = new Limits();
@@ -60,6 +72,8 @@ export class Conntrack implements DpConntrack {
   timeoutsOf: (zone: number) => Readonly<CtTimeouts> = () => DEFAULT_TIMEOUTS;
   readonly #byTuple = new Map<string, Found>();
   readonly #connections = new Set<Connection>();
+  readonly #recent = new Recent();
+  evicted = 0;
   readonly #nowMs: () => number;
   readonly #random: () => number;
   #cursor: Iterator<Connection> | undefined;
@@ -86,6 +100,10 @@ export class Conntrack implements DpConntrack {
   get count(): number {
     this.sweep();
     return this.#connections.size;
+  }
+
+  get refused(): number {
+    return this.limits.refused;
   }
 
   get maxConnections(): number {
@@ -296,13 +314,33 @@ export class Conntrack implements DpConntrack {
     this.#sweepStep();
     if (this.limits.admits(zone, this.#connections.size)) return true;
     this.sweep();
-    return this.limits.admits(zone, this.#connections.size);
+    const room = this.limits.room(zone, this.#connections.size);
+    if (room === 'some' || (room === 'full' && this.#evict())) return true;
+    this.limits.refused++;
+    conntrackFull.add();
+    return false;
+  }
+
+  /** Removes the first that can be spared of the oldest of those entered last. */
+  #evict(): boolean {
+    const now = this.#nowMs();
+    for (const key of this.#recent.oldest()) {
+      const conn = this.#byTuple.get(key)?.conn;
+      if (!conn || !isSpare(conn, now)) continue;
+      this.#remove(conn);
+      this.evicted++;
+      conntrackEvicted.add();
+      return true;
+    }
+    return false;
   }
 
   #add(conn: Connection): void {
     this.#connections.add(conn);
     this.limits.added(conn.zone);
-    this.#byTuple.set(tupleKey(conn.orig, conn.zone), { conn, isReply: false });
+    const key = tupleKey(conn.orig, conn.zone);
+    this.#byTuple.set(key, { conn, isReply: false });
+    this.#recent.add(key);
     this.#byTuple.set(tupleKey(conn.reply, conn.zone), { conn, isReply: true });
   }
 
@@ -336,11 +374,14 @@ export class Conntrack implements DpConntrack {
     }
   }
 
-  flush(which: (entry: CtEntry) => boolean): number {
+  *flushing({ zone, which }: CtFilter): Generator<void, number> {
     let n = 0;
+    let seen = 0;
     const now = this.#nowMs();
     for (const conn of this.#connections) {
-      if (!which(entryOf(conn, now))) continue;
+      if (++seen % FLUSH_SLICE === 0) yield;
+      if (zone !== undefined && conn.zone !== zone) continue;
+      if (which && !which(entryOf(conn, now))) continue;
       this.#remove(conn);
       n++;
     }

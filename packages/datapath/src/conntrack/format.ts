@@ -83,29 +83,31 @@ function tcpText(tcp: NonNullable<CtEntry['tcp']>, verbose: boolean): string {
   return `state_orig=${name(tcp.orig)},state_reply=${name(tcp.reply)},${scales}flags_orig=${orig},flags_reply=${reply}`;
 }
 
-export interface CtStats {
-  readonly total: number;
-  /** TCP, UDP, ICMP and the rest, in upstream's order. */
-  readonly byProtocol: readonly (readonly [name: string, count: number])[];
-  readonly byState: ReadonlyMap<string, number>;
-}
+/** Connections by protocol, and those of TCP by state. */
+export class CtStatsCounter {
+  total = 0;
+  readonly #counts = new Map(['TCP', 'UDP', 'SCTP', 'ICMP', 'Other'].map((name) => [name, 0]));
+  readonly #states = new Map<string, number>();
 
-export function ctStats(entries: Iterable<CtEntry>): CtStats {
-  const counts = new Map(['TCP', 'UDP', 'SCTP', 'ICMP', 'Other'].map((name) => [name, 0]));
-  const states = new Map<string, number>();
-  let total = 0;
-  for (const e of entries) {
-    total++;
+  add(e: CtEntry): void {
+    this.total++;
     // ICMPv6 is in the total alone, as upstream has it.
     const name = STATS_NAMES[e.orig.proto] ?? 'Other';
-    if (e.orig.proto !== IPPROTO_ICMPV6) counts.set(name, counts.get(name)! + 1);
-    if (!e.tcp) continue;
+    if (e.orig.proto !== IPPROTO_ICMPV6) this.#counts.set(name, this.#counts.get(name)! + 1);
+    if (!e.tcp) return;
     const state = tcpStateName(e.tcp);
-    states.set(state, (states.get(state) ?? 0) + 1);
+    this.#states.set(state, (this.#states.get(state) ?? 0) + 1);
   }
-  const order = (state: string) => TCP_STATE_NAMES.indexOf(state as never);
-  const byState = new Map([...states].sort((a, b) => order(a[0]) - order(b[0])));
-  return { total, byProtocol: [...counts], byState };
+
+  /** TCP, UDP, SCTP, ICMP and the rest, in upstream's order. */
+  get byProtocol(): Iterable<readonly [name: string, count: number]> {
+    return this.#counts;
+  }
+
+  get byState(): Iterable<readonly [name: string, count: number]> {
+    const order = (state: string) => TCP_STATE_NAMES.indexOf(state as never);
+    return [...this.#states].sort((a, b) => order(a[0]) - order(b[0]));
+  }
 }
 
 const STATS_NAMES: Readonly<Record<number, string>> = {

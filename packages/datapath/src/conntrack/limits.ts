@@ -12,10 +12,14 @@ export class Limits {
   refused = 0;
 
   admits(zone: number, total: number): boolean {
+    return this.room(zone, total) === 'some';
+  }
+
+  /** `full`: of all zones' connections there are too many, not of this zone's. */
+  room(zone: number, total: number): 'some' | 'full' | 'none' {
     const limit = this.zones.get(zone) ?? this.defaultLimit;
-    if (total < this.maxConnections && (limit === 0 || this.count(zone) < limit)) return true;
-    this.refused++;
-    return false;
+    if (limit !== 0 && this.count(zone) >= limit) return 'none';
+    return total < this.maxConnections ? 'some' : 'full';
   }
 
   count(zone: number): number {

@@ -1,37 +1,16 @@
-/** The programs' connection table as the daemon sees and keeps it (bpf/ct-maps.h). */
-import type { BpfMap } from '@heddle/linux/bpf/index';
-import { ETH_P_IP, ETH_P_IPV6, IPPROTO_TCP } from '@heddle/packet';
+/** The programs' connection table as the daemon keeps it (bpf/ct-maps.h). */
+import type { BpfMap, MapScan } from '@heddle/linux/bpf/index';
 import type { CtEntry } from '../conntrack/format.ts';
 import { type CtTimeouts, DEFAULT_TIMEOUTS } from '../conntrack/timeouts.ts';
-import { isIcmp, reversed, type Tuple } from '../conntrack/tuple.ts';
-import type { DpConntrack } from '../dpif.ts';
-import { get128 } from './ct-codec.ts';
+import type { CtFilter, DpConntrack } from '../dpif.ts';
+import { aliasKey, DNAT, ENTRY, entryOf, KEY, type RawConnection, SNAT } from './ct-entry.ts';
 
 /** Copied when other programs take over. */
 export const CT_TABLES = ['cts', 'ct_aliases'] as const;
 export const CT_MEMORY = ['ct_zones', 'ct_globals', 'ct_policies'] as const;
 
-/** struct ct_key */
-const KEY = { a: 0, b: 16, pa: 32, pb: 34, zone: 36, proto: 38, kind: 39, bytes: 40 };
-/** struct ct_entry */
-const ENTRY = {
-  expires: 0,
-  mark: 8,
-  label: 12,
-  peers: 32,
-  peerBytes: 16,
-  natAddr: 64,
-  natPort: 80,
-  flags: 82,
-  other: 83,
-  bytes: 88,
-};
-const PEER = { state: 12, scale: 13 };
-const SWAPPED = 1;
-const SNAT = 2;
-const DNAT = 4;
 /** struct ct_global, as 32-bit words */
-const GLOBAL = { max: 0, count: 1, defaultLimit: 2, noSeqCheck: 3 };
+const GLOBAL = { max: 0, count: 1, defaultLimit: 2, noSeqCheck: 3, refused: 4, evicted: 6 };
 const ZONES = 65536;
 /** Of a zone that has a limit of its own, namely none. */
 const NO_LIMIT = -1;
@@ -49,9 +28,6 @@ const ORDER: readonly (keyof CtTimeouts)[] = [
   'icmp_first',
   'icmp_reply',
 ];
-/** Types that begin an exchange, by class. */
-const REQUESTS_V4 = [0, 8, 13, 15];
-
 type Maps = Readonly<Record<string, BpfMap>>;
 
 /** Limits and times of a table that is new. */
@@ -65,79 +41,18 @@ export function resetConntrack(maps: Maps): void {
   }
 }
 
-interface Raw {
-  readonly key: Buffer;
-  readonly value: Buffer;
-}
-
-function tuplesOf({ key, value }: Raw): { orig: Tuple; reply: Tuple } {
-  const kind = key[KEY.kind]!;
-  const v6 = (kind & 1) !== 0;
-  const n = v6 ? 16 : 4;
-  const dlType = v6 ? ETH_P_IPV6 : ETH_P_IP;
-  const proto = key[KEY.proto]!;
-  const flags = value[ENTRY.flags]!;
-  const ends = [
-    { addr: Uint8Array.from(key.subarray(KEY.a, KEY.a + n)), port: key.readUInt16BE(KEY.pa) },
-    { addr: Uint8Array.from(key.subarray(KEY.b, KEY.b + n)), port: key.readUInt16BE(KEY.pb) },
-  ] as const;
-  const [from, to] = flags & SWAPPED ? [ends[1], ends[0]] : [ends[0], ends[1]];
-  const icmpType = isIcmp({ dlType, proto }) ? (v6 ? 128 : REQUESTS_V4[(kind >> 2) & 3]!) : 0;
-  const orig: Tuple = {
-    dlType,
-    proto,
-    src: from.addr,
-    dst: to.addr,
-    srcPort: from.port,
-    dstPort: to.port,
-    icmpType,
-    icmpCode: 0,
-  };
-  const nat = Uint8Array.from(value.subarray(ENTRY.natAddr, ENTRY.natAddr + n));
-  const port = value.readUInt16BE(ENTRY.natPort);
-  if (flags & SNAT) return { orig, reply: reversed({ ...orig, src: nat, srcPort: port }) };
-  if (flags & DNAT) return { orig, reply: reversed({ ...orig, dst: nat, dstPort: port }) };
-  return { orig, reply: reversed(orig) };
-}
-
-function entryOf(raw: Raw, nowNs: bigint): CtEntry {
-  const { key, value } = raw;
-  const { orig, reply } = tuplesOf(raw);
-  const peer = (i: number, field: number) => value[ENTRY.peers + i * ENTRY.peerBytes + field]!;
-  return {
-    orig,
-    reply,
-    zone: key.readUInt16LE(KEY.zone),
-    mark: value.readUInt32LE(ENTRY.mark),
-    label: get128(value.subarray(ENTRY.label, ENTRY.label + 16)),
-    timeout: Number((value.readBigUInt64LE(ENTRY.expires) - nowNs) / 1_000_000_000n),
-    ...(orig.proto === IPPROTO_TCP && {
-      tcp: {
-        orig: peer(0, PEER.state),
-        reply: peer(1, PEER.state),
-        wscale: [peer(0, PEER.scale), peer(1, PEER.scale)] as const,
-      },
-    }),
-  };
-}
-
-/** Only the first packet was seen: what a flood of new connections consists of. */
-function isUnreplied({ key, value }: Raw): boolean {
-  if (key[KEY.proto] !== IPPROTO_TCP) return value[ENTRY.other] !== 2;
-  return value[ENTRY.peers + ENTRY.peerBytes + PEER.state] === 0;
-}
-
-/** Elements looked at in one go. */
-const SWEEP_SLICE = 20_000;
-/** Above this share of the table connections without an answer go first. */
-const PRESSURE = 0.9;
+/** Elements that a sweep looks at: all within some twenty seconds, a small table at once. */
+const MIN_SLICE = 4096;
+const SWEEPS = 200;
+/** Elements after which a flush pauses. */
+const FLUSH_SLICE = 4096;
 
 export class CtTable implements DpConntrack {
   readonly #cts: BpfMap;
   readonly #aliases: BpfMap;
   readonly #zones: Int32Array;
   readonly #globals: Int32Array;
-  #cursor: Iterator<Raw> | undefined;
+  #scan: MapScan | undefined;
 
   constructor(maps: Maps) {
     this.#cts = maps['cts']!;
@@ -191,89 +106,88 @@ export class CtTable implements DpConntrack {
     return Atomics.load(this.#zones, 4 * zone + 1);
   }
 
+  get refused(): number {
+    return this.#globals[GLOBAL.refused]!;
+  }
+
+  get evicted(): number {
+    return this.#globals[GLOBAL.evicted]!;
+  }
+
   *entries(): Iterable<CtEntry> {
-    const now = process.hrtime.bigint();
+    const now = nowNs();
     for (const raw of this.#cts.entries()) {
-      if (raw.value.readBigUInt64LE(ENTRY.expires) > now) yield entryOf(raw, now);
+      const entry = entryOf(raw, now);
+      if (entry.timeout >= 0) yield entry;
     }
   }
 
-  flush(which: (entry: CtEntry) => boolean): number {
-    const now = process.hrtime.bigint();
-    const chosen: Raw[] = [];
-    for (const raw of this.#cts.entries()) {
-      if (which(entryOf(raw, now))) chosen.push(copy(raw));
-    }
+  *flushing({ zone, which }: CtFilter): Generator<void, number> {
+    const now = nowNs();
     let n = 0;
-    for (const raw of chosen) if (this.#remove(raw)) n++;
+    let since = 0;
+    const scan = this.#cts.scan();
+    for (let count = scan.next(); count > 0; count = scan.next()) {
+      n += this.#removeFrom(scan, count, (i) => {
+        const isThere = scan.keys.readUInt16LE(i * KEY.bytes + KEY.zone) === (zone ?? -1);
+        if (zone !== undefined && !isThere) return false;
+        return which === undefined || which(entryOf(connectionAt(scan, i), now));
+      });
+      since += count;
+      if (since < FLUSH_SLICE) continue;
+      since = 0;
+      yield;
+    }
     return n;
   }
 
-  /** Removes expired connections, a slice of the table at each call. */
+  /** Removes connections whose time is over, a slice of the table at each call. */
   sweep(): void {
-    const now = process.hrtime.bigint();
-    const isFull = this.count > PRESSURE * this.#globals[GLOBAL.max]!;
-    for (let i = 0; i < SWEEP_SLICE; i++) {
-      this.#cursor ??= this.#cts.entries();
-      const { value: raw, done } = this.#cursor.next();
-      if (done) {
-        this.#cursor = undefined;
+    const now = nowNs();
+    const [low, high] = [now % 2 ** 32, Math.floor(now / 2 ** 32)];
+    const slice = Math.max(MIN_SLICE, this.count / SWEEPS);
+    for (let seen = 0; seen < slice; ) {
+      this.#scan ??= this.#cts.scan();
+      const count = this.#scan.next();
+      if (count === 0) {
+        this.#scan = undefined;
         return;
       }
-      const isOver = raw.value.readBigUInt64LE(ENTRY.expires) <= now;
-      if (isOver || (isFull && isUnreplied(raw))) this.#remove(copy(raw));
+      seen += count;
+      const { values } = this.#scan;
+      this.#removeFrom(this.#scan, count, (i) => {
+        const at = i * ENTRY.bytes + ENTRY.expires;
+        const left = values.readUInt32LE(at + 4) - high;
+        return left < 0 || (left === 0 && values.readUInt32LE(at) <= low);
+      });
     }
   }
 
-  #remove(raw: Raw): boolean {
-    if (raw.value[ENTRY.flags]! & (SNAT | DNAT)) this.#aliases.delete(aliasKey(raw));
-    if (!this.#cts.delete(raw.key)) return false;
-    Atomics.sub(this.#globals, GLOBAL.count, 1);
-    Atomics.sub(this.#zones, 4 * raw.key.readUInt16LE(KEY.zone) + 1, 1);
-    return true;
+  /** Removes those of a scan's elements that `isChosen`; returns how many there were still. */
+  #removeFrom(scan: MapScan, count: number, isChosen: (index: number) => boolean): number {
+    let n = 0;
+    for (let i = 0; i < count; i++) {
+      if (!isChosen(i)) continue;
+      const { key, value } = connectionAt(scan, i);
+      if (value[ENTRY.flags]! & (SNAT | DNAT)) this.#aliases.delete(aliasKey({ key, value }));
+      if (!this.#cts.delete(key)) continue;
+      Atomics.sub(this.#globals, GLOBAL.count, 1);
+      Atomics.sub(this.#zones, 4 * key.readUInt16LE(KEY.zone) + 1, 1);
+      n++;
+    }
+    return n;
   }
 }
 
-function copy({ key, value }: Raw): Raw {
-  return { key: Buffer.from(key), value: Buffer.from(value) };
+function connectionAt({ keys, values }: MapScan, i: number): RawConnection {
+  return {
+    key: keys.subarray(i * KEY.bytes, (i + 1) * KEY.bytes),
+    value: values.subarray(i * ENTRY.bytes, (i + 1) * ENTRY.bytes),
+  };
 }
 
-/** The key of the answers' tuple, as ct_key_of makes it. */
-function aliasKey(raw: Raw): Buffer {
-  const { reply } = tuplesOf(raw);
-  const key = Buffer.from(raw.key);
-  const src = pad16(reply.src);
-  const dst = pad16(reply.dst);
-  const order = compareWords(src, dst) || comparePorts(reply.srcPort, reply.dstPort);
-  const [a, b] = order > 0 ? [dst, src] : [src, dst];
-  const [pa, pb] = order > 0 ? [reply.dstPort, reply.srcPort] : [reply.srcPort, reply.dstPort];
-  a.copy(key, KEY.a);
-  b.copy(key, KEY.b);
-  key.writeUInt16BE(pa, KEY.pa);
-  key.writeUInt16BE(pb, KEY.pb);
-  if (isIcmp(reply)) {
-    // The answers' sender: it is the lower end unless the two were swapped.
-    key[KEY.kind] = (key[KEY.kind]! & ~2) | (order > 0 ? 0 : 2);
-  }
-  return key;
-}
-
-function pad16(addr: Uint8Array): Buffer {
-  const b = Buffer.alloc(16);
-  b.set(addr);
-  return b;
-}
-
-/** By 32-bit words in the machine's own order, as the programs compare. */
-function compareWords(x: Buffer, y: Buffer): number {
-  for (let i = 0; i < 16; i += 4) {
-    const d = x.readUInt32LE(i) - y.readUInt32LE(i);
-    if (d !== 0) return d;
-  }
-  return 0;
-}
-
-function comparePorts(x: number, y: number): number {
-  const swap = (p: number) => ((p & 0xff) << 8) | (p >>> 8);
-  return swap(x) - swap(y);
+/** CLOCK_MONOTONIC, which the programs use, too. */
+function nowNs(): number {
+  const [seconds, ns] = process.hrtime();
+  return seconds * 1e9 + ns;
 }

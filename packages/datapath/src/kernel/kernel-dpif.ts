@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs';
 import { progTestRun, type TestRun } from '@heddle/linux/bpf/index';
 import { type Flow, Flow as FlowKey, flowAnd, flowMatches } from '@heddle/packet';
-import { SystemError, vlog } from '@heddle/runtime';
+import { coverage, SystemError, vlog } from '@heddle/runtime';
 import type {
   DpExecute,
   DpFlow,
@@ -34,8 +34,10 @@ import type { Underlay } from './underlay.ts';
 import { UpcallReader } from './upcalls.ts';
 
 const log = vlog.module('dpif');
+const conntrackFull = coverage.counter('conntrack_full');
+const conntrackEvicted = coverage.counter('conntrack_evicted');
 const SORT_INTERVAL_MS = 5000;
-const SWEEP_INTERVAL_MS = 500;
+const SWEEP_INTERVAL_MS = 100;
 
 export class KernelDpif implements Dpif {
   readonly type = 'system';
@@ -66,6 +68,9 @@ export class KernelDpif implements Dpif {
   readonly #dir: string;
   readonly #sorter: NodeJS.Timeout;
   readonly #sweeper: NodeJS.Timeout;
+  /** Connections that are in the coverage counters. */
+  #refused: number;
+  #evicted: number;
   /** Packets being handled: what a flow put now is derived from. */
   #current: readonly Upcall[] = [];
 
@@ -87,6 +92,8 @@ export class KernelDpif implements Dpif {
     this.adopted = parts.adopted;
     const { maps } = parts.engine.programs;
     this.ct = new CtTable(maps);
+    this.#refused = this.ct.refused;
+    this.#evicted = this.ct.evicted;
     this.#upcalls = new UpcallReader(
       maps['upcalls']!,
       maps['quotas']!,
@@ -95,7 +102,7 @@ export class KernelDpif implements Dpif {
     );
     if (this.adopted) this.#upcalls.resetQuotas();
     this.#sorter = setInterval(() => this.#sortMasks(), SORT_INTERVAL_MS).unref();
-    this.#sweeper = setInterval(() => this.ct.sweep(), SWEEP_INTERVAL_MS).unref();
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref();
   }
 
   nowMs(): number {
@@ -307,6 +314,14 @@ export class KernelDpif implements Dpif {
     const { maps, programs } = this.#engine.programs;
     for (const map of Object.values(maps)) map[Symbol.dispose]();
     for (const fd of Object.values(programs)) closeSync(fd);
+  }
+
+  #sweep(): void {
+    this.ct.sweep();
+    conntrackFull.add(this.ct.refused - this.#refused);
+    conntrackEvicted.add(this.ct.evicted - this.#evicted);
+    this.#refused = this.ct.refused;
+    this.#evicted = this.ct.evicted;
   }
 
   #sortMasks(): void {

@@ -25,7 +25,7 @@ export const DEFAULT_SIZES: Sizes = {
   chunks: 2048,
   userdatas: 65536,
   ringBytes: 16 << 20,
-  connections: 1 << 19,
+  connections: 1 << 20,
 };
 
 /** Kept in the notes map as JSON: what a later daemon must know before it trusts the other maps. */

@@ -53,3 +53,19 @@ test('a batch is written in order, from where it is told to, until an element do
     [104, 105, 106],
   );
 });
+
+test('elements are listed some at a time, and may be deleted meanwhile', () => {
+  using map = hashMap(8, 4096);
+  for (let n = 0; n < 2000; n++) map.update(n, Buffer.alloc(8, n & 0xff));
+  const scan = map.scan();
+  const seen = new Set<number>();
+  for (let n = scan.next(); n > 0; n = scan.next()) {
+    for (let i = 0; i < n; i++) {
+      seen.add(scan.keys.readUInt32LE(4 * i));
+      assert.ok(map.delete(scan.keys.subarray(4 * i, 4 * i + 4)));
+    }
+  }
+  assert.equal(seen.size, 2000);
+  assert.equal(scan.next(), 0);
+  assert.equal([...map.keys()].length, 0);
+});

@@ -114,33 +114,19 @@ export class BpfMap implements Disposable {
   *entries(): Generator<{ key: Buffer; value: Buffer }> {
     const { keySize } = this.info;
     const size = this.elementSize;
-    const token = Buffer.alloc(8);
-    const attr = Buffer.alloc(56);
-    attr.writeBigUInt64LE(pointer(token), 8);
-    attr.writeUInt32LE(this.fd, 36);
-    // A call takes whole buckets: one that is fuller asks for more room.
-    let room = LOOKUP_BATCH;
-    let keys = Buffer.alloc(room * keySize);
-    let values = Buffer.alloc(room * size);
-    for (let done = false; !done; ) {
-      attr.writeBigUInt64LE(pointer(keys), 16);
-      attr.writeBigUInt64LE(pointer(values), 24);
-      attr.writeUInt32LE(room, 32);
-      const r = bpf(BPF_MAP_LOOKUP_BATCH, attr);
-      if (r === ENOSPC) {
-        room *= 2;
-        keys = Buffer.alloc(room * keySize);
-        values = Buffer.alloc(room * size);
-        continue;
-      }
-      done = r === ENOENT;
-      if (!done) this.#check('lookup batch', r);
-      attr.writeBigUInt64LE(pointer(token), 0);
-      for (let i = 0, n = attr.readUInt32LE(32); i < n; i++) {
+    const scan = new MapScan(this);
+    for (let n = scan.next(); n > 0; n = scan.next()) {
+      const { keys, values } = scan;
+      for (let i = 0; i < n; i++) {
         const key = keys.subarray(i * keySize, (i + 1) * keySize);
         yield { key, value: values.subarray(i * size, (i + 1) * size) };
       }
     }
+  }
+
+  /** A way through all elements of a hash map, some at a time. */
+  scan(): MapScan {
+    return new MapScan(this);
   }
 
   /** The memory of an array map made with BPF_F_MMAPABLE; elements lie 8-byte aligned. */
@@ -200,6 +186,57 @@ export class MapBatch {
     a.writeUInt32LE(to - from, 32);
     const r = bpf(BPF_MAP_UPDATE_BATCH, a);
     return { done: a.readUInt32LE(32), code: r < 0 ? errnoName(-r) : undefined };
+  }
+}
+
+/**
+ * Elements of a hash map, some at a time, in the map's own order: `next` says how many there are now
+ * in `keys` and `values`. Elements added or removed meanwhile may or may not appear.
+ */
+export class MapScan {
+  keys: Buffer = Buffer.alloc(0);
+  values: Buffer = Buffer.alloc(0);
+  readonly #keySize: number;
+  readonly #valueSize: number;
+  readonly #attr = Buffer.alloc(56);
+  readonly #token = Buffer.alloc(8);
+  #room = 0;
+  #done = false;
+
+  constructor(map: BpfMap) {
+    this.#keySize = map.info.keySize;
+    this.#valueSize = map.elementSize;
+    this.#attr.writeBigUInt64LE(pointer(this.#token), 8);
+    this.#attr.writeUInt32LE(map.fd, 36);
+    this.#grow(LOOKUP_BATCH);
+  }
+
+  /** 0 at the end. */
+  next(): number {
+    const a = this.#attr;
+    while (!this.#done) {
+      a.writeUInt32LE(this.#room, 32);
+      const r = bpf(BPF_MAP_LOOKUP_BATCH, a);
+      // A call takes whole buckets: one that is fuller asks for more room.
+      if (r === ENOSPC) {
+        this.#grow(2 * this.#room);
+        continue;
+      }
+      this.#done = r === ENOENT;
+      if (r < 0 && !this.#done) throw new BpfError(errnoName(-r), 'BPF map lookup batch');
+      a.writeBigUInt64LE(pointer(this.#token), 0);
+      const n = a.readUInt32LE(32);
+      if (n > 0) return n;
+    }
+    return 0;
+  }
+
+  #grow(room: number): void {
+    this.#room = room;
+    this.keys = Buffer.alloc(room * this.#keySize);
+    this.values = Buffer.alloc(room * this.#valueSize);
+    this.#attr.writeBigUInt64LE(pointer(this.keys), 16);
+    this.#attr.writeBigUInt64LE(pointer(this.values), 24);
   }
 }
 

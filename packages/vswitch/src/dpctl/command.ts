@@ -24,6 +24,8 @@ export class DpctlRun {
   readonly args: readonly string[];
   readonly options: DpctlOptions;
   output = '';
+  /** What comes behind `output` and may be too much to be held at once. */
+  more: AsyncIterable<string> | undefined;
   failed = false;
 
   constructor(env: DpctlEnv, args: readonly string[], options: DpctlOptions) {

@@ -1,9 +1,10 @@
 /** `dump-conntrack`, `flush-conntrack` and what counts and limits connections. */
-import { type CtEntry, ctStats, type DpConntrack, formatCtEntry } from '@heddle/datapath';
+import { type CtEntry, CtStatsCounter, type DpConntrack, formatCtEntry } from '@heddle/datapath';
 import { type CtTuple, parseCtTuple } from '@heddle/openflow';
 import { messageOf } from '@heddle/runtime';
-import { ctMatches } from '../ct-match.ts';
+import { ctFilter } from '../ct-match.ts';
 import { type DpctlCommand, type DpctlRun, findDpif } from './command.ts';
+import { forEachSliced, inPieces, runSliced } from './slices.ts';
 
 /** The tracker of the datapath that the first argument names, or of the only one there is. */
 function takeTracker(
@@ -44,7 +45,7 @@ function command(
   name: string,
   usage: string,
   [minArgs, maxArgs]: readonly [number, number],
-  run: (run: DpctlRun, ct: DpConntrack, rest: string[]) => void,
+  run: (run: DpctlRun, ct: DpConntrack, rest: string[]) => void | Promise<void>,
 ): DpctlCommand {
   return {
     name,
@@ -53,7 +54,7 @@ function command(
     maxArgs,
     run(r) {
       const found = takeTracker(r, minArgs);
-      if (found) run(r, found.ct, found.rest);
+      return found && run(r, found.ct, found.rest);
     },
   };
 }
@@ -70,7 +71,7 @@ export const dumpConntrack = command(
     const { zone, bad } = takeZone(rest);
     if (bad) return run.fail('datapath not found', 'EINVAL');
     const options = { verbose: run.options.more, stats: run.options.statistics };
-    for (const entry of inZone(ct, zone)) run.print(formatCtEntry(entry, options));
+    run.more = inPieces(inZone(ct, zone), (entry) => `${formatCtEntry(entry, options)}\n`);
   },
 );
 
@@ -78,7 +79,7 @@ export const flushConntrack = command(
   'flush-conntrack',
   '[dp] [zone=N] [ct-orig-tuple] [ct-reply-tuple]',
   [0, 4],
-  (run, ct, rest) => {
+  async (run, ct, rest) => {
     const { zone, bad } = takeZone(rest);
     if (bad) return run.fail('failed to parse zone', 'EINVAL');
     let tuples: CtTuple[];
@@ -93,31 +94,37 @@ export const flushConntrack = command(
       return run.fail(messageOf(error), 'EINVAL');
     }
     const [original = {}, reply = {}] = tuples;
-    ct.flush((entry) => ctMatches(entry, { zone, original, reply }));
+    await runSliced(ct.flushing(ctFilter({ zone, original, reply })));
   },
 );
 
-export const ctStatsShow = command('ct-stats-show', '[dp] [zone=N]', [0, 3], (run, ct, rest) => {
-  const { zone, bad } = takeZone(rest);
-  if (bad) return run.fail('datapath not found', 'EINVAL');
-  const stats = ctStats(inZone(ct, zone));
-  run.print('Connections Stats:');
-  run.print(`    Total: ${stats.total}`);
-  for (const [name, count] of stats.byProtocol) {
-    if (count === 0) continue;
-    run.print(`  ${name}: ${count}`);
-    if (name !== 'TCP' || !run.options.more) continue;
-    run.print('    Conn per TCP states:');
-    for (const [state, n] of stats.byState) run.print(`\t  [${state}]=${n}`);
-  }
-});
+export const ctStatsShow = command(
+  'ct-stats-show',
+  '[dp] [zone=N]',
+  [0, 3],
+  async (run, ct, rest) => {
+    const { zone, bad } = takeZone(rest);
+    if (bad) return run.fail('datapath not found', 'EINVAL');
+    const stats = new CtStatsCounter();
+    await forEachSliced(inZone(ct, zone), (entry) => stats.add(entry));
+    run.print('Connections Stats:');
+    run.print(`    Total: ${stats.total}`);
+    for (const [name, count] of stats.byProtocol) {
+      if (count === 0) continue;
+      run.print(`  ${name}: ${count}`);
+      if (name !== 'TCP' || !run.options.more) continue;
+      run.print('    Conn per TCP states:');
+      for (const [state, n] of stats.byState) run.print(`\t  [${state}]=${n}`);
+    }
+  },
+);
 
 /** Our tables have no buckets to look into: all connections are in one. */
-export const ctBkts = command('ct-bkts', '[dp] [gt=N]', [0, 2], (run, ct, rest) => {
+export const ctBkts = command('ct-bkts', '[dp] [gt=N]', [0, 2], async (run, ct, rest) => {
   const over = rest[0]?.startsWith('gt=') ? number(rest[0].slice(3), 0xffff_ffff) : 0;
   if (over === undefined) return run.fail('datapath not found', 'EINVAL');
   let n = 0;
-  for (const _ of ct.entries()) n++;
+  await forEachSliced(ct.entries(), () => n++);
   run.print('Total Buckets: 1');
   run.print(`Current Connections: ${n}`);
   run.print('');

@@ -70,6 +70,8 @@ export const DPCTL_COMMANDS: readonly DpctlCommand[] = [
 
 export interface DpctlOutcome {
   readonly output: string;
+  /** What comes behind it, piece by piece. */
+  readonly more?: AsyncIterable<string> | undefined;
   readonly failed: boolean;
 }
 
@@ -109,7 +111,8 @@ export async function runDpctl(
   }
   const run = new DpctlRun(env, args, options);
   await command.run(run);
-  return { output: run.output, failed: run.failed };
+  const { output, more, failed } = run;
+  return { output, more, failed };
 }
 
 function applyOption(options: DpctlOptions, word: string): boolean {
@@ -126,9 +129,9 @@ function applyOption(options: DpctlOptions, word: string): boolean {
 export function registerDpctl(server: UnixctlServer, env: DpctlEnv): void {
   for (const command of DPCTL_COMMANDS) {
     server.register(`dpctl/${command.name}`, command.usage, 0, Infinity, async (args) => {
-      const { output, failed } = await runDpctl(env, command.name, args);
+      const { output, more, failed } = await runDpctl(env, command.name, args);
       if (failed) throw new UnixctlError(output);
-      return output;
+      return more ?? output;
     });
   }
   server.register('dpctl/list-commands', '', 0, 0, () => {

@@ -1,0 +1,125 @@
+/**
+ * Connection tracking: what it costs beside the same switch without it, new connections, and a table
+ * of a million; beside Open vSwitch's userspace tracker and the kernel's (nftables, on a router).
+ *   node bench/conntrack/main.ts [--rounds N] [--entries N] [table] [tcp] [ping] [small] [new]
+ */
+import { parseArgs } from 'node:util';
+import { isolate, Scope } from '@heddle/testing';
+import { floodPing } from '../datapath/end-to-end.ts';
+import { median, table } from '../datapath/statistics.ts';
+import { newConnections, smallPackets } from './connections.ts';
+import { openPaths, type TrackedPath } from './paths.ts';
+import { tableCosts } from './table.ts';
+
+isolate();
+
+const PARTS = ['table', 'tcp', 'ping', 'small', 'new'] as const;
+const { values, positionals } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    entries: { type: 'string', default: '1000000' },
+    connections: { type: 'string', default: '100000' },
+  },
+  allowPositionals: true,
+});
+const rounds = Number(values.rounds);
+const parts = new Set<string>(positionals.length === 0 ? PARTS : positionals);
+const unknown = [...parts].find((part) => !PARTS.includes(part as (typeof PARTS)[number]));
+if (unknown !== undefined) throw new Error(`no part ${unknown}: ${PARTS.join(' ')}`);
+
+function progress(what: string): void {
+  process.stderr.write(`  ... ${what}\n`);
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function format(value: number): string {
+  return value >= 1000 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+/** Rounds that alternate between tracked and not; the ratio is of each round's pair. */
+async function compare(
+  title: string,
+  unit: string,
+  paths: readonly TrackedPath[],
+  measure: (path: TrackedPath) => Promise<number>,
+): Promise<void> {
+  const rows: string[][] = [['path', 'stateless', 'tracked', 'tracked / stateless', 'range']];
+  const results = new Map(paths.map((path) => [path, [] as [number, number][]]));
+  for (let round = 0; round < rounds; round++) {
+    for (const [path, pairs] of results) {
+      await path.track(false);
+      const stateless = await measure(path);
+      await path.track(true);
+      pairs.push([stateless, await measure(path)]);
+    }
+    progress(`${title}, round ${round + 1} of ${rounds}`);
+  }
+  for (const [{ name }, pairs] of results) {
+    const ratios = pairs.map(([a, b]) => b / a);
+    const [low, high] = [Math.min(...ratios), Math.max(...ratios)];
+    rows.push([
+      name,
+      format(median(pairs.map(([a]) => a))),
+      format(median(pairs.map(([, b]) => b))),
+      median(ratios).toFixed(2),
+      `${low.toFixed(2)} to ${high.toFixed(2)}`,
+    ]);
+  }
+  say(`\n${title} (${unit}, median of ${rounds} rounds)`);
+  say(table(rows));
+}
+
+async function endToEnd(scope: Scope): Promise<void> {
+  const paths = await openPaths(scope);
+  for (const { path, track } of paths) {
+    await track(true);
+    await path.b.iperfServer(scope);
+    await path.a.ping(path.address, { count: 2 });
+  }
+  const tcp = ({ path }: TrackedPath) => path.a.iperf(path.address, 1);
+  if (parts.has('tcp')) await compare('TCP', 'Gbit/s', paths, tcp);
+  if (parts.has('ping')) {
+    const ping = ({ path }: TrackedPath) => floodPing({ name: 'heddle', ...path }, 10_000);
+    await compare('ping -f interval', 'µs', paths, ping);
+  }
+  if (parts.has('small')) {
+    await compare('small packets delivered', 'per second', paths, (p) => smallPackets(p, 1));
+  }
+  if (!parts.has('new')) return;
+  const count = Number(values.connections);
+  const rows = [['path', 'per second', 'range', 'entered']];
+  const rates = new Map(paths.map((path) => [path, [] as { rate: number; entered: number }[]]));
+  for (let round = 0; round < rounds; round++) {
+    for (const [path, list] of rates) {
+      await path.track(true);
+      list.push(await newConnections(path, count));
+    }
+    progress(`new connections, round ${round + 1} of ${rounds}`);
+  }
+  for (const [{ name }, list] of rates) {
+    const each = list.map(({ rate }) => rate);
+    const entered = median(list.map((r) => r.entered / count));
+    rows.push([
+      name,
+      format(median(each)),
+      `${format(Math.min(...each))} to ${format(Math.max(...each))}`,
+      `${(100 * entered).toFixed(1)} %`,
+    ]);
+  }
+  say(`\nnew connections (SYNs of ${count}, each of another connection)`);
+  say(table(rows));
+}
+
+if (parts.has('table')) {
+  const costs = await tableCosts(Number(values.entries), progress);
+  say(`\nthe table of the kernel engine, ${costs.entries} entries`);
+  const names = Object.entries(costs).filter(([name]) => name !== 'entries');
+  say(table([['what', 'value'], ...names.map(([name, value]) => [name, format(value)])]));
+}
+if (parts.size > (parts.has('table') ? 1 : 0)) {
+  await using scope = new Scope();
+  await endToEnd(scope);
+}
