@@ -1,6 +1,7 @@
 /** Messages for people: names, colors and details as the options say. */
 import {
   type Colors,
+  FlowReplyText,
   type FlowStats,
   formatBytes,
   formatFlowStats,
@@ -21,6 +22,7 @@ export class Printer {
   readonly #verbosity: number;
   readonly #names: PrintNames;
   readonly #showStats: boolean;
+  readonly #flows: FlowReplyText;
 
   /** `verbosity`: without what `-m` adds. */
   constructor(
@@ -35,6 +37,7 @@ export class Printer {
     this.#verbosity = settings.verbosity + verbosity;
     this.#names = { ports, tables, colors: this.colors };
     this.#showStats = settings.stats;
+    this.#flows = new FlowReplyText(this.#names);
   }
 
   /** Asks the target for the names that are to be shown. */
@@ -48,7 +51,7 @@ export class Printer {
   }
 
   raw(bytes: Uint8Array): string {
-    return formatBytes(bytes, this.#verbosity, this.#names);
+    return formatBytes(bytes, this.#verbosity, this.#names, this.#flows);
   }
 
   tableFeatures(tables: readonly TableFeatures[], version: OfpVersion): string {

@@ -232,17 +232,24 @@ function putFixed(w: ByteWriter, flow: FlowStats): number {
 
 function pullFlow11(r: Reader, version: OfpVersion): FlowStats {
   const start = takeEntry(r, 48);
-  const { dv } = r;
   const match = pullMatch11(r);
-  const flags = version >= 4 ? flowFlagsFromWire(dv.getUint16(start + 18), version) : NO_FLAGS;
   return {
     match,
+    ...pullFlowProperties(r, start),
+    actions: pullActions(r, start, version),
+  };
+}
+
+/** What an entry of OpenFlow 1.1 to 1.4 begins with, in a message of such a version. */
+export function pullFlowProperties(r: Reader, start: number): Omit<FlowStats, 'match' | 'actions'> {
+  const version = r.u8[0] as OfpVersion;
+  const bits = version >= 4 ? r.dv.getUint16(start + 18) : 0;
+  return {
     ...pullFixed(r, start),
     idleAge: -1,
     hardAge: -1,
-    flags,
-    importance: version >= 5 ? dv.getUint16(start + 20) : 0,
-    actions: pullActions(r, start, version),
+    flags: bits === 0 ? NO_FLAGS : flowFlagsFromWire(bits, version),
+    importance: version >= 5 ? r.dv.getUint16(start + 20) : 0,
   };
 }
 

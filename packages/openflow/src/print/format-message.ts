@@ -2,6 +2,7 @@
 import { OfpError } from '../errors.ts';
 import type { OfpMessage } from '../messages.ts';
 import { decodeMessage, encodeMessage, errorName, messageName } from '../msgs/index.ts';
+import type { FlowReplyText } from './flow-reply-text.ts';
 import { hexDump } from './hex-dump.ts';
 import { type BodyContext, printBody } from './print-body.ts';
 import type { RawMatch } from './print-flows.ts';
@@ -19,8 +20,16 @@ export function formatMessage(msg: OfpMessage, verbosity = 1, names: PrintNames 
   return formatBytes(encodeMessage(msg), verbosity, names);
 }
 
-/** As `formatMessage` for bytes, which need not be a message at all. */
-export function formatBytes(bytes: Uint8Array, verbosity = 1, names: PrintNames = {}): string {
+/**
+ * As `formatMessage` for bytes, which need not be a message at all. `flows`, for many messages with
+ * the same names, is quick with flows.
+ */
+export function formatBytes(
+  bytes: Uint8Array,
+  verbosity = 1,
+  names: PrintNames = {},
+  flows?: FlowReplyText,
+): string {
   if (bytes.length < HEADER) {
     if (bytes.length === 0) return 'OpenFlow message is empty\n';
     return `OpenFlow packet too short (only ${bytes.length} bytes):\n${hexDump(bytes)}`;
@@ -34,15 +43,20 @@ export function formatBytes(bytes: Uint8Array, verbosity = 1, names: PrintNames 
   if (length < bytes.length) {
     return `(***only uses ${length} bytes out of ${bytes.length}***)\n${hexDump(bytes)}`;
   }
-  return formatWhole(bytes, verbosity, names);
+  return formatWhole(bytes, verbosity, names, flows);
 }
 
-function formatWhole(bytes: Uint8Array, verbosity: number, names: PrintNames): string {
+function formatWhole(
+  bytes: Uint8Array,
+  verbosity: number,
+  names: PrintNames,
+  flows: FlowReplyText | undefined,
+): string {
   let out = '';
   try {
     out = header(nameOf(bytes), bytes);
     out += flagsText(bytes);
-    out += printDecoded(bytes, verbosity, names);
+    out += flows?.print(bytes) ?? printDecoded(bytes, verbosity, names);
     out = out.replace(/ $/, '');
     if (!out.endsWith('\n')) out += '\n';
     return verbosity >= 5 ? out + hexDump(bytes) : out;

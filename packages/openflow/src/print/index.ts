@@ -1,3 +1,4 @@
+export { FlowReplyText } from './flow-reply-text.ts';
 export { formatBytes, formatMessage } from './format-message.ts';
 export { hexDump } from './hex-dump.ts';
 export { type FlowStatsFormat, formatFlowStats } from './print-flows.ts';

@@ -87,9 +87,26 @@ export interface FlowStatsFormat {
   readonly showStats: boolean;
 }
 
+/** All but match and actions. */
+export type FlowProperties = Omit<FlowStats, 'match' | 'actions'>;
+
 /** One line of `dump-flows`, without its line feed. */
-export function formatFlowStats(f: FlowStats, { names, showStats }: FlowStatsFormat): string {
+export function formatFlowStats(f: FlowStats, format: FlowStatsFormat): string {
+  const { names } = format;
   const { ports, colors } = names;
+  let out = formatFlowProperties(f, format);
+  // The match ends the list of properties: it stands without a comma behind.
+  out += formatMatch(f.match, { priority: f.priority, names: ports, colors });
+  if (!out.endsWith(' ')) out += ' ';
+  return `${out}${colors?.actions('actions=') ?? 'actions='}${formatActions(f.actions, names)}`;
+}
+
+/** What such a line begins with. */
+export function formatFlowProperties(
+  f: FlowProperties,
+  { names, showStats }: FlowStatsFormat,
+): string {
+  const { colors } = names;
   const param = (name: string, value: string | number) =>
     colors ? `${colors.param(`${name}=`)}${value}, ` : `${name}=${value}, `;
   let out = ' ';
@@ -109,10 +126,7 @@ export function formatFlowStats(f: FlowStats, { names, showStats }: FlowStatsFor
   if (showStats && f.hardAge >= 0 && f.hardAge !== f.durationSec) {
     out += param('hard_age', f.hardAge);
   }
-  // The match ends the list of properties: it stands without a comma behind.
-  out += formatMatch(f.match, { priority: f.priority, names: ports, colors });
-  if (!out.endsWith(' ')) out += ' ';
-  return `${out}${colors?.actions('actions=') ?? 'actions='}${formatActions(f.actions, names)}`;
+  return out;
 }
 
 function hex(value: bigint): string {

@@ -81,7 +81,7 @@ export class FlowTemplates {
       return;
     }
     if (this.#templates.size < MAX_TEMPLATES) {
-      this.#templates.set(hash, this.#make(text.slice(from, to), from, message.slice()));
+      this.#templates.set(hash, this.#make(copyOf(text.subarray(from, to)), from, copyOf(message)));
     }
   }
 
@@ -112,7 +112,7 @@ export class FlowTemplates {
     const at = encoded.findIndex((byte, n) => byte !== message[n]);
     const size = VALUE_BYTES[this.#kinds[i]!]!;
     if (at < 0 || at + size > message.length) return undefined;
-    const expected = message.slice();
+    const expected = copyOf(message);
     putValue(expected, at, size, this.#high[i]!, this.#low[i]!);
     if (Buffer.compare(expected, message) !== 0) return undefined;
     for (let n = at; n < at + size; n++) expected[n]! ^= 0x55;
@@ -192,6 +192,11 @@ export class FlowTemplates {
 /** FNV-1a. */
 function mix(hash: number, c: number): number {
   return Math.imul(hash ^ c, 0x01000193);
+}
+
+/** A Buffer's `slice` is a view. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.from(bytes);
 }
 
 function decode(bytes: Uint8Array): string {
