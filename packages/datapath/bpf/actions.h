@@ -87,6 +87,8 @@ NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
   case A_RECIRC:
     return recirculate(skb, s, a);
   case A_USERSPACE:
+    if (a->a16 && bpf_get_prandom_u32() >= *(__u32 *)a->b)
+      return RC_NEXT;
     if (refresh(skb, s))
       return fail(s);
     upcall(skb, s, UPCALL_ACTION, a->a32);

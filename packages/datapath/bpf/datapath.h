@@ -27,7 +27,7 @@ enum act_type {
   A_PUSH_VLAN,  /* a16 tpid (network order), a32 tci without CFI */
   A_POP_VLAN,
   A_RECIRC,     /* a32 recirc_id; a16 & 1: last */
-  A_USERSPACE,  /* a32 id of the userdata */
+  A_USERSPACE,  /* a32 id of the userdata; a16: of a sample, b[0..3] of 2^32 packets */
   A_TRUNC,      /* a32 bytes, for the next output */
   A_DROP,       /* a32 reason */
   A_SET_MARK,   /* a32 value, b[0..3] mask */

@@ -134,7 +134,8 @@ export function dpifCompliance(name: string, open: ComplianceFactory): void {
   describe(`${name}: flows`, () => flowTests(run));
   describe(`${name}: upcalls`, () => {
     upcallTests(run);
-    fairnessTest(run);
+    sampleTest(run);
+  fairnessTest(run);
   });
   describe(`${name}: recirculation, drops and floods`, () => pathTests(run));
   describe(`${name}: ports`, () => portTests(run));
@@ -292,6 +293,31 @@ function upcallTests(run: Run): void {
     assert.deepEqual(Array.from(upcall!.userdata!), [1, 2, 255]);
     assert.equal(toHex(upcall!.packet.data), toHex(tagged), 'the packet as the actions made it');
     assert.equal(upcall!.flow.vlanTci0, 0x1007);
+  });
+}
+
+function sampleTest(run: Run): void {
+  run('sample: some packets go up as they are by then, all go on', 2, async (t) => {
+    const frame = udpFrame();
+    const sampled = (percent: string, id: string): string =>
+      `sample(sample=${percent}%,actions(userspace(pid=0,userdata(${id}))))`;
+    t.put(
+      frame,
+      `${sampled('0', '01')},${sampled('50', '02')},push_vlan(vid=7,pcp=0),${sampled('100', '03')},$2`,
+    );
+    const n = 200;
+    for (let i = 0; i < n; i++) {
+      await t.p.send(t.port(1), frame);
+      // A port may have so many upcalls under way.
+      if (i % 20 === 19) await t.p.settle();
+    }
+    const tagged = await t.p.received(t.port(2));
+    assert.equal(tagged.length, n);
+    const by = (id: number) => t.upcalls.filter((u) => u.userdata?.[0] === id);
+    assert.deepEqual([by(1).length, by(3).length], [0, n]);
+    assert.ok(by(2).length > 40 && by(2).length < 160, `${by(2).length} of ${n}`);
+    assert.equal(toHex(by(3)[0]!.packet.data), toHex(tagged[0]!));
+    assert.equal(toHex(by(2)[0]!.packet.data), toHex(frame));
   });
 }
 

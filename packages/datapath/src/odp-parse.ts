@@ -337,6 +337,8 @@ function parseOdpAction({ name, body }: Attribute, o: OdpParseOptions): OdpActio
       return { type: 'trunc', maxLen: integer(body, 0xffff_ffff) };
     case 'userspace':
       return parseUserspace(body, o);
+    case 'sample':
+      return parseSample(body, o);
     default:
       throw new OdpParseError(`unsupported action ${name}`);
   }
@@ -382,6 +384,14 @@ function nameHeaders(name: GroupName, key: Flow, mask: Flow): void {
   // Naming the protocol in an IP header identifies it; it cannot be rewritten.
   else if (networkGroup(key.dlType) !== 'arp') mask.nwProto = 0;
   if (name === 'ipv4' || name === 'ipv6') mask.nwFrag = 0;
+}
+
+function parseSample(body: string, o: OdpParseOptions): OdpAction {
+  const match = /^sample=(\d+(?:\.\d+)?)%,actions\((.*)\)$/s.exec(body);
+  const percent = Number(match?.[1] ?? Number.NaN);
+  if (!match || !(percent <= 100)) throw new OdpParseError(`sample(${body})`);
+  const probability = Math.min(Math.round((percent / 100) * 2 ** 32), 0xffff_ffff);
+  return { type: 'sample', probability, actions: parseOdpActions(match[2]!, o) };
 }
 
 function parseUserspace(body: string, o: OdpParseOptions): OdpAction {

@@ -144,6 +144,9 @@ test('a cookie has the text that its owner gives it', () => {
     userdata: (d: Uint8Array) => (d[0] === 7 ? 'slow_path(controller)' : undefined),
   };
   const actions: OdpAction[] = [{ type: 'userspace', userdata: Uint8Array.of(7) }];
+  const half = 'sample(sample=50.0%,actions(userspace(pid=0,userdata(01)),2))';
+  assert.equal(formatOdpActions(parseOdpActions(half)), half);
+  assert.throws(() => parseOdpActions('sample(sample=101%,actions(2))'), /sample/);
   const text = formatOdpActions(actions, { ...options, upcallPid: 5 });
   assert.equal(text, 'userspace(pid=5,slow_path(controller))');
   const back = (t: string) => (t === 'slow_path(controller)' ? Uint8Array.of(7) : undefined);

@@ -89,6 +89,9 @@ function encodeOne(a: OdpAction, last: boolean, key: Flow, names: ActionNames): 
     case 'userspace':
       append(L.A_USERSPACE, 0, names.userdataId(a.userdata));
       return;
+    case 'sample':
+      encodeSample(a, names);
+      return;
     case 'recirc':
       append(L.A_RECIRC, last ? 1 : 0, a.id);
       return;
@@ -106,6 +109,19 @@ function encodeOne(a: OdpAction, last: boolean, key: Flow, names: ActionNames): 
       append(L.A_DROP, 0, names.dropId(a.reason));
       return;
   }
+}
+
+/** What is sampled goes to the daemon: nothing else is asked for. */
+function encodeSample(
+  { probability, actions }: Extract<OdpAction, { type: 'sample' }>,
+  names: ActionNames,
+): void {
+  const [only] = actions;
+  if (only?.type !== 'userspace' || actions.length > 1) {
+    throw new SystemError('EOPNOTSUPP', 'sample of more than one userspace action');
+  }
+  const at = append(L.A_USERSPACE, 1, names.userdataId(only.userdata));
+  bytes.writeUInt32LE(Math.min(probability, 0xffff_ffff), at + 8);
 }
 
 /** The actions of an encoded list. */
@@ -162,11 +178,17 @@ function decodeOne(type: number, act: Buffer, names: ActionNames): OdpAction[] {
     case L.A_RECIRC:
       return [{ type: 'recirc', id: a32 }];
     case L.A_USERSPACE:
-      return [{ type: 'userspace', userdata: names.userdata(a32) }];
+      return [decodeUserspace(names.userdata(a32), a16, act)];
     case L.A_TRUNC:
       return [{ type: 'trunc', maxLen: a32 }];
     case L.A_DROP:
       return [{ type: 'drop', reason: names.dropReason(a32) }];
   }
   throw new SystemError('EINVAL', `unknown action ${type} in the kernel`);
+}
+
+function decodeUserspace(userdata: Uint8Array, isSample: number, act: Buffer): OdpAction {
+  const action: OdpAction = { type: 'userspace', userdata };
+  if (isSample === 0) return action;
+  return { type: 'sample', probability: act.readUInt32LE(8), actions: [action] };
 }

@@ -50,6 +50,7 @@ export class KernelDpif implements Dpif {
     'set',
     'set_tunnel',
     'userspace',
+    'sample',
     'recirc',
     'trunc',
     'drop',
