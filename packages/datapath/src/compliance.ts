@@ -135,7 +135,7 @@ export function dpifCompliance(name: string, open: ComplianceFactory): void {
   describe(`${name}: upcalls`, () => {
     upcallTests(run);
     sampleTest(run);
-  fairnessTest(run);
+    fairnessTest(run);
   });
   describe(`${name}: recirculation, drops and floods`, () => pathTests(run));
   describe(`${name}: ports`, () => portTests(run));

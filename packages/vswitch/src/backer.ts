@@ -41,6 +41,11 @@ export class Backer {
     };
     dpif.meterAdmits = this.udpif.slowPath.meterAdmits;
     this.udpif.onProtocol = (packet, frame) => this.#receive(packet, frame);
+    this.udpif.onSample = (upcall, data) => {
+      for (const bridge of this.bridges.values()) {
+        if (bridge.ofproto.serial === data.bridge) bridge.exporters.sample(upcall, data);
+      }
+    };
     this.udpif.onController = (upcall, data) => {
       const state = this.#xlate.recirc.get(data.recircId);
       if (state) this.bridges.get(state.bridge)?.packetIn(upcall, data, state);

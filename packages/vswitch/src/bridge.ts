@@ -60,6 +60,7 @@ export class Bridge {
     backer: Backer,
     clock: Clock,
     device: (name: string) => Device | undefined,
+    sourceTowards: (address: string) => string | undefined,
   ) {
     this.name = row.name;
     this.row = row;
@@ -73,6 +74,7 @@ export class Bridge {
       backer,
       device,
       description: () => this.#description(),
+      sourceTowards,
     });
     backer.bridges.set(this.ofproto, this.dpif);
     this.connections = new Connections(this.dpif.connmgr);
@@ -155,6 +157,7 @@ export class Bridge {
     this.ifaces.clear();
     this.ofproto.bundles.clear();
     this.connections.close();
+    this.dpif.exporters.close();
     this.backer.bridges.delete(this.ofproto);
     this.backer.xlateConfig.recirc.dropBridge(this.ofproto);
   }
@@ -259,9 +262,15 @@ export class Bridge {
     return configureMirrors(this.ofproto, mirrorSettings(idl, this.ofproto, this.row));
   }
 
+  /** Collectors; whether anything changed for flows. */
+  configureExporters(idl: Idl<Schema>): boolean {
+    return this.dpif.exporters.configure(idl, this.row);
+  }
+
   /** Once a second: timeouts, and whether the controllers are there. */
   housekeep(): void {
     this.dpif.expire();
+    this.dpif.exporters.run();
     const isOpen = this.row.fail_mode !== 'secure' && this.connections.hasFailed;
     if (!this.ofproto.setFailOpen(isOpen, this.dpif.nowMs())) return;
     log.warn(

@@ -51,6 +51,11 @@ export function interfaceStatus(iface: Iface, link: Device | undefined): Interfa
   };
 }
 
+/** In bits a second, when the device knows. */
+export function deviceSpeed(link: Device): number | undefined {
+  return factsOf(link).speed;
+}
+
 function factsOf(link: Device): DeviceFacts {
   if (link.kind === DUMMY_KIND) return NO_FACTS;
   const key = `${link.index}/${link.name}/${link.carrier}`;

@@ -15,13 +15,19 @@ import {
 import { extractMpls, type Flow, flowAnd, isSubset } from '@heddle/packet';
 import { type Clock, coverage, every, messageOf, type Timer, vlog } from '@heddle/runtime';
 import { exactMask } from './exact-mask.ts';
-import { type ControllerUserdata, decodeUserdata, encodeUserdata } from './ofproto/userdata.ts';
+import {
+  type ControllerUserdata,
+  decodeUserdata,
+  encodeUserdata,
+  type SampleUserdata,
+} from './ofproto/userdata.ts';
 import type { Ofproto, XlateConfig } from './ofproto.ts';
 import { type ActionTypes, flatten, plainActions, type SlowPathEnv } from './slow-path.ts';
 import { Masks, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
 import { isMpls } from './xlate-commit.ts';
-import { applyEffects, NO_EFFECTS } from './xlate-effects.ts';
+import { applyEffects, NO_EFFECTS, type PacketsSeen } from './xlate-effects.ts';
+import { isSample } from './xlate-export.ts';
 import type { ProtocolPacket } from './xlate-protocols.ts';
 
 const log = vlog.module('ofproto_dpif_upcall');
@@ -64,6 +70,8 @@ export class Udpif {
   /** A packet for controllers. */
   /** Gets what is for the switch itself, with its Ethernet header. */
   onProtocol: ((packet: ProtocolPacket, frame: Uint8Array) => void) | undefined;
+  /** A packet for collectors. */
+  onSample: ((upcall: Upcall, data: SampleUserdata) => void) | undefined;
   onController: ((upcall: Upcall, data: ControllerUserdata) => void) | undefined;
   slowPath: Omit<SlowPathEnv, 'native'> = {
     meterAdmits: () => true,
@@ -153,7 +161,7 @@ export class Udpif {
 
   #handleMiss({ flow, packet }: Upcall, executes: DpExecute[]): void {
     const result = this.#xlate(flow, packet);
-    this.#apply(result.effects, 1, packet.data.length);
+    this.#apply(result.effects, 1, packet.data.length, this.#seen(flow));
     const { drop } = result.effects;
     if (drop) drop.bridge.drops.sample(drop.reason, flow, packet.data, this.dpif.nowMs());
     if (result.protocol) this.onProtocol?.(result.protocol, packet.data);
@@ -166,12 +174,14 @@ export class Udpif {
   #handleAction(upcall: Upcall, executes: DpExecute[]): void {
     const data = upcall.userdata && decodeUserdata(upcall.userdata);
     if (data?.kind === 'controller') this.onController?.(upcall, data);
-    else if (data?.kind === 'slow_path') {
+    else if (data && data.kind !== 'slow_path') this.onSample?.(upcall, data);
+    else if (data) {
       const { flow, packet } = upcall;
       const result = this.#xlate(flow, packet);
       if (result.protocol) this.onProtocol?.(result.protocol, packet.data);
       // Its megaflow has counted it; what it teaches is learned now.
-      this.#apply({ ...result.effects, rules: [], tables: [], groups: [], patches: [] }, 1, 0);
+      const counted = { rules: [], tables: [], groups: [], patches: [], netflow: undefined };
+      this.#apply({ ...result.effects, ...counted }, 1, 0);
       this.#send(result, actionsOf(result, this.native), { flow, packet }, executes);
     }
   }
@@ -280,13 +290,19 @@ export class Udpif {
     }
   }
 
-  #apply(effects: XlateEffects, packets: number, bytes: number): void {
-    applyEffects(effects, packets, bytes, this.dpif.nowMs());
+  #apply(effects: XlateEffects, packets: number, bytes: number, seen?: PacketsSeen): void {
+    applyEffects(effects, packets, bytes, this.dpif.nowMs(), seen);
+  }
+
+  #seen({ tcpFlags }: Flow): PacketsSeen {
+    return { tcpFlags, usedMs: this.dpif.nowMs() };
   }
 
   #credit(ukey: Ukey, { stats }: InstalledFlow): void {
     const packets = stats.packets - ukey.stats.packets;
-    if (packets > 0) this.#apply(ukey.effects, packets, stats.bytes - ukey.stats.bytes);
+    const { tcpFlags, usedMs = this.dpif.nowMs() } = stats;
+    const seen = { tcpFlags, usedMs };
+    if (packets > 0) this.#apply(ukey.effects, packets, stats.bytes - ukey.stats.bytes, seen);
     ukey.stats = stats;
   }
 
@@ -393,9 +409,11 @@ export class Udpif {
 
 /** Actions for the datapath; what sends nothing says why, what it cannot do comes up. */
 export function actionsOf(result: XlateResult, native: ActionTypes): readonly OdpAction[] {
-  if (result.dropReason !== undefined) return [{ type: 'drop', reason: result.dropReason }];
-  const plain = result.slow.length > 0 ? undefined : plainActions(result.actions, native);
-  return plain ?? slowActions(result);
+  const { dropReason, actions, slow } = result;
+  const drop: OdpAction[] = dropReason === undefined ? [] : [{ type: 'drop', reason: dropReason }];
+  if (dropReason !== undefined && !actions.some(isSample)) return drop;
+  const plain = slow.length > 0 ? undefined : plainActions(actions, native);
+  return plain ? (drop.length > 0 ? [...plain, ...drop] : plain) : slowActions(result);
 }
 
 const SLOW = new WeakMap<XlateResult, readonly OdpAction[]>();

@@ -17,6 +17,7 @@ import type { OfprotoEnv, SwitchDescription } from './connmgr/env.ts';
 import { applyOwnFlowMod } from './connmgr/handle-flows.ts';
 import { type CtChoice, ctFilter } from './ct-match.ts';
 import type { Device } from './devices/devices.ts';
+import { Exporters } from './export/exporters.ts';
 import {
   FlowChanges,
   OFPRR_DELETE,
@@ -40,11 +41,14 @@ export interface OfprotoDpifOptions {
   /** The device of a port, where there is one. */
   readonly device: (name: string) => Device | undefined;
   readonly description: () => Partial<SwitchDescription>;
+  /** The host's own address towards another. */
+  readonly sourceTowards: (address: string) => string | undefined;
 }
 
 export class OfprotoDpif implements OfprotoEnv {
   readonly ofproto: Ofproto;
   readonly connmgr: Connmgr;
+  readonly exporters: Exporters;
   datapathId = 0n;
   readonly #options: OfprotoDpifOptions;
   readonly #sinceMs = new WeakMap<OfPort, number>();
@@ -53,6 +57,17 @@ export class OfprotoDpif implements OfprotoEnv {
     this.ofproto = ofproto;
     this.#options = options;
     this.connmgr = new Connmgr(this);
+    const { backer, device, sourceTowards } = options;
+    this.exporters = new Exporters({
+      ofproto,
+      clock: backer.clock,
+      dpif: backer.dpif,
+      portOf: (odpPort) => backer.ports.get(odpPort),
+      device,
+      datapathId: () => this.datapathId,
+      portStats: (port) => this.portStats(port),
+      sourceTowards,
+    });
     ofproto.learnFlow = (flowMod, limit) => this.#learn(flowMod, limit);
   }
 
@@ -145,6 +160,14 @@ export class OfprotoDpif implements OfprotoEnv {
     const key = flow.clone();
     key.inPort = this.ofproto.ports.get(ofport)?.odpPort ?? NO_ODP_PORT;
     return key;
+  }
+
+  get ipfixBridge(): readonly bigint[] | undefined {
+    return this.exporters.ipfixBridge;
+  }
+
+  get ipfixFlow(): Exporters['ipfixFlow'] {
+    return this.exporters.ipfixFlow;
   }
 
   flushConntrackZone(zone: number): void {

@@ -8,6 +8,7 @@ import { type FlowMod, OFPP_NORMAL } from '@heddle/openflow';
 import { Flow, TlvTable } from '@heddle/packet';
 import type { Bond } from './bond/bond.ts';
 import { DropLog } from './explain/drops.ts';
+import type { NetFlow } from './export/netflow.ts';
 import type { Lacp } from './lacp/lacp.ts';
 import type { MacLearning } from './mac-learning.ts';
 import type { Mirror } from './mirror.ts';
@@ -127,6 +128,21 @@ const NORMAL_FLOW: RuleState = {
   flags: NO_FLAGS,
 };
 
+/** Collectors of a bridge as translation sees them; probabilities of 2^32, all ones: always. */
+export interface BridgeExports {
+  readonly sflow?: {
+    readonly probability: number;
+    /** Of the device; 0 when it has none. */
+    ifindex(port: OfPort): number;
+  };
+  readonly ipfix?: {
+    readonly probability: number;
+    readonly input: boolean;
+    readonly output: boolean;
+  };
+  readonly netflow?: NetFlow;
+}
+
 /** A bridge. */
 export class Ofproto {
   readonly name: string;
@@ -141,6 +157,8 @@ export class Ofproto {
   readonly #meterIds = new Map<number, number>();
   readonly drops = new DropLog();
   forwardBpdu = false;
+  /** For whom its packets are sampled and counted. */
+  exports: BridgeExports = {};
   mirrors: readonly Mirror[] = [];
   /** How tables see ports of fragments (ovs-ofctl(8), set-frags). */
   fragHandling: 'normal' | 'drop' | 'nx-match' = 'normal';

@@ -25,7 +25,7 @@ export function plainActions(
 ): readonly OdpAction[] | undefined {
   let isAll = true;
   for (const action of actions) {
-    if (native.has(action.type)) {
+    if (native.has(action.type) && isPlain(action)) {
       if (!nestedLists(action).every((list) => plainActions(list, native) === list)) {
         return undefined;
       }
@@ -33,6 +33,12 @@ export function plainActions(
     else isAll = false;
   }
   return isAll ? actions : actions.filter((a) => native.has(a.type));
+}
+
+/** Engines hand samples to the daemon; nothing else is done by chance. */
+function isPlain(action: OdpAction): boolean {
+  if (action.type !== 'sample') return true;
+  return action.actions.length === 1 && action.actions[0]!.type === 'userspace';
 }
 
 function nestedLists(action: OdpAction): readonly (readonly OdpAction[])[] {

@@ -24,7 +24,7 @@ import { DUMMY_KIND, DummyDevices } from './devices/dummy-devices.ts';
 import type { Iface } from './iface.ts';
 import { interfaceStatus, statisticsMap } from './iface-status.ts';
 import { writeMirrorStatistics } from './mirror-config.ts';
-import type { OpenVSwitchRow, Schema } from './port-config.ts';
+import type { BridgeRow, OpenVSwitchRow, Schema } from './port-config.ts';
 import { formatAddress } from './tunnel/config.ts';
 import { TunnelRoutes } from './tunnel/routes.ts';
 
@@ -103,7 +103,10 @@ export class Switch {
     this.devices.close();
     this.routes.close();
     await this.#running;
-    for (const bridge of this.bridges.values()) bridge.connections.close();
+    for (const bridge of this.bridges.values()) {
+      bridge.connections.close();
+      bridge.dpif.exporters.close();
+    }
     for (const backer of this.backers.values()) {
       backer.udpif.stop();
       if (cleanup) await backer.dpif.destroy();
@@ -163,6 +166,9 @@ export class Switch {
       const controllers = controllersOf(this.idl, bridge.row);
       bridge.configureControllers(controllers, () => this.#tls(), !this.#isRestoring);
     }
+    for (const bridge of this.bridges.values()) {
+      changed = bridge.configureExporters(this.idl) || changed;
+    }
     this.#updateAdminState();
     for (const bridge of this.bridges.values()) bridge.runBonds(this.devices);
     this.#configureBackers(root, changed);
@@ -196,13 +202,23 @@ export class Switch {
       if (this.bridges.has(name)) continue;
       try {
         const backer = await this.#backer(normalizeType(row.datapath_type));
-        this.bridges.set(name, new Bridge(row, backer, this.#clock, (n) => this.devices.device(n)));
+        this.bridges.set(name, this.#newBridge(row, backer));
         changed = true;
       } catch (error) {
         log.rl.err(`failed to create bridge ${name}: ${messageOf(error)}`, name);
       }
     }
     return changed;
+  }
+
+  #newBridge(row: BridgeRow, backer: Backer): Bridge {
+    return new Bridge(
+      row,
+      backer,
+      this.#clock,
+      (name) => this.devices.device(name),
+      (address) => this.routes.lookup(address)?.source,
+    );
   }
 
   async #backer(type: string): Promise<Backer> {

@@ -5,6 +5,7 @@ import { orderActionSet } from './action-set.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { finishPause, sendToController } from './xlate-controller.ts';
 import { ctAction, ctClear } from './xlate-ct.ts';
+import { sampleAction } from './xlate-export.ts';
 import { finishFreezing } from './xlate-freeze.ts';
 import { groupAction } from './xlate-group.ts';
 import { bundleAction, multipathAction } from './xlate-hash.ts';
@@ -154,6 +155,9 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
         ctx.options.observe?.({ type: 'meter', bridge: ctx.bridge, meter: act.meter });
       }
       return;
+    case 'sample':
+      sampleAction(ctx, act);
+      return;
     case 'debug_slow':
       ctx.slow.add('action');
       return;
@@ -163,7 +167,6 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
     case 'nat':
     case 'note':
     case 'conjunction':
-    case 'sample':
     case 'check_pkt_larger':
       return;
   }

@@ -24,6 +24,7 @@ import type {
   XlateResult,
 } from './xlate.ts';
 import { commitActions, isMpls } from './xlate-commit.ts';
+import { type ExportState, finishExport, isSample } from './xlate-export.ts';
 import type { DropEffect, DropReason } from './xlate-observe.ts';
 import type { ProtocolPacket } from './xlate-protocols.ts';
 import type { TableEntry } from './xlate-table.ts';
@@ -107,6 +108,8 @@ export class XlateContext {
   /** The flow that the actions are of, for `fin_timeout`. */
   currentRule: Rule | undefined;
   odpActions: OdpAction[] = [];
+  /** Set when the bridge that it entered samples or counts for collectors. */
+  exports: ExportState | undefined;
   /** Where the packet's tunnel ended: here. Zero when it came by none. */
   tunnelDst: Uint8Array = new Uint8Array(16);
   readonly #key: Flow;
@@ -256,14 +259,14 @@ export class XlateContext {
     if (error) {
       this.odpActions = [];
       this.drop(error.message);
-    }
+    } else finishExport(this);
     // A copy that is the last to be made is the packet itself.
     const last = this.odpActions.at(-1);
     if (last?.type === 'clone') this.odpActions.splice(-1, 1, ...last.actions);
     zeroUnmatchable(this.wildcards, this.#initial);
     this.#looksBeyondKey();
     if (!isTunnelled(this.#key)) clearTunnelFields(this.wildcards);
-    const sends = this.odpActions.some((a) => DOES_SOMETHING.has(a.type));
+    const sends = this.odpActions.some((a) => DOES_SOMETHING.has(a.type) && !isSample(a));
     const dropReason = sends ? undefined : (this.#dropReason ?? 'no port to send to');
     if (dropReason !== undefined) this.effects.drop = this.#dropped ?? this.#dropEffect(dropReason);
     return {
@@ -306,6 +309,7 @@ function emptyEffects(): XlateEffects {
     bonds: [],
     flows: [],
     finTimeouts: [],
+    netflow: undefined,
     drop: undefined,
   };
 }

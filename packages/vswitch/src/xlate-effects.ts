@@ -1,6 +1,12 @@
 /** What packets that a translation stands for do to tables, counters and addresses. */
 import type { XlateEffects } from './xlate.ts';
 
+/** What else is known of packets: their TCP flags together, and when the last one came. */
+export interface PacketsSeen {
+  readonly tcpFlags: number;
+  readonly usedMs: number;
+}
+
 export const NO_EFFECTS: XlateEffects = {
   learn: [],
   rules: [],
@@ -11,6 +17,7 @@ export const NO_EFFECTS: XlateEffects = {
   bonds: [],
   flows: [],
   finTimeouts: [],
+  netflow: undefined,
   drop: undefined,
 };
 
@@ -20,6 +27,7 @@ export function applyEffects(
   packets: number,
   bytes: number,
   nowMs: number,
+  seen: PacketsSeen = { tcpFlags: 0, usedMs: nowMs },
 ): void {
   for (const { bridge, vlan, mac, bundle } of effects.learn) bridge.macs.learn(vlan, mac, bundle);
   for (const rule of effects.rules) {
@@ -54,7 +62,11 @@ export function applyEffects(
     stats.bytes += bytes;
   }
   for (const { bridge, flowMod, limit } of effects.flows) bridge.learnFlow(flowMod, limit);
-  const { drop } = effects;
+  const { drop, netflow } = effects;
+  if (netflow) {
+    const { flow, output } = netflow;
+    netflow.netflow.count(flow, output, { packets, bytes, ...seen });
+  }
   if (drop) drop.bridge.drops.count(drop, packets, bytes, nowMs);
   for (const { rule, idle, hard } of effects.finTimeouts) rule.shorten(idle, hard);
 }

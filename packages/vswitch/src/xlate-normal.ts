@@ -21,6 +21,7 @@ import {
 } from './vlan.ts';
 import { bondAdmits, bundlePort } from './xlate-bond.ts';
 import type { XlateContext } from './xlate-context.ts';
+import { noteFlood } from './xlate-export.ts';
 import { sameTags } from './xlate-tags.ts';
 
 const ETH_P_ARP = 0x0806;
@@ -142,6 +143,7 @@ function forward(
     }
   }
   ctx.trace('detail', 'no learned MAC for destination, flooding');
+  noteFlood(ctx);
   for (const bundle of bridge.bundles.values()) {
     if (bundle === inBundle || bundle.isMirrorOutput) continue;
     if (bundle.ports[0]?.noFlood) {

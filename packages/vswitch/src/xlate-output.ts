@@ -13,6 +13,7 @@ import type { OfPort } from './ofproto.ts';
 import { clearConntrack } from './xlate-conntrack.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
+import { exportDeparture, noteFlood, noteOutput } from './xlate-export.ts';
 import { MAX_DEPTH } from './xlate-limits.ts';
 import { mirrorDeparture } from './xlate-mirror.ts';
 import { staysProtected, xlateNormal } from './xlate-normal.ts';
@@ -35,7 +36,10 @@ export function outputAction(
       ctx.engine.runTable(ctx, { tableId: 0, isLast, mayPacketIn: true });
       return;
     case OFPP_NORMAL:
-      xlateNormal(ctx, (to) => sendOut(ctx, to));
+      xlateNormal(ctx, (to) => {
+        noteOutput(ctx, to.ofport);
+        sendOut(ctx, to);
+      });
       return;
     case OFPP_FLOOD:
       flood(ctx, (p) => !p.noFlood);
@@ -65,6 +69,7 @@ export function outputAction(
 }
 
 function flood(ctx: XlateContext, wanted: (port: OfPort) => boolean): void {
+  noteFlood(ctx);
   const ports = [...ctx.bridge.ports.values()].sort((a, b) => a.ofport - b.ofport);
   for (const port of ports) {
     if (port.ofport === ctx.flow.inPort) continue;
@@ -75,6 +80,7 @@ function flood(ctx: XlateContext, wanted: (port: OfPort) => boolean): void {
 
 /** Sends to a port by number, the input port, too. */
 export function outputTo(ctx: XlateContext, ofport: number): void {
+  noteOutput(ctx, ofport);
   const port = ctx.bridge.ports.get(ofport);
   if (port) sendOut(ctx, port);
   else {
@@ -111,6 +117,7 @@ export function sendOut(ctx: XlateContext, port: OfPort): void {
     enterPeer(ctx, port, port.peer);
     return;
   }
+  if (port.odpPort !== undefined) exportDeparture(ctx, port, port.odpPort);
   if (port.odpPort === undefined) ctx.drop('the port has neither device nor peer', port);
   else if (port.tunnel) sendToTunnel(ctx, port, port.tunnel);
   else ctx.output(port.odpPort);

@@ -7,6 +7,7 @@ import type { OdpAction, OdpNat } from '@heddle/datapath';
 import type { FlowMod } from '@heddle/openflow';
 import { type Flow, isTunnelled } from '@heddle/packet';
 import type { Bond } from './bond/bond.ts';
+import type { NetFlow } from './export/netflow.ts';
 import type { Mirror } from './mirror.ts';
 import type { FlowTable } from './ofproto/flow-table.ts';
 import type { Group } from './ofproto/group.ts';
@@ -14,6 +15,7 @@ import type { Rule } from './ofproto/rule.ts';
 import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import { runActionSet, runActions } from './xlate-actions.ts';
 import { XlateContext, type XlateEngine, XlateError } from './xlate-context.ts';
+import { startExport } from './xlate-export.ts';
 import { finishFreezing } from './xlate-freeze.ts';
 import { hashFlow } from './xlate-hash.ts';
 import { mirrorArrival } from './xlate-mirror.ts';
@@ -46,6 +48,8 @@ export interface XlateEffects {
   /** What `learn` actions add, change or delete. */
   readonly flows: LearnedFlow[];
   readonly finTimeouts: { readonly rule: Rule; readonly idle: number; readonly hard: number }[];
+  /** What NetFlow counts: the flow, and the interface that it leaves by. */
+  netflow: { readonly netflow: NetFlow; readonly flow: Flow; readonly output: number } | undefined;
   /** Set when the packet goes nowhere. */
   drop: DropEffect | undefined;
 }
@@ -178,6 +182,7 @@ function start(ctx: XlateContext, key: Flow): void {
   if (frozen) {
     if (frozen.bridge.ports.get(frozen.ofport)?.tunnel) lookAtTunnel(ctx, key);
     ctx.enter(frozen.bridge, frozen.ofport);
+    startExport(ctx, true);
     ctx.traceUnder('bridge', `bridge("${frozen.bridge.name}")`, () => thaw(ctx, frozen));
     return;
   }
@@ -195,6 +200,7 @@ function start(ctx: XlateContext, key: Flow): void {
     return;
   }
   ctx.enter(bridge, entry?.ofport ?? port!.ofport);
+  startExport(ctx, false);
   if (byTunnel) {
     ctx.effects.patches.push({ from: undefined, to: port });
     if (!receiveTunnel(ctx)) return;

@@ -1,4 +1,5 @@
 export { parseActionSet } from './action-set.ts';
+export { ByteWriter } from './byte-writer.ts';
 export {
   type CheckedActions,
   checkActions,

@@ -34,6 +34,10 @@ export interface OfprotoEnv {
   packetOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): void;
   /** Goes on with a packet that waited for its controller. */
   resume(state: FrozenState, flow: Flow, packet: Uint8Array): void;
+  /** Counters of the bridge's IPFIX exporter, when it has one. */
+  readonly ipfixBridge: readonly bigint[] | undefined;
+  /** Those of the exporters for `sample` actions, by the id of their collector set. */
+  readonly ipfixFlow: readonly { readonly id: number; readonly counters: readonly bigint[] }[];
   flushConntrackZone(zone: number): void;
   flushConntrack(which: Pick<MessageOf<'ct_flush'>, 'zone' | 'original' | 'reply'>): void;
 }

@@ -110,9 +110,19 @@ function handleConnection(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: Uint
     case 'desc_request':
       conn.send(msg.xid, { type: 'desc_reply', ...mgr.env.description });
       break;
-    case 'ipfix_bridge_request':
-    case 'ipfix_flow_request':
-      throw new OfpError('NXST_NOT_CONFIGURED');
+    case 'ipfix_bridge_request': {
+      const counters = mgr.env.ipfixBridge;
+      if (!counters) throw new OfpError('NXST_NOT_CONFIGURED');
+      conn.send(msg.xid, { type: 'ipfix_bridge_reply', stats: [{ counters }] });
+      break;
+    }
+    case 'ipfix_flow_request': {
+      const sets = mgr.env.ipfixFlow;
+      if (sets.length === 0) throw new OfpError('NXST_NOT_CONFIGURED');
+      const stats = sets.map(({ id, counters }) => ({ collectorSetId: id, counters }));
+      conn.send(msg.xid, { type: 'ipfix_flow_reply', stats });
+      break;
+    }
     case 'bundle_control':
       handleBundleControl(mgr, conn, msg);
       break;
