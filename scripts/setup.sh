@@ -16,6 +16,7 @@ run_packages=(gcc:gcc libc6-dev:/usr/include/stdio.h docker.io:dockerd busybox-s
 test_packages=(clang:clang llvm:llvm-strip bpftool:bpftool libbpf-dev:/usr/include/bpf/bpf_helpers.h
   openvswitch-switch:ovs-vswitchd openvswitch-common:ovs-appctl python3-openvswitch:/usr/lib/python3/dist-packages/ovs/__init__.py
   ovn-central:/usr/share/ovn/ovn-sb.ovsschema ovn-common:ovn-nbctl strace:strace
+  nfdump:nfdump nfdump-sflow:sfcapd
   tcpdump:tcpdump ethtool:ethtool procps:ps openssl:openssl)
 
 missing_packages() {

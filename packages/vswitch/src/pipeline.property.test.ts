@@ -15,14 +15,15 @@ import {
   isTunnelled,
   VLAN_CFI,
 } from '@heddle/packet';
-import { HeddleError, realClock } from '@heddle/runtime';
+import { FakeClock, HeddleError, realClock } from '@heddle/runtime';
+import { NetFlow } from './export/netflow.ts';
 import { ETH_P_SLOW } from './lacp/pdu.ts';
 import { MacLearning } from './mac-learning.ts';
 import { FlowChanges } from './ofproto/flow-changes.ts';
 import { applyFlowMod } from './ofproto/flow-mod.ts';
 import { RecircIds } from './ofproto/recirc.ts';
 import { changeTlvTable } from './ofproto/tlv.ts';
-import { Bundle, OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
+import { type BridgeExports, Bundle, OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
 import { parseFlowLine, parseGroupLine } from './oracle/parse-lines.ts';
 import { GROUP_LINES } from './oracle/random-actions.ts';
 import { bondRandomly } from './oracle/random-bonds.ts';
@@ -84,9 +85,29 @@ function randomBridge(r: Random): XlateConfig {
       if (!(error instanceof HeddleError)) throw error;
     }
   }
+  bridge.exports = randomExports(r);
   const recirc = new RecircIds(() => 0);
   const computesHash = r.chance(50);
   return { vlanLimit: 1 + r.below(2), portOf: (odp) => byOdp.get(odp), recirc, computesHash };
+}
+
+/** Collectors for samples and NetFlow; nothing is sent. */
+function randomExports(r: Random): BridgeExports {
+  const probability = r.pick([0x8000_0000, 0xffff_ffff]);
+  const settings = { targets: [], engineType: 0, engineId: 0 };
+  const netflow = { ...settings, activeTimeoutMs: -1, addIdToInterface: false };
+  return {
+    ...(r.chance(25) && { sflow: { probability, ifindex: (port) => port.ofport } }),
+    ...(r.chance(25) && { ipfix: { probability, input: r.chance(70), output: r.chance(70) } }),
+    ...(r.chance(25) && { netflow: new NetFlow(netflow, new FakeClock()) }),
+  };
+}
+
+/** What NetFlow tells packets apart by, and where they go. */
+function netflowOf({ effects: { netflow } }: XlateResult): unknown {
+  if (!netflow) return undefined;
+  const { inPort, nwSrc, nwDst, nwProto, nwTos, tpSrc, tpDst } = netflow.flow;
+  return [netflow.output, inPort, nwSrc, nwDst, nwProto, nwTos & 0xfc, tpSrc, tpDst];
 }
 
 /** The key of a frame or, with labels, service headers, tunnels and connections, of a text. */
@@ -149,6 +170,7 @@ test('every packet that a megaflow matches is treated as its first', () => {
         assert.equal(again.failure, first.failure);
         assert.deepEqual(again.slow, first.slow, `seed ${seed}`);
         assert.ok(sameItems(again.effects.rules, first.effects.rules), `rules, seed ${seed}`);
+        assert.deepEqual(netflowOf(again), netflowOf(first), `NetFlow, seed ${seed}`);
         const buckets = (of: XlateResult) => of.effects.bonds.map((b) => b.bucket);
         assert.deepEqual(buckets(again), buckets(first), `seed ${seed}`);
       }

@@ -153,10 +153,8 @@ export function finishExport(ctx: XlateContext): void {
   wildcards.nwDst = 0xffff_ffff;
   wildcards.nwProto = 0xff;
   wildcards.nwTos |= DSCP;
-  if (initial.nwFrag !== LATER_FRAGMENT) {
-    wildcards.tpSrc = 0xffff;
-    wildcards.tpDst = 0xffff;
-  }
+  wildcards.tpSrc = 0xffff;
+  wildcards.tpDst = 0xffff;
   // A packet that comes again is counted when it has been decided about.
   const isDecided = exports.netflowOut !== NETFLOW_OUT_DROP || !odpActions.some(comesAgain);
   if (isDecided) {
@@ -166,7 +164,6 @@ export function finishExport(ctx: XlateContext): void {
 }
 
 const DSCP = 0xfc;
-const LATER_FRAGMENT = 3;
 
 function comesAgain(action: OdpAction): boolean {
   return action.type === 'recirc' || (action.type === 'clone' && action.actions.some(comesAgain));
