@@ -143,6 +143,7 @@ export class OfprotoDpif implements OfprotoEnv {
     const result = xlateActions(backer.xlateConfig, key, {
       entry: { bridge: this.ofproto, ofport },
       actions,
+      isPacketOut: true,
     });
     backer.udpif.execute(result, { flow: key, packet: { data: packet } });
   }
@@ -188,21 +189,17 @@ export class OfprotoDpif implements OfprotoEnv {
       const meter = this.ofproto.meters.get(meterId);
       if (meter && !meter.admits(packet.data.length, this.nowMs())) return;
     }
-    this.connmgr.sendPacketIn(
-      data.controllerId,
-      {
-        packet: packet.data,
-        totalLen: packet.data.length,
-        bufferId: OFP_NO_BUFFER,
-        reason: data.reason,
-        tableId: data.tableId,
-        cookie: data.cookie,
-        metadata: metadataOf(flow, state),
-        ...(controller.userdata && { userdata: controller.userdata }),
-        ...(controller.pause && { continuation: continuationOf(this.ofproto, state, data) }),
-      },
-      data.maxLen,
-    );
+    this.connmgr.sendPacketIn(data.controllerId, {
+      packet: packet.data,
+      totalLen: packet.data.length,
+      bufferId: OFP_NO_BUFFER,
+      reason: data.reason,
+      tableId: data.tableId,
+      cookie: data.cookie,
+      metadata: metadataOf(flow, state),
+      ...(controller.userdata && { userdata: controller.userdata }),
+      ...(controller.pause && { continuation: continuationOf(this.ofproto, state, data) }),
+    });
   }
 
   #learn(flowMod: FlowMod, limit: number): void {

@@ -360,8 +360,10 @@ export function runActionSet(ctx: XlateContext): void {
   const ordered = orderActionSet(ctx.actionSet);
   ctx.actionSet = [];
   if (ordered.length === 0) return;
+  ctx.isInActionSet = true;
   ctx.traceUnder('set', '--. Executing action set:', () => {
     runActions(ctx, ordered, true);
   });
+  ctx.isInActionSet = false;
   if (ctx.frozen) finishFreezing(ctx);
 }

@@ -99,6 +99,7 @@ export class XlateContext {
   /** A `controller(pause)` was met: the rest waits for the controller. */
   paused: ControllerAction | undefined;
   groupDepth = 0;
+  isInActionSet = false;
   /** Bits of the bridge's mirrors that have their copy. */
   mirrored = 0;
   /** Bytes of what is sent at most, 0 for all: of copies for a mirror. */

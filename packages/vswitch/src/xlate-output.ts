@@ -20,6 +20,9 @@ import { staysProtected, xlateNormal } from './xlate-normal.ts';
 import { sendToTunnel } from './xlate-tunnel.ts';
 
 const OFPR_ACTION = 1;
+const OFPR_ACTION_SET = 3;
+const OFPR_GROUP = 4;
+const OFPR_PACKET_OUT = 5;
 
 /** `maxLen` is for the controller; 0: cut to nothing. */
 export function outputAction(
@@ -49,7 +52,7 @@ export function outputAction(
       return;
     case OFPP_CONTROLLER:
       sendToController(ctx, {
-        reason: OFPR_ACTION,
+        reason: reasonOf(ctx),
         maxLen,
         controllerId: 0,
         userdata: undefined,
@@ -66,6 +69,12 @@ export function outputAction(
         ctx.drop('the only output is the input port', ctx.inPort);
       }
   }
+}
+
+function reasonOf(ctx: XlateContext): number {
+  if (ctx.options.isPacketOut) return OFPR_PACKET_OUT;
+  if (ctx.groupDepth > 0) return OFPR_GROUP;
+  return ctx.isInActionSet ? OFPR_ACTION_SET : OFPR_ACTION;
 }
 
 function flood(ctx: XlateContext, wanted: (port: OfPort) => boolean): void {

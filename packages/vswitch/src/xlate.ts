@@ -132,6 +132,8 @@ export interface XlateOptions {
   readonly pick?: () => number | undefined;
   /** Runs these instead of the flow tables (packet-out). */
   readonly actions?: readonly import('@heddle/openflow').OfpAct[];
+  /** A controller has sent it: what comes back to controllers says so. */
+  readonly isPacketOut?: boolean;
   /** Goes on from a pause (NXT_RESUME) or recirculation that no id stands for. */
   readonly frozen?: import('./ofproto/recirc.ts').FrozenState;
 }

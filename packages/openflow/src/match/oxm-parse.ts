@@ -111,8 +111,8 @@ function parseEntry(
     if (options.loose) return;
     throw new OfpError('OFPBMC_BAD_FIELD');
   }
-  if (hasMask && !point.maskable) throw new OfpError('OFPBMC_BAD_MASK');
   if (hasMask) checkWildcards(bytes, at, size);
+  if (hasMask && !point.maskable) throw new OfpError('OFPBMC_BAD_MASK');
   if (plan.mode !== 'none' && !isFieldValueValid(plan, bytes, at)) {
     throw new OfpError('OFPBMC_BAD_VALUE');
   }

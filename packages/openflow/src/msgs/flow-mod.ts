@@ -221,7 +221,6 @@ function putFlowMod11(w: ByteWriter, msg: FlowMod, version: OfpVersion): void {
   w.u16(version >= 5 ? msg.importance : 0);
 }
 
-/** In OpenFlow 1.1 a modification that asks for no cookie sets one. */
 function cookie11(msg: FlowMod, version: OfpVersion): bigint {
   const { command, cookie, cookieMask, newCookie = 0n } = msg;
   if (command === 'add') return newCookie;

@@ -14,6 +14,8 @@ export const OFP_PORT = 6653;
 const VERSION_NAMES = ['', '1.0', '1.1', '1.2', '1.3', '1.4', '1.5'];
 const OFPET_HELLO_FAILED = 0;
 const OFPHFC_INCOMPATIBLE = 0;
+/** Hellos, errors and echos may be of any version. */
+const OFPT_ECHO_REPLY = 3;
 
 export interface VconnEvents {
   /** The peer speaks a version that we do. */
@@ -226,13 +228,12 @@ export class Vconn {
       this.#events.undecoded(raw);
       return;
     }
-    const msg = raw[0] === this.#version ? tryDecode(raw, this.#context) : undefined;
+    const isOurs = raw[0] === this.#version || raw[1]! <= OFPT_ECHO_REPLY;
+    const msg = isOurs ? tryDecode(raw, this.#context) : undefined;
     if (msg && 'type' in msg && msg.type === 'flow_mod_table_id') {
       this.#context = { ...this.#context, hasTableId: msg.enabled };
     }
     if (msg === undefined) {
-      const isEchoOrHello = raw[1] === 0;
-      if (isEchoOrHello) return;
       this.#events.bad(new OfpError('OFPBRC_BAD_VERSION'), raw);
     } else if (msg instanceof OfpError) this.#events.bad(msg, raw);
     else this.#events.message(msg, raw);

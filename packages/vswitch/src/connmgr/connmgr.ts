@@ -7,6 +7,7 @@ import {
   type OfpBody,
   OfpError,
   type OfpMessage,
+  type OfpVersion,
   type PacketIn,
   type PhyPort,
 } from '@heddle/openflow';
@@ -78,9 +79,10 @@ export class Connmgr {
     }
   }
 
-  /** `raw` is the message that is refused. */
+  /** `raw` is the message that is refused; the reply is of its version. */
   sendError(conn: OfConn, ofpErr: string, raw: Uint8Array): void {
-    conn.channel.send(errorReply(ofpErr, conn.version, raw));
+    const version = raw[0]! >= 1 && raw[0]! <= 6 ? (raw[0] as OfpVersion) : 1;
+    conn.channel.send(errorReply(ofpErr, version, raw));
   }
 
   /** Makes a change known: it stands. */
@@ -126,26 +128,28 @@ export class Connmgr {
     }
   }
 
-  sendPortStatus(reason: number, port: PhyPort): void {
+  /** Who has changed the port hears of it since OpenFlow 1.5 only. */
+  sendPortStatus(reason: number, port: PhyPort, by?: OfConn): void {
     for (const conn of this.conns) {
+      if (conn === by && conn.version < 6) continue;
       if (conn.wants('portStatus', reason) && hasRoom(conn)) {
         conn.send(0, { type: 'port_status', reason, port });
       }
     }
   }
 
-  /** A packet for controllers of this id (0: those that were given none). */
-  sendPacketIn(controllerId: number, packetIn: Omit<PacketIn, 'format'>, maxLen: number): void {
+  /**
+   * A packet for controllers of this id (0: those that were given none). Whole, whatever length
+   * was asked for: there are no buffers that would keep the rest (OpenFlow 1.0, 5.4.1).
+   */
+  sendPacketIn(controllerId: number, packetIn: Omit<PacketIn, 'format'>): void {
     for (const conn of this.conns) {
       if (conn.controllerId !== controllerId || !hasRoom(conn)) continue;
       const { reason } = packetIn;
       if (!conn.wants('packetIn', reason)) continue;
       if (conn.kind === 'service' && conn.missSendLen === 0) continue;
-      // Whole where the flow says so; packets that nothing matched are cut to what is asked for.
-      const limit = reason === 0 ? conn.missSendLen : maxLen;
-      const packet = packetIn.packet.subarray(0, limit);
       const deliver = (): void =>
-        conn.send(0, { type: 'packet_in', ...packetIn, packet, format: conn.packetInFormat });
+        conn.send(0, { type: 'packet_in', ...packetIn, format: conn.packetInFormat });
       const scheduler = reason === 0 ? conn.limits?.miss : conn.limits?.action;
       if (scheduler) scheduler.send(packetIn.metadata.key.inPort, deliver);
       else deliver();

@@ -143,7 +143,7 @@ function commitBundle(
   for (const raw of bundle.messages) {
     const message = decodeMessage(raw, context);
     if (message.type === 'packet_out') handlePacketOut(mgr, message);
-    else if (message.type === 'port_mod') handlePortMod(mgr, message);
+    else if (message.type === 'port_mod') handlePortMod(mgr, conn, message);
   }
 }
 

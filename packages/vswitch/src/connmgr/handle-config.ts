@@ -1,5 +1,5 @@
 /** Features, configuration, roles. */
-import { type MessageOf, OfpError } from '@heddle/openflow';
+import { type AsyncConfig, type MessageOf, OfpError } from '@heddle/openflow';
 import type { Connmgr } from './connmgr.ts';
 import { phyPorts } from './handle-ports.ts';
 import type { OfConn } from './ofconn.ts';
@@ -60,10 +60,11 @@ export function handleSetConfig(mgr: Connmgr, conn: OfConn, msg: MessageOf<'set_
     if (before !== ofproto.fragHandling) mgr.env.tablesChanged();
   }
   conn.invalidTtlToController = (msg.flags & OFPC_INVALID_TTL_TO_CONTROLLER) !== 0;
-  conn.async = {
-    ...conn.async,
-    packetIn: setBit(conn.async.packetIn, 1 << 2, conn.invalidTtlToController || conn.version >= 4),
-  };
+  // Since OpenFlow 1.3 OFPT_SET_ASYNC says so.
+  if (conn.version < 4) {
+    const packetIn = setBit(conn.async.packetIn, 1 << 2, conn.invalidTtlToController);
+    conn.async = { ...conn.async, packetIn };
+  }
   conn.missSendLen = msg.missSendLen;
 }
 
@@ -73,6 +74,19 @@ function setBit(
   on: boolean,
 ): [number, number] {
   return [on ? primary | bit : primary & ~bit, secondary];
+}
+
+/** Bit 2i of `given`: the secondary's mask of the ith kind is there, bit 2i+1: the primary's. */
+function merged(old: AsyncConfig, next: AsyncConfig, given: number): AsyncConfig {
+  const kinds = Object.keys(old) as (keyof AsyncConfig)[];
+  const entries = kinds.map((kind, i) => [
+    kind,
+    [
+      (given & (2 << (2 * i))) === 0 ? old[kind][0] : next[kind][0],
+      (given & (1 << (2 * i))) === 0 ? old[kind][1] : next[kind][1],
+    ],
+  ]);
+  return Object.fromEntries(entries) as AsyncConfig;
 }
 
 /** OFPCRR_PRIMARY_REQUEST */
@@ -116,7 +130,7 @@ function demoteOthers(mgr: Connmgr, conn: OfConn, generationId: bigint): void {
 }
 
 export function handleSetAsync(conn: OfConn, msg: MessageOf<'set_async'>): void {
-  conn.async = msg.config;
+  conn.async = msg.given === undefined ? msg.config : merged(conn.async, msg.config, msg.given);
   // Who asks for packets gets them whole.
   if (conn.kind === 'service' && conn.missSendLen === 0) conn.missSendLen = 128;
 }

@@ -3,6 +3,7 @@ import {
   type FlowMod,
   type FlowStatsRequest,
   type MessageOf,
+  OFP_NO_BUFFER,
   OfpError,
   type TableMod,
   type TableStats,
@@ -20,6 +21,8 @@ import { tableFeatures } from './table-features.ts';
 const FLOWS_PER_REPLY = 500;
 
 export function handleFlowMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'flow_mod'>): void {
+  const isDeletion = msg.command === 'delete' || msg.command === 'delete_strict';
+  if (!isDeletion && msg.bufferId !== OFP_NO_BUFFER) throw new OfpError('OFPBRC_BUFFER_UNKNOWN');
   const changes = new FlowChanges(mgr.env.ofproto, conn.origin);
   try {
     applyFlowMod(changes, msg, mgr.env.nowMs(), msg.version);

@@ -1,6 +1,7 @@
 /** Groups and meters. */
 import {
   type MessageOf,
+  type MeterBand,
   OFPG_ALL,
   OFPM13_ALL,
   OFPM13_CONTROLLER,
@@ -119,11 +120,19 @@ export function handleMeterMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'meter
     checkMeter(msg);
     if (msg.command === 'add' && meters.has(id)) throw new OfpError('OFPMMFC_METER_EXISTS');
     if (msg.command === 'modify' && !meters.has(id)) throw new OfpError('OFPMMFC_UNKNOWN_METER');
-    const { meterId, flags, bands } = msg;
+    const { meterId, flags } = msg;
+    const bands = (flags & OFPMF_BURST) !== 0 ? msg.bands : msg.bands.map(withBurst);
     meters.set(id, new Meter({ meterId, flags, bands }, mgr.env.nowMs()));
     mgr.env.tablesChanged();
   }
   mgr.forwardRequest(conn, msg, FORWARD_METER_MOD);
+}
+
+const OFPMF_BURST = 4;
+
+/** A band that is given no size of a burst lets pass at once what it lets pass in a second. */
+function withBurst(band: MeterBand): MeterBand {
+  return { ...band, burstSize: band.rate };
 }
 
 function checkMeter({ meterId, flags, bands }: MessageOf<'meter_mod'>): void {

@@ -75,7 +75,7 @@ function count(n: number): bigint {
   return n < 0 ? UNKNOWN_COUNT : BigInt(n);
 }
 
-export function handlePortMod(mgr: Connmgr, msg: MessageOf<'port_mod'>): void {
+export function handlePortMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'port_mod'>): void {
   const port = mgr.env.ofproto.ports.get(msg.portNo);
   if (!port) throw new OfpError('OFPPMFC_BAD_PORT');
   if (msg.hwAddr !== mgr.env.phyPort(port).hwAddr) throw new OfpError('OFPPMFC_BAD_HW_ADDR');
@@ -85,7 +85,7 @@ export function handlePortMod(mgr: Connmgr, msg: MessageOf<'port_mod'>): void {
   if (port.config === before) return;
   if (((port.config ^ before) & OFPPC_PORT_DOWN) !== 0) port.mayEnable = (port.config & 1) === 0;
   mgr.env.portConfigChanged(port, before);
-  mgr.sendPortStatus(2, mgr.env.phyPort(port));
+  mgr.sendPortStatus(2, mgr.env.phyPort(port), conn);
 }
 
 const OFPQ_ALL = 0xffff_ffff;

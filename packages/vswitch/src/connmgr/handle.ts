@@ -64,13 +64,10 @@ export function handleMessage(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: 
 /** What is about the connection itself. */
 function handleConnection(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: Uint8Array): boolean {
   switch (msg.type) {
-    case 'hello':
     case 'echo_reply':
       break;
-    case 'error':
-      break;
     case 'echo_request':
-      conn.send(msg.xid, { type: 'echo_reply', data: msg.data });
+      conn.channel.send({ ...msg, type: 'echo_reply' });
       break;
     case 'barrier_request':
       conn.send(msg.xid, { type: 'barrier_reply' });
@@ -172,7 +169,7 @@ export function handleState(mgr: Connmgr, conn: OfConn, msg: OfpMessage): boolea
       handleResume(mgr, msg);
       break;
     case 'port_mod':
-      handlePortMod(mgr, msg);
+      handlePortMod(mgr, conn, msg);
       break;
     case 'port_request':
       handlePortStats(mgr, conn, msg);

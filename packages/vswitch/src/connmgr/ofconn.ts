@@ -9,6 +9,7 @@ import type {
   OfpVersion,
   PacketInFormat,
 } from '@heddle/openflow';
+import { packetInReason } from '@heddle/openflow/msgs/packet-in-reason';
 import { originNumber } from '../ofproto/origins.ts';
 import type { Bundle } from './bundle.ts';
 import type { PacketInScheduler } from './pinsched.ts';
@@ -34,10 +35,8 @@ const ACTION = 1 << 1;
 const ACTION_SET = 1 << 3;
 const GROUP = 1 << 4;
 const PACKET_OUT = 1 << 5;
-const EXPLICIT_MISS = 1 << 6;
-const IMPLICIT_MISS = 1 << 7;
-const PACKET_INS =
-  NO_MATCH | ACTION | ACTION_SET | GROUP | PACKET_OUT | EXPLICIT_MISS | IMPLICIT_MISS;
+const PACKET_INS = NO_MATCH | ACTION;
+const PACKET_INS_14 = PACKET_INS | ACTION_SET | GROUP | PACKET_OUT;
 const PORT_STATUS = 7;
 const FLOW_REMOVED = 0xf;
 const FLOW_REMOVED_ALL = 0x3f;
@@ -46,7 +45,7 @@ const FLOW_REMOVED_ALL = 0x3f;
 export function defaultAsync(version: OfpVersion): AsyncConfig {
   const removed = version >= 5 ? FLOW_REMOVED_ALL : FLOW_REMOVED;
   return {
-    packetIn: [PACKET_INS, 0],
+    packetIn: [version >= 5 ? PACKET_INS_14 : PACKET_INS, 0],
     portStatus: [PORT_STATUS, PORT_STATUS],
     flowRemoved: [removed, 0],
     roleStatus: [0, 0],
@@ -102,6 +101,7 @@ export class OfConn {
     if (this.kind === 'service' && kind !== 'packetIn' && this.missSendLen === 0) return false;
     const [primary, secondary] = this.async[kind];
     const bits = this.role === 'secondary' ? secondary : primary;
-    return (bits & (1 << reason)) !== 0;
+    const bit = kind === 'packetIn' ? packetInReason(reason, this.version) : reason;
+    return (bits & (1 << bit)) !== 0;
   }
 }

@@ -68,7 +68,7 @@ function addFlow(changes: FlowChanges, mod: FlowMod, nowMs: number, version: Ofp
   const actions = checkRule(ofproto, match, table.id, mod.actions, version);
   const { classifier } = table;
   const old = classifier.find(match.key, match.mask, priority);
-  if (mod.flags.checkOverlap && classifier.overlaps(match.key, match.mask, priority)) {
+  if (!old && mod.flags.checkOverlap && classifier.overlaps(match.key, match.mask, priority)) {
     throw new OfpError('OFPFMFC_OVERLAP');
   }
   const state = stateOf(mod, actions, mod.newCookie ?? 0n);
@@ -96,8 +96,11 @@ function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number, version:
   const rules =
     mod.command === 'modify' ? [...selectRules(ofproto, mod)] : strictRules(ofproto, mod);
   if (rules.length === 0) {
-    // Where there is nothing to change and no cookie to look for, it is added.
-    if (mod.cookieMask === 0n && mod.newCookie !== undefined) addFlow(changes, mod, nowMs, version);
+    // Where there is nothing to change and no cookie to look for, it is added, until OpenFlow 1.1.
+    const newCookie = mod.newCookie ?? (version === 2 ? mod.cookie : undefined);
+    if (mod.cookieMask === 0n && newCookie !== undefined) {
+      addFlow(changes, { ...mod, newCookie }, nowMs, version);
+    }
     return;
   }
   const first = mod.tableId === OFPTT_ALL ? 0 : mod.tableId;
