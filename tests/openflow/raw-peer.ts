@@ -38,11 +38,16 @@ export function hello(version: number, bitmap?: number): Buffer {
   return message(version, 0, 1, u16(1, 8), u32(bitmap));
 }
 
+const OFPT_ECHO_REQUEST = 2;
+const OFPT_ECHO_REPLY = 3;
+
 export class RawPeer {
   readonly socket: Socket;
   /** Those that nobody has taken. */
   received: Buffer[] = [];
   isClosed = false;
+  /** It lives, as far as the switch can tell. */
+  answersEchos = true;
   #rest: Buffer = zeros(0);
   #wake: (() => void)[] = [];
 
@@ -87,10 +92,18 @@ export class RawPeer {
     while (this.#rest.length >= 8) {
       const length = this.#rest.readUInt16BE(2);
       if (this.#rest.length < length) break;
-      this.received.push(this.#rest.subarray(0, length));
+      const whole = this.#rest.subarray(0, length);
+      if (whole[1] === OFPT_ECHO_REQUEST && this.answersEchos) this.#answer(whole);
+      else this.received.push(whole);
       this.#rest = this.#rest.subarray(length);
     }
     this.#wakeAll();
+  }
+
+  #answer(request: Buffer): void {
+    const reply = Buffer.from(request);
+    reply[1] = OFPT_ECHO_REPLY;
+    this.send(reply);
   }
 
   #wakeAll(): void {

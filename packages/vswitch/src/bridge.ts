@@ -298,7 +298,11 @@ export class Bridge {
     if (given !== undefined && /^(0x)?[0-9a-fA-F]{1,16}$/.test(given)) {
       this.datapathId = given.replace(/^0x/, '').toLowerCase().padStart(16, '0');
     } else if (local) this.datapathId = local.mac.replaceAll(':', '').padStart(16, '0');
-    this.dpif.datapathId = BigInt(`0x${this.datapathId || '0'}`);
+    const id = BigInt(`0x${this.datapathId || '0'}`);
+    const before = this.dpif.datapathId;
+    this.dpif.datapathId = id;
+    // Who knows it by another is to get to know it anew.
+    if (before !== 0n && before !== id) this.connections.drop();
   }
 
   #configureSwitch(): boolean {

@@ -170,7 +170,10 @@ export class Switch {
       changed = bridge.configureExporters(this.idl) || changed;
     }
     this.#updateAdminState();
-    for (const bridge of this.bridges.values()) bridge.runBonds(this.devices);
+    for (const bridge of this.bridges.values()) {
+      bridge.dpif.connmgr.ports.update();
+      bridge.runBonds(this.devices);
+    }
     this.#configureBackers(root, changed);
     await this.#writeBack(root, nextCfg);
     if (!this.#configured) {
@@ -398,6 +401,7 @@ export class Switch {
         bridge.runBonds(this.devices);
       }
       if (open.length > 0) bridge.configureDevices(this.devices);
+      for (const { port } of open) if (port) bridge.dpif.connmgr.ports.changed(port);
       for (const iface of ifaces) this.#statusSoon(iface);
     }
   }

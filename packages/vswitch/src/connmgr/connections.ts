@@ -107,6 +107,15 @@ export class Connections {
     for (const controller of this.#controllers.values()) controller.reconnect();
   }
 
+  /** As `reconnect`; those who have connected to the switch are hung up on, too. */
+  drop(): void {
+    this.reconnect();
+    for (const conn of [...this.#mgr.conns]) {
+      conn.channel.close();
+      this.#mgr.remove(conn);
+    }
+  }
+
   close(): void {
     for (const server of this.#servers.values()) void server.then((s) => s.close()).catch(() => {});
     this.#servers.clear();

@@ -19,6 +19,7 @@ import { updatesOf } from './flow-monitor.ts';
 import { handleMessage } from './handle.ts';
 import { spaceLeft, tableDesc } from './handle-flows.ts';
 import { OfConn, type OfConnKind, type OfpChannel } from './ofconn.ts';
+import { PortWatch } from './port-watch.ts';
 
 const log = vlog.module('connmgr');
 const received = coverage.counter('ofproto_recv_openflow');
@@ -34,6 +35,7 @@ const VACANCY_UP = 4;
 export class Connmgr {
   readonly env: OfprotoEnv;
   readonly conns = new Set<OfConn>();
+  readonly ports = new PortWatch(this);
   /** The highest that a primary has shown (role requests of old primaries are refused). */
   generationId: bigint | undefined;
 

@@ -85,7 +85,7 @@ export function handlePortMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'port_m
   if (port.config === before) return;
   if (((port.config ^ before) & OFPPC_PORT_DOWN) !== 0) port.mayEnable = (port.config & 1) === 0;
   mgr.env.portConfigChanged(port, before);
-  mgr.sendPortStatus(2, mgr.env.phyPort(port), conn);
+  mgr.ports.changed(port, conn);
 }
 
 const OFPQ_ALL = 0xffff_ffff;
