@@ -73,3 +73,29 @@ test('a translated connection outlives the daemon', async () => {
   await instance.startSwitch();
   assert.match(await dump(), /dst=10.0.0.9,sport=\d+,dport=80\),reply=\(src=10.0.0.2,.*sport=5201/);
 });
+
+test('timeouts and limits of zones come from the database', async () => {
+  await using scope = new Scope();
+  const { instance, client } = await world(scope, [
+    'table=0,priority=10,arp actions=normal',
+    'table=0,priority=5,ip actions=ct(commit,zone=5,table=1)',
+    'table=1,priority=0 actions=normal',
+  ]);
+  const row = ['--id=@dp', 'create', 'Datapath', 'datapath_version=1'];
+  await instance.vsctl(...['--', ...row, '--', 'set', 'Open_vSwitch', '.', 'datapaths:system=@dp']);
+  assert.match(await instance.vsctl('list-dp-cap', 'system'), /\bct_timeout=true\b/);
+  await instance.vsctl('add-zone-tp', 'system', 'zone=5', 'icmp_first=1000', 'icmp_reply=2000');
+  await instance.vsctl('set-zone-limit', 'system', 'zone=5', '1');
+  const dpctl = (...args: string[]) => instance.exec('ovs-appctl', ...args);
+  assert.match(await dpctl('dpctl/ct-get-limits', 'zone=5'), /zone=5,limit=1,count=0/);
+  await eventually('an answer', () => client.reaches('10.0.0.2', 1));
+  const dump = await dpctl('dpctl/dump-conntrack', '-s', 'zone=5');
+  assert.match(dump, /^icmp,.*zone=5,timeout=(2000|19[0-9][0-9])$/m);
+  await client.reaches('10.0.0.2', 1);
+  assert.match(await dpctl('dpctl/ct-get-limits', 'zone=5'), /zone=5,limit=1,count=1/);
+  await dpctl('dpctl/flush-conntrack');
+  await instance.vsctl('del-zone-tp', 'system', 'zone=5', '--', 'del-zone-limit', 'system', '5');
+  for (let i = 0; i < 2; i++) assert.ok(await client.reaches('10.0.0.2', 2));
+  assert.match(await dpctl('dpctl/ct-get-limits', 'zone=5'), /zone=5,limit=0,count=2/);
+  assert.match(await dpctl('dpctl/dump-conntrack', '-s'), /timeout=([12]?[0-9]|30)$/m);
+});

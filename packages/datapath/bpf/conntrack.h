@@ -466,8 +466,9 @@ NOINL int ct_prepare(struct scratch *s, __u32 zone, __u32 flags)
   struct ct_key k;
   __u32 swapped = ct_key_of(&s->w.t, &k, zone);
   e->flags = swapped ? CTE_SWAPPED : 0;
-  struct ct_zone *cz = bpf_map_lookup_elem(&ct_zones, &zone);
-  e->policy = cz ? cz->policy & (CT_POLICIES - 1) : 0;
+  /* Policies tell of these protocols alone. */
+  if (k.proto == IPPROTO_TCP || k.proto == IPPROTO_UDP || is_icmp(&s->w.t))
+    e->policy = s->w.zone >> 16;
   e->expires = 0;
   ct_touch(e, k.proto == IPPROTO_TCP ? CTT_TCP_SYN_SENT
                                      : is_icmp(&s->w.t) ? CTT_ICMP_FIRST : CTT_UDP_FIRST);

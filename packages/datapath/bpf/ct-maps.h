@@ -99,7 +99,7 @@ struct ct_work {
 struct ct_zone {
   __u32 limit; /* 0: the default; ~0: none */
   __s32 count;
-  __u32 policy, pad;
+  __u32 pad[2];
 };
 
 struct ct_global {

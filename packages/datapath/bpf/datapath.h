@@ -44,7 +44,7 @@ enum act_type {
   A_SET_TUNNEL = 40, /* a16 part 0: a32 flags, tos, ttl, b id, IPv4 src, dst; 1: a32 tp_src, tp_dst,
                         b gbp, options; 2: b IPv6 src; 3: b IPv6 dst */
   A_TUN_SEND,        /* wrapped already: to be routed */
-  A_CT = 64,    /* a16 CTF_*, a32 zone, b[0..3] ports of the range */
+  A_CT = 64,    /* a16 CTF_*, a32 zone and above it the policy, b[0..3] ports of the range */
   A_CT_MARK,    /* a32 value, b[0..3] mask: of the `ct` that follows, as the others here */
   A_CT_LABEL,   /* b: value */
   A_CT_LABEL_MASK, /* b: mask */

@@ -4,6 +4,7 @@
  */
 import type { Flow } from '@heddle/packet';
 import type { CtEntry } from './conntrack/format.ts';
+import type { CtTimeouts } from './conntrack/timeouts.ts';
 import type { OdpAction } from './odp-actions.ts';
 
 /** A datapath port number, 0 to 65535 (`OVSP_LOCAL` is 0), as `in_port(N)` in a flow dump. */
@@ -175,6 +176,12 @@ export interface DpConntrack {
   zoneCount(zone: number): number;
   /** Whether TCP sequence numbers must lie in their windows. */
   checkSeq: boolean;
+  /**
+   * Seconds that connections of policy `id` (1 to 255, see `OdpCtAction`) live without packets, those
+   * that there are, too; what is not given and policies that are not set are as by default.
+   */
+  setTimeoutPolicy(id: number, timeouts: Partial<CtTimeouts> | undefined): void;
+  timeoutPolicies(): Iterable<readonly [id: number, timeouts: Readonly<CtTimeouts>]>;
 }
 
 /** Failures are `SystemError`s of the runtime package with errno names (`EEXIST`, `ENODEV` ...). */

@@ -1,4 +1,5 @@
 export { type CtEntry, CtStatsCounter, formatCtEntry } from './conntrack/format.ts';
+export { type CtTimeouts, DEFAULT_TIMEOUTS } from './conntrack/timeouts.ts';
 export type * from './dpif.ts';
 export { DummyNetdev } from './dummy/dummy-netdev.ts';
 export { DummyNetdevs } from './dummy/dummy-netdevs.ts';

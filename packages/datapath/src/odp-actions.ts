@@ -70,6 +70,8 @@ export interface OdpCtAction {
   readonly label?: { readonly value: bigint; readonly mask: bigint };
   /** `ftp` or `tftp`. */
   readonly helper?: string;
+  /** With `commit`: the timeout policy of the connection (`DpConntrack.setTimeoutPolicy`). */
+  readonly timeout?: number;
   readonly nat?: OdpNat;
 }
 

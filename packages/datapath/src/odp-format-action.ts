@@ -117,6 +117,7 @@ function formatCt(a: OdpCtAction): string {
   if (a.mark) parts.push(`mark=${hex(a.mark.value)}/${hex(a.mark.mask)}`);
   if (a.label) parts.push(`label=${hex(a.label.value)}/${hex(a.label.mask)}`);
   if (a.helper !== undefined) parts.push(`helper=${a.helper}`);
+  if (a.timeout !== undefined) parts.push(`timeout=${a.timeout}`);
   if (a.nat) parts.push(formatNat(a.nat));
   return parts.length === 0 ? 'ct' : `ct(${parts.join(',')})`;
 }

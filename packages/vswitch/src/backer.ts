@@ -2,6 +2,7 @@
 
 import type { Dpif, OdpPort } from '@heddle/datapath';
 import type { Clock } from '@heddle/runtime';
+import { CtZones } from './ct-zones.ts';
 import { DpFeatures } from './dp-features.ts';
 import { slowPdu } from './lacp/pdu.ts';
 import { RecircIds } from './ofproto/recirc.ts';
@@ -21,6 +22,7 @@ export class Backer {
   readonly bridges = new Map<Ofproto, OfprotoDpif>();
   readonly tunnels = new TunnelPorts();
   readonly vports: TunnelVports;
+  readonly ctZones: CtZones;
   readonly #xlate: { vlanLimit: number } & XlateConfig;
 
   constructor(dpif: Dpif, clock: Clock) {
@@ -28,11 +30,13 @@ export class Backer {
     this.clock = clock;
     this.features = new DpFeatures(dpif);
     this.vports = new TunnelVports(dpif);
+    this.ctZones = new CtZones(dpif.ct);
     this.#xlate = {
       vlanLimit: 1,
       portOf: (odpPort) => this.ports.get(odpPort),
       tunnels: this.tunnels,
       recirc: new RecircIds(() => dpif.nowMs()),
+      ctTimeoutOf: (zone) => this.ctZones.policyOf(zone),
     };
     this.udpif = new Udpif(dpif, this.#xlate, clock);
     this.udpif.slowPath = {

@@ -7,6 +7,7 @@ import { Random } from '@heddle/datapath/oracle/random-frame';
 import { toHex } from '@heddle/packet';
 import * as b from '@heddle/packet/build';
 import { FakeClock } from '@heddle/runtime';
+import { CtZones } from './ct-zones.ts';
 import { runDpctl } from './dpctl/index.ts';
 import { MacLearning } from './mac-learning.ts';
 import { FlowChanges } from './ofproto/flow-changes.ts';
@@ -40,8 +41,13 @@ class Ours {
     });
   }
 
-  static async open(flows: readonly string[]): Promise<Ours> {
+  static async open({ flows, timeouts = {} }: Omit<CtScenario, 'name'>): Promise<Ours> {
     const ours = new Ours();
+    const zones = new CtZones(ours.dpif.ct);
+    const policies = Object.entries(timeouts).map(
+      ([zone, each]) => [Number(zone), { timeouts: new Map(Object.entries(each)) }] as const,
+    );
+    zones.configure({ zones: new Map(policies) });
     const bridge = new Ofproto('br0', new MacLearning<Bundle>(ours.clock));
     for (let i = 1; i <= 3; i++) {
       const bundle = new Bundle(`p${i}`, bridge);
@@ -52,7 +58,12 @@ class Ours {
       bridge.ports.set(i, port);
     }
     const recirc = new RecircIds(() => 0);
-    const config = { vlanLimit: 1, portOf: (odp: number) => bridge.ports.get(odp), recirc };
+    const config = {
+      vlanLimit: 1,
+      portOf: (odp: number) => bridge.ports.get(odp),
+      recirc,
+      ctTimeoutOf: (zone: number) => zones.policyOf(zone),
+    };
     const udpif = new Udpif(ours.dpif, config, ours.clock);
     ours.dpif.setUpcallHandler((batch) => udpif.handle(batch));
     for (const line of flows) applyFlowMod(new FlowChanges(bridge), parseFlowLine(line), 0, 4);
@@ -107,9 +118,31 @@ function answers(name: string): ConstructorParameters<typeof CtPackets>[1] {
   }
 }
 
-async function compare(oracle: ConntrackOracle, { name, flows }: CtScenario, v6: boolean) {
+/** Sets what the database says of zones; returns what takes it back. */
+function setTimeouts(oracle: ConntrackOracle, timeouts: CtScenario['timeouts'] = {}): () => void {
+  const zones = Object.keys(timeouts).map(Number);
+  for (const zone of zones) {
+    const each = Object.entries(timeouts[zone]!).map(([name, seconds]) => `${name}=${seconds}`);
+    oracle.vsctl('add-zone-tp', 'dummy', `zone=${zone}`, ...each);
+  }
+  return () => {
+    for (const zone of zones) oracle.vsctl('del-zone-tp', 'dummy', `zone=${zone}`);
+  };
+}
+
+async function compare(oracle: ConntrackOracle, scenario: CtScenario, v6: boolean) {
+  const restore = setTimeouts(oracle, scenario.timeouts);
+  try {
+    await compareFrames(oracle, scenario, v6);
+  } finally {
+    restore();
+  }
+}
+
+async function compareFrames(oracle: ConntrackOracle, scenario: CtScenario, v6: boolean) {
+  const { name, flows } = scenario;
   const r = new Random(SEED);
-  const ours = await Ours.open(flows);
+  const ours = await Ours.open(scenario);
   await oracle.appctl('dpctl/flush-conntrack');
   await oracle.flows(flows.map((f) => f.replace(' actions', ',actions')));
   const packets = new CtPackets(r, { v6, ...answers(name) });
@@ -190,7 +223,7 @@ const COMMANDS: readonly string[] = [
 
 async function compareCommands(oracle: ConntrackOracle): Promise<void> {
   const { flows } = SCENARIOS.find(({ name }) => name.startsWith('zones'))!;
-  const ours = await Ours.open(flows);
+  const ours = await Ours.open({ flows });
   await oracle.appctl('dpctl/flush-conntrack');
   await oracle.flows(flows.map((f) => f.replace(' actions', ',actions')));
   const parts = [b.udp({ src: 1, dst: 2 }), b.icmp({ type: 8, rest: 0x10001 })];
@@ -213,6 +246,8 @@ describe('conntrack, beside Open vSwitch', { skip: !oracleInstalled() }, () => {
   before(async () => {
     oracle = new ConntrackOracle(3);
     await oracle.open();
+    const row = ['--id=@dp', 'create', 'Datapath', 'datapath_version=0'];
+    oracle.vsctl('--', ...row, '--', 'set', 'Open_vSwitch', '.', 'datapaths:dummy=@dp');
   });
   after(() => oracle[Symbol.dispose]());
 

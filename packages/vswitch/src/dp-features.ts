@@ -41,7 +41,7 @@ export class DpFeatures {
       feature('ct_clear', 'Conntrack clear', has('ct_clear'), 'ct_clear'),
       feature('max_hash_alg', 'Max dp_hash algorithm', has('hash') ? 1 : 0, 'hash'),
       feature('check_pkt_len', 'Check pkt length action', has('check_pkt_len'), 'check_pkt_len'),
-      feature('ct_timeout', 'Conntrack timeout policy', false),
+      feature('ct_timeout', 'Conntrack timeout policy', ct),
       feature('explicit_drop_action', 'Explicit Drop action', has('drop')),
       feature('lb_output_action', 'Optimized Balance TCP mode', false),
       feature('ct_zero_snat', 'Conntrack all-zero IP SNAT', ct),
@@ -64,6 +64,12 @@ export class DpFeatures {
   get actions(): ActionTypes {
     const off = this.#features.filter(({ value }) => !value).flatMap((f) => f.actions);
     return new Set([...this.#all].filter((type) => !off.includes(type)));
+  }
+
+  /** As in the column Datapath.capabilities. */
+  capabilities(): ReadonlyMap<string, string> {
+    const each = this.#features.map(({ key, value }) => [key, String(value)] as const);
+    return new Map([...each, ['ct_flush', String(this.#all.has('ct'))]]);
   }
 
   show(): string {

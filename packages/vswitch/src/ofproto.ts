@@ -232,6 +232,8 @@ export interface XlateConfig {
   /** How many VLAN tags are looked at (other_config:vlan-limit), 1 or 2. */
   readonly vlanLimit: number;
   readonly recirc: RecircIds;
+  /** The timeout policy of a zone's new connections. */
+  ctTimeoutOf?(zone: number): number | undefined;
   /** The datapath has the `hash` action, by which select groups choose. */
   readonly computesHash?: boolean;
 }

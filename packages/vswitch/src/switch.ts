@@ -19,6 +19,7 @@ import {
 import { Backer } from './backer.ts';
 import { type AdoptedPorts, Bridge } from './bridge.ts';
 import { controllerStatus, controllersOf } from './controller-rows.ts';
+import { ctConfigOf, writeCapabilities } from './ct-config.ts';
 import { type DeviceEvent, type Devices, KernelDevices } from './devices/devices.ts';
 import { DUMMY_KIND, DummyDevices } from './devices/dummy-devices.ts';
 import type { Iface } from './iface.ts';
@@ -275,7 +276,8 @@ export class Switch {
       options.flowLimit = Math.max(config('flow-limit') || 200_000, 1);
       const before = backer.xlateConfig.vlanLimit;
       backer.vlanLimit = Number.isInteger(limit) && limit >= 0 ? limit : 1;
-      if (changed || before !== backer.xlateConfig.vlanLimit) backer.udpif.configChanged();
+      const zones = backer.ctZones.configure(ctConfigOf(this.idl, root, backer.dpif.type));
+      if (changed || zones || before !== backer.xlateConfig.vlanLimit) backer.udpif.configChanged();
       if (!this.#isRestoring) backer.udpif.start();
     }
   }
@@ -321,6 +323,7 @@ export class Switch {
       for (const iface of bridge.ifaces.values()) this.#writeStatus(txn, iface);
     }
     controllerStatus(txn, this.idl, this.bridges.values());
+    writeCapabilities(txn, this.idl, root, this.backers.values());
     const result = await txn.commit();
     if (result.status === 'error') log.rl.err(`database: ${result.error}: ${result.details}`);
     else if (result.status === 'try-again') this.reconfigureSoon();
@@ -508,6 +511,7 @@ const OWN_COLUMNS = new Set([
   'dpdk_version',
   'datapath_id',
   'datapath_version',
+  'capabilities',
   'ofport',
   'error',
   'ifindex',
@@ -532,7 +536,8 @@ function isOwnWriteBack(event: {
 }): boolean {
   const { old, now } = event;
   if (!old || !now) return false;
-  if (!['Open_vSwitch', 'Bridge', 'Interface', 'Controller'].includes(event.table)) return false;
+  if (!['Open_vSwitch', 'Bridge', 'Interface', 'Controller', 'Datapath'].includes(event.table))
+    return false;
   return Object.keys(now).every(
     (column) => OWN_COLUMNS.has(column) || sameValue(old[column], now[column]),
   );

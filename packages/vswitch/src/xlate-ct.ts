@@ -28,6 +28,7 @@ export function ctAction(ctx: XlateContext, act: CtAction): void {
     else runExec(ctx, inner);
   }
   const zone = zoneOf(ctx, act);
+  const timeout = act.commit ? ctx.config.ctTimeoutOf?.(zone) : undefined;
   const odp: OdpCtAction = {
     type: 'ct',
     commit: act.commit,
@@ -38,6 +39,7 @@ export function ctAction(ctx: XlateContext, act: CtAction): void {
     ...(act.commit &&
       wildcards.ctLabel !== 0n && { label: { value: flow.ctLabel, mask: wildcards.ctLabel } }),
     ...(HELPERS[act.alg] !== undefined && { helper: HELPERS[act.alg]! }),
+    ...(timeout !== undefined && { timeout }),
     ...(nat && { nat: odpNat(nat) }),
   };
   flow.ctMark = mark;

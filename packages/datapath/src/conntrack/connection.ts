@@ -33,7 +33,8 @@ export interface Connection {
   readonly helper: string | undefined;
   /** The connection that announced this one. */
   parent: Connection | undefined;
-  readonly timeouts: Readonly<CtTimeouts>;
+  /** Of `TimeoutPolicies`. */
+  readonly policy: number;
   /** Bytes that rewriting of the payload has added, by direction. */
   readonly seqSkew: [number, number];
   dead: boolean;
@@ -50,8 +51,8 @@ export function mayBegin(frame: TrackedFrame, tuple: Tuple): boolean {
 export function newConnection(
   frame: TrackedFrame,
   orig: Tuple,
-  about: Pick<Connection, 'zone' | 'helper' | 'timeouts'>,
-  nowMs: number,
+  about: Pick<Connection, 'zone' | 'helper' | 'policy'>,
+  times: { readonly timeouts: Readonly<CtTimeouts>; readonly nowMs: number },
 ): Connection {
   const isTcp = orig.proto === IPPROTO_TCP;
   const { dv, layout } = frame;
@@ -62,7 +63,7 @@ export function newConnection(
     ...about,
     tcp: isTcp ? newTcpConn(readSegment(dv, layout.l4, layout.end)) : undefined,
     other: 'first',
-    expiresMs: nowMs + about.timeouts[first] * 1000,
+    expiresMs: times.nowMs + times.timeouts[first] * 1000,
     mark: 0,
     label: 0n,
     natSrc: false,
@@ -87,10 +88,10 @@ export function updateConnection(
   frame: TrackedFrame,
   isReply: boolean,
   checkSeq: boolean,
-  nowMs: number,
+  times: { readonly timeouts: Readonly<CtTimeouts>; readonly nowMs: number },
 ): CtUpdate {
   const { update, timeout } = step(conn, frame, isReply, checkSeq);
-  if (timeout) conn.expiresMs = nowMs + conn.timeouts[timeout] * 1000;
+  if (timeout) conn.expiresMs = times.nowMs + times.timeouts[timeout] * 1000;
   return update;
 }
 

@@ -27,11 +27,11 @@ import {
   CS_TRACKED,
   type CtMetadata,
 } from './metadata.ts';
-import { translate } from './nat.ts';
+import { hasPorts, translate } from './nat.ts';
 import { type CtPacket, readPacket, type TrackedFrame } from './read-packet.ts';
 import { Recent } from './recent.ts';
 import { rewriteTo } from './rewrite-packet.ts';
-import { type CtTimeouts, DEFAULT_TIMEOUTS } from './timeouts.ts';
+import { type CtTimeouts, TimeoutPolicies } from './timeouts.ts';
 import { isIcmp, reversed, type Tuple, tupleKey } from './tuple.ts';
 
 /** A packet under way; translation changes it. */
@@ -68,8 +68,7 @@ export class Conntrack implements DpConntrack {
   readonly algs = new AlgTracker();
   /** Whether sequence numbers must lie in their windows. */
   checkSeq = true;
-  /** What a zone's connections time out by. */
-  timeoutsOf: (zone: number) => Readonly<CtTimeouts> = () => DEFAULT_TIMEOUTS;
+  readonly #policies = new TimeoutPolicies();
   readonly #byTuple = new Map<string, Found>();
   readonly #connections = new Set<Connection>();
   readonly #recent = new Recent();
@@ -134,6 +133,14 @@ export class Conntrack implements DpConntrack {
   zoneCount(zone: number): number {
     this.sweep();
     return this.limits.count(zone);
+  }
+
+  setTimeoutPolicy(id: number, timeouts: Partial<CtTimeouts> | undefined): void {
+    this.#policies.set(id, timeouts);
+  }
+
+  timeoutPolicies(): Iterable<readonly [id: number, timeouts: Readonly<CtTimeouts>]> {
+    return this.#policies.entries();
   }
 
   /** The `ct` action. */
@@ -209,8 +216,8 @@ export class Conntrack implements DpConntrack {
   /** Undefined when the packet begins a connection anew. */
   #update(packet: TrackedPacket, md: CtMetadata, found: Found): Found | undefined {
     const { conn, isReply } = found;
-    const now = this.#nowMs();
-    switch (updateConnection(conn, packet, isReply, this.checkSeq, now)) {
+    const times = { timeouts: this.#policies.of(conn.policy), nowMs: this.#nowMs() };
+    switch (updateConnection(conn, packet, isReply, this.checkSeq, times)) {
       case 'invalid':
         md.state |= CS_INVALID;
         return found;
@@ -244,12 +251,11 @@ export class Conntrack implements DpConntrack {
       return;
     }
     if (!this.#admits(action.zone)) return;
-    const conn = newConnection(
-      packet,
-      tuple,
-      { zone: action.zone, helper: action.helper, timeouts: this.timeoutsOf(action.zone) },
-      this.#nowMs(),
-    );
+    const { zone, helper } = action;
+    // Policies tell of these protocols alone.
+    const policy = hasPorts(tuple) || isIcmp(tuple) ? (action.timeout ?? 0) : 0;
+    const times = { timeouts: this.#policies.of(policy), nowMs: this.#nowMs() };
+    const conn = newConnection(packet, tuple, { zone, helper, policy }, times);
     if (expected) {
       conn.parent = expected.parent;
       conn.mark = expected.parent.mark;

@@ -30,3 +30,21 @@ export const DEFAULT_TIMEOUTS: Readonly<CtTimeouts> = {
   icmp_first: 60,
   icmp_reply: 30,
 };
+
+/** Timeouts by number; 0 and what is not set are the defaults. */
+export class TimeoutPolicies {
+  readonly #policies = new Map<number, Readonly<CtTimeouts>>();
+
+  set(id: number, timeouts: Partial<CtTimeouts> | undefined): void {
+    if (timeouts) this.#policies.set(id, { ...DEFAULT_TIMEOUTS, ...timeouts });
+    else this.#policies.delete(id);
+  }
+
+  of(id: number): Readonly<CtTimeouts> {
+    return this.#policies.get(id) ?? DEFAULT_TIMEOUTS;
+  }
+
+  entries(): Iterable<readonly [id: number, timeouts: Readonly<CtTimeouts>]> {
+    return this.#policies;
+  }
+}

@@ -28,7 +28,7 @@ export function encodeCt(a: OdpCtAction, append: Append): void {
   }
   const { nat } = a;
   if (nat?.min !== undefined) putAddress(append, nat);
-  const b = append(L.A_CT, flagsOf(a), a.zone);
+  const b = append(L.A_CT, flagsOf(a), (a.zone | ((a.timeout ?? 0) << 16)) >>> 0);
   if (nat?.portMin) {
     b.writeUInt16LE(nat.portMin, 0);
     b.writeUInt16LE(nat.portMax ?? nat.portMin, 2);
@@ -95,13 +95,15 @@ export class CtDecoder {
     throw new SystemError('EINVAL', `unknown action ${type} in the kernel`);
   }
 
+  /** `zone`: the timeout policy in its upper half. */
   #finish(flags: number, zone: number, b: Buffer): OdpCtAction {
     const helper = b.toString('latin1', 4, 16).replace(/\0.*$/s, '');
     const action: OdpCtAction = {
       type: 'ct',
       commit: (flags & CTF_COMMIT) !== 0,
       force: (flags & CTF_FORCE) !== 0,
-      zone,
+      zone: zone & 0xffff,
+      ...(zone >>> 16 !== 0 && { timeout: zone >>> 16 }),
       ...(this.#mark && { mark: this.#mark }),
       ...(this.#labelMask !== undefined && {
         label: { value: this.#label, mask: this.#labelMask },

@@ -14,7 +14,10 @@ const GLOBAL = { max: 0, count: 1, defaultLimit: 2, noSeqCheck: 3, refused: 4, e
 const ZONES = 65536;
 /** Of a zone that has a limit of its own, namely none. */
 const NO_LIMIT = -1;
+const POLICIES = 256;
 const POLICY_WORDS = 16;
+/** A word that the programs do not look at. */
+const POLICY_SET = 15;
 const ORDER: readonly (keyof CtTimeouts)[] = [
   'tcp_syn_sent',
   'tcp_syn_recv',
@@ -35,10 +38,17 @@ export function resetConntrack(maps: Maps): void {
   const globals = new Int32Array(maps['ct_globals']!.memory());
   globals[0] = maps['cts']!.info.maxEntries;
   const policies = new Uint32Array(maps['ct_policies']!.memory());
-  for (let p = 0; p * POLICY_WORDS < policies.length; p++) {
-    for (const [i, name] of ORDER.entries())
-      policies[p * POLICY_WORDS + i] = DEFAULT_TIMEOUTS[name];
-  }
+  for (let id = 0; id < POLICIES; id++) putPolicy(policies, id, undefined);
+}
+
+function putPolicy(
+  words: Uint32Array,
+  id: number,
+  timeouts: Partial<CtTimeouts> | undefined,
+): void {
+  const policy = { ...DEFAULT_TIMEOUTS, ...timeouts };
+  for (const [i, name] of ORDER.entries()) words[id * POLICY_WORDS + i] = policy[name];
+  words[id * POLICY_WORDS + POLICY_SET] = timeouts ? 1 : 0;
 }
 
 /** Elements that a sweep looks at: all within some twenty seconds, a small table at once. */
@@ -52,6 +62,7 @@ export class CtTable implements DpConntrack {
   readonly #aliases: BpfMap;
   readonly #zones: Int32Array;
   readonly #globals: Int32Array;
+  readonly #policies: Uint32Array;
   #scan: MapScan | undefined;
 
   constructor(maps: Maps) {
@@ -59,6 +70,7 @@ export class CtTable implements DpConntrack {
     this.#aliases = maps['ct_aliases']!;
     this.#zones = new Int32Array(maps['ct_zones']!.memory());
     this.#globals = new Int32Array(maps['ct_globals']!.memory());
+    this.#policies = new Uint32Array(maps['ct_policies']!.memory());
   }
 
   /** Connections counted, those that have expired and were not swept yet among them. */
@@ -104,6 +116,19 @@ export class CtTable implements DpConntrack {
 
   zoneCount(zone: number): number {
     return Atomics.load(this.#zones, 4 * zone + 1);
+  }
+
+  setTimeoutPolicy(id: number, timeouts: Partial<CtTimeouts> | undefined): void {
+    putPolicy(this.#policies, id, timeouts);
+  }
+
+  *timeoutPolicies(): Iterable<readonly [id: number, timeouts: Readonly<CtTimeouts>]> {
+    for (let id = 1; id < POLICIES; id++) {
+      const at = id * POLICY_WORDS;
+      if (this.#policies[at + POLICY_SET] === 0) continue;
+      const each = ORDER.map((name, i) => [name, this.#policies[at + i]!] as const);
+      yield [id, Object.fromEntries(each) as unknown as CtTimeouts];
+    }
   }
 
   get refused(): number {

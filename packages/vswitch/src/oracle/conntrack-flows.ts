@@ -56,6 +56,8 @@ const NAT4 = (body: string, rest: string): string[] => [
 export interface CtScenario {
   readonly name: string;
   readonly flows: readonly string[];
+  /** Timeout policies by zone. */
+  readonly timeouts?: Readonly<Record<number, Readonly<Record<string, number>>>>;
 }
 
 export const SCENARIOS: readonly CtScenario[] = [
@@ -69,6 +71,22 @@ export const SCENARIOS: readonly CtScenario[] = [
       'ct(commit,zone=7,exec(set_field:0x1234->ct_mark,set_field:0x50000000000000000000000000000777->ct_label))',
       'ct(commit,zone=7,exec(set_field:0x10000/0xff0000->ct_mark))',
     ),
+  },
+  {
+    name: 'timeout policies',
+    flows: [
+      ...tables(
+        'ct(table=1,zone=7)',
+        'ct(table=1,zone=7)',
+        'ct(commit,zone=7),ct(commit,zone=8),ct(commit,zone=9)',
+      ),
+      // Theirs leaves the protocol open, though it decides whether a policy holds.
+      ...['ip', 'ipv6'].map((p) => `table=1,priority=90,${p},nw_proto=200 actions=drop`),
+    ],
+    timeouts: {
+      7: { udp_first: 3, udp_single: 4, udp_multiple: 40, icmp_first: 1, tcp_syn_sent: 7 },
+      8: { tcp_syn_sent: 0, udp_first: 100, icmp_reply: 5, tcp_unack: 9 },
+    },
   },
   {
     name: 'two zones',
