@@ -57,8 +57,9 @@ export class Backer {
   }
 
   /** A packet for the switch itself. */
-  #receive({ port }: ProtocolPacket, frame: Uint8Array): void {
-    port.bundle.lacp?.receive(port, slowPdu(frame), this.dpif.nowMs());
+  #receive({ protocol, port }: ProtocolPacket, frame: Uint8Array): void {
+    if (protocol === 'stp') port.bundle.bridge.tree?.receive(port, frame);
+    else port.bundle.lacp?.receive(port, slowPdu(frame), this.dpif.nowMs());
   }
 
   get xlateConfig(): XlateConfig {

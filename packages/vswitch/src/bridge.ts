@@ -1,9 +1,9 @@
 /** A Bridge row made real. */
 
 import type { OdpPort, VportType } from '@heddle/datapath';
-import { OFPP_NONE, parseVersions } from '@heddle/openflow';
+import { parseVersions } from '@heddle/openflow';
 import type { Idl } from '@heddle/ovsdb';
-import { extractFlow, parseMac } from '@heddle/packet';
+import { parseMac } from '@heddle/packet';
 import { type Clock, messageOf, type TlsFiles, vlog } from '@heddle/runtime';
 import type { Backer } from './backer.ts';
 import { announcements } from './bond/announce.ts';
@@ -21,7 +21,7 @@ import { configureMirrors } from './mirror.ts';
 import { mirrorSettings } from './mirror-config.ts';
 import { OfportMap } from './ofport-map.ts';
 import { TBL_INTERNAL } from './ofproto/flow-table.ts';
-import { Bundle, type OfPort, Ofproto } from './ofproto.ts';
+import { Bundle, Ofproto } from './ofproto.ts';
 import { OfprotoDpif } from './ofproto-dpif.ts';
 import {
   type BridgeRow,
@@ -52,6 +52,8 @@ export class Bridge {
   readonly ifaces = new Map<string, Iface>();
   readonly #ofports = new OfportMap();
   #dummyMac: string | undefined;
+  /** A controller has changed what a port does. */
+  onPortConfig: () => void = () => {};
   row: BridgeRow;
   datapathId = '';
 
@@ -75,6 +77,7 @@ export class Bridge {
       device,
       description: () => this.#description(),
       sourceTowards,
+      portConfigChanged: () => this.onPortConfig(),
     });
     backer.bridges.set(this.ofproto, this.dpif);
     this.connections = new Connections(this.dpif.connmgr);
@@ -153,6 +156,7 @@ export class Bridge {
   }
 
   async close(): Promise<void> {
+    this.ofproto.tree?.close();
     for (const iface of this.ifaces.values()) await iface.close();
     this.ifaces.clear();
     this.ofproto.bundles.clear();
@@ -217,11 +221,10 @@ export class Bridge {
   }
 
   /** Lets bonds and LACP follow their links and the time. */
-  runBonds(devices: Devices): void {
+  runBonds(): void {
     for (const { lacp } of this.ofproto.bundles.values()) {
       for (const { port, pdu } of lacp?.run(this.dpif.nowMs()) ?? []) {
-        const source = parseMac(devices.device(port.name)?.mac ?? '') ?? port.hwAddr;
-        this.#send(port, slowFrame(source, pdu));
+        this.dpif.sendFrame(port, slowFrame(this.dpif.hwAddr(port), pdu));
       }
     }
     for (const bond of this.bonds) {
@@ -248,13 +251,8 @@ export class Bridge {
     this.dpif.tablesChanged();
     if (!announce) return;
     for (const { port, frame } of announcements(this.ofproto, bond)) {
-      this.#send(port, frame);
+      this.dpif.sendFrame(port, frame);
     }
-  }
-
-  #send(port: OfPort, frame: Uint8Array): void {
-    const flow = extractFlow(frame, { inPort: OFPP_NONE });
-    this.dpif.packetOut(flow, frame, [{ type: 'output', port: port.ofport, maxLen: 0 }]);
   }
 
   /** Mirrors, once ports are what they will be; whether anything changed for flows. */

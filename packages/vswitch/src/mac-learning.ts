@@ -133,9 +133,14 @@ export class MacLearning<P> {
     }
   }
 
-  /** Drops what has not been seen for the idle time. */
-  expire(): void {
-    const now = this.#clock.nowMs();
+  /** Forgets what was learned at these ports. */
+  forget(ports: ReadonlySet<P>): void {
+    for (const e of [...this.entries()]) if (!e.isStatic && ports.has(e.port)) this.#drop(e);
+  }
+
+  /** Drops what has not been seen for the idle time, or for `ageingMs` when that is less. */
+  expire(ageingMs = Infinity): void {
+    const now = this.#clock.nowMs() + Math.max(this.#idleMs - ageingMs, 0);
     for (const entries of this.#vlans.values()) {
       for (const e of [...entries.values()]) {
         if (e.isStatic) continue;

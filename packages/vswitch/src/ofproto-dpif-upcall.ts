@@ -67,7 +67,6 @@ export class Udpif {
   #scheduled = false;
   #paused = false;
   #megaflows = true;
-  /** A packet for controllers. */
   /** Gets what is for the switch itself, with its Ethernet header. */
   onProtocol: ((packet: ProtocolPacket, frame: Uint8Array) => void) | undefined;
   /** A packet for collectors. */
@@ -164,7 +163,7 @@ export class Udpif {
     this.#apply(result.effects, 1, packet.data.length, this.#seen(flow));
     const { drop } = result.effects;
     if (drop) drop.bridge.drops.sample(drop.reason, flow, packet.data, this.dpif.nowMs());
-    if (result.protocol) this.onProtocol?.(result.protocol, packet.data);
+    this.#receive(result, packet.data);
     const actions = actionsOf(result, this.native);
     this.#install(flow, result, actions);
     this.#send(result, actions, { flow, packet }, executes);
@@ -178,12 +177,24 @@ export class Udpif {
     else if (data) {
       const { flow, packet } = upcall;
       const result = this.#xlate(flow, packet);
-      if (result.protocol) this.onProtocol?.(result.protocol, packet.data);
+      this.#receive(result, packet.data);
       // Its megaflow has counted it; what it teaches is learned now.
-      const counted = { rules: [], tables: [], groups: [], patches: [], netflow: undefined };
+      const counted = {
+        rules: [],
+        tables: [],
+        groups: [],
+        patches: [],
+        netflow: undefined,
+        drop: undefined,
+      };
       this.#apply({ ...result.effects, ...counted }, 1, 0);
       this.#send(result, actionsOf(result, this.native), { flow, packet }, executes);
     }
+  }
+
+  /** Hands a packet to the protocols that it is for. */
+  #receive({ protocols }: XlateResult, frame: Uint8Array): void {
+    for (const packet of protocols) this.onProtocol?.(packet, frame);
   }
 
   /** Does what a translation says to one packet. */
@@ -218,6 +229,7 @@ export class Udpif {
     // While flows are being restored nothing is sent.
     if (!this.#timer) return;
     this.#apply(result.effects, 1, what.packet.data.length);
+    this.#receive(result, what.packet.data);
     const executes: DpExecute[] = [];
     for (const list of this.#lists(result, what.packet.data.length)) {
       executes.push({ ...what, actions: list });
@@ -410,9 +422,10 @@ export class Udpif {
 /** Actions for the datapath; what sends nothing says why, what it cannot do comes up. */
 export function actionsOf(result: XlateResult, native: ActionTypes): readonly OdpAction[] {
   const { dropReason, actions, slow } = result;
+  if (slow.length > 0) return slowActions(result);
   const drop: OdpAction[] = dropReason === undefined ? [] : [{ type: 'drop', reason: dropReason }];
   if (dropReason !== undefined && !actions.some(isSample)) return drop;
-  const plain = slow.length > 0 ? undefined : plainActions(actions, native);
+  const plain = plainActions(actions, native);
   return plain ? (drop.length > 0 ? [...plain, ...drop] : plain) : slowActions(result);
 }
 

@@ -5,11 +5,12 @@ import {
   type FlowMod,
   Match,
   OFP_NO_BUFFER,
+  OFPP_NONE,
   type OfpAct,
   OfpError,
   type PhyPort,
 } from '@heddle/openflow';
-import { Flow, parseMac } from '@heddle/packet';
+import { extractFlow, Flow, parseMac } from '@heddle/packet';
 import { type Clock, OVS_VERSION, vlog } from '@heddle/runtime';
 import type { Backer } from './backer.ts';
 import { Connmgr } from './connmgr/connmgr.ts';
@@ -28,6 +29,7 @@ import type { FrozenState } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { ControllerUserdata } from './ofproto/userdata.ts';
 import type { OfPort, Ofproto } from './ofproto.ts';
+import type { TreeState } from './spanning-tree/tree.ts';
 import { xlateActions } from './xlate.ts';
 
 const log = vlog.module('ofproto_dpif');
@@ -36,6 +38,15 @@ const OFPPS_LINK_DOWN = 1 << 0;
 const OFPPS_LIVE = 1 << 2;
 const NO_ODP_PORT = 0xffff;
 
+/** OFPPS_STP_* of OpenFlow 1.0; 0 is `listening`, too. */
+const STP_STATES: Readonly<Record<TreeState, number>> = {
+  disabled: 0,
+  listening: 0,
+  learning: 1 << 8,
+  forwarding: 2 << 8,
+  blocking: 3 << 8,
+};
+
 export interface OfprotoDpifOptions {
   readonly backer: Backer;
   /** The device of a port, where there is one. */
@@ -43,6 +54,8 @@ export interface OfprotoDpifOptions {
   readonly description: () => Partial<SwitchDescription>;
   /** The host's own address towards another. */
   readonly sourceTowards: (address: string) => string | undefined;
+  /** A controller has changed what a port does. */
+  readonly portConfigChanged: () => void;
 }
 
 export class OfprotoDpif implements OfprotoEnv {
@@ -94,12 +107,13 @@ export class OfprotoDpif implements OfprotoEnv {
   phyPort(port: OfPort): PhyPort {
     const link = this.#options.device(port.name);
     const isUp = port.peer !== undefined || link === undefined || link.carrier;
+    const state = (isUp ? OFPPS_LIVE : OFPPS_LINK_DOWN) | STP_STATES[port.treeState ?? 'disabled'];
     return {
       portNo: port.ofport,
       hwAddr: link ? (parseMac(link.mac) ?? 0) : port.hwAddr,
       name: port.name,
       config: port.config | (link && !link.up ? 1 : 0),
-      state: isUp ? OFPPS_LIVE : OFPPS_LINK_DOWN,
+      state,
       curr: link?.kind === 'veth' && link.carrier ? TEN_GB_COPPER : 0,
       advertised: 0,
       supported: 0,
@@ -134,6 +148,25 @@ export class OfprotoDpif implements OfprotoEnv {
 
   portConfigChanged(): void {
     this.tablesChanged();
+    this.#options.portConfigChanged();
+  }
+
+  /** Ports are in other states of the spanning tree. */
+  portStatesChanged(ports: readonly OfPort[]): void {
+    this.tablesChanged();
+    for (const port of ports) this.connmgr.ports.changed(port);
+  }
+
+  /** The Ethernet address of a port. */
+  hwAddr(port: OfPort): number {
+    return parseMac(this.#options.device(port.name)?.mac ?? '') || port.hwAddr;
+  }
+
+  /** Sends a frame of the switch's own out of a port. */
+  sendFrame(port: OfPort, frame: Uint8Array, tunFlags = 0): void {
+    const flow = extractFlow(frame, { inPort: OFPP_NONE });
+    flow.tunFlags |= tunFlags;
+    this.packetOut(flow, frame, [{ type: 'output', port: port.ofport, maxLen: 0 }]);
   }
 
   packetOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): void {

@@ -17,6 +17,8 @@ import type { Group } from './ofproto/group.ts';
 import type { Meter } from './ofproto/meter.ts';
 import type { RecircIds } from './ofproto/recirc.ts';
 import { NO_FLAGS, Rule, type RuleState } from './ofproto/rule.ts';
+import type { BridgeTree } from './spanning-tree/bridge-tree.ts';
+import type { TreeState } from './spanning-tree/tree.ts';
 import type { TunnelConfig } from './tunnel/config.ts';
 import type { TunnelPorts } from './tunnel/ports.ts';
 
@@ -80,6 +82,8 @@ export class OfPort {
   isLinkUp = true;
   /** 48 bits; of a port without a device. */
   hwAddr = 0;
+  /** What it does in the bridge's spanning tree; undefined when it has no part in one. */
+  treeState: TreeState | undefined;
   /** OFPPC_* bits that a controller has set (ovs-ofctl(8), mod-port). */
   config = 0;
   readonly stats = { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0 };
@@ -92,6 +96,11 @@ export class OfPort {
 
   get noReceive(): boolean {
     return (this.config & (OFPPC_NO_RECV | OFPPC_PORT_DOWN)) !== 0;
+  }
+
+  /** Of what goes to the Bridge Group Address. */
+  get noReceiveStp(): boolean {
+    return (this.config & (OFPPC_NO_RECV_STP | OFPPC_PORT_DOWN)) !== 0;
   }
 
   get noForward(): boolean {
@@ -109,6 +118,7 @@ export class OfPort {
 
 const OFPPC_PORT_DOWN = 1 << 0;
 const OFPPC_NO_RECV = 1 << 2;
+const OFPPC_NO_RECV_STP = 1 << 3;
 const OFPPC_NO_FLOOD = 1 << 4;
 const OFPPC_NO_FWD = 1 << 5;
 const OFPPC_NO_PACKET_IN = 1 << 6;
@@ -159,6 +169,8 @@ export class Ofproto {
   forwardBpdu = false;
   /** For whom its packets are sampled and counted. */
   exports: BridgeExports = {};
+  /** STP or RSTP, when it runs one. */
+  tree: BridgeTree | undefined;
   mirrors: readonly Mirror[] = [];
   /** How tables see ports of fragments (ovs-ofctl(8), set-frags). */
   fragHandling: 'normal' | 'drop' | 'nx-match' = 'normal';

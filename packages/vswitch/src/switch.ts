@@ -26,6 +26,7 @@ import type { Iface } from './iface.ts';
 import { interfaceStatus, statisticsMap } from './iface-status.ts';
 import { writeMirrorStatistics } from './mirror-config.ts';
 import type { BridgeRow, OpenVSwitchRow, Schema } from './port-config.ts';
+import { configureTree, writeTree } from './spanning-tree/configure.ts';
 import { formatAddress } from './tunnel/config.ts';
 import { TunnelRoutes } from './tunnel/routes.ts';
 
@@ -173,15 +174,23 @@ export class Switch {
     this.#updateAdminState();
     for (const bridge of this.bridges.values()) {
       bridge.dpif.connmgr.ports.update();
-      bridge.runBonds(this.devices);
+      bridge.runBonds();
     }
     this.#configureBackers(root, changed);
+    for (const bridge of this.bridges.values()) this.#configureTree(bridge);
     await this.#writeBack(root, nextCfg);
     if (!this.#configured) {
       this.#configured = true;
       log.info(`ovs-vswitchd (Open vSwitch) ${OVS_VERSION}`);
       this.#firstDone?.();
     }
+  }
+
+  #configureTree(bridge: Bridge): void {
+    configureTree(bridge, this.idl, this.devices, () => this.#statusSoon(bridge));
+    bridge.onPortConfig = () => {
+      if (bridge.ofproto.tree) this.#configureTree(bridge);
+    };
   }
 
   async #syncBridges(root: OpenVSwitchRow): Promise<boolean> {
@@ -320,6 +329,7 @@ export class Switch {
         datapath_version: '<built-in>',
       });
       bridge.writeBonds(txn, this.idl, this.devices);
+      writeTree(txn, this.idl, bridge);
       for (const iface of bridge.ifaces.values()) this.#writeStatus(txn, iface);
     }
     controllerStatus(txn, this.idl, this.bridges.values());
@@ -368,19 +378,21 @@ export class Switch {
   }
 
   #statusTimer: NodeJS.Timeout | undefined;
-  readonly #statusOf = new Set<Iface>();
+  readonly #statusOf = new Set<Iface | Bridge>();
 
-  /** Writes an interface's status soon: events come in bursts. */
-  #statusSoon(iface: Iface): void {
-    this.#statusOf.add(iface);
+  /** Writes an interface's or a spanning tree's status soon: events come in bursts. */
+  #statusSoon(of: Iface | Bridge): void {
+    this.#statusOf.add(of);
     this.#statusTimer ??= setTimeout(() => {
       this.#statusTimer = undefined;
-      const ifaces = [...this.#statusOf];
+      const due = [...this.#statusOf];
       this.#statusOf.clear();
       if (this.#stopped || !this.#configured || !this.idl.synced || !this.idl.hasLock) return;
       const txn = this.idl.txn();
-      for (const i of ifaces) {
-        if (this.bridges.get(i.home.bundle.bridge.name)?.ifaces.get(i.name) === i)
+      for (const i of due) {
+        if (i instanceof Bridge) {
+          if (this.bridges.get(i.name) === i) writeTree(txn, this.idl, i);
+        } else if (this.bridges.get(i.home.bundle.bridge.name)?.ifaces.get(i.name) === i)
           this.#writeStatus(txn, i);
       }
       void txn.commit();
@@ -401,7 +413,8 @@ export class Switch {
       for (const iface of open) changed = this.#adminState(iface) || changed;
       if (changed) {
         bridge.backer.udpif.configChanged();
-        bridge.runBonds(this.devices);
+        bridge.runBonds();
+        if (bridge.ofproto.tree) this.#configureTree(bridge);
       }
       if (open.length > 0) bridge.configureDevices(this.devices);
       for (const { port } of open) if (port) bridge.dpif.connmgr.ports.changed(port);
@@ -446,7 +459,10 @@ export class Switch {
         txn.update('Interface', iface.row._uuid, { statistics: this.#statisticsOf(iface) });
       }
     }
-    for (const bridge of this.bridges.values()) bridge.writeBonds(txn, this.idl, this.devices);
+    for (const bridge of this.bridges.values()) {
+      bridge.writeBonds(txn, this.idl, this.devices);
+      if (bridge.ofproto.tree) writeTree(txn, this.idl, bridge);
+    }
     controllerStatus(txn, this.idl, this.bridges.values());
     void txn.commit();
   }
@@ -473,12 +489,12 @@ export class Switch {
   }
 
   #runBonds(): void {
-    for (const bridge of this.bridges.values()) bridge.runBonds(this.devices);
+    for (const bridge of this.bridges.values()) bridge.runBonds();
   }
 
   #housekeeping(): void {
     for (const bridge of this.bridges.values()) {
-      bridge.ofproto.macs.expire();
+      bridge.ofproto.macs.expire(bridge.ofproto.tree?.ageingMs);
       bridge.housekeep();
     }
     if (this.#configured) this.#followEgress();
@@ -524,8 +540,20 @@ const OWN_COLUMNS = new Set([
   'link_resets',
   'status',
   'statistics',
+  'rstp_status',
+  'rstp_statistics',
+  'bond_active_slave',
   'is_connected',
   'role',
+]);
+
+const OWN_TABLES = new Set([
+  'Open_vSwitch',
+  'Bridge',
+  'Port',
+  'Interface',
+  'Controller',
+  'Datapath',
 ]);
 
 /** Whether only columns changed that the switch itself writes. */
@@ -536,7 +564,11 @@ function isOwnWriteBack(event: {
 }): boolean {
   const { old, now } = event;
   if (!old || !now) return false;
+<<<<<<< HEAD
   if (!['Open_vSwitch', 'Bridge', 'Interface', 'Controller', 'Datapath'].includes(event.table))
+=======
+  if (!['Open_vSwitch', 'Bridge', 'Port', 'Interface', 'Controller'].includes(event.table))
+>>>>>>> d275892 (Run STP and RSTP: bridges with loops block what makes them)
     return false;
   return Object.keys(now).every(
     (column) => OWN_COLUMNS.has(column) || sameValue(old[column], now[column]),

@@ -90,8 +90,8 @@ export class XlateContext {
   pending: PendingHeader | undefined;
   /** What the datapath cannot do by itself, so that each packet must be seen. */
   readonly slow = new Set<string>();
-  /** It is for the switch itself. */
-  protocol: ProtocolPacket | undefined;
+  /** It is for the switch itself, as what these ports take. */
+  readonly protocols: ProtocolPacket[] = [];
   /** Actions that are left when what is done now is over: what a `ct` or so freezes. */
   frozen: OfpAct[] | undefined;
   /** The action that was being done is to be done again after the recirculation. */
@@ -269,7 +269,8 @@ export class XlateContext {
     if (!isTunnelled(this.#key)) clearTunnelFields(this.wildcards);
     const sends = this.odpActions.some((a) => DOES_SOMETHING.has(a.type) && !isSample(a));
     const dropReason = sends ? undefined : (this.#dropReason ?? 'no port to send to');
-    if (dropReason !== undefined) this.effects.drop = this.#dropped ?? this.#dropEffect(dropReason);
+    const isDropped = dropReason !== undefined && this.protocols.length === 0;
+    if (isDropped) this.effects.drop = this.#dropped ?? this.#dropEffect(dropReason);
     return {
       actions: this.odpActions,
       wildcards: keyMask(this.#key, this.#initial, this.wildcards, this.config.vlanLimit),
@@ -279,7 +280,7 @@ export class XlateContext {
       macs: this.macs,
       forks: this.forks,
       slow: [...this.slow],
-      protocol: this.protocol,
+      protocols: this.protocols,
       dropReason,
       failure: error?.message,
       trace: this.#roots,

@@ -10,6 +10,7 @@ import {
 } from '@heddle/packet';
 import type { Bundle, OfPort } from './ofproto.ts';
 import { isReservedMac } from './reserved.ts';
+import { forwards } from './spanning-tree/tree.ts';
 import {
   asksForCustomer,
   includesVlan,
@@ -22,6 +23,7 @@ import {
 import { bondAdmits, bundlePort } from './xlate-bond.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { noteFlood } from './xlate-export.ts';
+import type { DropReason } from './xlate-observe.ts';
 import { sameTags } from './xlate-tags.ts';
 
 const ETH_P_ARP = 0x0806;
@@ -146,14 +148,21 @@ function forward(
   noteFlood(ctx);
   for (const bundle of bridge.bundles.values()) {
     if (bundle === inBundle || bundle.isMirrorOutput) continue;
-    if (bundle.ports[0]?.noFlood) {
-      ctx.pass('no flooding to the port', bundle.ports[0]);
+    const refusal = floodRefusal(bundle);
+    if (refusal !== undefined) {
+      ctx.pass(refusal, bundle.ports[0]);
       continue;
     }
     if (tags[0].vid === bundle.vlan && asksForCustomer(bundle)) lookAtInnerTag(ctx);
     if (includesVlan(bundle, tags)) outputNormal(ctx, inBundle, bundle, tags, send);
     else ctx.pass('VLAN not allowed on the output port', bundle.ports[0]);
   }
+}
+
+function floodRefusal({ ports }: Bundle): DropReason | undefined {
+  const [port] = ports;
+  if (port?.noFlood) return 'no flooding to the port';
+  return forwards(port?.treeState) ? undefined : 'the spanning tree blocks the output port';
 }
 
 /**

@@ -8,8 +8,10 @@ import {
   OFPP_NORMAL,
   OFPP_TABLE,
 } from '@heddle/openflow';
-import type { Flow } from '@heddle/packet';
+import { type Flow, MAC_BROADCAST } from '@heddle/packet';
 import type { OfPort } from './ofproto.ts';
+import { isBpdu } from './spanning-tree/match.ts';
+import { forwards } from './spanning-tree/tree.ts';
 import { clearConntrack } from './xlate-conntrack.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
@@ -48,7 +50,7 @@ export function outputAction(
       flood(ctx, (p) => !p.noFlood);
       return;
     case OFPP_ALL:
-      flood(ctx, () => true);
+      flood(ctx, () => true, sendOutAnyway);
       return;
     case OFPP_CONTROLLER:
       sendToController(ctx, {
@@ -77,12 +79,12 @@ function reasonOf(ctx: XlateContext): number {
   return ctx.isInActionSet ? OFPR_ACTION_SET : OFPR_ACTION;
 }
 
-function flood(ctx: XlateContext, wanted: (port: OfPort) => boolean): void {
+function flood(ctx: XlateContext, wanted: (port: OfPort) => boolean, send = sendOut): void {
   noteFlood(ctx);
   const ports = [...ctx.bridge.ports.values()].sort((a, b) => a.ofport - b.ofport);
   for (const port of ports) {
     if (port.ofport === ctx.flow.inPort) continue;
-    if (wanted(port)) sendOut(ctx, port);
+    if (wanted(port)) send(ctx, port);
     else ctx.pass('no flooding to the port', port);
   }
 }
@@ -100,6 +102,23 @@ export function outputTo(ctx: XlateContext, ofport: number): void {
 
 /** Sends the packet out of a port in its present form, or on into the peer's bridge. */
 export function sendOut(ctx: XlateContext, port: OfPort): void {
+  if (forwards(port.treeState) || isOwnBpdu(ctx)) {
+    sendOutAnyway(ctx, port);
+    return;
+  }
+  const protocol = ctx.bridge.tree?.kind.toUpperCase();
+  ctx.trace('warn', `${protocol} not in forwarding state, skipping output`);
+  ctx.drop('the spanning tree blocks the output port', port);
+}
+
+/** A BPDU of this switch: others' do not get as far as here. */
+function isOwnBpdu(ctx: XlateContext): boolean {
+  ctx.wildcards.dlDst = MAC_BROADCAST;
+  return isBpdu(ctx.flow);
+}
+
+/** As `sendOut`, whatever the spanning tree says. */
+function sendOutAnyway(ctx: XlateContext, port: OfPort): void {
   if (port.noForward) {
     ctx.trace('warn', 'OFPPC_NO_FWD set, skipping output');
     ctx.drop('the port sends no packets', port);

@@ -1,20 +1,32 @@
 /** Packets of protocols that the switch itself speaks, whatever the flow tables say. */
 import { ETH_P_SLOW } from './lacp/pdu.ts';
 import type { OfPort } from './ofproto.ts';
+import { takesBpdu } from './spanning-tree/match.ts';
 import type { XlateContext } from './xlate-context.ts';
 
 /** A packet for the switch: of which protocol, and where it came in. */
 export interface ProtocolPacket {
-  readonly protocol: 'lacp';
+  readonly protocol: 'lacp' | 'stp';
   readonly port: OfPort;
 }
+
+/** Whether a port's packets are of a protocol; what was looked at is in the wildcards. */
+type Taker = (port: OfPort, ctx: XlateContext) => boolean;
+
+/** In the order in which Open vSwitch asks them. */
+const TAKERS: readonly (readonly [ProtocolPacket['protocol'], Taker])[] = [
+  ['lacp', ({ bundle }, { flow }) => bundle.lacp !== undefined && flow.dlType === ETH_P_SLOW],
+  ['stp', ({ bundle }, { flow, wildcards }) => takesBpdu(bundle.bridge, flow, wildcards)],
+];
 
 /** Whether the packet is for the switch, which gets every one of its kind. */
 export function takeProtocol(ctx: XlateContext): boolean {
   const port = ctx.inPort;
-  if (!port?.bundle.lacp || ctx.flow.dlType !== ETH_P_SLOW) return false;
-  ctx.slow.add('lacp');
-  ctx.protocol = { protocol: 'lacp', port };
-  ctx.drop('the switch takes it: LACP');
+  const taken = port && TAKERS.find(([, takes]) => takes(port, ctx));
+  if (!taken) return false;
+  const [protocol] = taken;
+  ctx.slow.add(protocol);
+  ctx.protocols.push({ protocol, port });
+  ctx.drop(`the switch takes it: ${protocol.toUpperCase()}`, port);
   return true;
 }

@@ -1,11 +1,10 @@
 /** Flow tables: lookups, misses, and the limits of what one packet may set in motion. */
 import { N_TABLES } from './ofproto/flow-table.ts';
 import type { Rule } from './ofproto/rule.ts';
+import { admits } from './xlate-admission.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { MAX_DEPTH } from './xlate-limits.ts';
-import { mirrorArrival } from './xlate-mirror.ts';
-import { takeProtocol } from './xlate-protocols.ts';
 import { matchText } from './xlate-text.ts';
 
 const MAX_RESUBMITS = 4096;
@@ -105,21 +104,16 @@ function runRule(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
   ctx.cookie = rule.state.cookie;
   const text = ctx.isTracing ? `${tableNumber(entry.tableId)}. ${ruleText(rule)}` : '';
   ctx.traceUnder('table', text, () => {
-    ctx.depth++;
-    if (!entry.mayPacketIn) ctx.resubmits++;
     const outer = ctx.currentRule;
     ctx.currentRule = rule;
-    if (entry.isFirst && !entry.byPatch && !arrives(ctx)) return;
+    if (entry.isFirst && !entry.byPatch && !admits(ctx, false)) return;
+    ctx.depth++;
+    if (!entry.mayPacketIn) ctx.resubmits++;
     ctx.engine.runActions(ctx, rule.state.actions, entry.isLast);
     if (!entry.isFirst) ctx.currentRule = outer;
     ctx.depth--;
     if (entry.isFirst) ctx.engine.finish(ctx);
   });
-}
-
-/** Whether flow tables decide about a packet that enters the datapath here. */
-function arrives(ctx: XlateContext): boolean {
-  return !takeProtocol(ctx) && mirrorArrival(ctx);
 }
 
 function miss(ctx: XlateContext, entry: TableEntry): void {
@@ -131,7 +125,7 @@ function miss(ctx: XlateContext, entry: TableEntry): void {
   }
   const text = ctx.isTracing ? `${tableNumber(entry.tableId)}. ${missText(entry)}` : '';
   ctx.traceUnder('table', text, () => {
-    if (entry.isFirst && !entry.byPatch && !arrives(ctx)) return;
+    if (entry.isFirst && !entry.byPatch && !admits(ctx, false)) return;
     const toController =
       table.miss === 'controller' || (table.miss === 'default' && bridge.wantsPacketInOnMiss);
     if (entry.mayPacketIn && toController && !ctx.inPort?.noPacketIn) {

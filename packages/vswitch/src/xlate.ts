@@ -14,6 +14,7 @@ import type { Group } from './ofproto/group.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import { runActionSet, runActions } from './xlate-actions.ts';
+import { admits, outputsSoFar, takeBack } from './xlate-admission.ts';
 import { XlateContext, type XlateEngine, XlateError } from './xlate-context.ts';
 import { startExport } from './xlate-export.ts';
 import { finishFreezing } from './xlate-freeze.ts';
@@ -82,8 +83,8 @@ export interface XlateResult {
   readonly forks: readonly XlateFork[];
   /** Not empty: every packet must come up, for these reasons (`dpif/dump-flows`, "slow_path"). */
   readonly slow: readonly string[];
-  /** It is for the switch itself. */
-  readonly protocol: ProtocolPacket | undefined;
+  /** It is for the switch itself, as what these ports take. */
+  readonly protocols: readonly ProtocolPacket[];
   /** The translation was given up. */
   readonly failure: string | undefined;
   /** Why nothing is sent, when that is so. */
@@ -221,17 +222,10 @@ function xlateBridge(ctx: XlateContext, byPatch: boolean, actions?: XlateOptions
       if (!mirrorArrival(ctx)) return;
       runActions(ctx, actions, true);
       finish(ctx);
-    } else if (mayReceive(ctx)) {
+    } else if (!byPatch || admits(ctx, byPatch)) {
+      const before = outputsSoFar(ctx);
       xlateTable(ctx, { tableId: 0, isLast: true, mayPacketIn: true, byPatch, isFirst: true });
+      if (before) takeBack(ctx, before);
     }
   });
-}
-
-/** Whether the port's configuration lets the packet in (ovs-ofctl(8), mod-port). */
-function mayReceive(ctx: XlateContext): boolean {
-  const { inPort } = ctx;
-  if (!inPort?.noReceive) return true;
-  ctx.trace('warn', 'OFPPC_NO_RECV set, skipping input');
-  ctx.drop('the port takes no packets', inPort);
-  return false;
 }

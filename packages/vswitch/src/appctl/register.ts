@@ -12,6 +12,7 @@ import { registerLacp } from './lacp.ts';
 import { registerLogModules } from './log-modules.ts';
 import { registerOfproto } from './ofproto.ts';
 import { registerQos } from './qos.ts';
+import { registerSpanningTree } from './spanning-tree.ts';
 import { registerTrace } from './trace.ts';
 import { registerTunnel } from './tunnel.ts';
 
@@ -21,6 +22,7 @@ export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void 
   registerFdb(server, sw);
   registerBond(server, sw);
   registerLacp(server, sw);
+  registerSpanningTree(server, sw);
   registerDpif(server, sw);
   registerOfproto(server, sw);
   registerQos(server, sw);

@@ -119,11 +119,12 @@ function failureLines({ failure }: XlateResult): string[] {
   return [`Translation failed (${failure}), packet is dropped.`];
 }
 
-function slowPathLines({ protocol }: XlateResult): string[] {
-  if (protocol === undefined) return [];
+function slowPathLines({ protocols }: XlateResult): string[] {
+  if (protocols.length === 0) return [];
+  const names = new Set(protocols.map(({ protocol }) => protocol.toUpperCase()));
   return [
     'This flow is handled by the userspace slow path because it:',
-    `  - Consists of ${protocol.protocol.toUpperCase()} packets.`,
+    ...[...names].map((name) => `  - Consists of ${name} packets.`),
   ];
 }
 

@@ -1,0 +1,148 @@
+/** The spanning tree of a bridge at work: BPDUs in and out, states into force, addresses forgotten. */
+import { type Clock, type Timer, vlog } from '@heddle/runtime';
+import type { Bundle, OfPort, Ofproto } from '../ofproto.ts';
+import type { RstpConfig } from '../rstp/config.ts';
+import { Rstp } from '../rstp/rstp.ts';
+import type { StpConfig } from '../stp/config.ts';
+import { Stp } from '../stp/stp.ts';
+import { bpduFrame, bpduOf } from './bpdu.ts';
+import { CLOCK_GRAIN_MS, type TreeState } from './tree.ts';
+
+const log = vlog.module('spanning_tree');
+const MAX_SLEEP_MS = 60_000;
+
+export interface BridgeTreeEnv {
+  readonly ofproto: Ofproto;
+  readonly clock: Clock;
+  nowMs(): number;
+  hwAddr(port: OfPort): number;
+  sendFrame(port: OfPort, frame: Uint8Array): void;
+  /** Ports are in other states than before: megaflows and controllers hear of it. */
+  statesChanged(ports: readonly OfPort[]): void;
+  /** What the database says of it is no longer so. */
+  statusChanged(): void;
+}
+
+export type TreeConfig =
+  | ({ readonly kind: 'stp' } & StpConfig)
+  | ({ readonly kind: 'rstp' } & RstpConfig);
+
+type Protocol =
+  | { readonly kind: 'stp'; readonly entity: Stp<OfPort> }
+  | { readonly kind: 'rstp'; readonly entity: Rstp<OfPort> };
+
+export class BridgeTree {
+  readonly protocol: Protocol;
+  readonly #env: BridgeTreeEnv;
+  #timer: Timer | undefined;
+  #isBusy = false;
+  #isClosed = false;
+
+  constructor(config: TreeConfig, env: BridgeTreeEnv) {
+    this.#env = env;
+    const { name } = env.ofproto;
+    const now = env.nowMs();
+    this.protocol =
+      config.kind === 'stp'
+        ? { kind: 'stp', entity: new Stp(name, config.settings, now) }
+        : { kind: 'rstp', entity: new Rstp(name, config.settings, now) };
+    this.configure(config);
+  }
+
+  get kind(): TreeConfig['kind'] {
+    return this.protocol.kind;
+  }
+
+  get ageingMs(): number | undefined {
+    return this.protocol.entity.ageingMs;
+  }
+
+  configure(config: TreeConfig): void {
+    const { protocol } = this;
+    const now = this.#env.nowMs();
+    if (protocol.kind === 'stp' && config.kind === 'stp') {
+      protocol.entity.configure(config.settings, config.ports, now);
+    } else if (protocol.kind === 'rstp' && config.kind === 'rstp') {
+      protocol.entity.configure(config.settings, config.ports, now);
+    }
+    this.#follow();
+  }
+
+  receive(port: OfPort, frame: Uint8Array): void {
+    this.protocol.entity.receive(port, bpduOf(frame), this.#env.nowMs());
+    this.#follow();
+  }
+
+  changeTopology(): void {
+    this.protocol.entity.changeTopology(this.#env.nowMs());
+    this.#follow();
+  }
+
+  /** Every port is as without a tree again. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    const ports = [...this.#env.ofproto.ports.values()].filter((p) => p.treeState !== undefined);
+    for (const port of ports) port.treeState = undefined;
+    if (ports.length > 0) this.#env.statesChanged(ports);
+  }
+
+  /** What came of the last event: states first, so that BPDUs tell nothing that is not so. */
+  #follow(): void {
+    // A BPDU that goes to another bridge of ours may come back at once.
+    if (this.#isBusy || this.#isClosed) return;
+    this.#isBusy = true;
+    try {
+      this.#applyStates();
+      this.#flush();
+      for (;;) {
+        const bpdus = this.protocol.entity.takeBpdus();
+        if (bpdus.length === 0) break;
+        for (const { port, pdu } of bpdus) {
+          this.#env.sendFrame(port, bpduFrame(this.#env.hwAddr(port), pdu));
+        }
+        this.#applyStates();
+        this.#flush();
+      }
+    } finally {
+      this.#isBusy = false;
+    }
+    this.#sleep();
+  }
+
+  #applyStates(): void {
+    const { entity } = this.protocol;
+    const changed: OfPort[] = [];
+    const blocked = new Set<Bundle>();
+    for (const port of this.#env.ofproto.ports.values()) {
+      const state: TreeState | undefined = entity.stateOf(port);
+      if (state === port.treeState) continue;
+      const passed = port.treeState === 'forwarding' || port.treeState === 'learning';
+      if (passed && (state === 'blocking' || state === 'disabled')) blocked.add(port.bundle);
+      port.treeState = state;
+      changed.push(port);
+      log.dbg(`${this.#env.ofproto.name}: port ${port.name} is ${state}`);
+    }
+    if (changed.length === 0) return;
+    this.#env.ofproto.macs.forget(blocked);
+    this.#env.statesChanged(changed);
+    this.#env.statusChanged();
+  }
+
+  #flush(): void {
+    const ports = this.protocol.entity.takeFlushes();
+    if (ports.size === 0) return;
+    log.rl.info(`${this.#env.ofproto.name}: topology change`, this.#env.ofproto.name);
+    this.#env.ofproto.macs.forget(new Set([...ports].map((p) => p.bundle)));
+  }
+
+  #sleep(): void {
+    this.#timer?.cancel();
+    const { nextMs } = this.protocol.entity;
+    const waitMs = Math.min(Math.max(nextMs - this.#env.nowMs(), CLOCK_GRAIN_MS), MAX_SLEEP_MS);
+    this.#timer = this.#env.clock.after(waitMs, () => {
+      this.protocol.entity.run(this.#env.nowMs());
+      this.#follow();
+    });
+  }
+}
