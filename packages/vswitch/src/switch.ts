@@ -564,12 +564,7 @@ function isOwnWriteBack(event: {
 }): boolean {
   const { old, now } = event;
   if (!old || !now) return false;
-<<<<<<< HEAD
-  if (!['Open_vSwitch', 'Bridge', 'Interface', 'Controller', 'Datapath'].includes(event.table))
-=======
-  if (!['Open_vSwitch', 'Bridge', 'Port', 'Interface', 'Controller'].includes(event.table))
->>>>>>> d275892 (Run STP and RSTP: bridges with loops block what makes them)
-    return false;
+  if (!OWN_TABLES.has(event.table)) return false;
   return Object.keys(now).every(
     (column) => OWN_COLUMNS.has(column) || sameValue(old[column], now[column]),
   );

@@ -23,7 +23,8 @@ export function randomBpdu(r: Random, kind: 'stp' | 'rstp'): Bpdu {
     rootPathCost: r.pick([0, 2, 19, 2000]),
     bridgeId: bridgeId(r),
     portId: 0x8000 + r.below(3),
-    messageAgeMs: messageAge * 1000,
+    // Of STP's an odd part, so that what ages with them falls due at the time of nothing else.
+    messageAgeMs: messageAge * 1000 + (kind === 'stp' ? 250 : 0),
     maxAgeMs: r.pick([20, 20, 10]) * 1000,
     helloTimeMs: r.pick([2, 2, 1]) * 1000,
     forwardDelayMs: r.pick([15, 15, 4]) * 1000,
