@@ -5,6 +5,7 @@ import {
   type ColumnType,
   checkAtoms,
   type Datum,
+  datumSize,
   decodeDatum,
   insertElements,
   integerAtom,
@@ -118,7 +119,7 @@ export function mutate(value: Datum, { column, mutator, arg, byKey }: Mutation):
       );
   }
   const { type } = column;
-  const n = result.keys.length;
+  const n = datumSize(result);
   if (n < type.min || n > type.max) {
     throw new OvsdbError(
       'constraint violation',

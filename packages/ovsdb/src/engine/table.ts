@@ -106,9 +106,9 @@ export class Table {
     if (datumEquals(latest, datum)) return latest;
     const normal = this.#defaults[index]!;
     if (datumEquals(normal, datum)) return normal;
-    const { keys, values } = datum;
+    const { values } = datum;
     const shared =
-      values && latest.values && datumEquals({ keys }, { keys: latest.keys })
+      values && latest.values && datumEquals({ keys: datum.keys }, { keys: latest.keys })
         ? { keys: latest.keys, values }
         : datum;
     this.#latest[index] = shared;

@@ -3,6 +3,7 @@ import {
   type Atom,
   type ColumnType,
   type Datum,
+  datumEquals,
   encodeAtom,
   isMap,
   isOptionalScalar,
@@ -55,12 +56,7 @@ export function encodeValue(type: ColumnType, value: IdlValue): Json {
 /** Whether a column holds that value already; a reference to a new row never does. */
 export function valueEquals(type: ColumnType, datum: Datum, value: IdlValue): boolean {
   const wanted = toDatum(type, value);
-  if (!wanted) return false;
-  return (
-    wanted.keys.length === datum.keys.length &&
-    wanted.keys.every((k, i) => k === datum.keys[i]) &&
-    (wanted.values ?? []).every((v, i) => v === datum.values?.[i])
-  );
+  return wanted !== undefined && datumEquals(wanted, datum);
 }
 
 function toDatum(type: ColumnType, value: IdlValue): Datum | undefined {

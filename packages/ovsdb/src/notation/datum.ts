@@ -11,6 +11,7 @@ import {
 import { type BaseType, baseTypeToJson, checkAtom, parseBaseType } from './base-type.ts';
 import { OvsdbError } from './errors.ts';
 import { isArray, type Json, printSortedJson } from './json.ts';
+import { LargeSet, MAX_PLAIN } from './large-set.ts';
 import { Members } from './members.ts';
 
 /** RFC 7047 section 3.2, <type>. */
@@ -116,12 +117,14 @@ export function scalarDatum(atom: Atom): Datum {
 
 /** The number of elements. */
 export function datumSize(datum: Datum): number {
-  return datum instanceof Scalar ? 1 : datum.keys.length;
+  if (datum instanceof Scalar) return 1;
+  return datum instanceof LargeSet ? datum.size : datum.keys.length;
 }
 
 /** The only key of a set of one; undefined for other sets and for maps. */
 export function onlyKey(datum: Datum): Atom | undefined {
   if (datum instanceof Scalar) return datum.atom;
+  if (datum instanceof LargeSet) return undefined;
   return datum.keys.length === 1 && !datum.values ? datum.keys[0] : undefined;
 }
 
@@ -129,7 +132,7 @@ export function onlyKey(datum: Datum): Atom | undefined {
 export function makeDatum(keys: readonly Atom[], values?: readonly Atom[]): Datum {
   if (keys.length === 0) return values ? EMPTY_MAP : EMPTY_SET;
   if (keys.length === 1) return values ? { keys, values } : new Scalar(keys[0]!);
-  if (isAscending(keys)) return values ? { keys, values } : { keys };
+  if (isAscending(keys)) return sortedDatum(keys, values);
   const order = keys.map((_, i) => i).sort((a, b) => compareAtoms(keys[a]!, keys[b]!) || a - b);
   const outKeys: Atom[] = [];
   const outValues: Atom[] = [];
@@ -138,7 +141,13 @@ export function makeDatum(keys: readonly Atom[], values?: readonly Atom[]): Datu
     else outKeys.push(keys[i]!);
     if (values) outValues.push(values[i]!);
   }
-  return values ? { keys: outKeys, values: outValues } : { keys: outKeys };
+  return sortedDatum(outKeys, values && outValues);
+}
+
+/** A datum of several keys in order. */
+export function sortedDatum(keys: readonly Atom[], values: readonly Atom[] | undefined): Datum {
+  if (values) return { keys, values };
+  return keys.length > MAX_PLAIN ? LargeSet.of(keys) : { keys };
 }
 
 function isAscending(keys: readonly Atom[]): boolean {
@@ -166,7 +175,7 @@ function decodeSet(type: ColumnType, json: Json, options: DecodeOptions): Datum 
   checkSize(type, items.length, json);
   const keys = items.map((item) => decodeElement(type.key, item, options));
   const datum = makeDatum(keys);
-  if (datum.keys.length !== keys.length) {
+  if (datumSize(datum) !== keys.length) {
     throw new OvsdbError('ovsdb error', 'set contains duplicate');
   }
   return datum;
@@ -220,7 +229,7 @@ function checkSize(type: ColumnType, n: number, json?: Json): void {
 
 /** Checks a computed datum (a mutation's result) against its column's type. */
 export function checkDatum(type: ColumnType, datum: Datum): void {
-  checkSize(type, datum.keys.length);
+  checkSize(type, datumSize(datum));
   checkAtoms(type, datum);
 }
 
@@ -251,6 +260,8 @@ export function datumEquals(a: Datum, b: Datum): boolean {
   if (a === b) return true;
   if (a instanceof Scalar) return a.atom === onlyKey(b);
   if (b instanceof Scalar) return b.atom === onlyKey(a);
+  if (a instanceof LargeSet && b instanceof LargeSet) return a.equals(b);
+  if (datumSize(a) !== datumSize(b)) return false;
   return atomsEqual(a.keys, b.keys) && atomsEqual(a.values ?? EMPTY, b.values ?? EMPTY);
 }
 
@@ -262,7 +273,9 @@ function atomsEqual(a: readonly Atom[], b: readonly Atom[]): boolean {
 }
 
 /** The position of a key, or -1. */
-export function findKey({ keys }: Datum, key: Atom): number {
+export function findKey(datum: Datum, key: Atom): number {
+  if (datum instanceof LargeSet) return datum.find(key);
+  const { keys } = datum;
   let low = 0;
   let high = keys.length - 1;
   while (low <= high) {

@@ -6,7 +6,10 @@ import {
   applyDiff,
   type ColumnType,
   type Datum,
+  datumEquals,
+  datumSize,
   diffDatum,
+  findKey,
   forEachDifference,
   insertElements,
   makeDatum,
@@ -74,6 +77,32 @@ test('a difference makes one of the other, after edits and from scratch', () => 
         }
       }
     }),
+  );
+});
+
+test('a large set stays one through any edits, down to nothing and up again', () => {
+  const numbers = fc.array(fc.nat(5000), { maxLength: 700 });
+  const steps = fc.array(fc.tuple(fc.boolean(), numbers), { minLength: 5, maxLength: 15 });
+  fc.assert(
+    fc.property(steps, fc.nat(300), (edits, few) => {
+      const model = new Set<Atom>();
+      let datum = makeDatum([]);
+      const range = Array.from({ length: few * 10 }, (_, i) => i);
+      for (const [isGone, given] of [[false, range], ...edits, [true, range]] as const) {
+        const change = makeDatum([...new Set(given)]);
+        const before = datum;
+        datum = isGone ? removeElements(datum, change, false) : insertElements(datum, change);
+        for (const n of given) isGone ? model.delete(n) : model.add(n);
+        const keys = [...model].sort((a, b) => Number(a) - Number(b));
+        assert.deepEqual(datum.keys, keys);
+        assert.equal(datumSize(datum), keys.length);
+        assert.ok(datumEquals(datum, makeDatum(keys)));
+        assert.ok(datumEquals(applyDiff(SET, before, diffDatum(SET, before, datum)), datum));
+        assert.equal(datumEquals(before, datum), diffDatum(SET, before, datum).keys.length === 0);
+        for (const n of given.slice(0, 9)) assert.equal(findKey(datum, n), keys.indexOf(n));
+      }
+    }),
+    { numRuns: 20 },
   );
 });
 

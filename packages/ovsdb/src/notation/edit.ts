@@ -3,10 +3,25 @@
  * elements of which a transaction adds one.
  */
 import { type Atom, compareAtoms } from './atom.ts';
-import { type ColumnType, type Datum, findKey, makeDatum } from './datum.ts';
+import {
+  type ColumnType,
+  type Datum,
+  datumSize,
+  findKey,
+  makeDatum,
+  sortedDatum,
+} from './datum.ts';
+import { LargeSet, MAX_PLAIN } from './large-set.ts';
+
+/** A set that has become smaller than this is no large one any more. */
+const MIN_LARGE = MAX_PLAIN / 2;
 
 /** Adds elements; keys that a map has already keep their values. */
 export function insertElements(datum: Datum, added: Datum): Datum {
+  if (datum instanceof LargeSet) {
+    const missing = added.keys.filter((key) => datum.find(key) < 0);
+    return editLarge(datum, [], missing);
+  }
   const keys: Atom[] = [];
   const values: Atom[] | undefined = datum.values && [];
   added.keys.forEach((key, i) => {
@@ -19,6 +34,10 @@ export function insertElements(datum: Datum, added: Datum): Datum {
 
 /** Removes elements; from a map those only whose values are equal, too, unless `byKey`. */
 export function removeElements(datum: Datum, removed: Datum, byKey: boolean): Datum {
+  if (datum instanceof LargeSet) {
+    const there = removed.keys.filter((key) => datum.find(key) >= 0);
+    return editLarge(datum, there, []);
+  }
   const gone: number[] = [];
   removed.keys.forEach((key, i) => {
     const at = findKey(datum, key);
@@ -28,62 +47,52 @@ export function removeElements(datum: Datum, removed: Datum, byKey: boolean): Da
   return gone.length === 0 ? datum : edit(datum, gone, [], datum.values && []);
 }
 
-/** Where two datums differ: from `start` on, up to the given ends. */
-interface Range {
-  readonly start: number;
-  readonly fromEnd: number;
-  readonly toEnd: number;
+/** What is left of two datums without what both have at their ends. */
+interface Differing {
+  readonly before: Datum;
+  readonly after: Datum;
 }
 
-/** Smaller sets are compared as fast as remembered. */
-const MIN_REMEMBERED = 16;
-/**
- * The differences of pairs seen last: one change of a large set is looked at several times, for
- * references, the file and monitors.
- */
-const remembered: { from: Datum; to: Datum; range: Range }[] = [];
-const REMEMBERED = 8;
-let oldest = 0;
-/** More changes of one set than this are not made one by one. */
-const MANY = 500;
-
-function differingRange(from: Datum, to: Datum): Range {
-  if (to.keys.length < MIN_REMEMBERED) return findRange(from, to);
-  const known = remembered.find((r) => r.to === to && r.from === from);
-  if (known) return known.range;
-  const range = findRange(from, to);
-  remember(from, to, range);
-  return range;
+function differing(from: Datum, to: Datum): Differing {
+  if (!(from instanceof LargeSet && to instanceof LargeSet)) return trim(from, to);
+  const { before, after } = from.differing(to);
+  return trim({ keys: before }, { keys: after });
 }
 
-function remember(from: Datum, to: Datum, range: Range): void {
-  if (to.keys.length < MIN_REMEMBERED) return;
-  remembered[oldest] = { from, to, range };
-  oldest = (oldest + 1) % REMEMBERED;
-}
-
-function findRange(from: Datum, to: Datum): Range {
+function trim(from: Datum, to: Datum): Differing {
   const [a, b, av, bv] = [from.keys, to.keys, from.values, to.values];
   const same = (i: number, j: number) => a[i] === b[j] && (!av || av[i] === bv![j]);
   let start = 0;
-  let [fromEnd, toEnd] = [a.length, b.length];
-  while (start < fromEnd && start < toEnd && same(start, start)) start++;
-  while (fromEnd > start && toEnd > start && same(fromEnd - 1, toEnd - 1)) {
-    fromEnd--;
-    toEnd--;
+  let [endA, endB] = [a.length, b.length];
+  while (start < endA && start < endB && same(start, start)) start++;
+  while (endA > start && endB > start && same(endA - 1, endB - 1)) {
+    endA--;
+    endB--;
   }
-  return { start, fromEnd, toEnd };
+  return { before: slice(a, av, start, endA), after: slice(b, bv, start, endB) };
+}
+
+function slice(
+  keys: readonly Atom[],
+  values: readonly Atom[] | undefined,
+  start: number,
+  end: number,
+): Datum {
+  const part = keys.slice(start, end);
+  return values ? { keys: part, values: values.slice(start, end) } : { keys: part };
+}
+
+/** How many elements two datums have in memory that they do not share. */
+export function differenceSize(from: Datum, to: Datum): number {
+  if (!(from instanceof LargeSet && to instanceof LargeSet)) return datumSize(from) + datumSize(to);
+  const { before, after } = from.differing(to);
+  return before.length + after.length;
 }
 
 /** The elements of `to` that change `from` into it: RFC-style `update2` diffs (ovsdb-server(7)). */
 export function diffDatum(type: ColumnType, from: Datum, to: Datum): Datum {
   if (type.max === 1) return to;
-  const { start, fromEnd, toEnd } = differingRange(from, to);
-  const slice = (d: Datum, end: number): Datum =>
-    d.values
-      ? { keys: d.keys.slice(start, end), values: d.values.slice(start, end) }
-      : { keys: d.keys.slice(start, end) };
-  const [before, after] = [slice(from, fromEnd), slice(to, toEnd)];
+  const { before, after } = differing(from, to);
   const keys: Atom[] = [];
   const values: Atom[] = [];
   before.keys.forEach((key, i) => {
@@ -103,6 +112,11 @@ export function diffDatum(type: ColumnType, from: Datum, to: Datum): Datum {
 /** Applies what `diffDatum` made. */
 export function applyDiff(type: ColumnType, from: Datum, diff: Datum): Datum {
   if (type.max === 1) return diff;
+  if (from instanceof LargeSet) {
+    const there = diff.keys.filter((key) => from.find(key) >= 0);
+    const missing = diff.keys.filter((key) => from.find(key) < 0);
+    return editLarge(from, there, missing);
+  }
   const gone: number[] = [];
   const keys: Atom[] = [];
   const values: Atom[] | undefined = type.value && [];
@@ -124,17 +138,21 @@ export function forEachDifference(
   removed: (key: Atom) => void,
   added: (key: Atom) => void,
 ): void {
-  const { start, fromEnd, toEnd } = differingRange(from, to);
-  const [before, after] = [from.keys, to.keys];
-  let [i, j] = [start, start];
-  while (i < fromEnd || j < toEnd) {
-    const order = i === fromEnd ? 1 : j === toEnd ? -1 : compareAtoms(before[i]!, after[j]!);
+  const d = differing(from, to);
+  const [before, after] = [d.before.keys, d.after.keys];
+  let [i, j] = [0, 0];
+  while (i < before.length || j < after.length) {
+    const order =
+      i === before.length ? 1 : j === after.length ? -1 : compareAtoms(before[i]!, after[j]!);
     if (order <= 0) i++;
     if (order >= 0) j++;
     if (order < 0) removed(before[i - 1]!);
     if (order > 0) added(after[j - 1]!);
   }
 }
+
+/** More changes of one datum than this are not made one by one. */
+const MANY = 100;
 
 /** Takes the elements at `gone` out and puts new ones in; all are in ascending order. */
 function edit(
@@ -144,56 +162,32 @@ function edit(
   values: readonly Atom[] | undefined,
 ): Datum {
   if (gone.length + keys.length > MANY) return rebuild(datum, gone, keys, values);
-  if (gone.length + keys.length === 1) return editOne(datum, gone[0], keys[0], values);
-  const from = datum.keys;
-  // Stretches of the old arrays are copied as such, which is many times faster than atom by atom.
-  const outKeys: (readonly Atom[])[] = [];
-  const outValues: (readonly Atom[])[] | undefined = values && [];
-  let at = 0;
-  let g = 0;
-  const copyTo = (end: number) => {
-    while (at < end) {
-      const stop = Math.min(gone[g] ?? end, end);
-      outKeys.push(from.slice(at, stop));
-      outValues?.push(datum.values!.slice(at, stop));
-      at = stop;
-      if (gone[g] !== at || at === end) break;
-      g++;
-      at++;
-    }
-  };
-  let start = gone[0] ?? from.length;
+  const outKeys = datum.keys.slice();
+  const outValues = values && datum.values!.slice();
+  // From the end, so that positions in front stay.
+  for (const at of gone.toReversed()) {
+    outKeys.splice(at, 1);
+    outValues?.splice(at, 1);
+  }
   keys.forEach((key, i) => {
-    copyTo(lowerBound(from, key, at));
-    if (at < start) start = at;
-    outKeys.push([key]);
-    outValues?.push([values![i]!]);
+    const at = lowerBound(outKeys, key);
+    outKeys.splice(at, 0, key);
+    outValues?.splice(at, 0, values![i]!);
   });
-  const fromEnd = Math.max(at, (gone.at(-1) ?? -1) + 1);
-  copyTo(from.length);
-  const result = sorted(join(outKeys), outValues && join(outValues));
-  const toEnd = result.keys.length - (from.length - fromEnd);
-  remember(datum, result, { start, fromEnd, toEnd });
-  return result;
+  return outKeys.length < 2 ? makeDatum(outKeys, outValues) : sortedDatum(outKeys, outValues);
 }
 
-/** `edit` for one element, in or out, as fast as it can be. */
-function editOne(
-  datum: Datum,
-  gone: number | undefined,
-  key: Atom | undefined,
-  values: readonly Atom[] | undefined,
-): Datum {
-  const start = gone ?? lowerBound(datum.keys, key!, 0);
-  const replace = (atoms: readonly Atom[], atom: Atom | undefined) =>
-    atom === undefined ? atoms.toSpliced(start, 1) : atoms.toSpliced(start, 0, atom);
-  const result = sorted(replace(datum.keys, key), values && replace(datum.values!, values[0]));
-  const [fromEnd, toEnd] = gone === undefined ? [start, start + 1] : [start + 1, start];
-  remember(datum, result, { start, fromEnd, toEnd });
-  return result;
+/** `edit` of a large set, by its atoms. */
+function editLarge(set: LargeSet, gone: readonly Atom[], added: readonly Atom[]): Datum {
+  if (gone.length === 0 && added.length === 0) return set;
+  if (set.size + added.length - gone.length <= MIN_LARGE) {
+    const out = new Set(gone);
+    return makeDatum(set.keys.filter((key) => !out.has(key)).concat(added));
+  }
+  return set.edited(gone, added);
 }
 
-/** What `edit` does, at a cost that grows with the set only. */
+/** What `edit` does, at a cost that grows with the datum only. */
 function rebuild(
   datum: Datum,
   gone: readonly number[],
@@ -206,19 +200,9 @@ function rebuild(
   return makeDatum(kept, datum.values!.filter((_, i) => !out.has(i)).concat(values));
 }
 
-function join(parts: readonly (readonly Atom[])[]): readonly Atom[] {
-  return ([] as Atom[]).concat(...parts);
-}
-
-/** A datum of keys in order: without the walk through them that `makeDatum` does. */
-function sorted(keys: readonly Atom[], values: readonly Atom[] | undefined): Datum {
-  if (keys.length < 2) return makeDatum(keys, values);
-  return values ? { keys, values } : { keys };
-}
-
-/** The first position from `from` on whose key is not less. */
-function lowerBound(keys: readonly Atom[], key: Atom, from: number): number {
-  let [low, high] = [from, keys.length];
+/** The first position whose key is not less. */
+function lowerBound(keys: readonly Atom[], key: Atom): number {
+  let [low, high] = [0, keys.length];
   while (low < high) {
     const middle = (low + high) >> 1;
     if (compareAtoms(keys[middle]!, key) < 0) low = middle + 1;

@@ -10,7 +10,7 @@ import { loadTables } from '../file/load.ts';
 import { LogFile } from '../file/log.ts';
 import { changesToText, snapshotPieces } from '../file/record.ts';
 import type { LogStorage } from '../file/storage.ts';
-import { datumSize, ioError, type Json, OvsdbError } from '../notation/index.ts';
+import { datumSize, differenceSize, ioError, type Json, OvsdbError } from '../notation/index.ts';
 import { type DatabaseSchema, schemaToJson } from '../schema/schema.ts';
 import type { Cancellation } from './cancellation.ts';
 
@@ -365,17 +365,19 @@ export class Database {
 }
 
 function recordsOf(group: readonly Pending[]): string[] {
-  return group.flatMap(({ record }) => record ?? []);
+  const records: string[] = [];
+  for (const { record } of group) if (record !== undefined) records.push(record);
+  return records;
 }
 
-/** The elements of the datums that a commit has replaced and made. */
+/** The elements of the datums that a commit has replaced and made, but for those that they share. */
 function elements({ changes }: Commit): number {
   let n = 0;
   for (const { old, now } of changes) {
     const data = (now ?? old)!.data;
     for (let i = 0; i < data.length; i++) {
       if (!old || !now) n += datumSize(data[i]!);
-      else if (old.data[i] !== data[i]) n += datumSize(old.data[i]!) + datumSize(data[i]!);
+      else if (old.data[i] !== data[i]) n += differenceSize(old.data[i]!, data[i]!);
     }
   }
   return n;
