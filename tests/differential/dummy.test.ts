@@ -33,6 +33,10 @@ const ACTIONS = [
   'check_pkt_larger(70)->NXM_NX_REG0[0],resubmit(,1),resubmit(,2)',
   'clone(mod_dl_src:00:00:00:00:00:07,resubmit(,2)),NORMAL',
   'clone(push_mpls:0x8847,resubmit(,2)),FLOOD',
+  'encap(nsh(md_type=1)),set_field:0x1234->nsh_spi,set_field:7->nsh_c2,encap(ethernet),set_field:50:54:00:00:00:09->eth_dst,FLOOD',
+  'encap(nsh(md_type=2,tlv(0x1000,10,0x12345678))),dec_nsh_ttl,encap(ethernet),FLOOD',
+  'encap(nsh(md_type=1)),decap(),resubmit(,2)',
+  'encap(nsh(md_type=1)),encap(ethernet),decap(),decap(),FLOOD',
   'push_mpls:0x8847,set_field:77->mpls_label,FLOOD',
   'push_vlan:0x8100,set_field:4103->vlan_vid,NORMAL',
   'mod_nw_src:1.2.3.4,mod_tp_dst:4242,resubmit(,2)',
@@ -55,6 +59,7 @@ const MATCHES = [
 const NEEDS: readonly (readonly [RegExp, string])[] = [
   [/mod_tp_dst/, 'udp,'],
   [/dec_ttl/, 'ip,'],
+  [/strip_vlan/, 'dl_vlan=5,'],
 ];
 
 function flowLines(r: Random): string[] {

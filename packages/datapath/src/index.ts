@@ -20,5 +20,9 @@ export {
 } from './odp-parse.ts';
 export { flowUfid } from './odp-ufid.ts';
 export { isTunnelVport } from './tunnel-vport.ts';
+export { changePacket } from './userspace/execute.ts';
 export { MemoryNetdev, type Netdev } from './userspace/netdev.ts';
+export { decodeNsh } from './userspace/nsh.ts';
+export { Packet } from './userspace/packet.ts';
+export { segments } from './userspace/segment.ts';
 export { UserspaceDpif, type UserspaceDpifOptions } from './userspace/userspace-dpif.ts';

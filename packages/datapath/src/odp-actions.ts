@@ -20,7 +20,13 @@ export type OdpAction =
   | { readonly type: 'trunc'; readonly maxLen: number }
   | { readonly type: 'set_priority'; readonly priority: number }
   | { readonly type: 'hash'; readonly algorithm: 'l4' | 'sym_l4'; readonly basis: number }
-  | { readonly type: 'push_mpls'; readonly lse: number; readonly ethertype: number }
+  /** Behind so many VLAN tags, all of them without; a pipeline may look at the first alone. */
+  | {
+      readonly type: 'push_mpls';
+      readonly lse: number;
+      readonly ethertype: number;
+      readonly tags?: number;
+    }
   /** A label in front of the packet as it is, whatever that is. */
   | { readonly type: 'add_mpls'; readonly lse: number; readonly ethertype: number }
   | { readonly type: 'pop_mpls'; readonly ethertype: number }

@@ -3,7 +3,7 @@ export { fromHex, toHex } from './bytes.ts';
 export * from './checksum.ts';
 export * from './constants.ts';
 export { extractFlow, PacketLayout, type PacketMetadata } from './extract.ts';
-export { extractMpls } from './extract-mpls.ts';
+export { extractMpls, headerOffset } from './extract-mpls.ts';
 export * from './field-value.ts';
 export * from './fields.ts';
 export * from './flow.ts';

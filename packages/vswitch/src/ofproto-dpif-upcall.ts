@@ -22,12 +22,13 @@ import {
   type SampleUserdata,
 } from './ofproto/userdata.ts';
 import type { Ofproto, XlateConfig } from './ofproto.ts';
-import { type ActionTypes, flatten, plainActions, type SlowPathEnv } from './slow-path.ts';
+import { type ActionTypes, plainActions, type SlowPathEnv, workSlowly } from './slow-path.ts';
 import { Masks, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
 import { isMpls } from './xlate-commit.ts';
 import { applyEffects, NO_EFFECTS, type PacketsSeen } from './xlate-effects.ts';
 import { isSample } from './xlate-export.ts';
+import { ETH_P_NSH, readNsh } from './xlate-nsh.ts';
 import type { ProtocolPacket } from './xlate-protocols.ts';
 
 const log = vlog.module('ofproto_dpif_upcall');
@@ -35,6 +36,8 @@ const REVALIDATE_SLICE = 500;
 const STATS_INTERVAL_MS = 1000;
 /** What asks for fresh counters more often gets those of the last look. */
 const MIN_POLL_MS = 50;
+/** Lookups of a packet that the engine cannot look up. */
+const MAX_SLOW_RECIRC = 16;
 
 const counters = {
   xlate: coverage.counter('xlate_actions'),
@@ -209,19 +212,37 @@ export class Udpif {
       executes.push({ ...what, actions });
       return;
     }
-    for (const list of this.#lists(result, what.packet.data.length)) {
-      executes.push({ ...what, actions: list });
-    }
+    this.#work(result, what, executes, 0);
   }
 
-  /** What to execute for one packet, each list on the packet as it came. */
-  #lists({ actions }: XlateResult, bytes: number): readonly (readonly OdpAction[])[] {
+  /** What the engine cannot do is done here. */
+  #work(
+    { actions }: XlateResult,
+    what: Pick<DpExecute, 'flow' | 'packet'>,
+    executes: DpExecute[],
+    depth: number,
+  ): void {
     const { native } = this;
-    const whole = plainActions(actions, native);
-    if (whole) return whole.length === 0 ? [] : [whole];
-    const { lists, unsupported } = flatten(actions, bytes, { ...this.slowPath, native });
-    if (unsupported !== undefined) log.rl.warn(`the datapath cannot do ${unsupported}`);
-    return lists;
+    const isEthernet = what.flow.packetType === 0;
+    const whole = isEthernet ? plainActions(actions, native) : undefined;
+    if (whole) {
+      if (whole.length > 0) executes.push({ ...what, actions: whole });
+      return;
+    }
+    const work = workSlowly({ ...what, actions }, { ...this.slowPath, native });
+    if (work.unsupported !== undefined) log.rl.warn(`the datapath cannot do ${work.unsupported}`);
+    executes.push(...work.executes);
+    if (work.again.length > 0 && depth >= MAX_SLOW_RECIRC) {
+      log.rl.warn('a packet without Ethernet header is looked up too often');
+      return;
+    }
+    for (const packet of work.again) {
+      const flow = packet.key().clone();
+      const next = { flow, packet: { data: packet.bytes } };
+      const result = this.#xlate(flow, next.packet);
+      this.#apply(result.effects, 1, packet.bytes.length);
+      this.#work(result, next, executes, depth + 1);
+    }
   }
 
   /** Runs a packet through a translation that is nobody's megaflow. */
@@ -231,9 +252,7 @@ export class Udpif {
     this.#apply(result.effects, 1, what.packet.data.length);
     this.#receive(result, what.packet.data);
     const executes: DpExecute[] = [];
-    for (const list of this.#lists(result, what.packet.data.length)) {
-      executes.push({ ...what, actions: list });
-    }
+    this.#work(result, what, executes, 0);
     if (executes.length > 0) this.dpif.execute(executes);
   }
 
@@ -443,8 +462,10 @@ function slowActions(result: XlateResult): readonly OdpAction[] {
 
 /** The flow with the headers that only OpenFlow knows of, read from the packet itself. */
 function beyondKey(flow: Flow, frame: Uint8Array): Flow {
-  if (!isMpls(flow.dlType)) return flow;
+  const isLabelled = isMpls(flow.dlType);
+  if (!isLabelled && flow.dlType !== ETH_P_NSH) return flow;
   const key = flow.clone();
-  extractMpls(frame, key);
+  if (isLabelled) extractMpls(frame, key);
+  else readNsh(frame, key);
   return key;
 }

@@ -1,8 +1,8 @@
 /**
- * Actions that the engines do not know, done here packet by packet: a list with branches and
- * meters comes down to plain lists for one packet.
+ * Actions that an engine does not know, done here packet by packet: as soon as the engine knows
+ * all that is left of a list, it gets the packet as it is by then.
  */
-import type { OdpAction } from '@heddle/datapath';
+import { changePacket, type DpExecute, type OdpAction, Packet, segments } from '@heddle/datapath';
 
 export type ActionTypes = ReadonlySet<OdpAction['type']>;
 
@@ -15,7 +15,7 @@ export interface SlowPathEnv {
   random(): number;
 }
 
-/** Without a tracker and without queues there is nothing that these could do. */
+/** Without hash fields in the key and without a tracker there is nothing that these could do. */
 const WITHOUT_EFFECT: ActionTypes = new Set(['set_priority', 'ct_clear', 'hash']);
 
 /** Takes out what has no effect; undefined when an engine cannot do the rest. */
@@ -53,54 +53,145 @@ function nestedLists(action: OdpAction): readonly (readonly OdpAction[])[] {
   }
 }
 
-/** Lists to execute one after the other, each on the packet as it came. */
-export function flatten(
-  actions: readonly OdpAction[],
-  bytes: number,
-  env: SlowPathEnv,
-): { readonly lists: OdpAction[][]; readonly unsupported: string | undefined } {
-  const lists: OdpAction[][] = [];
-  const main: OdpAction[] = [];
-  let unsupported: string | undefined;
-  const run = (list: readonly OdpAction[], out: OdpAction[]): boolean => {
-    for (const action of list) {
-      switch (action.type) {
-        case 'meter':
-          if (!env.meterAdmits(action.id, bytes)) return false;
-          break;
-        case 'check_pkt_len':
-          if (!run(bytes > action.size ? action.greater : action.lessEqual, out)) return false;
-          break;
-        case 'sample':
-          if (env.random() < action.probability) fork(action.actions, out);
-          break;
-        case 'clone':
-          fork(action.actions, out);
-          break;
-        default:
-          if (env.native.has(action.type)) out.push(action);
-          else if (!WITHOUT_EFFECT.has(action.type)) {
-            unsupported = action.type;
-            return false;
-          }
-      }
-    }
-    return true;
-  };
-  /** A copy has the headers that the packet has by now, and goes only where the copy is sent. */
-  const fork = (list: readonly OdpAction[], out: readonly OdpAction[]): void => {
-    const copy = out.filter((a) => CHANGES.has(a.type));
-    run(list, copy);
-    lists.push(copy);
-  };
-  run(actions, main);
-  lists.push(main);
-  return { lists: lists.filter((l) => l.some((a) => !CHANGES.has(a.type))), unsupported };
+/** What is left to do for one packet. */
+export interface SlowWork {
+  /** For the engine. */
+  readonly executes: readonly DpExecute[];
+  /** Packets to be looked up again that the engine cannot take: they have no Ethernet header. */
+  readonly again: readonly Packet[];
+  readonly unsupported: string | undefined;
 }
 
-const CHANGES: ReadonlySet<OdpAction['type']> = new Set([
-  'push_vlan',
-  'pop_vlan',
-  'set',
-  'set_tunnel',
+/** Does what the engine cannot do; `what.actions` is the whole list. */
+export function workSlowly(what: DpExecute, env: SlowPathEnv): SlowWork {
+  const worker = new Worker(what, env);
+  const { packet, flow, actions } = what;
+  const isReshaped = packet.vnet !== undefined && reshapes(actions, env.native);
+  // Offloads do not reach behind headers that the engine does not know.
+  const pieces = isReshaped ? segments(packet).map((data) => ({ data })) : [packet];
+  for (const { data, vnet } of pieces as DpExecute['packet'][]) {
+    const copy = new Packet(data, flow, vnet && { ...vnet });
+    copy.packetType = flow.packetType;
+    worker.run(copy, actions, []);
+  }
+  return worker;
+}
+
+/** Whether headers come or go that the engine does not know. */
+function reshapes(actions: readonly OdpAction[], native: ActionTypes): boolean {
+  return actions.some(
+    (a) =>
+      (RESHAPING.has(a.type) && !native.has(a.type)) ||
+      nestedLists(a).some((list) => reshapes(list, native)),
+  );
+}
+
+const RESHAPING: ActionTypes = new Set([
+  'push_mpls',
+  'add_mpls',
+  'pop_mpls',
+  'push_eth',
+  'pop_eth',
+  'push_nsh',
+  'pop_nsh',
 ]);
+
+/** What holds for outputs to come, and is said again with each; `trunc` for one alone. */
+const CONTEXT: ActionTypes = new Set(['set_tunnel', 'set_priority', 'trunc']);
+
+class Worker implements SlowWork {
+  readonly executes: DpExecute[] = [];
+  readonly again: Packet[] = [];
+  unsupported: string | undefined;
+  readonly #what: DpExecute;
+  readonly #env: SlowPathEnv;
+
+  constructor(what: DpExecute, env: SlowPathEnv) {
+    this.#what = what;
+    this.#env = env;
+  }
+
+  run(packet: Packet, actions: readonly OdpAction[], outer: readonly OdpAction[]): void {
+    const { native } = this.#env;
+    let context = [...outer];
+    for (const [i, action] of actions.entries()) {
+      const rest = actions.slice(i);
+      const plain = packet.packetType === 0 ? plainActions(rest, native) : undefined;
+      if (plain) {
+        if (plain.length > 0) this.#handOver(packet, [...context, ...plain]);
+        return;
+      }
+      if (CONTEXT.has(action.type) && native.has(action.type)) {
+        context = [...context.filter((a) => a.type !== action.type), action];
+      } else if (!this.#step(packet, action, context, rest.length > 1)) return;
+      else if (action.type === 'output' || action.type === 'userspace') {
+        context = context.filter((a) => a.type !== 'trunc');
+      }
+    }
+  }
+
+  /** One action; false: nothing more is done to the packet. */
+  #step(
+    packet: Packet,
+    action: OdpAction,
+    context: readonly OdpAction[],
+    goesOn: boolean,
+  ): boolean {
+    const copy = (): Packet => (goesOn ? packet.clone() : packet);
+    const { bytes } = packet;
+    switch (action.type) {
+      case 'meter':
+        return this.#env.meterAdmits(action.id, bytes.length);
+      case 'check_pkt_len': {
+        const { size, greater, lessEqual } = action;
+        this.run(copy(), bytes.length > size ? greater : lessEqual, context);
+        return true;
+      }
+      case 'sample':
+        if (this.#env.random() < action.probability) this.run(copy(), action.actions, context);
+        return true;
+      case 'clone':
+        this.run(copy(), action.actions, context);
+        return true;
+      case 'drop':
+        return false;
+      case 'recirc':
+        return this.#recirculate(packet, action, context);
+    }
+    if (changePacket(packet, action) || WITHOUT_EFFECT.has(action.type)) return true;
+    if (packet.packetType !== 0 || !this.#env.native.has(action.type)) {
+      this.unsupported = action.type;
+      return false;
+    }
+    this.#handOver(packet, [...context, action]);
+    return true;
+  }
+
+  #recirculate(
+    packet: Packet,
+    action: Extract<OdpAction, { type: 'recirc' }>,
+    context: readonly OdpAction[],
+  ): boolean {
+    if (packet.packetType === 0) this.#handOver(packet, [...context, action]);
+    else {
+      const copy = packet.clone();
+      copy.recirculate(action.id);
+      this.again.push(copy);
+    }
+    return true;
+  }
+
+  /** The engine does the rest, on the packet as it is now. */
+  #handOver(packet: Packet, actions: readonly OdpAction[]): void {
+    const { flow } = this.#what;
+    const context = packet.pktMark === flow.pktMark ? flow : flow.clone();
+    context.pktMark = packet.pktMark;
+    const { vnet } = packet;
+    const data = packet.bytes.slice();
+    this.executes.push({
+      flow: context,
+      packet: vnet ? { data, vnet: { ...vnet } } : { data },
+      actions,
+    });
+  }
+}

@@ -161,8 +161,10 @@ function sameAction(a: OdpAction, b: OdpAction): boolean {
       return a.id === (b as typeof a).id;
     case 'hash':
       return a.algorithm === (b as typeof a).algorithm && a.basis === (b as typeof a).basis;
-    case 'push_mpls':
-      return a.lse === (b as typeof a).lse && a.ethertype === (b as typeof a).ethertype;
+    case 'push_mpls': {
+      const { lse, ethertype, tags } = b as typeof a;
+      return a.lse === lse && a.ethertype === ethertype && a.tags === tags;
+    }
     case 'pop_mpls':
       return a.ethertype === (b as typeof a).ethertype;
     case 'set_mpls':

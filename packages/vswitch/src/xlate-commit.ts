@@ -210,8 +210,9 @@ function commitMpls(ctx: XlateContext): void {
       const ethertype = isLast && pushed === 0 ? flow.dlType : base.dlType;
       acts.push({ type: 'pop_mpls', ethertype });
     }
+    const tags = tagsOf(base).length;
     for (let i = pushed - 1; i >= 0; i--) {
-      acts.push({ type: 'push_mpls', lse: to[i]!, ethertype: flow.dlType });
+      acts.push({ type: 'push_mpls', lse: to[i]!, ethertype: flow.dlType, tags });
     }
   }
   if (acts.length === 0) return;

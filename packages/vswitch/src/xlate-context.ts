@@ -25,6 +25,7 @@ import type {
 } from './xlate.ts';
 import { commitActions, isMpls } from './xlate-commit.ts';
 import { type ExportState, finishExport, isSample } from './xlate-export.ts';
+import { ETH_P_NSH, looksAtNsh } from './xlate-nsh.ts';
 import type { DropEffect, DropReason } from './xlate-observe.ts';
 import type { ProtocolPacket } from './xlate-protocols.ts';
 import type { TableEntry } from './xlate-table.ts';
@@ -252,6 +253,7 @@ export class XlateContext {
     const { mplsLse0, mplsLse1, mplsLse2, ndReserved, ndOptionsType } = this.wildcards;
     const { dlType, nwProto } = this.#initial;
     if (isMpls(dlType) && (mplsLse0 | mplsLse1 | mplsLse2) !== 0) this.slow.add('mpls');
+    if (dlType === ETH_P_NSH && looksAtNsh(this.wildcards)) this.slow.add('nsh');
     const isIcmp6 = dlType === ETH_P_IPV6 && nwProto === IPPROTO_ICMPV6;
     if (isIcmp6 && (ndReserved | ndOptionsType) !== 0) this.slow.add('action');
   }

@@ -47,15 +47,6 @@ export function executeActions(
       case 'output':
         sink.output(a.port, frame(), packet.vnet);
         break;
-      case 'push_vlan':
-        packet.pushVlan(a.tpid, a.tci);
-        break;
-      case 'pop_vlan':
-        packet.popVlan();
-        break;
-      case 'set':
-        packet.set(a.key, a.mask);
-        break;
       case 'userspace':
         sink.userspace(packet, frame(), a.userdata);
         break;
@@ -92,19 +83,56 @@ export function executeActions(
       case 'hash':
         packet.dpHash = dpHash(packet.key(), a.algorithm, a.basis);
         break;
-      case 'push_mpls':
-        packet.pushMpls(a.lse, a.ethertype);
-        break;
-      case 'pop_mpls':
-        packet.popMpls(a.ethertype);
-        break;
-      case 'set_mpls':
-        packet.setMpls(a.lse, a.mask);
-        break;
       case 'drop':
         sink.drop(a.reason);
         return;
+      default:
+        changePacket(packet, a);
     }
+  }
+}
+
+/** What changes the packet's bytes and nothing else; false: the action is of another kind. */
+export function changePacket(packet: Packet, a: OdpAction): boolean {
+  switch (a.type) {
+    case 'push_vlan':
+      packet.pushVlan(a.tpid, a.tci);
+      return true;
+    case 'pop_vlan':
+      packet.popVlan();
+      return true;
+    case 'set':
+      packet.set(a.key, a.mask);
+      return true;
+    case 'push_mpls':
+      packet.pushMpls(a.lse, a.ethertype, a.tags);
+      return true;
+    case 'add_mpls':
+      packet.addMpls(a.lse, a.ethertype);
+      return true;
+    case 'pop_mpls':
+      packet.popMpls(a.ethertype);
+      return true;
+    case 'set_mpls':
+      packet.setMpls(a.lse, a.mask);
+      return true;
+    case 'push_eth':
+      packet.pushEth(a.src, a.dst);
+      return true;
+    case 'pop_eth':
+      packet.popEth();
+      return true;
+    case 'push_nsh':
+      packet.pushNsh(a.header, a.metadata);
+      return true;
+    case 'set_nsh':
+      packet.setNsh(a.header, a.mask);
+      return true;
+    case 'pop_nsh':
+      packet.popNsh();
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -11,17 +11,31 @@ import {
 } from '@heddle/packet';
 import { type CtMetadata, putMetadata, takeMetadata } from '../conntrack/metadata.ts';
 import type { VnetHdr } from '../dpif.ts';
+import type { OdpNsh } from '../odp-actions.ts';
+import { decodeNsh, encodeNsh, rewriteNsh } from './nsh.ts';
 import { type Rewritable, rewrite } from './rewrite.ts';
 
 const VLAN_AT = 12;
 const MPLS_LEN = 4;
 const ETH_P_MPLS_UC = 0x8847;
 const ETH_P_MPLS_MC = 0x8848;
+const ETH_P_NSH = 0x894f;
+const ETH_P_TEB = 0x6558;
+const ETHERTYPE = 0x1_0000;
+const IS_ETHERNET = 0;
+/** RFC 8300, section 2.2: what an NSH carries. */
+const NSH_NEXT: ReadonlyMap<number, number> = new Map([
+  [1, ETHERTYPE | 0x0800],
+  [2, ETHERTYPE | 0x86dd],
+  [3, IS_ETHERNET],
+  [4, ETHERTYPE | ETH_P_NSH],
+  [5, ETHERTYPE | ETH_P_MPLS_UC],
+]);
 
-/** Behind the Ethernet header and all of its tags. */
-function payloadOffset(frame: Uint8Array): number {
+/** Behind the Ethernet header and its tags, of which so many count. */
+function payloadOffset(frame: Uint8Array, tags = Number.POSITIVE_INFINITY): number {
   let at = ETH_HEADER_LEN;
-  while (at + VLAN_HEADER_LEN <= frame.length) {
+  for (let n = 0; n < tags && at + VLAN_HEADER_LEN <= frame.length; n++) {
     const type = (frame[at - 2]! << 8) | frame[at - 1]!;
     if (type !== ETH_P_8021Q && type !== ETH_P_8021AD) break;
     at += VLAN_HEADER_LEN;
@@ -37,6 +51,8 @@ export class Packet implements Rewritable {
   readonly flow = new Flow();
   readonly layout = new PacketLayout();
   bytes: Uint8Array;
+  /** What `bytes` begin with: 0 Ethernet, else a name space above 16 bits of type (OpenFlow 1.5, 7.2.3.12). */
+  packetType = IS_ETHERNET;
   /** Offload state, its offsets those of `bytes`. */
   vnet: VnetHdr | undefined;
   inPort: number;
@@ -80,7 +96,9 @@ export class Packet implements Rewritable {
 
   /** The key of the packet as it is now. */
   key(): Flow {
-    extractFlow(this.bytes, this, this.flow, this.layout);
+    if (this.packetType === IS_ETHERNET) {
+      extractFlow(this.bytes, this, this.flow, this.layout);
+    } else this.#extractBare();
     if (this.ct) putMetadata(this.flow, this.ct);
     this.flow.dpHash = this.dpHash;
     this.#extracted = true;
@@ -102,6 +120,7 @@ export class Packet implements Rewritable {
     const copy = new Packet(this.bytes.slice(), md, vnet && { ...vnet });
     copy.#owned = true;
     copy.depth = this.depth;
+    copy.packetType = this.packetType;
     copy.ct = this.ct;
     return copy;
   }
@@ -130,9 +149,84 @@ export class Packet implements Rewritable {
     this.#moveHeaders(-VLAN_HEADER_LEN);
   }
 
+  /** An Ethernet header before a packet that has none. */
+  pushEth(src: number, dst: number): void {
+    if (this.packetType === IS_ETHERNET) return;
+    const old = this.bytes;
+    this.#replace(new Uint8Array(ETH_HEADER_LEN + old.length));
+    this.bytes.set(old, ETH_HEADER_LEN);
+    for (const [at, mac] of [
+      [0, dst],
+      [6, src],
+    ] as const) {
+      this.dv.setUint16(at, Math.floor(mac / 2 ** 32));
+      this.dv.setUint32(at + 2, mac >>> 0);
+    }
+    this.dv.setUint16(VLAN_AT, this.packetType & 0xffff);
+    this.packetType = IS_ETHERNET;
+    this.#reshape(ETH_HEADER_LEN);
+  }
+
+  popEth(): void {
+    const { bytes } = this;
+    if (this.packetType !== IS_ETHERNET || bytes.length < ETH_HEADER_LEN) return;
+    this.packetType = ETHERTYPE | this.dv.getUint16(VLAN_AT);
+    this.#cut(ETH_HEADER_LEN);
+  }
+
+  /** Before the packet, whatever it begins with. */
+  pushNsh(header: OdpNsh, metadata?: Uint8Array): void {
+    this.#prepend(encodeNsh(header, metadata));
+    this.packetType = ETHERTYPE | ETH_P_NSH;
+  }
+
+  /** A packet that is not one stays as it is. */
+  popNsh(): void {
+    const found = this.packetType === (ETHERTYPE | ETH_P_NSH) ? decodeNsh(this.bytes) : undefined;
+    const next = found && NSH_NEXT.get(found.header.np);
+    if (!found || next === undefined) return;
+    this.packetType = next;
+    this.#cut(found.length);
+  }
+
+  setNsh(header: OdpNsh, mask: OdpNsh): void {
+    const at = this.packetType === IS_ETHERNET ? payloadOffset(this.bytes) : 0;
+    const type =
+      this.packetType === IS_ETHERNET ? this.dv.getUint16(at - 2) : this.packetType & 0xffff;
+    if (type !== ETH_P_NSH) return;
+    this.own();
+    rewriteNsh(this.bytes.subarray(at), header, mask);
+  }
+
+  /** A label before the packet, whatever it begins with. */
+  addMpls(lse: number, ethertype: number): void {
+    const label = new Uint8Array(MPLS_LEN);
+    new DataView(label.buffer).setUint32(0, lse);
+    this.#prepend(label);
+    this.packetType = ETHERTYPE | ethertype;
+  }
+
+  #prepend(header: Uint8Array): void {
+    const old = this.bytes;
+    this.#replace(new Uint8Array(header.length + old.length));
+    this.bytes.set(header);
+    this.bytes.set(old, header.length);
+    this.#reshape(header.length);
+  }
+
+  /** Takes bytes from the front. */
+  #cut(length: number): void {
+    this.#replace(this.bytes.slice(length));
+    this.#reshape(-length);
+  }
+
   /** A label stack entry goes between the Ethernet header with its tags and the rest. */
-  pushMpls(lse: number, ethertype: number): void {
-    const at = payloadOffset(this.bytes);
+  pushMpls(lse: number, ethertype: number, tags?: number): void {
+    if (this.packetType !== IS_ETHERNET) {
+      this.addMpls(lse, ethertype);
+      return;
+    }
+    const at = payloadOffset(this.bytes, tags);
     const old = this.bytes;
     if (at > old.length) return;
     this.#replace(new Uint8Array(old.length + MPLS_LEN));
@@ -147,6 +241,11 @@ export class Packet implements Rewritable {
   popMpls(ethertype: number): void {
     const at = this.#lseOffset();
     if (at === undefined) return;
+    if (at === 0) {
+      this.packetType = ethertype === ETH_P_TEB ? IS_ETHERNET : ETHERTYPE | ethertype;
+      this.#cut(MPLS_LEN);
+      return;
+    }
     const old = this.bytes;
     this.#replace(new Uint8Array(old.length - MPLS_LEN));
     this.bytes.set(old.subarray(0, at));
@@ -175,9 +274,10 @@ export class Packet implements Rewritable {
   }
 
   #lseOffset(): number | undefined {
-    const at = payloadOffset(this.bytes);
+    const isEthernet = this.packetType === IS_ETHERNET;
+    const at = isEthernet ? payloadOffset(this.bytes) : 0;
     if (at + MPLS_LEN > this.bytes.length) return undefined;
-    const type = this.dv.getUint16(at - 2);
+    const type = isEthernet ? this.dv.getUint16(at - 2) : this.packetType & 0xffff;
     return type === ETH_P_MPLS_UC || type === ETH_P_MPLS_MC ? at : undefined;
   }
 
@@ -187,6 +287,20 @@ export class Packet implements Rewritable {
     if (this.vnet === undefined) return;
     this.vnet.csumStart += by;
     this.vnet.hdrLen += by;
+  }
+
+  /** The key of a packet without Ethernet header: as if it had an empty one. */
+  #extractBare(): void {
+    const { bytes, layout } = this;
+    const frame = new Uint8Array(ETH_HEADER_LEN + bytes.length);
+    frame[VLAN_AT] = (this.packetType >>> 8) & 0xff;
+    frame[VLAN_AT + 1] = this.packetType & 0xff;
+    frame.set(bytes, ETH_HEADER_LEN);
+    extractFlow(frame, this, this.flow, layout);
+    this.flow.packetType = this.packetType;
+    if (layout.l3 >= 0) layout.l3 -= ETH_HEADER_LEN;
+    if (layout.l4 >= 0) layout.l4 -= ETH_HEADER_LEN;
+    layout.end -= ETH_HEADER_LEN;
   }
 
   #extractOnce(): void {
