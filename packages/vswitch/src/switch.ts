@@ -279,6 +279,8 @@ export class Switch {
   #configureBackers(root: OpenVSwitchRow, changed: boolean): void {
     const config = (key: string) => Number.parseInt(root.other_config.get(key) ?? '', 10);
     const limit = config('vlan-limit');
+    const bundleIdleSec = Math.max(config('bundle-idle-timeout') || 10, 1);
+    for (const { dpif } of this.bridges.values()) dpif.connmgr.bundleIdleMs = bundleIdleSec * 1000;
     for (const backer of this.backers.values()) {
       const { options } = backer.udpif;
       options.maxIdleMs = Math.max(config('max-idle') || 10_000, 500);

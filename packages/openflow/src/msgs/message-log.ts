@@ -10,6 +10,8 @@ export class MessageLog {
   readonly #writer = new ByteWriter(1024);
   #used = 0;
   length = 0;
+  /** Of all messages together. */
+  bytes = 0;
 
   /**
    * Encodes a message and returns its bytes, good until the next. Throws OfpError when its version
@@ -35,6 +37,7 @@ export class MessageLog {
     chunk.set(raw, this.#used);
     this.#used += raw.length;
     this.length++;
+    this.bytes += raw.length;
   }
 
   /** Views, not copies. */

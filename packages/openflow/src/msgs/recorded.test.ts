@@ -84,7 +84,8 @@ test('a stream gives the same messages byte by byte', () => {
   const framer = new Framer();
   const found: string[] = [];
   for (const byte of Buffer.concat(recorded)) {
-    for (const raw of framer.push(Uint8Array.of(byte))) found.push(toHex(raw));
+    framer.add(Uint8Array.of(byte));
+    for (let raw = framer.next(); raw; raw = framer.next()) found.push(toHex(raw));
   }
   assert.deepEqual(found, recorded.map(toHex));
 });

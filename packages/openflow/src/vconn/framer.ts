@@ -3,34 +3,55 @@
 const HEADER_BYTES = 8;
 
 export class Framer {
+  /** What the header of the first message is in, and what follows. */
   #chunks: Uint8Array[] = [];
+  #at = 0;
   #size = 0;
+  /** Bytes that the first message needs; those of a header until there is one. */
+  #needed = HEADER_BYTES;
 
-  /** Bytes that are no whole message yet: less than 64 kB. */
+  /** Bytes that nobody has taken. */
   get pending(): number {
     return this.#size;
   }
 
-  /** Yields each message that is complete now. Throws when a length cannot be one. */
-  *push(chunk: Uint8Array): IterableIterator<Uint8Array> {
+  add(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
     this.#chunks.push(chunk);
     this.#size += chunk.length;
-    if (this.#size < HEADER_BYTES) return;
-    const bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#size);
-    this.#chunks = [];
-    this.#size = 0;
-    let at = 0;
-    while (bytes.length - at >= HEADER_BYTES) {
-      const length = (bytes[at + 2]! << 8) | bytes[at + 3]!;
+  }
+
+  /** The next message that is complete. Throws RangeError when a length cannot be one. */
+  next(): Uint8Array | undefined {
+    for (;;) {
+      if (this.#size < this.#needed) return undefined;
+      const bytes = this.#joined();
+      const length = (bytes[this.#at + 2]! << 8) | bytes[this.#at + 3]!;
       if (length < HEADER_BYTES) {
         throw new RangeError(`received too-short ofp_header (${length} bytes)`);
       }
-      if (bytes.length - at < length) break;
-      yield bytes.subarray(at, at + length);
-      at += length;
+      if (this.#size < length) {
+        this.#needed = length;
+        continue;
+      }
+      const from = this.#at;
+      this.#at += length;
+      this.#size -= length;
+      this.#needed = HEADER_BYTES;
+      if (this.#size === 0) {
+        this.#chunks = [];
+        this.#at = 0;
+      }
+      return bytes.subarray(from, from + length);
     }
-    if (at === bytes.length) return;
-    this.#chunks = [bytes.subarray(at)];
-    this.#size = bytes.length - at;
+  }
+
+  #joined(): Uint8Array {
+    if (this.#chunks.length === 1) return this.#chunks[0]!;
+    const first = this.#chunks[0]!.subarray(this.#at);
+    const all = Buffer.concat([first, ...this.#chunks.slice(1)], this.#size);
+    this.#chunks = [all];
+    this.#at = 0;
+    return all;
   }
 }

@@ -1,5 +1,6 @@
 /** An OpenFlow connection: frames, and the version that both ends speak (OpenFlow 1.3.5 section 6.3.1). */
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { connectRemote, HeddleError, type TlsFiles, vlog } from '@heddle/runtime';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
@@ -14,6 +15,8 @@ export const OFP_PORT = 6653;
 const VERSION_NAMES = ['', '1.0', '1.1', '1.2', '1.3', '1.4', '1.5'];
 const OFPET_HELLO_FAILED = 0;
 const OFPHFC_INCOMPATIBLE = 0;
+/** Others have their turn when a peer's messages have taken so long. */
+const TURN_MS = 20;
 /** Hellos, errors and echos may be of any version. */
 const OFPT_ECHO_REPLY = 3;
 
@@ -37,6 +40,8 @@ export interface VconnOptions {
   readonly helloXid?: number;
   /** The match of a flow mod is good until the next message. */
   readonly recyclesMatches?: boolean;
+  /** A peer that lets more than this pile up, in bytes, is not listened to until it reads. */
+  readonly readLimit?: number;
   /** Sees every message in both directions (`snoop`). */
   readonly tap?: (raw: Uint8Array, isSent: boolean) => void;
 }
@@ -62,6 +67,9 @@ export class Vconn {
   readonly #framer = new Framer();
   #version: OfpVersion | undefined;
   #closed = false;
+  #holds = 0;
+  #pause: (() => void) | undefined;
+  #isDelivering = false;
   /** The peer's flow mods name tables once it has said so (NXT_FLOW_MOD_TABLE_ID). */
   #context: DecodeContext;
 
@@ -138,12 +146,28 @@ export class Vconn {
     this.#socket.destroySoon();
   }
 
+  /** Nothing is read or told of until `resume`. */
   pause(): void {
-    this.#socket.pause();
+    this.#pause ??= this.hold();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.#pause?.();
+    this.#pause = undefined;
+  }
+
+  /** As `pause`, until all who hold it have called what this returns. */
+  hold(): () => void {
+    this.#holds++;
+    this.#socket.pause();
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      if (--this.#holds > 0 || this.#closed) return;
+      this.#socket.resume();
+      this.#deliver();
+    };
   }
 
   #hello(): void {
@@ -157,28 +181,54 @@ export class Vconn {
       this.#socket.destroy();
       return;
     }
+    // What came before the end counts, though nobody listened just then.
+    if (why === undefined) {
+      this.#holds = Number.NEGATIVE_INFINITY;
+      this.#deliver();
+    }
+    if (this.#closed) return;
     this.#closed = true;
     this.#socket.destroy();
     this.#events.close(why);
   }
 
   #receive(chunk: Uint8Array): void {
+    this.#framer.add(chunk);
+    this.#deliver();
+  }
+
+  #deliver(): void {
+    if (this.#isDelivering) return;
+    this.#isDelivering = true;
     // Replies to all that came at once go at once.
     this.#socket.cork();
     try {
-      for (const raw of this.#framer.push(chunk)) {
-        if (this.#closed) return;
+      const end = performance.now() + TURN_MS;
+      while (!this.#closed && this.#holds <= 0) {
+        if (performance.now() > end && this.#holds === 0) {
+          setImmediate(this.hold());
+          return;
+        }
+        const raw = this.#framer.next();
+        if (!raw) return;
         this.#options.tap?.(raw, false);
         if (this.#version === undefined) this.#negotiate(raw);
         else this.#message(raw);
+        this.#listenWhenRead();
       }
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       log.rl.err(`${this.name}: ${error.message}`);
       this.#end('Protocol error');
     } finally {
+      this.#isDelivering = false;
       this.#socket.uncork();
     }
+  }
+
+  #listenWhenRead(): void {
+    const { readLimit = Infinity } = this.#options;
+    if (this.backlog > readLimit && !this.#closed) void this.drained().then(this.hold());
   }
 
   #negotiate(raw: Uint8Array): void {

@@ -24,8 +24,8 @@ const log = vlog.module('rconn');
 export const ALL_VERSIONS = 0x7e;
 const OFP_PORT = 6653;
 const DEFAULT_PROBE_MS = 5000;
-/** A service connection that lets this much pile up is not read from. */
-const READ_LIMIT = 16 * 1024 * 1024;
+/** A peer that lets this much pile up is not read from. */
+const READ_LIMIT = 4 * 1024 * 1024;
 
 export interface ControllerConfig {
   readonly target: string;
@@ -200,6 +200,7 @@ function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
       name: options.name,
       versions: options.versions,
       recyclesMatches: true,
+      readLimit: READ_LIMIT,
       ...(options.tap && { tap: options.tap }),
     },
     {
@@ -211,11 +212,6 @@ function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
         options.onHeard?.();
         if (!conn) return;
         mgr.receive(conn, msg, raw);
-        // Who asks faster than it reads waits until it has.
-        if (vconn.backlog > READ_LIMIT) {
-          vconn.pause();
-          socket.once('drain', () => vconn.resume());
-        }
       },
       bad: (error: OfpError, raw: Uint8Array) => {
         if (conn) mgr.sendError(conn, error.ofpErr, raw);
@@ -226,6 +222,8 @@ function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
       },
     },
   );
+  // It lives: it reads.
+  socket.on('drain', () => options.onHeard?.());
   return vconn;
 }
 
@@ -234,10 +232,15 @@ function channelOf(vconn: Vconn, target: string | undefined): OfpChannel {
     target,
     version: vconn.version,
     name: vconn.name,
+    get isOpen() {
+      return vconn.isOpen;
+    },
     get backlog() {
       return vconn.backlog;
     },
     send: (message) => vconn.send(message),
+    hold: () => vconn.hold(),
+    drained: () => vconn.drained(),
     close: () => vconn.close(),
   };
 }

@@ -14,18 +14,18 @@ import {
 import { coverage, messageOf, vlog } from '@heddle/runtime';
 import type { FlowChange, FlowChanges } from '../ofproto/flow-changes.ts';
 import type { Rule } from '../ofproto/rule.ts';
+import { dropBundle } from './bundle.ts';
 import type { OfprotoEnv } from './env.ts';
-import { updatesOf } from './flow-monitor.ts';
 import { handleMessage } from './handle.ts';
 import { spaceLeft, tableDesc } from './handle-flows.ts';
+import { MonitorUpdates } from './monitor-updates.ts';
 import { OfConn, type OfConnKind, type OfpChannel } from './ofconn.ts';
 import { PortWatch } from './port-watch.ts';
 
 const log = vlog.module('connmgr');
 const received = coverage.counter('ofproto_recv_openflow');
 
-/** A peer that lets this much pile up is told no more until it reads. */
-const MONITOR_BACKLOG = 128 * 1024;
+/** A peer that lets this much pile up hears of no more events until it reads. */
 const EVENT_BACKLOG = 8 * 1024 * 1024;
 
 /** OFPTR_VACANCY_DOWN, _UP */
@@ -38,6 +38,8 @@ export class Connmgr {
   readonly ports = new PortWatch(this);
   /** The highest that a primary has shown (role requests of old primaries are refused). */
   generationId: bigint | undefined;
+  /** How long a bundle may stay untouched. */
+  bundleIdleMs = 10_000;
 
   constructor(env: OfprotoEnv) {
     this.env = env;
@@ -52,7 +54,7 @@ export class Connmgr {
 
   remove(conn: OfConn): void {
     this.conns.delete(conn);
-    conn.bundles.clear();
+    for (const bundle of conn.bundles.values()) dropBundle(conn, bundle);
     this.#connsChanged();
   }
 
@@ -161,13 +163,8 @@ export class Connmgr {
   #tellMonitors(changes: FlowChanges, by: OfConn | undefined, xid: number): void {
     for (const conn of this.conns) {
       if (conn.monitors.size === 0) continue;
-      if (conn.monitorPaused || conn.channel.backlog > MONITOR_BACKLOG) {
-        if (!conn.monitorPaused) conn.send(0, { type: 'flow_monitor_paused' });
-        conn.monitorPaused = true;
-        continue;
-      }
-      const updates = updatesOf(conn, changes, conn === by, xid);
-      if (updates.length > 0) conn.send(0, { type: 'flow_monitor_reply', updates });
+      conn.updates ??= new MonitorUpdates(this, conn);
+      conn.updates.tell(changes, conn === by, xid);
     }
   }
 
@@ -182,7 +179,7 @@ export class Connmgr {
       table.isVacancyDown = isDown;
       const reason = isDown ? VACANCY_DOWN : VACANCY_UP;
       for (const conn of this.conns) {
-        if (conn.version >= 5 && conn.wants('tableStatus', reason)) {
+        if (conn.version >= 5 && conn.wants('tableStatus', reason) && hasRoom(conn)) {
           conn.send(0, { type: 'table_status', reason, table: tableDesc(table) });
         }
       }
@@ -193,6 +190,7 @@ export class Connmgr {
   forwardRequest(by: OfConn, request: OfpMessage, reason: number): void {
     for (const conn of this.conns) {
       if (conn === by || conn.version < 5 || !conn.wants('requestForward', reason)) continue;
+      if (!hasRoom(conn)) continue;
       conn.send(0, { type: 'request_forward', request: { ...request, version: conn.version } });
     }
   }

@@ -8,12 +8,15 @@ import {
   OfpError,
   type OfpMessage,
 } from '@heddle/openflow';
-import type { FlowChanges } from '../ofproto/flow-changes.ts';
 import { selectRules } from '../ofproto/flow-mod.ts';
 import type { Rule } from '../ofproto/rule.ts';
 import type { Connmgr } from './connmgr.ts';
+import { isThere } from './handle-flows.ts';
 import type { OfConn } from './ofconn.ts';
+import { sendInSlices } from './slices.ts';
 
+/** Entries of one reply; a message holds 64 kB. */
+const UPDATES_PER_REPLY = 500;
 const NXFMF_INITIAL = 1 << 0;
 const NXFMF_ADD = 1 << 1;
 const NXFMF_DELETE = 1 << 2;
@@ -26,14 +29,23 @@ export function handleFlowMonitor(
   conn: OfConn,
   msg: Extract<OfpMessage, { type: 'flow_monitor_request' }>,
 ): void {
-  const updates: FlowUpdate[] = [];
+  const initial: [FlowMonitorRequest, Rule][] = [];
   for (const monitor of msg.monitors) {
     setMonitor(conn, monitor);
-    if (monitor.command !== 'delete' && (monitor.flags & NXFMF_INITIAL) !== 0) {
-      updates.push(...initial(mgr, monitor));
-    }
+    if (monitor.command === 'delete' || (monitor.flags & NXFMF_INITIAL) === 0) continue;
+    for (const rule of watched(mgr, monitor)) initial.push([monitor, rule]);
   }
-  conn.send(msg.xid, { type: 'flow_monitor_reply', updates });
+  let next = 0;
+  sendInSlices(conn.channel, () => {
+    const part = initial.slice(next, next + UPDATES_PER_REPLY);
+    next += UPDATES_PER_REPLY;
+    const updates = part
+      .filter(([, rule]) => isThere(mgr, rule))
+      .map(([monitor, rule]) => update('initial', rule, 0, monitor));
+    const more = next < initial.length;
+    conn.send(msg.xid, { type: 'flow_monitor_reply', updates, more });
+    return more;
+  });
 }
 
 function setMonitor(conn: OfConn, monitor: FlowMonitorRequest): void {
@@ -48,37 +60,14 @@ export function cancelMonitor(conn: OfConn, id: number): void {
   if (!conn.monitors.delete(id)) throw new OfpError('OFPMOFC_UNKNOWN_MONITOR');
 }
 
-function initial(mgr: Connmgr, monitor: FlowMonitorRequest): FlowUpdate[] {
+function watched(mgr: Connmgr, monitor: FlowMonitorRequest): Iterable<Rule> {
   const { match, tableId, outPort, outGroup } = monitor;
   const selector = { match, tableId, outPort, outGroup, cookie: 0n, cookieMask: 0n };
-  const rules = [...selectRules(mgr.env.ofproto, selector)];
-  return rules.map((rule) => update('initial', rule, 0, monitor));
+  return selectRules(mgr.env.ofproto, selector);
 }
 
-/** What one connection hears of a change. */
-export function updatesOf(
-  conn: OfConn,
-  changes: FlowChanges,
-  isOwn: boolean,
-  xid: number,
-): FlowUpdate[] {
-  const out: FlowUpdate[] = [];
-  const hear = (type: RuleChange['type'], rule: Rule, reason: number): void => {
-    const heard = heardOf(conn, { type, rule, reason }, isOwn);
-    if (heard === 'abbreviated') {
-      const last = out.at(-1);
-      if (last?.event !== 'abbrev') out.push({ event: 'abbrev', xid });
-    } else if (heard) out.push(heard);
-  };
-  for (const change of changes.list) {
-    if (change.type === 'clear') {
-      for (const rule of change.rules.rules()) hear('delete', rule, change.reason);
-    } else if (change.type !== 'group') {
-      hear(change.type, change.rule, change.type === 'delete' ? change.reason : 0);
-    }
-  }
-  return out;
-}
+/** In full, that there was something, or nothing. */
+export type HeardUpdate = FlowUpdate | 'abbreviated' | undefined;
 
 interface RuleChange {
   readonly type: 'add' | 'modify' | 'delete';
@@ -93,11 +82,8 @@ const EVENTS = {
   delete: ['removed', NXFMF_DELETE],
 } as const;
 
-function heardOf(
-  conn: OfConn,
-  change: RuleChange,
-  isOwn: boolean,
-): FlowUpdate | 'abbreviated' | undefined {
+/** What a connection hears of a change; `isOwn`: it has asked for it. */
+export function heardOf(conn: OfConn, change: RuleChange, isOwn: boolean): HeardUpdate {
   if (change.rule.isHidden) return undefined;
   const [event, flag] = EVENTS[change.type];
   const watching = [...conn.monitors.values()].filter(

@@ -12,7 +12,14 @@ import {
 import { FlowChanges } from '../ofproto/flow-changes.ts';
 import { applyFlowMod } from '../ofproto/flow-mod.ts';
 import { applyGroupMod } from '../ofproto/group-mod.ts';
-import { type Bundle, MAX_BUNDLES } from './bundle.ts';
+import {
+  type Bundle,
+  bundleBytes,
+  dropBundle,
+  expireBundle,
+  MAX_BUNDLE_BYTES,
+  MAX_BUNDLES,
+} from './bundle.ts';
 import type { Connmgr } from './connmgr.ts';
 import { handlePacketOut } from './handle-packets.ts';
 import { handlePortMod } from './handle-ports.ts';
@@ -24,6 +31,7 @@ export function handleBundleControl(
   mgr: Connmgr,
   conn: OfConn,
   msg: MessageOf<'bundle_control'>,
+  raw: Uint8Array,
 ): void {
   const { bundleId: id, flags } = msg;
   const bundle = conn.bundles.get(id);
@@ -32,14 +40,14 @@ export function handleBundleControl(
   switch (msg.control) {
     case 'open_request':
       if (bundle) {
-        conn.bundles.delete(id);
+        dropBundle(conn, bundle);
         throw new OfpError('OFPBFC_BAD_ID');
       }
-      openBundle(conn, id, flags);
+      openBundle(mgr, conn, { id, flags }, raw);
       reply('open_reply');
       return;
     case 'close_request':
-      closeBundle(conn, bundle, flags);
+      closeBundle(mgr, conn, bundle, flags);
       reply('close_reply');
       return;
     case 'commit_request':
@@ -48,7 +56,7 @@ export function handleBundleControl(
       return;
     case 'discard_request':
       if (!bundle) throw new OfpError('OFPBFC_BAD_ID');
-      conn.bundles.delete(id);
+      dropBundle(conn, bundle);
       reply('discard_reply');
       return;
     default:
@@ -56,7 +64,13 @@ export function handleBundleControl(
   }
 }
 
-function openBundle(conn: OfConn, id: number, flags: number): Bundle {
+/** `raw`, which opens it, is kept. */
+function openBundle(
+  mgr: Connmgr,
+  conn: OfConn,
+  { id, flags }: Pick<Bundle, 'id' | 'flags'>,
+  raw: Uint8Array,
+): Bundle {
   if (conn.bundles.size >= MAX_BUNDLES) throw new OfpError('OFPBFC_OUT_OF_BUNDLES');
   const bundle: Bundle = {
     id,
@@ -64,22 +78,26 @@ function openBundle(conn: OfConn, id: number, flags: number): Bundle {
     isClosed: false,
     messages: new MessageLog(),
     types: new Set(),
+    usedMs: mgr.env.clock.nowMs(),
+    timer: undefined,
   };
   conn.bundles.set(id, bundle);
+  expireBundle(mgr, conn, bundle, raw.slice());
   return bundle;
 }
 
-function closeBundle(conn: OfConn, bundle: Bundle | undefined, flags: number): void {
+function closeBundle(mgr: Connmgr, conn: OfConn, bundle: Bundle | undefined, flags: number): void {
   if (!bundle) throw new OfpError('OFPBFC_BAD_ID');
   if (bundle.isClosed) {
-    conn.bundles.delete(bundle.id);
+    dropBundle(conn, bundle);
     throw new OfpError('OFPBFC_BUNDLE_CLOSED');
   }
   if (bundle.flags !== flags) {
-    conn.bundles.delete(bundle.id);
+    dropBundle(conn, bundle);
     throw new OfpError('OFPBFC_BAD_FLAGS');
   }
   bundle.isClosed = true;
+  bundle.usedMs = mgr.env.clock.nowMs();
 }
 
 const BUNDLED: ReadonlySet<OfpMessage['type']> = new Set([
@@ -91,6 +109,7 @@ const BUNDLED: ReadonlySet<OfpMessage['type']> = new Set([
 
 /** `raw` is all of the message. */
 export function handleBundleAdd(
+  mgr: Connmgr,
   conn: OfConn,
   msg: MessageOf<'bundle_add_message'>,
   raw: Uint8Array,
@@ -99,15 +118,20 @@ export function handleBundleAdd(
   if (!BUNDLED.has(message.type)) throw new OfpError('OFPBFC_MSG_UNSUP');
   if (message.xid !== msg.xid) throw new OfpError('OFPBFC_MSG_BAD_XID');
   // The first message opens a bundle that nobody has opened.
-  const bundle = conn.bundles.get(id) ?? openBundle(conn, id, flags);
+  const bundle = conn.bundles.get(id) ?? openBundle(mgr, conn, { id, flags }, raw);
   if (bundle.isClosed) {
-    conn.bundles.delete(id);
+    dropBundle(conn, bundle);
     throw new OfpError('OFPBFC_BUNDLE_CLOSED');
   }
   if (bundle.flags !== flags) {
-    conn.bundles.delete(id);
+    dropBundle(conn, bundle);
     throw new OfpError('OFPBFC_BAD_FLAGS');
   }
+  if (bundleBytes(mgr) + raw.length > MAX_BUNDLE_BYTES) {
+    dropBundle(conn, bundle);
+    throw new OfpError('OFPBFC_MSG_TOO_MANY');
+  }
+  bundle.usedMs = mgr.env.clock.nowMs();
   bundle.messages.push(bundledBytes(raw));
   bundle.types.add(message.type);
 }
@@ -120,7 +144,7 @@ function commitBundle(
   msg: MessageOf<'bundle_control'>,
 ): void {
   if (!bundle) throw new OfpError('OFPBFC_BAD_ID');
-  conn.bundles.delete(bundle.id);
+  dropBundle(conn, bundle);
   if (bundle.flags !== msg.flags) throw new OfpError('OFPBFC_BAD_FLAGS');
   if ((bundle.flags & OFPBF_ATOMIC) !== 0 && bundle.types.has('port_mod')) {
     throw new OfpError('OFPBFC_MSG_FAILED');

@@ -15,6 +15,7 @@ import type { Rule } from '../ofproto/rule.ts';
 import type { Connmgr } from './connmgr.ts';
 import type { OfConn } from './ofconn.ts';
 import { RuleStats } from './rule-stats.ts';
+import { sendInSlices } from './slices.ts';
 import { tableFeatures } from './table-features.ts';
 
 /** Entries of one reply; a message holds 64 kB. */
@@ -58,11 +59,20 @@ export function handleFlowRequest(
   const now = mgr.env.nowMs();
   const rules = selected(mgr, msg);
   const nxm = msg.nxm === true;
-  for (let i = 0; i === 0 || i < rules.length; i += FLOWS_PER_REPLY) {
-    const flows = rules.slice(i, i + FLOWS_PER_REPLY).map((rule) => new RuleStats(rule, now));
-    const more = i + FLOWS_PER_REPLY < rules.length;
+  let next = 0;
+  sendInSlices(conn.channel, () => {
+    const part = rules.slice(next, next + FLOWS_PER_REPLY).filter((rule) => isThere(mgr, rule));
+    next += FLOWS_PER_REPLY;
+    const flows = part.map((rule) => new RuleStats(rule, now));
+    const more = next < rules.length;
     conn.send(msg.xid, { type: 'flow_reply', nxm, flows, more });
-  }
+    return more;
+  });
+}
+
+/** Rules may go while a long reply is being sent. */
+export function isThere({ env }: Connmgr, rule: Rule): boolean {
+  return env.ofproto.tables.at(rule.tableId).classifier.has(rule);
 }
 
 export function handleAggregateRequest(

@@ -121,10 +121,10 @@ function handleConnection(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: Uint
       break;
     }
     case 'bundle_control':
-      handleBundleControl(mgr, conn, msg);
+      handleBundleControl(mgr, conn, msg, raw);
       break;
     case 'bundle_add_message':
-      handleBundleAdd(conn, msg, raw);
+      handleBundleAdd(mgr, conn, msg, raw);
       break;
     default:
       return false;

@@ -12,6 +12,7 @@ import type {
 import { packetInReason } from '@heddle/openflow/msgs/packet-in-reason';
 import { originNumber } from '../ofproto/origins.ts';
 import type { Bundle } from './bundle.ts';
+import type { MonitorUpdates } from './monitor-updates.ts';
 import type { PacketInScheduler } from './pinsched.ts';
 
 /** The wire below: version negotiated, messages whole. */
@@ -21,9 +22,14 @@ export interface OfpChannel {
   readonly name: string;
   /** The controller's target in the database; undefined for the management socket. */
   readonly target: string | undefined;
+  readonly isOpen: boolean;
   /** Bytes that the peer has not taken yet. */
   readonly backlog: number;
   send(message: OfpMessage): void;
+  /** Lets the peer's messages wait until what this returns is called. */
+  hold(): () => void;
+  /** When the peer has taken what was sent, or is gone. */
+  drained(): Promise<void>;
   close(): void;
 }
 
@@ -71,8 +77,8 @@ export class OfConn {
   readonly monitors = new Map<number, FlowMonitorRequest>();
   /** Stands for it in the flows that it sets up. */
   readonly origin: number;
-  /** Updates wait for a peer that does not read. */
-  monitorPaused = false;
+  /** What it hears by its monitors, once there has been one. */
+  updates: MonitorUpdates | undefined;
 
   constructor(channel: OfpChannel, kind: OfConnKind) {
     this.channel = channel;
