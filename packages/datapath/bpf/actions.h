@@ -34,6 +34,17 @@ INL int recirculate(struct __sk_buff *skb, struct scratch *s, struct act *a)
   return RC_RECIRC;
 }
 
+INL int run_through(struct __sk_buff *skb, struct scratch *s, struct act *a)
+{
+  if (meter_admits(a->a32, skb->len, 0))
+    return RC_NEXT;
+  s->skip = a->a16;
+  if (s->skip)
+    return RC_NEXT;
+  drop_count(s, DROP_METER);
+  return RC_STOP;
+}
+
 /* `ct` and what comes before it in its list. */
 NOINL int ct_act(struct scratch *s, struct act *a)
 {
@@ -72,6 +83,10 @@ NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
 {
   if (!s || !a)
     return RC_STOP;
+  if (s->skip) {
+    s->skip--;
+    return RC_NEXT;
+  }
   switch (a->type) {
   case A_OUT:
     output(skb, s, a->a32, a->a16 & 1);
@@ -111,6 +126,11 @@ NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
     s->dirty |= DIRTY_KEY;
     return RC_NEXT;
   }
+  case A_SET_PRIORITY:
+    skb->priority = a->a32;
+    return RC_NEXT;
+  case A_METER:
+    return run_through(skb, s, a);
   }
   if (a->type >= A_CT)
     return ct_act(s, a);

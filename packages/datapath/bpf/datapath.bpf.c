@@ -25,6 +25,7 @@
 #include "datapath.h"
 #include "lookup.h"
 #include "upcall.h"
+#include "meter.h"
 #include "output.h"
 #include "extract.h"
 #include "rewrite.h"
@@ -123,6 +124,7 @@ INL struct scratch *begin(void)
   s->verdict = TC_ACT_SHOT;
   s->recirc = 0;
   s->trunc = 0;
+  s->skip = 0;
   s->tun_state = 0;
   s->wrap = 0;
   s->ct_on = 0;
@@ -149,6 +151,13 @@ int port_in(struct __sk_buff *skb)
   if (ps) {
     ps->rx_packets++;
     ps->rx_bytes += skb->len;
+  }
+  __u32 policer = p->policer;
+  if (policer && !meter_admits(policer, skb->len, skb->gso_size)) {
+    if (ps)
+      ps->rx_dropped++;
+    drop_count(s, DROP_POLICED);
+    return TC_ACT_SHOT;
   }
   return conclude(skb, s, pipeline(skb, s));
 }
@@ -179,6 +188,7 @@ int inject_in(struct __sk_buff *skb)
   if (c->ct_on)
     s->ct = c->ct;
   skb->mark = c->pkt_mark;
+  skb->priority = c->priority;
   for (int i = 0; i < CTX_ACTS; i++) {
     if (i >= c->nact)
       break;
@@ -249,6 +259,13 @@ int coalesced_in(struct __sk_buff *skb)
   s->tin = s->stream.tun;
   s->tun_state = TUN_IN;
   return conclude(skb, s, pipeline(skb, s));
+}
+
+/* Not attached anywhere: what the daemon treats by itself passes the same meters. */
+SEC("tc")
+int run_meter(struct __sk_buff *skb)
+{
+  return meter_admits(skb->mark, skb->priority, 0);
 }
 
 /* Not attached anywhere: BPF_PROG_TEST_RUN entry that leaves the key in the scratch map. */

@@ -41,6 +41,8 @@ enum act_type {
   A_SET_ICMP,   /* a16 offset (0 type, 1 code), b[0], b[8] */
   A_SET_ARP,    /* a16 offset in the ARP header, a32 length (2, 4 or 6), b value, b[8..] mask */
   A_SET_ND,     /* a16 offset 8 or 16: half of the target; 0: a32 = option type, 6 bytes */
+  A_SET_PRIORITY = 32, /* a32: skb->priority, by which a qdisc chooses the class */
+  A_METER, /* a32 id; a16: actions to skip when it does not let the packet pass, 0: drop it */
   A_SET_TUNNEL = 40, /* a16 part 0: a32 flags, tos, ttl, b id, IPv4 src, dst; 1: a32 tp_src, tp_dst,
                         b gbp, options; 2: b IPv6 src; 3: b IPv6 dst */
   A_TUN_SEND,        /* wrapped already: to be routed */
@@ -105,6 +107,7 @@ struct cache_slot {
 struct port {
   __u32 port_no;
   __u32 slot; /* in port_stats and quota */
+  __u32 policer; /* key in meters of what the port may receive; 0: all */
 };
 
 #define OUT_PEER 1
@@ -163,7 +166,7 @@ struct ctx {
   struct act acts[CTX_ACTS];
   struct tun tin, tun;
   struct ct_md ct;
-  __u32 ct_on, pad;
+  __u32 ct_on, priority;
 };
 
 struct state {
@@ -210,6 +213,8 @@ enum drop_reason {
   DROP_UNKNOWN_PORT, /* received on a device that is not a port */
   DROP_MALFORMED,    /* shorter than an Ethernet header, or a tunnel's that is none */
   DROP_NO_ROUTE,     /* to a tunnel's other end */
+  DROP_POLICED,      /* more than the port may receive */
+  DROP_METER,        /* more than a meter lets pass */
   DROP_EXPLICIT = 16, /* first of the reasons that `drop` actions bring */
   DROP_REASONS = 64,
 };
@@ -233,6 +238,7 @@ struct scratch {
   __u32 l3, l4, l4_end; /* where headers start and the IP packet ends; 0: none */
   __u32 dirty;          /* DIRTY_* */
   __u32 nact, next;     /* the list in acts, and its first chunk plus one */
+  __u32 skip, pad;      /* actions that a meter has taken out */
   int verdict;
   __u32 tun_state; /* TUN_* */
   struct tun tin, tun;
@@ -266,7 +272,8 @@ struct upcall {
   __u16 type, flags, vlan_tci, vlan_proto;
   __u8 vh_flags, vh_gso_type;
   __u16 vh_hdr_len, vh_gso_size, vh_csum_start, vh_csum_offset;
-  __u16 pad[3];
+  __u16 pad;
+  __u32 priority; /* of the sk_buff */
   __u64 key[KEY_WORDS - 1];
 };
 

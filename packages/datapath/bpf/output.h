@@ -12,7 +12,7 @@ INL bool is_vlan(__be16 type)
 }
 
 /* A context for a copy of the packet that has to travel through the injection veth. */
-INL struct ctx *own_ctx(struct scratch *s, struct state *st, __u32 pkt_mark)
+INL struct ctx *own_ctx(struct scratch *s, struct state *st, __u32 pkt_mark, __u32 priority)
 {
   __u32 seq = __sync_fetch_and_add(&st->ctx_seq, 1);
   __u32 i = CTX_SLOTS / 2 + (seq & (CTX_SLOTS / 2 - 1));
@@ -23,6 +23,7 @@ INL struct ctx *own_ctx(struct scratch *s, struct state *st, __u32 pkt_mark)
   c->in_port = s->in_port;
   c->recirc_id = s->recirc;
   c->pkt_mark = pkt_mark;
+  c->priority = priority;
   c->next = 0;
   c->tun_state = s->tun_state;
   if (s->tun_state) {
@@ -43,7 +44,7 @@ INL void detour(struct __sk_buff *skb, struct scratch *s, const struct act *a0,
   struct state *st = bpf_map_lookup_elem(&state, &z);
   if (!st)
     return;
-  struct ctx *c = own_ctx(s, st, mark);
+  struct ctx *c = own_ctx(s, st, mark, skb->priority);
   if (!c)
     return;
   c->acts[0] = *a0;

@@ -299,7 +299,7 @@ INL int by_veth(struct __sk_buff *skb, struct scratch *s, __u16 act, __u32 a32)
   struct state *st = bpf_map_lookup_elem(&state, &z);
   if (!st)
     return -1;
-  struct ctx *c = own_ctx(s, st, mark);
+  struct ctx *c = own_ctx(s, st, mark, skb->priority);
   if (!c)
     return -1;
   struct act a = { .type = act, .a16 = 1, .a32 = a32 };

@@ -50,6 +50,7 @@ INL void fill_upcall(struct __sk_buff *skb, struct scratch *s, struct upcall *u,
   u->slot = s->slot;
   u->type = what >> 32;
   u->userdata = (__u32)what;
+  u->priority = skb->priority;
   if (skb->vlan_present) {
     u->flags = UPCALL_VLAN;
     u->vlan_tci = skb->vlan_tci;

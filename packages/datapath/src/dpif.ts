@@ -5,6 +5,7 @@
 import type { Flow } from '@heddle/packet';
 import type { CtEntry } from './conntrack/format.ts';
 import type { CtTimeouts } from './conntrack/timeouts.ts';
+import type { DpMeters, Policing } from './meter.ts';
 import type { OdpAction } from './odp-actions.ts';
 
 /** A datapath port number, 0 to 65535 (`OVSP_LOCAL` is 0), as `in_port(N)` in a flow dump. */
@@ -60,6 +61,8 @@ export interface VnetHdr {
 export interface DpPacket {
   data: Uint8Array;
   vnet?: VnetHdr | undefined;
+  /** What an engine's queues go by (`set(skb_priority(N))`), where it was set before. */
+  priority?: number;
 }
 
 /** A packet that the datapath could not decide (`miss`) or was told to send up (`action`). */
@@ -194,8 +197,8 @@ export interface Dpif extends Disposable {
   readonly engine: 'kernel' | 'userspace';
   /** What the engine does by itself; what else a translation asks for is done packet by packet. */
   readonly actions: ReadonlySet<OdpAction['type']>;
-  /** Of an engine with the action `meter`: who says whether a packet of so many bytes passes. */
-  meterAdmits?: ((id: number, bytes: number) => boolean) | undefined;
+  /** Behind the action `meter`. */
+  readonly meters: DpMeters;
   /** What `portAdd` takes. */
   readonly portTypes: readonly VportType[];
   /** Ports and flows found in place at open were adopted from an earlier daemon. */
@@ -220,6 +223,8 @@ export interface Dpif extends Disposable {
   ports(): Iterable<DpPort>;
   port(port: OdpPort): DpPort | undefined;
   portStats(port: OdpPort): PortStats;
+  /** Limits what a port takes; buckets are full again. */
+  setPolicing(port: OdpPort, policing: Policing): void;
   /** Called when a port's device vanished, came back, was renamed or changed state. */
   onPortChange(listener: (port: OdpPort) => void): void;
 

@@ -3,6 +3,8 @@ export { type CtTimeouts, DEFAULT_TIMEOUTS } from './conntrack/timeouts.ts';
 export type * from './dpif.ts';
 export { DummyNetdev } from './dummy/dummy-netdev.ts';
 export { DummyNetdevs } from './dummy/dummy-netdevs.ts';
+export type { DpMeters, MeterConfig, MeterStats, Policing } from './meter.ts';
+export { asMeteredUpcall, type MeteredUpcall, meteredUpcall } from './metered-upcall.ts';
 export type * from './odp-actions.ts';
 export {
   formatFlowStats,

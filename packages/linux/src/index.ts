@@ -18,7 +18,15 @@ export { LINK_STATS, type Link, type LinkStats } from './rtnetlink/link.ts';
 export { LinkTable } from './rtnetlink/link-table.ts';
 export { type LinkEvent, LinkMonitor } from './rtnetlink/monitor.ts';
 export { type LinkChange, type NewLink, Rtnl } from './rtnetlink/rtnl.ts';
-export type { Direction, FilterPlace, Qdisc, TcFilter } from './rtnetlink/tc.ts';
+export type {
+  Direction,
+  FilterPlace,
+  Qdisc,
+  TcClass,
+  TcFilter,
+  TcRequest,
+  TcStats,
+} from './rtnetlink/tc.ts';
 export { Fd } from './socket.ts';
 export { getSysctl, readProtocolCounters, setSysctl } from './sysctl.ts';
 export { Tap, tapSupported } from './tap.ts';

@@ -6,7 +6,7 @@ import { CtZones } from './ct-zones.ts';
 import { DpFeatures } from './dp-features.ts';
 import { slowPdu } from './lacp/pdu.ts';
 import { RecircIds } from './ofproto/recirc.ts';
-import { type OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
+import type { OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import type { OfprotoDpif } from './ofproto-dpif.ts';
 import { Udpif } from './ofproto-dpif-upcall.ts';
 import { TunnelPorts } from './tunnel/ports.ts';
@@ -40,10 +40,9 @@ export class Backer {
     };
     this.udpif = new Udpif(dpif, this.#xlate, clock);
     this.udpif.slowPath = {
-      meterAdmits: (id, bytes) => Ofproto.meterOf(id)?.admits(bytes, dpif.nowMs()) ?? true,
+      meterAdmits: (id, bytes) => dpif.meters.admits(id, bytes),
       random: () => Math.floor(Math.random() * 2 ** 32),
     };
-    dpif.meterAdmits = this.udpif.slowPath.meterAdmits;
     this.udpif.onProtocol = (packet, frame) => this.#receive(packet, frame);
     this.udpif.onSample = (upcall, data) => {
       for (const bridge of this.bridges.values()) {

@@ -14,6 +14,7 @@ import type { SwitchDescription } from './connmgr/env.ts';
 import type { Device, DeviceChange, Devices } from './devices/devices.ts';
 import { DUMMY_KIND, randomMac } from './devices/dummy-devices.ts';
 import { Iface } from './iface.ts';
+import { deviceSpeed } from './iface-status.ts';
 import { configureLacp } from './lacp/config.ts';
 import { slowFrame } from './lacp/pdu.ts';
 import { MAC_DEFAULT_MAX, MacLearning } from './mac-learning.ts';
@@ -21,7 +22,7 @@ import { configureMirrors } from './mirror.ts';
 import { mirrorSettings } from './mirror-config.ts';
 import { OfportMap } from './ofport-map.ts';
 import { TBL_INTERNAL } from './ofproto/flow-table.ts';
-import { Bundle, Ofproto } from './ofproto.ts';
+import { Bundle, type OfPort, Ofproto } from './ofproto.ts';
 import { OfprotoDpif } from './ofproto-dpif.ts';
 import {
   type BridgeRow,
@@ -30,6 +31,10 @@ import {
   type PortRow,
   type Schema,
 } from './port-config.ts';
+import type { DeviceQos } from './qos/device-qos.ts';
+import { policingOf } from './qos/policing.ts';
+import { type QosConfig, qosConfigOf } from './qos/qos-config.ts';
+import type { QosTable } from './qos/qos-table.ts';
 
 const log = vlog.module('bridge');
 
@@ -37,6 +42,15 @@ interface DesiredIface {
   readonly row: InterfaceRow;
   readonly type: string;
   readonly port: PortRow;
+}
+
+/** What bridges share. */
+export interface BridgeEnv {
+  readonly clock: Clock;
+  readonly device: (name: string) => Device | undefined;
+  readonly qos: QosTable;
+  /** The host's own address towards another. */
+  readonly sourceTowards: (address: string) => string | undefined;
 }
 
 export type AdoptedPorts = ReadonlyMap<string, { portNo: OdpPort; type: VportType }>;
@@ -51,20 +65,19 @@ export class Bridge {
   #tablesFor: string | undefined;
   readonly ifaces = new Map<string, Iface>();
   readonly #ofports = new OfportMap();
+  readonly #qos: QosTable;
+  /** What the datapath was last told. */
+  readonly #policing = new WeakMap<OfPort, string>();
   #dummyMac: string | undefined;
   /** A controller has changed what a port does. */
   onPortConfig: () => void = () => {};
   row: BridgeRow;
   datapathId = '';
 
-  constructor(
-    row: BridgeRow,
-    backer: Backer,
-    clock: Clock,
-    device: (name: string) => Device | undefined,
-    sourceTowards: (address: string) => string | undefined,
-  ) {
+  constructor(row: BridgeRow, backer: Backer, env: BridgeEnv) {
+    const { clock, device, qos, sourceTowards } = env;
     this.name = row.name;
+    this.#qos = qos;
     this.row = row;
     this.backer = backer;
     const macs = new MacLearning<Bundle>(clock, (vlan, mac) =>
@@ -75,6 +88,7 @@ export class Bridge {
     this.dpif = new OfprotoDpif(this.ofproto, {
       backer,
       device,
+      qos: (port) => this.#qosOf(port),
       description: () => this.#description(),
       sourceTowards,
       portConfigChanged: () => this.onPortConfig(),
@@ -106,6 +120,7 @@ export class Bridge {
         const request = want.row.ofport_request;
         if (request === undefined || !iface.port || request === iface.port.ofport) continue;
       }
+      this.#qos.remove(iface);
       await iface.close();
       this.ifaces.delete(name);
       changed = true;
@@ -157,11 +172,16 @@ export class Bridge {
 
   async close(): Promise<void> {
     this.ofproto.tree?.close();
-    for (const iface of this.ifaces.values()) await iface.close();
+    for (const iface of this.ifaces.values()) {
+      this.#qos.remove(iface);
+      await iface.close();
+    }
     this.ifaces.clear();
     this.ofproto.bundles.clear();
     this.connections.close();
     this.dpif.exporters.close();
+    for (const meter of this.ofproto.meters.values()) meter.remove();
+    this.ofproto.meters.clear();
     this.backer.bridges.delete(this.ofproto);
     this.backer.xlateConfig.recirc.dropBridge(this.ofproto);
   }
@@ -303,6 +323,51 @@ export class Bridge {
     if (before !== 0n && before !== id) this.connections.drop();
   }
 
+  #qosOf(port: OfPort): DeviceQos | undefined {
+    const iface = this.ifaces.get(port.name);
+    return iface && this.#qos.of(iface);
+  }
+
+  /** Queues and rates of the ports, both ways; whether anything changed for flows. */
+  configureQos(idl: Idl<Schema>, devices: Devices): boolean {
+    let changed = false;
+    const configs = new Map<string, QosConfig | undefined>();
+    for (const uuid of this.row.ports) {
+      const row = idl.get('Port', uuid);
+      if (row) configs.set(row.name, qosConfigOf(idl, row));
+    }
+    for (const iface of this.ifaces.values()) {
+      const { port, odpPort } = iface;
+      if (!port) continue;
+      const config = configs.get(iface.home.bundle.name);
+      changed = setQueueDscp(port, config) || changed;
+      if (odpPort === undefined || port.tunnel) continue;
+      const device = devices.device(iface.name);
+      if (device?.kind === DUMMY_KIND) continue;
+      this.#configurePolicing(port, odpPort, iface.row);
+      // The egress of an internal port is its hidden end's.
+      const ifindex = this.backer.dpif.port(odpPort)?.ifindex ?? device?.index ?? 0;
+      if (ifindex === 0) continue;
+      this.#qos.configure(iface, ifindex, config, () => ({
+        mtu: device?.mtu ?? DEFAULT_MTU,
+        speed: device && deviceSpeed(device),
+      }));
+    }
+    return changed;
+  }
+
+  #configurePolicing(port: OfPort, odpPort: OdpPort, row: InterfaceRow): void {
+    const policing = policingOf(row);
+    const text = JSON.stringify(policing);
+    if (this.#policing.get(port) === text) return;
+    this.#policing.set(port, text);
+    try {
+      this.backer.dpif.setPolicing(odpPort, policing);
+    } catch (error) {
+      log.rl.warn(`${port.name}: could not police: ${messageOf(error)}`, port.name);
+    }
+  }
+
   #configureSwitch(): boolean {
     const { row, ofproto } = this;
     const integer = (key: string, fallback: number, min: number) => {
@@ -378,6 +443,19 @@ export class Bridge {
       log.rl.warn(`could not set ${Object.keys(change)[0]} of ${name}: ${messageOf(error)}`, name);
     }
   }
+}
+
+const DEFAULT_MTU = 1500;
+
+/** Which packets a port marks on their way out; whether that has changed. */
+function setQueueDscp(port: OfPort, config: QosConfig | undefined): boolean {
+  const { bridge } = port.bundle;
+  const marks = [...(config?.dscp ?? [])].map(
+    ([queue, dscp]) => [bridge.queuePriority(queue), dscp << 2] as const,
+  );
+  if (String(marks) === String([...port.queueTos])) return false;
+  port.queueTos = new Map(marks);
+  return true;
 }
 
 /** Who asks for an OpenFlow port number comes first. */

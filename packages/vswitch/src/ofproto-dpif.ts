@@ -1,5 +1,5 @@
 /** A bridge as its controllers have it in hand: flow tables on top of a datapath. */
-import type { PortStats, Upcall } from '@heddle/datapath';
+import type { DpMeters, PortStats, Upcall } from '@heddle/datapath';
 import {
   type Continuation,
   type FlowMod,
@@ -18,6 +18,7 @@ import type { OfprotoEnv, SwitchDescription } from './connmgr/env.ts';
 import { applyOwnFlowMod } from './connmgr/handle-flows.ts';
 import { type CtChoice, ctFilter } from './ct-match.ts';
 import type { Device } from './devices/devices.ts';
+import { DUMMY_KIND } from './devices/dummy-devices.ts';
 import { Exporters } from './export/exporters.ts';
 import {
   FlowChanges,
@@ -29,6 +30,7 @@ import type { FrozenState } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { ControllerUserdata } from './ofproto/userdata.ts';
 import type { OfPort, Ofproto } from './ofproto.ts';
+import type { DeviceQos, QueueCounters } from './qos/device-qos.ts';
 import type { TreeState } from './spanning-tree/tree.ts';
 import { xlateActions } from './xlate.ts';
 
@@ -51,6 +53,8 @@ export interface OfprotoDpifOptions {
   readonly backer: Backer;
   /** The device of a port, where there is one. */
   readonly device: (name: string) => Device | undefined;
+  /** Undefined: a port that has no queues. */
+  readonly qos: (port: OfPort) => DeviceQos | undefined;
   readonly description: () => Partial<SwitchDescription>;
   /** The host's own address towards another. */
   readonly sourceTowards: (address: string) => string | undefined;
@@ -127,6 +131,19 @@ export class OfprotoDpif implements OfprotoEnv {
     if (port.odpPort !== undefined && !port.tunnel)
       return this.#options.backer.dpif.portStats(port.odpPort);
     return { ...UNKNOWN_STATS, ...port.stats };
+  }
+
+  get meters(): DpMeters {
+    return this.#options.backer.dpif.meters;
+  }
+
+  queues(port: OfPort): number[] {
+    return [...(this.#options.qos(port)?.queues.keys() ?? [])];
+  }
+
+  queueStats(port: OfPort): QueueCounters[] | undefined {
+    if (this.#options.device(port.name)?.kind === DUMMY_KIND) return undefined;
+    return this.#options.qos(port)?.queueStats() ?? [];
   }
 
   portSinceMs(port: OfPort): number {
@@ -217,11 +234,6 @@ export class OfprotoDpif implements OfprotoEnv {
   packetIn({ flow, packet }: Upcall, data: ControllerUserdata, state: FrozenState): void {
     const { controller } = state;
     if (!controller) return;
-    const { meter: meterId } = controller;
-    if (meterId !== undefined) {
-      const meter = this.ofproto.meters.get(meterId);
-      if (meter && !meter.admits(packet.data.length, this.nowMs())) return;
-    }
     this.connmgr.sendPacketIn(data.controllerId, {
       packet: packet.data,
       totalLen: packet.data.length,

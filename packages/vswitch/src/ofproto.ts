@@ -86,6 +86,8 @@ export class OfPort {
   treeState: TreeState | undefined;
   /** OFPPC_* bits that a controller has set (ovs-ofctl(8), mod-port). */
   config = 0;
+  /** TOS, without its ECN bits, by packet priority: what queues mark (table Queue, `dscp`). */
+  queueTos: ReadonlyMap<number, number> = new Map();
   readonly stats = { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0 };
 
   constructor(name: string, ofport: number, bundle: Bundle) {
@@ -124,7 +126,6 @@ const OFPPC_NO_FWD = 1 << 5;
 const OFPPC_NO_PACKET_IN = 1 << 6;
 
 let nextSerial = 1;
-const METERS: { readonly bridge: Ofproto; readonly meter: number }[] = [];
 
 /** Above what OpenFlow can say. */
 const FAIL_OPEN_PRIORITY = 0xf0f0f0;
@@ -164,7 +165,6 @@ export class Ofproto {
   readonly tables = new FlowTables();
   readonly groups = new Map<number, Group>();
   readonly meters = new Map<number, Meter>();
-  readonly #meterIds = new Map<number, number>();
   readonly drops = new DropLog();
   forwardBpdu = false;
   /** For whom its packets are sampled and counted. */
@@ -215,23 +215,6 @@ export class Ofproto {
   /** The packet priority that stands for a queue. */
   queuePriority(queue: number): number {
     return this.hasQdiscs ? 0x1_0000 | ((queue + 1) & 0xffff) : queue;
-  }
-
-  /** Number of a meter in datapath actions, which bridges share. */
-  meterId(meter: number): number {
-    let id = this.#meterIds.get(meter);
-    if (id === undefined) {
-      id = METERS.length;
-      METERS.push({ bridge: this, meter });
-      this.#meterIds.set(meter, id);
-    }
-    return id;
-  }
-
-  /** The meter that a number in datapath actions stands for. */
-  static meterOf(id: number): Meter | undefined {
-    const found = METERS[id];
-    return found?.bridge.meters.get(found.meter);
   }
 }
 

@@ -2,7 +2,14 @@
  * Actions that an engine does not know, done here packet by packet: as soon as the engine knows
  * all that is left of a list, it gets the packet as it is by then.
  */
-import { changePacket, type DpExecute, type OdpAction, Packet, segments } from '@heddle/datapath';
+import {
+  changePacket,
+  type DpExecute,
+  meteredUpcall,
+  type OdpAction,
+  Packet,
+  segments,
+} from '@heddle/datapath';
 
 export type ActionTypes = ReadonlySet<OdpAction['type']>;
 
@@ -25,14 +32,15 @@ export function plainActions(
 ): readonly OdpAction[] | undefined {
   let isAll = true;
   for (const action of actions) {
-    if (native.has(action.type) && isPlain(action)) {
+    const isNative = native.has(action.type) && isPlain(action);
+    if (isNative || (native.has('meter') && meteredUpcall(action))) {
       if (!nestedLists(action).every((list) => plainActions(list, native) === list)) {
         return undefined;
       }
     } else if (!WITHOUT_EFFECT.has(action.type)) return undefined;
     else isAll = false;
   }
-  return isAll ? actions : actions.filter((a) => native.has(a.type));
+  return isAll ? actions : actions.filter((a) => !WITHOUT_EFFECT.has(a.type) || native.has(a.type));
 }
 
 /** Engines hand samples to the daemon; nothing else is done by chance. */
@@ -187,10 +195,14 @@ class Worker implements SlowWork {
     const context = packet.pktMark === flow.pktMark ? flow : flow.clone();
     context.pktMark = packet.pktMark;
     const { vnet } = packet;
-    const data = packet.bytes.slice();
+    const { priority } = this.#what.packet;
     this.executes.push({
       flow: context,
-      packet: vnet ? { data, vnet: { ...vnet } } : { data },
+      packet: {
+        data: packet.bytes.slice(),
+        ...(vnet && { vnet: { ...vnet } }),
+        ...(priority !== undefined && { priority }),
+      },
       actions,
     });
   }

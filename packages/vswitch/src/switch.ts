@@ -26,6 +26,7 @@ import type { Iface } from './iface.ts';
 import { interfaceStatus, statisticsMap } from './iface-status.ts';
 import { writeMirrorStatistics } from './mirror-config.ts';
 import type { BridgeRow, OpenVSwitchRow, Schema } from './port-config.ts';
+import { QosTable } from './qos/qos-table.ts';
 import { configureTree, writeTree } from './spanning-tree/configure.ts';
 import { formatAddress } from './tunnel/config.ts';
 import { TunnelRoutes } from './tunnel/routes.ts';
@@ -59,6 +60,7 @@ export class Switch {
   readonly devices: Devices;
   /** Where tunnels' packets go. */
   readonly routes = new TunnelRoutes();
+  readonly qos: QosTable;
   readonly #timers: Timer[] = [];
   #adopted = new Map<Backer, AdoptedPorts>();
   #running: Promise<void> = Promise.resolve();
@@ -74,6 +76,7 @@ export class Switch {
   constructor(options: SwitchOptions) {
     this.#options = options;
     this.#clock = options.clock ?? realClock;
+    this.qos = new QosTable(() => this.#clock.nowMs());
     this.devices = openDevices(options, (events) => this.#deviceEvents(events));
     this.ready = new Promise((resolve) => {
       this.#firstDone = resolve;
@@ -109,6 +112,8 @@ export class Switch {
       bridge.connections.close();
       bridge.dpif.exporters.close();
     }
+    if (cleanup) this.qos.removeAll();
+    this.qos.close();
     for (const backer of this.backers.values()) {
       backer.udpif.stop();
       if (cleanup) await backer.dpif.destroy();
@@ -163,6 +168,7 @@ export class Switch {
     await this.#dropLeftovers();
     for (const bridge of this.bridges.values()) {
       bridge.configureDevices(this.devices);
+      changed = bridge.configureQos(this.idl, this.devices) || changed;
       bridge.configureLacp(this.idl, this.devices);
       bridge.configureTables(this.idl);
       const controllers = controllersOf(this.idl, bridge.row);
@@ -225,13 +231,12 @@ export class Switch {
   }
 
   #newBridge(row: BridgeRow, backer: Backer): Bridge {
-    return new Bridge(
-      row,
-      backer,
-      this.#clock,
-      (name) => this.devices.device(name),
-      (address) => this.routes.lookup(address)?.source,
-    );
+    return new Bridge(row, backer, {
+      clock: this.#clock,
+      device: (name) => this.devices.device(name),
+      qos: this.qos,
+      sourceTowards: (address) => this.routes.lookup(address)?.source,
+    });
   }
 
   async #backer(type: string): Promise<Backer> {
@@ -250,8 +255,10 @@ export class Switch {
   async #dropLeftovers(): Promise<void> {
     for (const [backer, ports] of this.#adopted) {
       for (const { portNo } of ports.values()) {
-        if (!backer.ports.has(portNo) && !backer.vports.has(portNo))
-          await backer.dpif.portDel(portNo).catch(() => {});
+        if (backer.ports.has(portNo) || backer.vports.has(portNo)) continue;
+        const { ifindex = 0 } = backer.dpif.port(portNo) ?? {};
+        if (ifindex !== 0) this.qos.removeLeftover(ifindex);
+        await backer.dpif.portDel(portNo).catch(() => {});
       }
     }
     for (const backer of this.#adopted.keys()) backer.dpif.dropLeftovers?.();

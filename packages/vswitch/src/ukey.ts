@@ -133,6 +133,8 @@ function sameAction(a: OdpAction, b: OdpAction): boolean {
       return a.port === (b as typeof a).port;
     case 'push_vlan':
       return a.tpid === (b as typeof a).tpid && a.tci === (b as typeof a).tci;
+    case 'set_priority':
+      return a.priority === (b as typeof a).priority;
     case 'drop':
       return a.reason === (b as typeof a).reason;
     case 'recirc':

@@ -150,10 +150,7 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
       ctClear(ctx);
       return;
     case 'meter':
-      if (ctx.bridge.meters.has(act.meter)) {
-        ctx.odpActions.push({ type: 'meter', id: ctx.bridge.meterId(act.meter) });
-        ctx.options.observe?.({ type: 'meter', bridge: ctx.bridge, meter: act.meter });
-      }
+      meter(ctx, act.meter);
       return;
     case 'sample':
       sampleAction(ctx, act);
@@ -170,6 +167,13 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
     case 'check_pkt_larger':
       return;
   }
+}
+
+function meter(ctx: XlateContext, number: number): void {
+  const found = ctx.bridge.meters.get(number);
+  if (!found) return;
+  ctx.odpActions.push({ type: 'meter', id: found.dpId });
+  ctx.options.observe?.({ type: 'meter', bridge: ctx.bridge, meter: number });
 }
 
 function popQueue(ctx: XlateContext): void {

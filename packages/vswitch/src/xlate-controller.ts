@@ -1,5 +1,6 @@
 /** Packets to controllers, for good or with the rest of their way waiting. */
-import type { OfpAct } from '@heddle/openflow';
+import { asMeteredUpcall } from '@heddle/datapath';
+import { OFPM13_CONTROLLER, type OfpAct } from '@heddle/openflow';
 import type { ControllerAction } from './ofproto/recirc.ts';
 import { encodeUserdata } from './ofproto/userdata.ts';
 import type { XlateContext } from './xlate-context.ts';
@@ -28,7 +29,10 @@ export function sendToController(
     isContinuation: controller.pause,
     dontSend: isDryRun(ctx) || !ctx.bridge.hasControllers,
   });
-  ctx.odpActions.push({ type: 'userspace', userdata });
+  const upcall = { type: 'userspace', userdata } as const;
+  // A meter of its own, or the one of all packets for controllers (OpenFlow 1.3.5, section 7.3.4.4).
+  const meter = ctx.bridge.meters.get(controller.meter ?? OFPM13_CONTROLLER);
+  ctx.odpActions.push(meter ? asMeteredUpcall(meter.dpId, [upcall]) : upcall);
 }
 
 /** Hands the packet to a controller, that may send it on with NXT_RESUME. */

@@ -8,7 +8,7 @@ import {
   OFPP_NORMAL,
   OFPP_TABLE,
 } from '@heddle/openflow';
-import { type Flow, MAC_BROADCAST } from '@heddle/packet';
+import { ETH_P_IP, ETH_P_IPV6, type Flow, MAC_BROADCAST } from '@heddle/packet';
 import type { OfPort } from './ofproto.ts';
 import { isBpdu } from './spanning-tree/match.ts';
 import { forwards } from './spanning-tree/tree.ts';
@@ -148,10 +148,29 @@ function sendOutAnyway(ctx: XlateContext, port: OfPort): void {
   if (port.odpPort !== undefined) exportDeparture(ctx, port, port.odpPort);
   if (port.odpPort === undefined) ctx.drop('the port has neither device nor peer', port);
   else if (port.tunnel) sendToTunnel(ctx, port, port.tunnel);
-  else ctx.output(port.odpPort);
+  else outputMarked(ctx, port, port.odpPort);
   if (port.odpPort !== undefined) ctx.options.observe?.({ type: 'output', port, flow: ctx.flow });
   mirrorDeparture(ctx, port);
 }
+
+/** Traffic of a queue may be marked on its way out (ovs-vswitchd.conf.db(5), Queue, `dscp`). */
+function outputMarked(ctx: XlateContext, port: OfPort, odpPort: number): void {
+  const { flow, wildcards, written } = ctx;
+  if (port.queueTos.size > 0) wildcards.skbPriority = 0xffff_ffff;
+  const tos = port.queueTos.get(flow.skbPriority);
+  if (tos === undefined || (flow.dlType !== ETH_P_IP && flow.dlType !== ETH_P_IPV6)) {
+    ctx.output(odpPort);
+    return;
+  }
+  const before = flow.nwTos;
+  wildcards.nwTos |= IP_DSCP_MASK;
+  written.nwTos |= IP_DSCP_MASK;
+  flow.nwTos = (before & ~IP_DSCP_MASK) | tos;
+  ctx.output(odpPort);
+  flow.nwTos = before;
+}
+
+const IP_DSCP_MASK = 0xfc;
 
 function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
   if (ctx.depth > MAX_DEPTH) {

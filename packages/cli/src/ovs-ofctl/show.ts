@@ -2,8 +2,8 @@
 import {
   OFPG_ALL,
   OFPM13_ALL,
-  OFPP_ALL,
   OFPP_NONE,
+  parseMeterMod,
   parsePort,
   type TableFeatures,
 } from '@heddle/openflow';
@@ -93,11 +93,7 @@ export async function queueStats(ctx: Context): Promise<number> {
   const [target = '', port, queue] = ctx.args;
   const vconn = await open(ctx);
   const isAll = port === undefined || port === '' || port.toLowerCase() === 'all';
-  const portNo = isAll
-    ? vconn.version === 1
-      ? OFPP_ALL
-      : OFPP_NONE
-    : await findPort(ctx, target, port);
+  const portNo = isAll ? OFPP_NONE : await findPort(ctx, target, port);
   await dump(ctx, vconn, { type: 'queue_request', portNo, queueId: queueNumber(queue) });
   vconn.close();
   return 0;
@@ -109,15 +105,15 @@ function queueNumber(text: string | undefined): number {
   return Number(text);
 }
 
-/** OpenFlow 1.0 to 1.2 cannot ask for all ports at once. */
+/** OpenFlow 1.0 cannot ask for all ports at once. */
 export async function queueGetConfig(ctx: Context): Promise<number> {
   const [target = '', port, queue] = ctx.args;
   const vconn = await open(ctx);
-  const isAny = port === undefined || /^(any|all)$/i.test(port);
+  const isAny = port === undefined || /^any$/i.test(port);
   const queueId = queue === undefined || /^(any|all)$/i.test(queue) ? OFPQ_ALL : Number(queue);
   const portNos: number[] = [];
   if (!isAny) portNos.push(await findPort(ctx, target, port));
-  else if (vconn.version >= 4) portNos.push(OFPP_NONE);
+  else if (vconn.version > 1) portNos.push(OFPP_NONE);
   else for (const p of (await fetchPorts(ctx.settings, target)).ports) portNos.push(p.portNo);
   const printer = await Printer.of(ctx.settings, target);
   for (const portNo of portNos.filter((p) => p < 0xff00 || p === OFPP_NONE || !isAny)) {
@@ -149,15 +145,9 @@ async function dumpMeter(
   type: 'meter_request' | 'meter_config_request',
 ): Promise<number> {
   checkUsable(ctx.settings, OFPUTIL_P_OF13_UP);
-  return dumpOnce(ctx, { type, meterId: meterNumber(ctx.args[1]) });
-}
-
-/** `meter=1`, `1`, `all`. */
-export function meterNumber(text: string | undefined): number {
-  const word = text?.replace(/^meter=/, '');
-  if (word === undefined || word.toLowerCase() === 'all') return OFPM13_ALL;
-  if (!/^(0x[0-9a-f]+|\d+)$/i.test(word)) throw new HeddleError(`invalid meter: ${word}`);
-  return Number(word);
+  const [, text] = ctx.args;
+  const meterId = text === undefined ? OFPM13_ALL : parseMeterMod(text, 'delete').meterId;
+  return dumpOnce(ctx, { type, meterId });
 }
 
 export const dumpMeters = (ctx: Context): Promise<number> => dumpMeter(ctx, 'meter_config_request');

@@ -1,6 +1,7 @@
 /** Actions to and from the programs' 24-byte slots (struct act in bpf/datapath.h). */
 import { Flow } from '@heddle/packet';
 import { SystemError } from '@heddle/runtime';
+import { asMeteredUpcall, meteredUpcall } from '../metered-upcall.ts';
 import type { OdpAction } from '../odp-actions.ts';
 import { CtDecoder, encodeCt } from './ct-codec.ts';
 import * as L from './layout.ts';
@@ -104,6 +105,12 @@ function encodeOne(a: OdpAction, last: boolean, key: Flow, names: ActionNames): 
     case 'ct_clear':
       append(L.A_CT_CLEAR);
       return;
+    case 'set_priority':
+      append(L.A_SET_PRIORITY, 0, a.priority);
+      return;
+    case 'meter':
+      append(L.A_METER, 0, a.id);
+      return;
     case 'drop':
       if (!last) throw new SystemError('EINVAL', 'drop is not the last action');
       append(L.A_DROP, 0, names.dropId(a.reason));
@@ -112,10 +119,14 @@ function encodeOne(a: OdpAction, last: boolean, key: Flow, names: ActionNames): 
 }
 
 /** What is sampled goes to the daemon: nothing else is asked for. */
-function encodeSample(
-  { probability, actions }: Extract<OdpAction, { type: 'sample' }>,
-  names: ActionNames,
-): void {
+function encodeSample(sample: Extract<OdpAction, { type: 'sample' }>, names: ActionNames): void {
+  const { probability, actions } = sample;
+  const metered = meteredUpcall(sample);
+  if (metered) {
+    append(L.A_METER, 1, metered.meter);
+    append(L.A_USERSPACE, 0, names.userdataId(metered.userdata));
+    return;
+  }
   const [only] = actions;
   if (only?.type !== 'userspace' || actions.length > 1) {
     throw new SystemError('EOPNOTSUPP', 'sample of more than one userspace action');
@@ -134,9 +145,15 @@ export function decodeActions(acts: Buffer, names: ActionNames): OdpAction[] {
   let tunnel: Flow | undefined;
   const ct = new CtDecoder();
   let set: { key: Flow; mask: Flow } | undefined;
+  let meter: number | undefined;
   for (const act of splitActs(acts)) {
     const type = act.readUInt16LE(0);
-    if (type === L.A_SET_TUNNEL) {
+    if (type === L.A_METER && act.readUInt16LE(2) > 0) {
+      meter = act.readUInt32LE(4);
+    } else if (meter !== undefined) {
+      out.push(asMeteredUpcall(meter, decodeOne(type, act, names)));
+      meter = undefined;
+    } else if (type === L.A_SET_TUNNEL) {
       tunnel ??= new Flow();
       if (decodeSetTunnel(act, tunnel)) {
         out.push({ type: 'set_tunnel', key: tunnel });
@@ -145,7 +162,7 @@ export function decodeActions(acts: Buffer, names: ActionNames): OdpAction[] {
     } else if (type >= L.A_CT) {
       const tracked = ct.take(type, act);
       if (tracked) out.push(tracked);
-    } else if (type >= L.A_SET_MARK) {
+    } else if (type >= L.A_SET_MARK && type < L.A_SET_PRIORITY) {
       set ??= { key: new Flow(), mask: new Flow() };
       if (decodeSet(act, set.key, set.mask)) {
         out.push({ type: 'set', ...set });
@@ -181,6 +198,10 @@ function decodeOne(type: number, act: Buffer, names: ActionNames): OdpAction[] {
       return [decodeUserspace(names.userdata(a32), a16, act)];
     case L.A_TRUNC:
       return [{ type: 'trunc', maxLen: a32 }];
+    case L.A_SET_PRIORITY:
+      return [{ type: 'set_priority', priority: a32 }];
+    case L.A_METER:
+      return [{ type: 'meter', id: a32 }];
     case L.A_DROP:
       return [{ type: 'drop', reason: names.dropReason(a32) }];
   }

@@ -13,9 +13,11 @@ import {
   RTM_NEWLINK,
 } from '@heddle/linux/rtnetlink/link';
 import { type NewLink, Rtnl } from '@heddle/linux/rtnetlink/rtnl';
+import { parseQdisc, RTM_DELQDISC, RTM_NEWQDISC, TC_H_ROOT } from '@heddle/linux/rtnetlink/tc';
 import { SystemError } from '@heddle/runtime';
 
 const RTNLGRP_LINK = 1;
+const RTNLGRP_TC = 4;
 const RTNLGRP_IPV4_IFADDR = 5;
 const RTNLGRP_IPV6_IFADDR = 9;
 const MONITOR_BYTES = 8 << 20;
@@ -32,7 +34,7 @@ export class Devices implements Disposable {
 
   constructor() {
     const options = {
-      groups: [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR],
+      groups: [RTNLGRP_LINK, RTNLGRP_TC, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR],
       receiveBytes: MONITOR_BYTES,
     };
     this.#events = new NetlinkSocket(NETLINK_ROUTE, options);
@@ -93,6 +95,7 @@ export class Devices implements Disposable {
         if (datagram === undefined) return;
         for (const m of parseMessages(datagram)) {
           if (m.type === RTM_NEWADDR || m.type === RTM_DELADDR) this.#tellAddresses();
+          if (m.type === RTM_NEWQDISC || m.type === RTM_DELQDISC) this.#tellQdisc(m.payload);
           if (m.type !== RTM_NEWLINK && m.type !== RTM_DELLINK) continue;
           // AF_BRIDGE tells of a bridge's ports, not of devices.
           if (m.payload[0] !== 0) continue;
@@ -111,6 +114,13 @@ export class Devices implements Disposable {
     for (const link of this.rtnl.links({ stats: false })) this.#tell(link.index, link);
     this.#tell(0, undefined);
     this.#tellAddresses();
+  }
+
+  /** A link does not tell of its qdisc by itself. */
+  #tellQdisc(payload: Uint8Array): void {
+    const { ifindex, parent } = parseQdisc(payload);
+    const link = parent === TC_H_ROOT ? this.rtnl.link(ifindex) : undefined;
+    if (link) this.#tell(ifindex, link);
   }
 
   #tellAddresses(): void {

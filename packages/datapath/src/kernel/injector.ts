@@ -126,6 +126,7 @@ export class Injector {
     c.writeUInt32LE(inline / ACT_BYTES, at + CTX.nact);
     c.writeUInt32LE(chunks, at + CTX.next);
     c.writeUInt32LE(e.flow.ctState === 0 ? 0 : 1, at + CTX.ctOn);
+    c.writeUInt32LE(e.packet.priority ?? 0, at + CTX.priority);
     if (e.flow.ctState !== 0) putCtMetadata(c, at + CTX.ct, e.flow);
     acts.copy(c, at + CTX.acts, 0, inline);
     c.writeUInt32LE(mark, at + CTX.mark);

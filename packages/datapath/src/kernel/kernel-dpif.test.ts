@@ -1,7 +1,9 @@
 import { dpifCompliance } from '../compliance.ts';
 import { dpifConntrackCompliance } from '../compliance-conntrack.ts';
+import { dpifMeterCompliance } from '../compliance-meters.ts';
 import { enterNewNetns, Rig } from './test-support.ts';
 
 enterNewNetns();
 dpifCompliance('kernel datapath', (ports) => Rig.open(ports));
+dpifMeterCompliance('kernel datapath', (ports) => Rig.open(ports));
 dpifConntrackCompliance('kernel datapath', (ports) => Rig.open(ports));

@@ -18,6 +18,7 @@ import type {
   Upcall,
   VportType,
 } from '../dpif.ts';
+import type { Policing } from '../meter.ts';
 import type { OdpAction } from '../odp-actions.ts';
 import { flowUfid } from '../odp-ufid.ts';
 import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
@@ -28,6 +29,7 @@ import type { Entry } from './flow-table.ts';
 import type { Injection } from './injection.ts';
 import { COUNTERS, DROP_REASONS, KEY_BYTES, MAX_MASKS, PORT_STAT } from './layout.ts';
 import type { MaskSlot } from './mask-table.ts';
+import type { MeterTable } from './meter-table.ts';
 import { type PortTable, sumCpus } from './port-table.ts';
 import { removePins } from './programs.ts';
 import type { Underlay } from './underlay.ts';
@@ -56,9 +58,12 @@ export class KernelDpif implements Dpif {
     'drop',
     'ct',
     'ct_clear',
+    'set_priority',
+    'meter',
   ]);
   readonly name = 'ovs-system';
   readonly ct: CtTable;
+  readonly meters: MeterTable;
   readonly adopted: boolean;
   readonly #engine: Engine;
   readonly #ports: PortTable;
@@ -81,6 +86,7 @@ export class KernelDpif implements Dpif {
     injection: Injection;
     devices: Devices;
     underlay: Underlay;
+    meters: MeterTable;
     dir: string;
     adopted: boolean;
   }) {
@@ -89,6 +95,7 @@ export class KernelDpif implements Dpif {
     this.#injection = parts.injection;
     this.#devices = parts.devices;
     this.#underlay = parts.underlay;
+    this.meters = parts.meters;
     this.#dir = parts.dir;
     this.adopted = parts.adopted;
     const { maps } = parts.engine.programs;
@@ -134,6 +141,10 @@ export class KernelDpif implements Dpif {
 
   portStats(port: OdpPort): PortStats {
     return this.#ports.stats(port);
+  }
+
+  setPolicing(port: OdpPort, policing: Policing): void {
+    this.#ports.setPolicing(port, policing);
   }
 
   onPortChange(listener: (port: OdpPort) => void): void {
@@ -240,6 +251,10 @@ export class KernelDpif implements Dpif {
   /** Whether packets wait in the ring. */
   upcallsPending(): boolean {
     return this.#upcalls.pending();
+  }
+
+  dropLeftovers(): void {
+    this.meters.dropOthers();
   }
 
   stats(): DpStats {

@@ -1,7 +1,7 @@
 /** The bytes that the programs share with the daemon: bpf/datapath.h, by hand and in order. */
 
 /** Changes with any change of a layout or of a number below. */
-export const ABI_VERSION = 8;
+export const ABI_VERSION = 9;
 
 export const KEY_BYTES = 256;
 export const MASK_WORDS = 24;
@@ -34,6 +34,8 @@ export const A_SET_L4PORT = 16;
 export const A_SET_ICMP = 17;
 export const A_SET_ARP = 18;
 export const A_SET_ND = 19;
+export const A_SET_PRIORITY = 32;
+export const A_METER = 33;
 export const A_SET_TUNNEL = 40;
 export const A_CT = 64;
 export const A_CT_MARK = 65;
@@ -64,7 +66,13 @@ export const FLOW_GAP_MASK = 0xffff;
 /** struct chunk */
 export const CHUNK = { nact: 0, next: 4, acts: 8, bytes: 752 };
 /** struct port */
-export const PORT_BYTES = 8;
+export const PORT = { portNo: 0, slot: 4, policer: 8, bytes: 12 };
+/** struct meter */
+export const METER = { bands: 4, ms: 8, packets: 16, bytes: 24, band: 32, size: 416 };
+/** struct band */
+export const BAND = { tokens: 0, limit: 8, rate: 16, packets: 24, bytes: 32, flags: 40, size: 48 };
+export const BAND_BITS = 1;
+export const BAND_OWES = 2;
 /** struct out, as 32-bit words */
 export const OUT = { ifindex: 0, mtu: 1, peerMax: 2, slotAndMode: 3, words: 4 };
 export const OUT_PEER = 1;
@@ -100,6 +108,7 @@ export const CTX = {
   tun: 480,
   ct: 544,
   ctOn: 608,
+  priority: 612,
   bytes: 616,
 };
 export const TUN_IN = 1;
@@ -128,6 +137,8 @@ export const DROP_NAMES = [
   'unknown device',
   'malformed',
   'no route',
+  'ingress policing',
+  'meter',
 ] as const;
 export const DROP_EXPLICIT = 16;
 export const DROP_REASONS = 64;
@@ -147,6 +158,7 @@ export const UPCALL = {
   vhGsoSize: 28,
   vhCsumStart: 30,
   vhCsumOffset: 32,
+  priority: 36,
   key: 40,
   keyBytes: 248,
   bytes: 288,

@@ -11,6 +11,7 @@ import { Injection, LINK_NAME } from './injection.ts';
 import { KernelDpif } from './kernel-dpif.ts';
 import { STATE } from './layout.ts';
 import { type AttachMode, Links } from './links.ts';
+import { MeterTable } from './meter-table.ts';
 import { netnsCookie } from './packet-socket.ts';
 import { PortTable } from './port-table.ts';
 import {
@@ -62,12 +63,14 @@ export async function openKernelDpif(options: KernelDpifOptions): Promise<Kernel
     const links = new Links(dir, devices.rtnl, options.attach);
     const { engine, adopted } = openEngine(dir, links, options);
     const injection = new Injection(engine, devices, options.instance, links);
-    const where = { instance: options.instance, now: nowMs };
+    const meters = new MeterTable(engine.programs);
+    const where = { instance: options.instance, now: nowMs, meters };
     const ports = new PortTable(engine.programs, devices, links, where);
     if (adopted) ports.adopt();
     const coalescer = new Coalescer(engine.programs, devices, links, options.instance);
     const underlay = new Underlay(engine.programs, devices, links, ports, coalescer);
-    return new KernelDpif({ engine, ports, underlay, injection, devices, dir, adopted });
+    const parts = { engine, ports, underlay, injection, devices, meters };
+    return new KernelDpif({ ...parts, dir, adopted });
   } catch (e) {
     devices[Symbol.dispose]();
     throw e;
@@ -115,7 +118,15 @@ function upgrade(old: Engine, dir: string, links: Links): Engine {
   };
   const programs = loadPrograms(sizes, old.hashMask);
   const tables = [...TUNNEL_MAPS, ...CT_TABLES];
-  for (const name of ['ports', 'port_notes', 'userdatas', 'notes', 'port_stats', ...tables])
+  for (const name of [
+    'ports',
+    'port_notes',
+    'userdatas',
+    'notes',
+    'port_stats',
+    'meters',
+    ...tables,
+  ])
     copyMap(old.programs, programs, name);
   for (const name of ['outs', 'state', ...CT_MEMORY]) copyMemory(old.programs, programs, name);
   const engine = new Engine(programs, old.hashMask, flowUfid);

@@ -3,10 +3,12 @@ import { createHash } from 'node:crypto';
 import type { Link } from '@heddle/linux/rtnetlink/link';
 import { SystemError } from '@heddle/runtime';
 import type { DpPort, OdpPort, PortStats, TunnelVportType, VportType } from '../dpif.ts';
+import { type Policing, policingBuckets } from '../meter.ts';
 import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
 import type { Devices } from './devices.ts';
-import { OUT, OUT_PEER, OUT_TUNNEL, PORT_BYTES, PORT_NOTE, PORT_STAT } from './layout.ts';
+import { OUT, OUT_PEER, OUT_TUNNEL, PORT, PORT_NOTE, PORT_STAT } from './layout.ts';
 import type { Links } from './links.ts';
+import type { MeterTable } from './meter-table.ts';
 import type { Programs } from './programs.ts';
 import { SlotAllocator } from './slots.ts';
 import { tunnelCode } from './underlay.ts';
@@ -15,6 +17,8 @@ import { tunnelCode } from './underlay.ts';
 const PEER_MAX = 1280;
 const MAX_PORTS = 65535;
 const HIDDEN_MTU = 65535;
+/** What a veth has until somebody gives it a qdisc. */
+const NO_QDISC = 'noqueue';
 const TYPES: readonly VportType[] = ['system', 'internal', 'tap', ...TUNNEL_VPORT_TYPES];
 const ANY_MTU = 0xffff;
 
@@ -35,6 +39,7 @@ export class PortTable {
   readonly #devices: Devices;
   readonly #instance: string;
   readonly #links: Links;
+  readonly #meters: MeterTable;
   readonly #outs: Uint32Array;
   readonly #ports = new Map<OdpPort, Port>();
   readonly #byIfindex = new Map<number, Port>();
@@ -47,12 +52,13 @@ export class PortTable {
     programs: Programs,
     devices: Devices,
     links: Links,
-    options: { instance: string; now: () => number },
+    options: { instance: string; now: () => number; meters: MeterTable },
   ) {
     this.#programs = programs;
     this.#devices = devices;
     this.#instance = options.instance;
     this.#links = links;
+    this.#meters = options.meters;
     this.#outs = new Uint32Array(programs.maps['outs']!.memory());
     // Slot 0 is for what the daemon itself sends.
     this.#slots = new SlotAllocator(programs.maps['port_stats']!.info.maxEntries, options.now, 1);
@@ -200,6 +206,17 @@ export class PortTable {
     };
   }
 
+  /** The buckets are there before packets ask for them, and go after. */
+  setPolicing(portNo: OdpPort, policing: Policing): void {
+    const port = this.#ports.get(portNo);
+    if (port === undefined) throw new SystemError('ENODEV', `port ${portNo}`);
+    if (port.ifindex === 0) return;
+    const buckets = policingBuckets(policing);
+    if (!buckets) this.#writePort(port, port.ifindex, 0);
+    const key = this.#meters.setPolicer(port.slot, buckets);
+    if (key !== 0) this.#writePort(port, port.ifindex, key);
+  }
+
   /** A slot's counters, summed over the CPUs. */
   counts(slot: number): number[] {
     return sumCpus(this.#programs.maps['port_stats']!.lookup(slot)!, PORT_STAT.words);
@@ -248,16 +265,21 @@ export class PortTable {
 
   /** Maps first, then the program: no packet meets it half known. */
   #enter(port: Port, device: Link): void {
-    const entry = Buffer.alloc(PORT_BYTES);
-    entry.writeUInt32LE(port.portNo, 0);
-    entry.writeUInt32LE(port.slot, 4);
-    this.#programs.maps['ports']!.update(device.index, entry);
+    this.#writePort(port, device.index, 0);
     this.#index(port);
     this.#writeNote(port);
     this.#describe(port, device);
     const program = this.#programs.programs['port_in']!;
     this.#links.attach(linkName(device.index), program, device.index);
     this.#tunnelsChanged();
+  }
+
+  #writePort(port: Port, ifindex: number, policer: number): void {
+    const entry = Buffer.alloc(PORT.bytes);
+    entry.writeUInt32LE(port.portNo, PORT.portNo);
+    entry.writeUInt32LE(port.slot, PORT.slot);
+    entry.writeUInt32LE(policer, PORT.policer);
+    this.#programs.maps['ports']!.update(ifindex, entry);
   }
 
   #index(port: Port): void {
@@ -276,7 +298,9 @@ export class PortTable {
 
   /** How to send to the port. The entry counts as absent until its ifindex is written, last. */
   #describe(port: Port, device: Link): void {
-    const peer = device.kind === 'veth' && device.peerNetnsid !== undefined;
+    // What goes to the peer directly passes no qdisc: a device that has one sends by itself.
+    const peer =
+      device.kind === 'veth' && device.peerNetnsid !== undefined && device.qdisc === NO_QDISC;
     const peerMtu = peer ? (this.#devices.peerMtu(device) ?? PEER_MAX) : 0;
     const at = port.portNo * OUT.words;
     const o = this.#outs;
@@ -291,6 +315,7 @@ export class PortTable {
     if (port.ifindex === 0) return;
     this.#outs[port.portNo * OUT.words + OUT.ifindex] = 0;
     this.#programs.maps['ports']!.delete(port.ifindex);
+    this.#meters.setPolicer(port.slot, undefined);
     this.#links.detach(linkName(port.ifindex), port.ifindex);
     this.#byIfindex.delete(port.ifindex);
     port.ifindex = 0;

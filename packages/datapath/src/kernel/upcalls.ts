@@ -102,7 +102,7 @@ export class UpcallReader {
       const id = b.readUInt32LE(at + UPCALL.userdata);
       if (type === UPCALL_RESEND) {
         const actions = [{ type: 'output' as const, port: id }];
-        resends.push({ flow, packet: { data: packet.data }, actions });
+        resends.push({ flow, packet: { ...packet, vnet: undefined }, actions });
         continue;
       }
       if (type === UPCALL_TOO_BIG) {
@@ -187,9 +187,14 @@ function decodePacket(b: Buffer, at: number, flow: Flow): DpPacket {
     data[15] = tci & 0xff;
     data.set(b.subarray(from + 12, from + length), 16);
   }
-  if ((flags & UPCALL_NO_CSUM_INFO) !== 0) return guessOffload(data, flow, decodeVnet(b, at, tag));
+  const packet: DpPacket = { data };
+  const priority = b.readUInt32LE(at + UPCALL.priority);
+  if (priority !== 0) packet.priority = priority;
+  if ((flags & UPCALL_NO_CSUM_INFO) !== 0)
+    return { ...packet, ...guessOffload(data, flow, decodeVnet(b, at, tag)) };
   const plain = b[at + UPCALL.vhFlags] === 0 && b[at + UPCALL.vhGsoType] === 0;
-  return plain ? { data } : { data, vnet: decodeVnet(b, at, tag) };
+  if (!plain) packet.vnet = decodeVnet(b, at, tag);
+  return packet;
 }
 
 function decodeVnet(b: Buffer, at: number, tag: number): VnetHdr {

@@ -21,6 +21,7 @@ export interface ActionSink {
 /** Drop reasons of the engine itself. */
 export const DROP_NO_ACTIONS = 'no actions';
 export const DROP_METER = 'meter';
+export const DROP_POLICED = 'ingress policing';
 export const DROP_NO_PORT = 'no such port';
 export const DROP_RECIRC = 'recirculation limit';
 export const DROP_UPCALL = 'upcall lost';

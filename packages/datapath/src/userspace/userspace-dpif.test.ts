@@ -4,6 +4,7 @@ import { Flow } from '@heddle/packet';
 import { FakeClock } from '@heddle/runtime/clock';
 import { SystemError } from '@heddle/runtime/errors';
 import { type ComplianceProvider, dpifCompliance } from '../compliance.ts';
+import { dpifMeterCompliance } from '../compliance-meters.ts';
 import { dpifRandomCompliance } from '../compliance-random.ts';
 import type { OdpPort, Upcall } from '../dpif.ts';
 import { formatFlowStats } from '../odp-format.ts';
@@ -39,6 +40,7 @@ async function open(count: number): Promise<ComplianceProvider> {
 }
 
 dpifCompliance('userspace', open);
+dpifMeterCompliance('userspace', open);
 dpifRandomCompliance('userspace', open);
 
 test('idle time runs on the clock that was given', async () => {

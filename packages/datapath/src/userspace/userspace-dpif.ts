@@ -23,6 +23,7 @@ import type {
   VnetHdr,
   VportType,
 } from '../dpif.ts';
+import { type Policing, policingBuckets } from '../meter.ts';
 import type { OdpAction } from '../odp-actions.ts';
 import { flowUfid } from '../odp-ufid.ts';
 import { Classifier } from './classifier.ts';
@@ -30,10 +31,12 @@ import {
   type ActionSink,
   DROP_MALFORMED,
   DROP_NO_PORT,
+  DROP_POLICED,
   DROP_RECIRC,
   DROP_UPCALL,
   executeActions,
 } from './execute.ts';
+import { Meters, TokenBuckets } from './meters.ts';
 import type { Netdev } from './netdev.ts';
 import { Packet } from './packet.ts';
 import { UpcallQueue } from './upcall-queue.ts';
@@ -94,6 +97,7 @@ class Port implements DpPort {
   readonly name: string;
   readonly type: VportType;
   readonly netdev: Netdev;
+  policer: TokenBuckets | undefined;
 
   constructor(portNo: OdpPort, type: VportType, netdev: Netdev) {
     this.portNo = portNo;
@@ -130,7 +134,7 @@ export class UserspaceDpif implements Dpif {
   readonly adopted = false;
   readonly ct: Conntrack;
   readonly actions = USERSPACE_ACTIONS;
-  meterAdmits: ((id: number, bytes: number) => boolean) | undefined;
+  readonly meters = new Meters(() => this.#clock.nowMs());
   readonly #clock: Clock;
   readonly #defer: (task: () => void) => void;
   readonly #options: UserspaceDpifOptions;
@@ -211,6 +215,13 @@ export class UserspaceDpif implements Dpif {
     const port = this.#ports.get(portNo);
     if (port === undefined) throw new SystemError('ENODEV', `port ${portNo}`);
     return port.netdev.stats?.() ?? { ...port.stats };
+  }
+
+  setPolicing(portNo: OdpPort, policing: Policing): void {
+    const port = this.#ports.get(portNo);
+    if (port === undefined) throw new SystemError('ENODEV', `port ${portNo}`);
+    const buckets = policingBuckets(policing);
+    port.policer = buckets && new TokenBuckets(buckets, this.#clock.nowMs());
   }
 
   onPortChange(listener: (port: OdpPort) => void): void {
@@ -313,6 +324,12 @@ export class UserspaceDpif implements Dpif {
     }
     port.stats.rxPackets++;
     port.stats.rxBytes += frame.length;
+    const isSuperPacket = vnet !== undefined && vnet.gsoSize > 0;
+    if (port.policer?.admits(frame.length, this.#clock.nowMs(), isSuperPacket) === false) {
+      port.stats.rxDropped++;
+      this.#drop(DROP_POLICED);
+      return;
+    }
     this.#process(new Packet(frame, { inPort: port.portNo, recircId: 0, pktMark: 0 }, vnet));
   }
 
@@ -355,7 +372,7 @@ export class UserspaceDpif implements Dpif {
       }
     },
     track: (packet, action) => this.ct.execute(packet, action),
-    meter: (id, bytes) => this.meterAdmits?.(id, bytes) ?? true,
+    meter: (id, bytes) => this.meters.admits(id, bytes),
     random: () => Math.floor(Math.random() * 2 ** 32),
     drop: (reason) => this.#drop(reason),
   };

@@ -21,6 +21,7 @@ export const IFLA = {
   ifname: [3, 'string'],
   mtu: [4, 'u32'],
   link: [5, 'u32'],
+  qdisc: [6, 'string'],
   master: [10, 'u32'],
   txqlen: [13, 'u32'],
   operstate: [16, 'u8'],
@@ -87,6 +88,8 @@ export interface Link {
   readonly peerNetnsid: number | undefined;
   readonly master: number | undefined;
   readonly alias: string;
+  /** Kind of the qdisc at the root; a change of it alone is not told as a change of the link. */
+  readonly qdisc: string;
   readonly stats: LinkStats;
   readonly attributes: LinkAttributes;
 }
@@ -124,6 +127,7 @@ export function parseLink(payload: Uint8Array): Link {
     peerNetnsid: attributes.linkNetnsid,
     master: attributes.master,
     alias: attributes.ifalias ?? '',
+    qdisc: attributes.qdisc ?? '',
     stats: parseStats(attributes.stats64),
     attributes,
   };

@@ -4,6 +4,7 @@ import {
   NetlinkError,
   type NetlinkMessage,
   NLM_F_CREATE,
+  NLM_F_ECHO,
   NLM_F_EXCL,
   NLM_F_REPLACE,
 } from '../netlink/message.ts';
@@ -187,6 +188,55 @@ export class Rtnl implements Disposable {
   qdiscs(ifindex: number): tc.Qdisc[] {
     const all = this.#dump('list qdiscs', tc.RTM_GETQDISC, tc.emitQdiscDump());
     return all.map((m) => tc.parseQdisc(m.payload)).filter((q) => q.ifindex === ifindex);
+  }
+
+  /**
+   * The qdisc at the root of a device's egress; undefined when it is one that nobody has set. The
+   * kernel tells the answer to all who listen to RTNLGRP_TC, as if the qdisc had changed.
+   */
+  rootQdisc(ifindex: number): tc.Qdisc | undefined {
+    const payload = tc.emitTcPlace(ifindex, 0, tc.TC_H_ROOT);
+    try {
+      const answer = this.#request('root qdisc', tc.RTM_GETQDISC, NLM_F_ECHO, payload)[0];
+      const qdisc = answer && tc.parseQdisc(answer.payload);
+      return qdisc?.handle === 0 ? undefined : qdisc;
+    } catch (error) {
+      if (error instanceof NetlinkError && error.code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes a qdisc at the root, in place of one that is there, or changes the one of the same handle. */
+  setRootQdisc(qdisc: Omit<tc.TcRequest, 'parent'>): void {
+    const payload = tc.emitTc({ ...qdisc, parent: tc.TC_H_ROOT });
+    const flags = NLM_F_CREATE | NLM_F_REPLACE;
+    this.#request(`set qdisc ${qdisc.kind}`, tc.RTM_NEWQDISC, flags, payload);
+  }
+
+  /** The device has again what the kernel gives by default; false: it had nothing else. */
+  deleteRootQdisc(ifindex: number): boolean {
+    if (!this.rootQdisc(ifindex)) return false;
+    const payload = tc.emitTcPlace(ifindex, 0, tc.TC_H_ROOT);
+    this.#request('delete root qdisc', tc.RTM_DELQDISC, 0, payload);
+    return true;
+  }
+
+  /** In the kernel's order. */
+  classes(ifindex: number): tc.TcClass[] {
+    const payload = tc.emitTcPlace(ifindex, 0, 0);
+    return this.#dump('list classes', tc.RTM_GETTCLASS, payload).map((m) =>
+      tc.parseQdisc(m.payload),
+    );
+  }
+
+  /** Made or changed. */
+  setClass(request: tc.TcRequest): void {
+    this.#request('set class', tc.RTM_NEWTCLASS, NLM_F_CREATE, tc.emitTc(request));
+  }
+
+  deleteClass(ifindex: number, handle: number): void {
+    const payload = tc.emitTcPlace(ifindex, handle, 0);
+    this.#request('delete class', tc.RTM_DELTCLASS, 0, payload);
   }
 
   /** The clsact qdisc, if it is not there yet. Listing comes last: the kernel lists all devices'. */

@@ -1,4 +1,4 @@
-/** The clsact qdisc and its BPF filters (linux/pkt_sched.h, pkt_cls.h): struct tcmsg. */
+/** Qdiscs, classes and BPF filters (linux/pkt_sched.h, pkt_cls.h): struct tcmsg. */
 import {
   type Attributes,
   emitAttributes,
@@ -10,9 +10,13 @@ import { DecodeError } from '../netlink/decode-error.ts';
 export const RTM_NEWQDISC = 36;
 export const RTM_DELQDISC = 37;
 export const RTM_GETQDISC = 38;
+export const RTM_NEWTCLASS = 40;
+export const RTM_DELTCLASS = 41;
+export const RTM_GETTCLASS = 42;
 export const RTM_NEWTFILTER = 44;
 export const RTM_DELTFILTER = 45;
 export const RTM_GETTFILTER = 46;
+export const TC_H_ROOT = 0xffff_ffff;
 export const TC_H_CLSACT = 0xffff_fff1;
 const CLSACT_HANDLE = 0xffff_0000;
 const PARENT = { ingress: 0xffff_fff2, egress: 0xffff_fff3 } as const;
@@ -29,7 +33,16 @@ const BPF = {
   tag: [10, 'bytes'],
   id: [11, 'u32'],
 } as const satisfies Table;
-const TCA = { kind: [1, 'string'], options: [2, 'bytes'] } as const satisfies Table;
+const STATS2 = {
+  basic: [1, 'bytes'],
+  queue: [3, 'bytes'],
+  pkt64: [8, 'u64'],
+} as const satisfies Table;
+const TCA = {
+  kind: [1, 'string'],
+  options: [2, 'bytes'],
+  stats2: [7, STATS2],
+} as const satisfies Table;
 
 /** A filter of any kind on a direction of a link; `bpf` when it is one of BPF. */
 export interface TcFilter {
@@ -40,11 +53,36 @@ export interface TcFilter {
   readonly bpf: { name: string; id: number | undefined; directAction: boolean } | undefined;
 }
 
+/** Counters of a qdisc or class: what left it and what it dropped. */
+export interface TcStats {
+  readonly bytes: number;
+  readonly packets: number;
+  readonly drops: number;
+  readonly overlimits: number;
+  /** Packets that wait. */
+  readonly qlen: number;
+}
+
 export interface Qdisc {
   readonly ifindex: number;
   readonly kind: string;
   readonly handle: number;
   readonly parent: number;
+  /** The kind's own attributes or struct, as it is on the wire. */
+  readonly options: Uint8Array | undefined;
+  readonly stats: TcStats;
+}
+
+/** `handle` of a class is its id, major and minor. */
+export type TcClass = Qdisc;
+
+/** A qdisc or class to be. */
+export interface TcRequest {
+  readonly ifindex: number;
+  readonly kind: string;
+  readonly handle: number;
+  readonly parent: number;
+  readonly options?: Uint8Array;
 }
 
 function tcmsg(ifindex: number, handle: number, parent: number, info = 0): Buffer {
@@ -87,6 +125,18 @@ export function emitQdiscDump(): Buffer {
   return tcmsg(0, 0, 0);
 }
 
+export function emitTc({ ifindex, kind, handle, parent, options }: TcRequest): Buffer {
+  const attributes: Attributes<typeof TCA> = { kind };
+  if (options) attributes.options = options;
+  return Buffer.concat([tcmsg(ifindex, handle, parent), emitAttributes(TCA, attributes)]);
+}
+
+/** Names a qdisc by its parent, or a class by its handle. */
+export function emitTcPlace(ifindex: number, handle: number, parent: number): Buffer {
+  return tcmsg(ifindex, handle, parent);
+}
+
+/** Of a qdisc or a class. */
 export function parseQdisc(payload: Uint8Array): Qdisc {
   const { view, attributes } = split(payload);
   return {
@@ -94,6 +144,23 @@ export function parseQdisc(payload: Uint8Array): Qdisc {
     kind: attributes.kind ?? '',
     handle: view.getUint32(8, true),
     parent: view.getUint32(12, true),
+    options: attributes.options,
+    stats: parseStats(attributes.stats2 ?? {}),
+  };
+}
+
+/** struct gnet_stats_basic { bytes, packets } and gnet_stats_queue { qlen, backlog, drops, … }. */
+function parseStats({ basic, queue, pkt64 }: Attributes<typeof STATS2>): TcStats {
+  const at = (bytes: Uint8Array | undefined, offset: number): number =>
+    bytes && bytes.length >= offset + 4
+      ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(offset, true)
+      : 0;
+  return {
+    bytes: at(basic, 0) + at(basic, 4) * 2 ** 32,
+    packets: pkt64 === undefined ? at(basic, 8) : Number(pkt64),
+    qlen: at(queue, 0),
+    drops: at(queue, 8),
+    overlimits: at(queue, 16),
   };
 }
 

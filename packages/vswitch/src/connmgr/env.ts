@@ -1,10 +1,11 @@
 /** What OpenFlow connections need of the bridge that they control. */
-import type { PortStats } from '@heddle/datapath';
+import type { DpMeters, PortStats } from '@heddle/datapath';
 import type { MessageOf, OfpAct, PhyPort } from '@heddle/openflow';
 import type { Flow } from '@heddle/packet';
 import type { Clock } from '@heddle/runtime';
 import type { FrozenState } from '../ofproto/recirc.ts';
 import type { OfPort, Ofproto } from '../ofproto.ts';
+import type { QueueCounters } from '../qos/device-qos.ts';
 
 export interface SwitchDescription {
   readonly mfr: string;
@@ -19,9 +20,14 @@ export interface OfprotoEnv {
   readonly datapathId: bigint;
   readonly description: SwitchDescription;
   readonly clock: Clock;
+  readonly meters: DpMeters;
   nowMs(): number;
   phyPort(port: OfPort): PhyPort;
   portStats(port: OfPort): PortStats;
+  /** Queues that the database gives the port. */
+  queues(port: OfPort): number[];
+  /** Undefined: a port that has one queue and counts nothing. */
+  queueStats(port: OfPort): QueueCounters[] | undefined;
   /** When it was opened. */
   portSinceMs(port: OfPort): number;
   /** Credits flows with what the datapath has counted so far. */

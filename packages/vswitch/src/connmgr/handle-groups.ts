@@ -10,6 +10,7 @@ import {
   OfpError,
 } from '@heddle/openflow';
 import { actionBits } from '@heddle/openflow/msgs/feature-names';
+import { SystemError } from '@heddle/runtime';
 import { FlowChanges, OFPRR_METER_DELETE } from '../ofproto/flow-changes.ts';
 import { usesGroup, usesMeter } from '../ofproto/flow-mod.ts';
 import type { Group } from '../ofproto/group.ts';
@@ -120,9 +121,7 @@ export function handleMeterMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'meter
     checkMeter(msg);
     if (msg.command === 'add' && meters.has(id)) throw new OfpError('OFPMMFC_METER_EXISTS');
     if (msg.command === 'modify' && !meters.has(id)) throw new OfpError('OFPMMFC_UNKNOWN_METER');
-    const { meterId, flags } = msg;
-    const bands = (flags & OFPMF_BURST) !== 0 ? msg.bands : msg.bands.map(withBurst);
-    meters.set(id, new Meter({ meterId, flags, bands }, mgr.env.nowMs()));
+    meters.set(id, newMeter(mgr, msg, meters.get(id)));
     mgr.env.tablesChanged();
   }
   mgr.forwardRequest(conn, msg, FORWARD_METER_MOD);
@@ -133,6 +132,18 @@ const OFPMF_BURST = 4;
 /** A band that is given no size of a burst lets pass at once what it lets pass in a second. */
 function withBurst(band: MeterBand): MeterBand {
   return { ...band, burstSize: band.rate };
+}
+
+function newMeter(mgr: Connmgr, msg: MessageOf<'meter_mod'>, earlier: Meter | undefined): Meter {
+  const { meterId, flags } = msg;
+  const bands = (flags & OFPMF_BURST) !== 0 ? msg.bands : msg.bands.map(withBurst);
+  try {
+    return new Meter({ meterId, flags, bands }, mgr.env.nowMs(), mgr.env.meters, earlier);
+  } catch (error) {
+    if (error instanceof SystemError && error.code === 'ENOSPC')
+      throw new OfpError('OFPMMFC_OUT_OF_METERS');
+    throw error;
+  }
 }
 
 function checkMeter({ meterId, flags, bands }: MessageOf<'meter_mod'>): void {
@@ -155,13 +166,18 @@ function deleteMeters(mgr: Connmgr, conn: OfConn, msg: MessageOf<'meter_mod'>): 
     throw new OfpError('OFPMMFC_INVALID_METER');
   }
   const changes = new FlowChanges(ofproto);
+  const removed: Meter[] = [];
   for (const id of ids) {
-    if (!ofproto.meters.delete(id)) continue;
+    const meter = ofproto.meters.get(id);
+    if (!meter) continue;
+    ofproto.meters.delete(id);
+    removed.push(meter);
     for (const rule of [...ofproto.tables.rules()]) {
       if (usesMeter(rule.state.actions, id)) changes.delete(rule, OFPRR_METER_DELETE);
     }
   }
   mgr.commit(changes, conn, msg.xid);
+  for (const meter of removed) meter.remove();
   mgr.env.tablesChanged();
 }
 
@@ -194,6 +210,7 @@ export function handleMeterStats(
   const now = mgr.env.nowMs();
   const all = metersOf(mgr, msg.meterId).map((meter) => {
     const ageMs = Math.max(now - meter.createdMs, 0);
+    const { stats } = meter;
     let flowCount = 0;
     for (const rule of mgr.env.ofproto.tables.rules()) {
       if (usesMeter(rule.state.actions, meter.config.meterId)) flowCount++;
@@ -201,11 +218,11 @@ export function handleMeterStats(
     return {
       meterId: meter.config.meterId,
       flowCount,
-      packetInCount: BigInt(meter.packets),
-      byteInCount: BigInt(meter.bytes),
+      packetInCount: BigInt(stats.packets),
+      byteInCount: BigInt(stats.bytes),
       durationSec: Math.floor(ageMs / 1000),
       durationNsec: Math.floor(ageMs % 1000) * 1_000_000,
-      bands: meter.bands.map(({ packets, bytes }) => ({
+      bands: stats.bands.map(({ packets, bytes }) => ({
         packetCount: BigInt(packets),
         byteCount: BigInt(bytes),
       })),

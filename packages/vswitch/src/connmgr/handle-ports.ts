@@ -6,6 +6,8 @@ import {
   OfpError,
   type PhyPort,
   type PortStats,
+  type QueueConfig,
+  type QueueStats,
   UNKNOWN_COUNT,
 } from '@heddle/openflow';
 import type { OfPort } from '../ofproto.ts';
@@ -90,7 +92,6 @@ export function handlePortMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'port_m
 
 const OFPQ_ALL = 0xffff_ffff;
 
-/** Every port has its default queue; others come with QoS. */
 export function handleQueueStats(
   mgr: Connmgr,
   conn: OfConn,
@@ -98,27 +99,70 @@ export function handleQueueStats(
 ): void {
   const ports = portsOf(mgr, msg.portNo);
   if (ports.length === 0) throw new OfpError('OFPQOFC_BAD_PORT');
-  if (msg.queueId !== 0 && msg.queueId !== OFPQ_ALL) throw new OfpError('OFPQOFC_BAD_QUEUE');
-  const queues = ports.map((port) => ({
-    portNo: port.ofport,
-    queueId: 0,
-    txBytes: UNKNOWN_COUNT,
-    txPackets: UNKNOWN_COUNT,
-    txErrors: UNKNOWN_COUNT,
-    durationSec: 0xffff_ffff,
-    durationNsec: 0xffff_ffff,
-  }));
+  const isWanted = ({ queueId }: QueueStats) => msg.queueId === OFPQ_ALL || msg.queueId === queueId;
+  const queues = ports.flatMap((port) => queueStats(mgr, port).filter(isWanted));
+  if (queues.length === 0 && msg.queueId !== OFPQ_ALL) throw new OfpError('OFPQOFC_BAD_QUEUE');
   inReplies(queues, (part, more) =>
     conn.send(msg.xid, { type: 'queue_reply', queues: part, more }),
   );
 }
+
+function queueStats(mgr: Connmgr, port: OfPort): QueueStats[] {
+  const { env } = mgr;
+  const portNo = port.ofport;
+  const counters = env.queueStats(port);
+  if (!counters) return [{ portNo, ...UNKNOWN_QUEUE }];
+  const now = env.clock.nowMs();
+  return counters.map(({ queue, stats, createdMs }) => {
+    const ageMs = createdMs === undefined ? undefined : Math.max(now - createdMs, 0);
+    return {
+      portNo,
+      queueId: queue,
+      txBytes: BigInt(stats.bytes),
+      txPackets: BigInt(stats.packets),
+      txErrors: BigInt(stats.drops),
+      ...(ageMs !== undefined && {
+        durationSec: Math.floor(ageMs / 1000),
+        durationNsec: Math.floor(ageMs % 1000) * 1_000_000,
+      }),
+    };
+  });
+}
+
+/** A dummy's only queue. */
+const UNKNOWN_QUEUE = {
+  queueId: 0,
+  txBytes: UNKNOWN_COUNT,
+  txPackets: UNKNOWN_COUNT,
+  txErrors: UNKNOWN_COUNT,
+  durationSec: 0xffff_ffff,
+  durationNsec: 0xffff_ffff,
+};
+
+/** Versions before 1.4 know no replies of several messages: what one can hold. */
+const QUEUES_PER_MESSAGE = 4000;
 
 export function handleQueueConfig(
   mgr: Connmgr,
   conn: OfConn,
   msg: MessageOf<'queue_get_config_request'>,
 ): void {
-  const ports = portsOf(mgr, msg.portNo);
+  const { portNo, queueId = OFPQ_ALL } = msg;
+  const ports = portNo === OFPP_ALL ? [] : portsOf(mgr, portNo);
   if (ports.length === 0) throw new OfpError('OFPQOFC_BAD_PORT');
-  conn.send(msg.xid, { type: 'queue_get_config_reply', queues: [], portNo: msg.portNo });
+  const all = ports.flatMap((port) =>
+    mgr.env
+      .queues(port)
+      .filter((queue) => queueId === OFPQ_ALL || queueId === queue)
+      .map((queue) => ({ portNo: port.ofport, queueId: queue })),
+  );
+  if (all.length === 0 && queueId !== OFPQ_ALL)
+    throw new OfpError(portNo === OFPP_NONE ? 'OFPQOFC_BAD_QUEUE' : 'NXQOFC_QUEUE_ERROR');
+  const send = (queues: readonly QueueConfig[], more: boolean): void =>
+    conn.send(msg.xid, { type: 'queue_get_config_reply', queues, portNo, more });
+  if (conn.version >= OFP14) inReplies(all, send);
+  else send(all.slice(0, QUEUES_PER_MESSAGE), false);
 }
+
+/** OpenFlow 1.4 and later. */
+const OFP14 = 5;

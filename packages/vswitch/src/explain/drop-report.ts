@@ -40,7 +40,8 @@ export function dropReport(
       ...(flow !== undefined && { flow }),
       secondsAgo: seconds(lastMs),
     })),
-    meters: [...bridge.meters.entries()].flatMap(([meter, { bands }]) => {
+    meters: [...bridge.meters.entries()].flatMap(([meter, { stats }]) => {
+      const { bands } = stats;
       const packets = bands.reduce((sum, b) => sum + b.packets, 0);
       return packets === 0
         ? []

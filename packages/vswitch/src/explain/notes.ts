@@ -30,10 +30,11 @@ function meterNotes(way: Walk): string[] {
     const meter = bridge.meters.get(id);
     if (!meter) return [];
     const unit = (meter.config.flags & 1) === 0 ? 'packets/s' : 'kbit/s';
-    const dropped = meter.bands.reduce((sum, band) => sum + band.packets, 0);
+    const { stats } = meter;
+    const dropped = stats.bands.reduce((sum, band) => sum + band.packets, 0);
     const rates = meter.config.bands.map((b) => b.rate).join(' and ');
     return [
-      `meter ${id} of ${bridge.name} drops what is over ${rates} ${unit}: ${dropped} of ${meter.packets} packets so far`,
+      `meter ${id} of ${bridge.name} drops what is over ${rates} ${unit}: ${dropped} of ${stats.packets} packets so far`,
     ];
   });
 }

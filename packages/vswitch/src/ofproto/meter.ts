@@ -1,59 +1,70 @@
-/** Meters: token buckets that packets must pass (OpenFlow 1.3, 5.7). */
+/** Meters of a bridge (OpenFlow 1.3.5, section 5.7); a datapath does the metering. */
+import type { MeterConfig as DpMeterConfig, DpMeters, MeterStats } from '@heddle/datapath';
 import type { MeterConfig } from '@heddle/openflow';
 
 const OFPMF_KBPS = 1;
 const OFPMF_BURST = 4;
 
-interface BandState {
-  /** In thousandths of a kilobit or packet. */
-  tokens: number;
-  packets: number;
-  bytes: number;
+/** Numbers in datapath actions, which bridges share. */
+class MeterIds {
+  readonly #free: number[] = [];
+  #next = 0;
+
+  take(): number {
+    // Megaflows that are about to go may still name a number: it rests for a while.
+    return this.#free.length > KEEP_FREE ? this.#free.shift()! : this.#next++;
+  }
+
+  release(id: number): void {
+    this.#free.push(id);
+  }
 }
+
+const KEEP_FREE = 256;
+const ids = new MeterIds();
 
 export class Meter {
   readonly config: MeterConfig;
   readonly createdMs: number;
-  packets = 0;
-  bytes = 0;
-  readonly bands: readonly BandState[];
-  #lastMs: number;
+  /** As in `meter(N)` of the datapath. */
+  readonly dpId: number;
+  readonly #meters: DpMeters | undefined;
 
-  constructor(config: MeterConfig, nowMs: number) {
+  /** `earlier`: the meter that this one replaces. Without `meters` it lets everything pass. */
+  constructor(config: MeterConfig, nowMs: number, meters?: DpMeters, earlier?: Meter) {
     this.config = config;
     this.createdMs = nowMs;
-    this.#lastMs = nowMs;
-    this.bands = config.bands.map((band) => ({
-      tokens: this.#burst(band) * 1000,
-      packets: 0,
-      bytes: 0,
-    }));
-  }
-
-  #burst({ rate, burstSize }: { readonly rate: number; readonly burstSize: number }): number {
-    return (this.config.flags & OFPMF_BURST) !== 0 && burstSize > 0 ? burstSize : rate;
-  }
-
-  /** Whether a packet passes: the band of the highest rate that it exceeds drops it. */
-  admits(bytes: number, nowMs: number): boolean {
-    const { config } = this;
-    const elapsed = Math.max(nowMs - this.#lastMs, 0);
-    this.#lastMs = nowMs;
-    this.packets++;
-    this.bytes += bytes;
-    // rate is per second, and tokens are thousandths: a millisecond brings `rate` of them.
-    const cost = (config.flags & OFPMF_KBPS) !== 0 ? bytes * 8 : 1000;
-    let exceeded: { rate: number; state: BandState } | undefined;
-    for (const [i, band] of config.bands.entries()) {
-      const state = this.bands[i]!;
-      const limit = this.#burst(band) * 1000;
-      state.tokens = Math.min(state.tokens + elapsed * band.rate, limit);
-      if (state.tokens >= cost) state.tokens -= cost;
-      else if (!exceeded || band.rate > exceeded.rate) exceeded = { rate: band.rate, state };
+    this.#meters = meters;
+    this.dpId = earlier?.dpId ?? ids.take();
+    try {
+      meters?.set(this.dpId, dpConfig(config));
+    } catch (error) {
+      if (!earlier) ids.release(this.dpId);
+      throw error;
     }
-    if (!exceeded) return true;
-    exceeded.state.packets++;
-    exceeded.state.bytes += bytes;
-    return false;
   }
+
+  get stats(): MeterStats {
+    return this.#meters?.stats(this.dpId) ?? this.#nothing();
+  }
+
+  remove(): void {
+    this.#meters?.delete(this.dpId);
+    ids.release(this.dpId);
+  }
+
+  #nothing(): MeterStats {
+    const bands = this.config.bands.map(() => ({ packets: 0, bytes: 0 }));
+    return { packets: 0, bytes: 0, bands };
+  }
+}
+
+function dpConfig({ flags, bands }: MeterConfig): DpMeterConfig {
+  return {
+    unit: (flags & OFPMF_KBPS) === 0 ? 'packets' : 'kilobits',
+    bands: bands.map(({ rate, burstSize }) => ({
+      rate,
+      burst: (flags & OFPMF_BURST) !== 0 && burstSize > 0 ? burstSize : rate,
+    })),
+  };
 }
