@@ -1,5 +1,4 @@
 /** What a type of QoS is to tc(8): a qdisc, and perhaps classes that are its queues. */
-import type { TcRequest } from '@heddle/linux';
 import type { Settings } from './qos-config.ts';
 
 /** Handle of the qdisc that the switch makes, 1:0. */
@@ -36,8 +35,6 @@ export interface TcKind {
     readonly queue: (queue: Settings, root: Settings, facts: DeviceFacts) => Shaped;
   };
 }
-
-export type ClassRequest = Omit<TcRequest, 'ifindex'>;
 
 export function classOfQueue(queue: number): number {
   return ROOT_HANDLE | (queue + 1);
