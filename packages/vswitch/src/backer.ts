@@ -1,6 +1,7 @@
 /** A datapath that bridges of one type share: `ovs-system` or `ovs-netdev`. */
 
 import type { Dpif, OdpPort } from '@heddle/datapath';
+import { FLOW_TNL_F_OAM } from '@heddle/packet';
 import type { Clock } from '@heddle/runtime';
 import { CtZones } from './ct-zones.ts';
 import { DpFeatures } from './dp-features.ts';
@@ -9,6 +10,7 @@ import { RecircIds } from './ofproto/recirc.ts';
 import type { OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import type { OfprotoDpif } from './ofproto-dpif.ts';
 import { Udpif } from './ofproto-dpif-upcall.ts';
+import { PortMonitor } from './port-monitor.ts';
 import { TunnelPorts } from './tunnel/ports.ts';
 import { TunnelVports } from './tunnel/vports.ts';
 import type { ProtocolPacket } from './xlate-protocols.ts';
@@ -23,6 +25,11 @@ export class Backer {
   readonly tunnels = new TunnelPorts();
   readonly vports: TunnelVports;
   readonly ctZones: CtZones;
+  readonly monitor: PortMonitor;
+  /** A protocol holds a port for good, or no longer. */
+  onLiveness: (port: OfPort) => void = () => {};
+  /** What the database says of a port's protocols is no longer so. */
+  onPortStatus: (port: OfPort) => void = () => {};
   readonly #xlate: { vlanLimit: number } & XlateConfig;
 
   constructor(dpif: Dpif, clock: Clock) {
@@ -43,6 +50,7 @@ export class Backer {
       meterAdmits: (id, bytes) => dpif.meters.admits(id, bytes),
       random: () => Math.floor(Math.random() * 2 ** 32),
     };
+    this.monitor = this.#makeMonitor();
     this.udpif.onProtocol = (packet, frame) => this.#receive(packet, frame);
     this.udpif.onSample = (upcall, data) => {
       for (const bridge of this.bridges.values()) {
@@ -55,9 +63,26 @@ export class Backer {
     };
   }
 
+  #makeMonitor(): PortMonitor {
+    const home = (port: OfPort) => this.bridges.get(port.bundle.bridge);
+    return new PortMonitor({
+      clock: this.clock,
+      send: (port, frame, isOam) => home(port)?.sendFrame(port, frame, isOam ? FLOW_TNL_F_OAM : 0),
+      hwAddr: (port) => home(port)?.hwAddr(port) ?? port.hwAddr,
+      rxPackets: (port) => home(port)?.portStats(port).rxPackets ?? 0,
+      livenessChanged: (port) => {
+        this.udpif.configChanged();
+        this.onLiveness(port);
+      },
+      statusChanged: (port) => this.onPortStatus(port),
+    });
+  }
+
   /** A packet for the switch itself. */
   #receive({ protocol, port }: ProtocolPacket, frame: Uint8Array): void {
     if (protocol === 'stp') port.bundle.bridge.tree?.receive(port, frame);
+    else if (protocol === 'bfd') this.monitor.receiveBfd(port, frame);
+    else if (protocol === 'cfm') this.monitor.receiveCfm(port, frame);
     else port.bundle.lacp?.receive(port, slowPdu(frame), this.dpif.nowMs());
   }
 

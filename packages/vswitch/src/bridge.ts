@@ -31,6 +31,7 @@ import {
   type PortRow,
   type Schema,
 } from './port-config.ts';
+import { configureWatches } from './port-monitor-config.ts';
 import type { DeviceQos } from './qos/device-qos.ts';
 import { policingOf } from './qos/policing.ts';
 import { type QosConfig, qosConfigOf } from './qos/qos-config.ts';
@@ -237,6 +238,13 @@ export class Bridge {
       const row = idl.get('Port', uuid);
       const bundle = row && this.ofproto.bundles.get(row.name);
       if (row && bundle) configureLacp(bundle, row, rowOf, mac, this.dpif.nowMs());
+    }
+  }
+
+  /** BFD of interfaces, once devices are what they will be. */
+  configureWatches(): void {
+    for (const { port, row } of this.ifaces.values()) {
+      if (port) configureWatches(port, row, this.backer.monitor);
     }
   }
 

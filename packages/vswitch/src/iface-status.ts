@@ -2,12 +2,14 @@
 import type { PortStats } from '@heddle/datapath';
 import { Ethtool } from '@heddle/linux';
 import { formatMac } from '@heddle/packet';
+import { bfdStatus } from './bfd/text.ts';
+import { type CfmStatus, cfmStatus } from './cfm/status.ts';
 import type { Device } from './devices/devices.ts';
 import { DUMMY_KIND } from './devices/dummy-devices.ts';
 import type { Iface } from './iface.ts';
 
 /** The columns of an interface that the switch owns, but for statistics. */
-export interface InterfaceStatus {
+export interface InterfaceStatus extends CfmStatus {
   readonly ofport: number | undefined;
   readonly error: string | undefined;
   readonly ifindex: number | undefined;
@@ -19,6 +21,7 @@ export interface InterfaceStatus {
   readonly duplex: 'full' | 'half' | undefined;
   readonly link_resets: number | undefined;
   readonly status: ReadonlyMap<string, string>;
+  readonly bfd_status: ReadonlyMap<string, string>;
 }
 
 interface DeviceFacts {
@@ -48,6 +51,8 @@ export function interfaceStatus(iface: Iface, link: Device | undefined): Interfa
     duplex: device.duplex,
     link_resets: iface.isOpen ? iface.linkResets : undefined,
     status: isVirtual ? new Map() : device.status,
+    ...cfmStatus(iface.port?.cfm),
+    bfd_status: iface.port?.bfd ? bfdStatus(iface.port.bfd) : new Map(),
   };
 }
 

@@ -86,6 +86,7 @@ export class Iface {
     bundle.ports.splice(bundle.ports.indexOf(port), 1);
     bundle.bridge.ports.delete(port.ofport);
     home.ofports.release(port.ofport);
+    backer.monitor.forget(port);
     bundle.bridge.macs.flush(bundle);
     if (port.tunnel) {
       backer.tunnels.remove(port);

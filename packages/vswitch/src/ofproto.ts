@@ -6,7 +6,9 @@
 import type { OdpPort } from '@heddle/datapath';
 import { type FlowMod, OFPP_NORMAL } from '@heddle/openflow';
 import { Flow, TlvTable } from '@heddle/packet';
+import type { Bfd } from './bfd/bfd.ts';
 import type { Bond } from './bond/bond.ts';
+import type { Cfm } from './cfm/cfm.ts';
 import { DropLog } from './explain/drops.ts';
 import type { NetFlow } from './export/netflow.ts';
 import type { Lacp } from './lacp/lacp.ts';
@@ -80,6 +82,10 @@ export class OfPort {
   /** Administratively up: packets may go out. */
   mayEnable = true;
   isLinkUp = true;
+  bfd: Bfd | undefined;
+  cfm: Cfm | undefined;
+  /** A protocol that watches over it says that it is no good. */
+  isFaulty = false;
   /** 48 bits; of a port without a device. */
   hwAddr = 0;
   /** What it does in the bridge's spanning tree; undefined when it has no part in one. */
@@ -94,6 +100,11 @@ export class OfPort {
     this.name = name;
     this.ofport = ofport;
     this.bundle = bundle;
+  }
+
+  /** Whether it is good for traffic: bonds, groups and `bundle` choose by that. */
+  get isLive(): boolean {
+    return this.mayEnable && this.isLinkUp && !this.isFaulty;
   }
 
   get noReceive(): boolean {

@@ -25,7 +25,9 @@ import { DUMMY_KIND, DummyDevices } from './devices/dummy-devices.ts';
 import type { Iface } from './iface.ts';
 import { interfaceStatus, statisticsMap } from './iface-status.ts';
 import { writeMirrorStatistics } from './mirror-config.ts';
+import type { OfPort } from './ofproto.ts';
 import type { BridgeRow, OpenVSwitchRow, Schema } from './port-config.ts';
+import type { PortMonitor } from './port-monitor.ts';
 import { QosTable } from './qos/qos-table.ts';
 import { configureTree, writeTree } from './spanning-tree/configure.ts';
 import { formatAddress } from './tunnel/config.ts';
@@ -145,6 +147,11 @@ export class Switch {
     return [...this.bridges.values()].flatMap((b) => [...b.ifaces.values()]);
   }
 
+  /** What runs the protocols of a port. */
+  monitorOf(port: OfPort): PortMonitor {
+    return this.bridges.get(port.bundle.bridge.name)!.backer.monitor;
+  }
+
   async #reconfigure(): Promise<void> {
     const root = this.idl.rows('Open_vSwitch')[0];
     if (!root) {
@@ -170,6 +177,7 @@ export class Switch {
       bridge.configureDevices(this.devices);
       changed = bridge.configureQos(this.idl, this.devices) || changed;
       bridge.configureLacp(this.idl, this.devices);
+      bridge.configureWatches();
       bridge.configureTables(this.idl);
       const controllers = controllersOf(this.idl, bridge.row);
       bridge.configureControllers(controllers, () => this.#tls(), !this.#isRestoring);
@@ -247,6 +255,11 @@ export class Switch {
     this.backers.set(type, backer);
     const ports = dpif.adopted ? [...dpif.ports()] : [];
     this.#adopted.set(backer, new Map(ports.map((p) => [p.name, p])));
+    backer.onLiveness = (port) => this.bridges.get(port.bundle.bridge.name)?.runBonds();
+    backer.onPortStatus = (port) => {
+      const iface = this.bridges.get(port.bundle.bridge.name)?.ifaces.get(port.name);
+      if (iface) this.#statusSoon(iface);
+    };
     dpif.onPortChange((odpPort) => this.#portChanged(backer, odpPort));
     return backer;
   }
@@ -552,6 +565,13 @@ const OWN_COLUMNS = new Set([
   'rstp_status',
   'rstp_statistics',
   'bond_active_slave',
+  'bfd_status',
+  'cfm_fault',
+  'cfm_fault_status',
+  'cfm_flap_count',
+  'cfm_health',
+  'cfm_remote_mpids',
+  'cfm_remote_opstate',
   'is_connected',
   'role',
 ]);

@@ -107,8 +107,7 @@ function watchedIsAlive(ctx: XlateContext, bucket: Bucket, depth: number): boole
   const watchesGroup = watchGroup !== OFPG_ANY;
   if (!watchesPort && !watchesGroup) return true;
   if (watchesPort) {
-    const port = ctx.bridge.ports.get(watchPort);
-    if (port?.mayEnable && port.isLinkUp) return true;
+    if (ctx.bridge.ports.get(watchPort)?.isLive) return true;
   }
   if (!watchesGroup) return false;
   const group = ctx.bridge.groups.get(watchGroup);

@@ -152,10 +152,7 @@ function iterate(hash: number, nLinks: number, modulo: number): number {
 }
 
 export function bundleAction(ctx: XlateContext, act: Extract<OfpAct, { type: 'bundle' }>): void {
-  const isUp = (i: number): boolean => {
-    const port = ctx.bridge.ports.get(act.members[i]!);
-    return port?.mayEnable === true && port.isLinkUp;
-  };
+  const isUp = (i: number): boolean => ctx.bridge.ports.get(act.members[i]!)?.isLive === true;
   let index: number;
   if (act.algorithm === 'active_backup') index = act.members.findIndex((_, i) => isUp(i));
   else {

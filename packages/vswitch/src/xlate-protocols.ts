@@ -1,4 +1,6 @@
 /** Packets of protocols that the switch itself speaks, whatever the flow tables say. */
+import { takesBfd } from './bfd/match.ts';
+import { takesCfm } from './cfm/match.ts';
 import { ETH_P_SLOW } from './lacp/pdu.ts';
 import type { OfPort } from './ofproto.ts';
 import { takesBpdu } from './spanning-tree/match.ts';
@@ -6,7 +8,7 @@ import type { XlateContext } from './xlate-context.ts';
 
 /** A packet for the switch: of which protocol, and where it came in. */
 export interface ProtocolPacket {
-  readonly protocol: 'lacp' | 'stp';
+  readonly protocol: 'cfm' | 'bfd' | 'lacp' | 'stp';
   readonly port: OfPort;
 }
 
@@ -15,6 +17,8 @@ type Taker = (port: OfPort, ctx: XlateContext) => boolean;
 
 /** In the order in which Open vSwitch asks them. */
 const TAKERS: readonly (readonly [ProtocolPacket['protocol'], Taker])[] = [
+  ['cfm', ({ cfm }, { flow, wildcards }) => cfm !== undefined && takesCfm(cfm, flow, wildcards)],
+  ['bfd', ({ bfd }, { flow, wildcards }) => bfd !== undefined && takesBfd(bfd, flow, wildcards)],
   ['lacp', ({ bundle }, { flow }) => bundle.lacp !== undefined && flow.dlType === ETH_P_SLOW],
   ['stp', ({ bundle }, { flow, wildcards }) => takesBpdu(bundle.bridge, flow, wildcards)],
 ];

@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { coverage, registerMemory, type UnixctlServer, WarpClock } from '@heddle/runtime';
 import { registerDpctl } from '../dpctl/index.ts';
 import type { Switch } from '../switch.ts';
+import { registerBfd } from './bfd.ts';
 import { registerBond } from './bond.ts';
+import { registerCfm } from './cfm.ts';
 import { registerDpif } from './dpif.ts';
 import { registerDummy, registerTime } from './dummy.ts';
 import { registerExplain } from './explain.ts';
@@ -23,6 +25,8 @@ export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void 
   registerBond(server, sw);
   registerLacp(server, sw);
   registerSpanningTree(server, sw);
+  registerBfd(server, sw);
+  registerCfm(server, sw);
   registerDpif(server, sw);
   registerOfproto(server, sw);
   registerQos(server, sw);

@@ -103,7 +103,7 @@ export class Bond {
 
   #follow(member: Member, nowMs: number): boolean {
     const { port } = member;
-    const up = port.isLinkUp && port.mayEnable && this.#agrees(port);
+    const up = port.isLive && this.#agrees(port);
     if (up === member.linkUp) return false;
     member.linkUp = up;
     log.info(`member ${port.name}: link state ${up ? 'up' : 'down'}`);

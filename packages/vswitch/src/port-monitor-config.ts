@@ -1,0 +1,19 @@
+/** Interface rows as settings of the protocols that watch over ports. */
+import { bfdSettings, newBfd } from './bfd/config.ts';
+import { Cfm } from './cfm/cfm.ts';
+import { cfmSettings } from './cfm/config.ts';
+import type { OfPort } from './ofproto.ts';
+import type { InterfaceRow } from './port-config.ts';
+import type { PortMonitor } from './port-monitor.ts';
+
+export function configureWatches(port: OfPort, row: InterfaceRow, monitor: PortMonitor): void {
+  const bfd = bfdSettings(row.bfd);
+  if (!bfd) port.bfd = undefined;
+  else if (port.bfd) port.bfd.configure(bfd);
+  else port.bfd = newBfd(port.name, bfd);
+  const cfm = cfmSettings(row, port.tunnel);
+  if (!cfm) port.cfm = undefined;
+  else if (port.cfm) port.cfm.configure(cfm, monitor.nowMs);
+  else port.cfm = new Cfm(port.name, cfm, monitor.nowMs);
+  monitor.configured(port);
+}
