@@ -33,7 +33,6 @@ const CONFIG: readonly (readonly [string, readonly string[]])[] = [
 const COLUMNS = [
   'cfm_fault',
   'cfm_fault_status',
-  'cfm_flap_count',
   'cfm_health',
   'cfm_remote_mpids',
   'cfm_remote_opstate',

@@ -66,8 +66,6 @@ export class Cfm {
   nextTxMs: number;
   nextCheckMs: number;
   #seq = 0;
-  /** At the last check. */
-  #wasFaulty = false;
   #checks = 0;
   /** A CCM must have come by then for traffic to count. */
   #demandUntilMs = 0;
@@ -159,9 +157,8 @@ export class Cfm {
     if ([...seen].join() !== [...this.faults].join()) {
       log.rl.info(`${this.name}: faults: ${[...seen].join(' ')}`, this.name);
     }
+    if (seen.size > 0 !== this.faults.size > 0) this.flaps++;
     this.faults = seen;
-    if (this.isFaulty !== this.#wasFaulty) this.flaps++;
-    this.#wasFaulty = this.isFaulty;
     this.nextCheckMs = nowMs + this.#faultIntervalMs;
   }
 
