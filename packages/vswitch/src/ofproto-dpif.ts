@@ -186,18 +186,6 @@ export class OfprotoDpif implements OfprotoEnv {
     this.packetOut(flow, frame, [{ type: 'output', port: port.ofport, maxLen: 0 }]);
   }
 
-  /** The Ethernet address of a port. */
-  hwAddr(port: OfPort): number {
-    return parseMac(this.#options.device(port.name)?.mac ?? '') || port.hwAddr;
-  }
-
-  /** Sends a frame of the switch's own out of a port. */
-  sendFrame(port: OfPort, frame: Uint8Array, tunFlags = 0): void {
-    const flow = extractFlow(frame, { inPort: OFPP_NONE });
-    flow.tunFlags |= tunFlags;
-    this.packetOut(flow, frame, [{ type: 'output', port: port.ofport, maxLen: 0 }]);
-  }
-
   packetOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): void {
     const { backer } = this.#options;
     const ofport = flow.inPort;
