@@ -369,6 +369,8 @@ export class Bridge {
     const text = JSON.stringify(policing);
     if (this.#policing.get(port) === text) return;
     this.#policing.set(port, text);
+    const isLimited = policing.bits.rate > 0 || policing.kpkts.rate > 0;
+    port.policing = isLimited ? policing : undefined;
     try {
       this.backer.dpif.setPolicing(odpPort, policing);
     } catch (error) {

@@ -3,7 +3,7 @@
  * Reconfiguration builds these; translation only reads them.
  */
 
-import type { OdpPort } from '@heddle/datapath';
+import type { OdpPort, Policing } from '@heddle/datapath';
 import { type FlowMod, OFPP_NORMAL } from '@heddle/openflow';
 import { Flow, TlvTable } from '@heddle/packet';
 import type { Bfd } from './bfd/bfd.ts';
@@ -92,6 +92,8 @@ export class OfPort {
   treeState: TreeState | undefined;
   /** OFPPC_* bits that a controller has set (ovs-ofctl(8), mod-port). */
   config = 0;
+  /** What it may receive, where that is limited. */
+  policing: Policing | undefined;
   /** TOS, without its ECN bits, by packet priority: what queues mark (table Queue, `dscp`). */
   queueTos: ReadonlyMap<number, number> = new Map();
   readonly stats = { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0 };

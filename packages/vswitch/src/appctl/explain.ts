@@ -51,7 +51,7 @@ function registerDrops(server: UnixctlServer, sw: Switch): void {
     const { backer, dpif, ofproto } = bridge;
     dpif.syncStats();
     const env = explainEnv(sw, backer.xlateConfig, () => dpif.nowMs());
-    const report = dropReport(env, ofproto, (port) => dpif.portStats(port).txDropped);
+    const report = dropReport(env, ofproto, (port) => dpif.portStats(port));
     return argv[0] === '--json' ? `${JSON.stringify(report)}\n` : dropReportText(report);
   });
 }

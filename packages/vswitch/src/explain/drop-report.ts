@@ -1,4 +1,5 @@
 /** What a bridge has dropped of late, for people and as JSON. */
+import type { PortStats } from '@heddle/datapath';
 import { toHex } from '@heddle/packet';
 import type { OfPort, Ofproto } from '../ofproto.ts';
 import type { ExplainEnv } from './env.ts';
@@ -16,8 +17,12 @@ export interface DropReport {
     readonly secondsAgo: number;
   }[];
   readonly meters: readonly { readonly meter: number; readonly packets: number; bytes: number }[];
-  /** What devices lost on sending, where they count it. */
-  readonly ports: readonly { readonly port: string; readonly txDropped: number }[];
+  /** What devices lost on sending, where they count it, and what came in beyond the port's rate. */
+  readonly ports: readonly {
+    readonly port: string;
+    readonly txDropped: number;
+    readonly policed: number;
+  }[];
   readonly samples: readonly {
     readonly reason: string;
     readonly secondsAgo: number;
@@ -31,7 +36,7 @@ export interface DropReport {
 export function dropReport(
   env: ExplainEnv,
   bridge: Ofproto,
-  txDropped: (port: OfPort) => number,
+  stats: (port: OfPort) => Pick<PortStats, 'rxDropped' | 'txDropped'>,
 ): DropReport {
   const seconds = (ms: number) => Math.max(Math.floor((env.nowMs() - ms) / 1000), 0);
   return {
@@ -48,8 +53,10 @@ export function dropReport(
         : [{ meter, packets, bytes: bands.reduce((n, b) => n + b.bytes, 0) }];
     }),
     ports: [...bridge.ports.values()].flatMap((port) => {
-      const n = txDropped(port);
-      return n > 0 ? [{ port: port.name, txDropped: n }] : [];
+      const { rxDropped, txDropped } = stats(port);
+      const policed = port.policing === undefined ? 0 : Math.max(rxDropped, 0);
+      if (txDropped <= 0 && policed === 0) return [];
+      return [{ port: port.name, txDropped: Math.max(txDropped, 0), policed }];
     }),
     samples: bridge.drops.samples().flatMap((sample) => {
       const port = env.config.portOf(sample.flow.inPort);
@@ -81,8 +88,11 @@ export function dropReportText(report: DropReport): string {
     );
   }
   for (const m of meters) lines.push(`  ${m.packets} packets, ${m.bytes} bytes: meter ${m.meter}`);
-  for (const p of ports)
-    lines.push(`  ${p.txDropped} packets: lost by device ${p.port} on sending`);
+  for (const { port, txDropped, policed } of ports) {
+    if (txDropped > 0) lines.push(`  ${txDropped} packets: lost by device ${port} on sending`);
+    if (policed > 0)
+      lines.push(`  ${policed} packets: more than port ${port} may receive (ingress policing)`);
+  }
   if (samples.length > 0) lines.push('', 'The last ones (first packets of their flows):');
   for (const { explanation, reason, secondsAgo, length } of samples) {
     lines.push(`  ${secondsAgo} s ago, ${length} bytes: ${explanation.flow}`, `      ${reason}`);

@@ -14,6 +14,7 @@ export function notesOf(
   isDropped: boolean,
 ): string[] {
   return [
+    ...policingNotes(packet),
     ...meterNotes(way),
     ...controllerNotes(env, way),
     ...ctNotes(env, packet, way, isDropped),
@@ -23,6 +24,18 @@ export function notesOf(
         .map((d) => `device ${d.port.name} has no carrier: what goes out there is lost`),
     ),
   ];
+}
+
+function policingNotes({ bridge, ofport }: Packet): string[] {
+  const port = bridge.ports.get(ofport);
+  const { bits, kpkts } = port?.policing ?? {};
+  const limits = [
+    ...(bits && bits.rate > 0 ? [`${bits.rate} kbit/s (ingress_policing_rate)`] : []),
+    ...(kpkts && kpkts.rate > 0
+      ? [`${kpkts.rate},000 packets/s (ingress_policing_kpkts_rate)`]
+      : []),
+  ];
+  return limits.map((limit) => `port ${port!.name} drops what comes in beyond ${limit}`);
 }
 
 function meterNotes(way: Walk): string[] {
