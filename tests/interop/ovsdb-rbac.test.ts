@@ -100,6 +100,13 @@ const mutate = (table: string, where: Json, ...mutations: Json[]): Json[] => [
 ];
 const remove = (table: string, where: Json): Json[] => [{ op: 'delete', table, where }];
 
+const select = (table: string): Json => ({
+  op: 'select',
+  table,
+  where: [],
+  columns: ['logical_port', 'mac'],
+});
+
 /** [client, remote, operations]: a client is a certificate's name. */
 const TRIALS: readonly (readonly [string, 'c1' | 'c2' | 'c3' | 'c4', Json[]])[] = [
   ['ch1', 'c1', chassis('ch1', '1.2.3.4')],
@@ -220,6 +227,35 @@ test(
     for (const [i, line] of ours!.entries()) assert.equal(line, theirs![i]);
   },
 );
+
+test('ovsdb-tool applies a role to who has no certificate', options, async () => {
+  const database = (ops: readonly Json[]) => JSON.stringify(['OVN_Southbound', ...ops]);
+  const answers: string[][] = [];
+  for (const side of SIDES) {
+    await using server = new TestServer(side);
+    const file = server.create('sb.db', SB_SCHEMA);
+    server.tool('ovsdb-tool', 'transact', file, database(SETUP));
+    const ask = (role: string, command: string, ops: readonly Json[]) =>
+      server
+        .tool('ovsdb-tool', `--rbac-role=${role}`, command, file, database(ops))
+        .replaceAll(/\["uuid","[^"]*"\]/g, 'UUID');
+    answers.push([
+      ask('ovn-controller', 'transact', chassis('ch1', '1.2.3.4')),
+      ask('ovn-controller', 'transact', update('MAC_Binding', [], { mac: 'aa' })),
+      ask('ovn-controller', 'query', update('MAC_Binding', [], { logical_port: 'aa' })),
+      ask('ovn-controller', 'query', update('Chassis_Private', called('ch2'), { nb_cfg: 1 })),
+      ask('ovn-controller', 'query', mutate('SB_Global', [], ['nb_cfg', '+=', 1])),
+      ask('ovn-controller', 'query', remove('MAC_Binding', [])),
+      ask('nobody', 'transact', remove('MAC_Binding', [])),
+      ask('', 'transact', update('MAC_Binding', [], { logical_port: 'bb' })),
+      server
+        .tool('ovsdb-tool', 'query', file, database([select('MAC_Binding')]))
+        .replaceAll(/\["uuid","[^"]*"\]/g, 'UUID'),
+    ]);
+  }
+  assert.deepEqual(answers[1], answers[0]);
+  assert.match(answers[1]!.at(-1)!, /"logical_port":"bb","mac":""/);
+});
 
 test(
   'TLS files that the database names, a CA that is not trusted, old protocols',

@@ -6,6 +6,7 @@ import {
   type DatabaseSchema,
   encodeRecord,
   execute,
+  guardFor,
   isArray,
   type Json,
   jsonEquals,
@@ -139,28 +140,30 @@ export function transaction(args: readonly string[]): [db: string, json: Json] {
   return [db, parseArgument(text)];
 }
 
-export function query(args: readonly string[]): 0 {
+export function query(args: readonly string[], role = ''): 0 {
   const [db, json] = transaction(args);
-  return print(`${printSortedJson(run(readDatabase(db), json).reply)}\n`);
+  return print(`${printSortedJson(run(readDatabase(db), json, role).reply)}\n`);
 }
 
-export async function transact(args: readonly string[]): Promise<0> {
+export async function transact(args: readonly string[], role = ''): Promise<0> {
   const [db, json] = transaction(args);
   return withDatabase(db, async (read, file) => {
-    const { reply, record } = run(read, json);
+    const { reply, record } = run(read, json, role);
     if (record) await file.append(encodeRecord(record));
     return print(`${printSortedJson(reply)}\n`);
   });
 }
 
-function run({ schema, tables }: ReadDatabase, json: Json) {
+/** `role` is the RBAC role of whoever runs it, who has no certificate; empty: no role binds him. */
+function run({ schema, tables }: ReadDatabase, json: Json, role: string) {
   const syntax = (details: string) =>
     new OvsdbError('syntax error', details, printSortedJson(json)).toJson();
   if (!isArray(json)) return { reply: syntax('array expected'), record: undefined };
   if (json[0] !== schema.name) {
     return { reply: syntax('database name expected as first parameter'), record: undefined };
   }
-  const context = { ownsLock: () => false, elapsedMs: 0, noWait: true };
+  const guard = guardFor(tables, { role, id: undefined }, undefined);
+  const context = { ownsLock: () => false, elapsedMs: 0, noWait: true, guard };
   const outcome = execute(tables, json.slice(1), context);
   if ('blocked' in outcome) throw new Error('a wait that may not block has blocked');
   const { results, changes, comments } = outcome;

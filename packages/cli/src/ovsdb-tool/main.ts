@@ -45,6 +45,7 @@ interface Settings {
   verbosity: number;
   cid: string | undefined;
   electionTimer: string | undefined;
+  role: string | undefined;
 }
 
 interface Command {
@@ -82,8 +83,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     schemaReport(f ?? defaultSchema(), 'version'),
   ),
   'schema-cksum': command('[schema]', 0, 1, ([f]) => schemaReport(f ?? defaultSchema(), 'cksum')),
-  query: command('[db] trns', 1, 2, query),
-  transact: command('[db] trns', 1, 2, transact),
+  query: command('[db] trns', 1, 2, (args, s) => query(args, s.role)),
+  transact: command('[db] trns', 1, 2, (args, s) => transact(args, s.role)),
   'show-log': command('[db]', 0, 1, (args, s) => showLog(args, s.verbosity)),
   'check-cluster': command('db...', 1, Infinity, checkCluster),
   'compare-versions': command('a op b', 3, 3, compareVersions),
@@ -112,7 +113,12 @@ function parseLine(argv: readonly string[]): ParsedLine {
 
 export async function main(argv: readonly string[]): Promise<number> {
   const { options, args } = parseLine(argv);
-  const settings: Settings = { verbosity: 0, cid: undefined, electionTimer: undefined };
+  const settings: Settings = {
+    verbosity: 0,
+    cid: undefined,
+    electionTimer: undefined,
+    role: undefined,
+  };
   for (const option of options) {
     if (applyLogOption(PROGRAM, option)) continue;
     const { long } = option.spec;
@@ -121,8 +127,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (long === 'more') settings.verbosity++;
     else if (long === 'cid') settings.cid = option.value;
     else if (long === 'election-timer') settings.electionTimer = option.value;
-    // The tables of roles are in OVN's southbound schema: they are the server's to apply.
-    else throw new HeddleError(`--${long} is not supported`);
+    else if (long === 'rbac-role') settings.role = option.value;
   }
   const [name, ...rest] = args;
   if (name === undefined) throw new HeddleError('missing command name; use --help for help');

@@ -8,10 +8,10 @@ import type { Datum } from './datum.ts';
 type Piece = readonly Atom[];
 
 /** Sets up to this size are plain arrays. */
-export const MAX_PLAIN = 256;
-const MAX_PIECE = 256;
+export const MAX_PLAIN = 128;
+const MAX_PIECE = 128;
 /** Smaller pieces are joined with the one before. */
-const MIN_PIECE = 32;
+const MIN_PIECE = 16;
 
 /** The set whose keys have been asked for last, and they. */
 let flat: { readonly set: LargeSet; readonly keys: Piece } | undefined;
