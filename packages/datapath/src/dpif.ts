@@ -86,7 +86,7 @@ export interface FlowStats {
 
 /**
  * A megaflow: a packet whose key, masked with `mask`, equals `key` is treated by `actions`. Engines
- * keep what they are given: whoever put a flow changes none of it afterwards.
+ * keep mask and actions as they are given: whoever put a flow changes neither afterwards.
  */
 export interface DpFlow {
   readonly key: Flow;

@@ -6,13 +6,12 @@
 import {
   type DpExecute,
   type Dpif,
-  type DpPacket,
   flowUfid,
   type InstalledFlow,
   type OdpAction,
   type Upcall,
 } from '@heddle/datapath';
-import { extractMpls, type Flow, flowAnd, isSubset } from '@heddle/packet';
+import { extractMpls, Flow, flowAnd, isSubset } from '@heddle/packet';
 import { type Clock, coverage, every, messageOf, type Timer, vlog } from '@heddle/runtime';
 import { exactMask } from './exact-mask.ts';
 import {
@@ -26,6 +25,7 @@ import { type ActionTypes, plainActions, type SlowPathEnv, workSlowly } from './
 import { Masks, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
 import { isMpls } from './xlate-commit.ts';
+import { XlateMemory } from './xlate-context.ts';
 import { applyEffects, NO_EFFECTS, type PacketsSeen } from './xlate-effects.ts';
 import { isSample } from './xlate-export.ts';
 import { ETH_P_NSH, readNsh } from './xlate-nsh.ts';
@@ -66,6 +66,9 @@ export class Udpif {
   readonly #dirty = new Set<Ukey>();
   #allDirty = false;
   readonly #masks = new Masks();
+  readonly #memories: XlateMemory[] = [];
+  /** Of the flow that is being installed. */
+  readonly #key = new Flow();
   #dump = 0;
   #scheduled = false;
   #paused = false;
@@ -162,7 +165,15 @@ export class Udpif {
   }
 
   #handleMiss({ flow, packet }: Upcall, executes: DpExecute[]): void {
-    const result = this.#xlate(flow, packet);
+    const key = beyondKey(flow, packet.data);
+    this.#withXlate(key, (result) => this.#handleResult(result, { flow, packet }, executes));
+  }
+
+  #handleResult(
+    result: XlateResult,
+    { flow, packet }: Pick<DpExecute, 'flow' | 'packet'>,
+    executes: DpExecute[],
+  ): void {
     this.#apply(result.effects, 1, packet.data.length, this.#seen(flow));
     const { drop } = result.effects;
     if (drop) drop.bridge.drops.sample(drop.reason, flow, packet.data, this.dpif.nowMs());
@@ -179,19 +190,20 @@ export class Udpif {
     else if (data && data.kind !== 'slow_path') this.onSample?.(upcall, data);
     else if (data) {
       const { flow, packet } = upcall;
-      const result = this.#xlate(flow, packet);
-      this.#receive(result, packet.data);
-      // Its megaflow has counted it; what it teaches is learned now.
-      const counted = {
-        rules: [],
-        tables: [],
-        groups: [],
-        patches: [],
-        netflow: undefined,
-        drop: undefined,
-      };
-      this.#apply({ ...result.effects, ...counted }, 1, 0);
-      this.#send(result, actionsOf(result, this.native), { flow, packet }, executes);
+      this.#withXlate(beyondKey(flow, packet.data), (result) => {
+        this.#receive(result, packet.data);
+        // Its megaflow has counted it; what it teaches is learned now.
+        const counted = {
+          rules: [],
+          tables: [],
+          groups: [],
+          patches: [],
+          netflow: undefined,
+          drop: undefined,
+        };
+        this.#apply({ ...result.effects, ...counted }, 1, 0);
+        this.#send(result, actionsOf(result, this.native), { flow, packet }, executes);
+      });
     }
   }
 
@@ -208,7 +220,7 @@ export class Udpif {
     executes: DpExecute[],
   ): void {
     if (actions[0]?.type === 'drop') return;
-    if (actions !== slowActions(result)) {
+    if (SLOW.get(result) !== actions) {
       executes.push({ ...what, actions });
       return;
     }
@@ -239,9 +251,10 @@ export class Udpif {
     for (const packet of work.again) {
       const flow = packet.key().clone();
       const next = { flow, packet: { data: packet.bytes } };
-      const result = this.#xlate(flow, next.packet);
-      this.#apply(result.effects, 1, packet.bytes.length);
-      this.#work(result, next, executes, depth + 1);
+      this.#withXlate(beyondKey(flow, packet.bytes), (result) => {
+        this.#apply(result.effects, 1, packet.bytes.length);
+        this.#work(result, next, executes, depth + 1);
+      });
     }
   }
 
@@ -284,12 +297,16 @@ export class Udpif {
     this.dumpDurationMs = performance.now() - start;
   }
 
-  /** `packet`, when there is one, tells what the key does not hold. */
-  #xlate(flow: Flow, packet?: DpPacket): XlateResult {
+  /** The result is good until `use` returns. */
+  #withXlate<T>(key: Flow, use: (result: XlateResult) => T): T {
     counters.xlate.add();
-    if (!packet) return xlateActions(this.#config, flow);
-    const key = beyondKey(flow, packet.data);
-    return xlateActions(this.#config, key);
+    // What is done with one packet may lead to the next: each has memory of its own.
+    const memory = this.#memories.pop() ?? new XlateMemory();
+    try {
+      return use(xlateActions(this.#config, key, { memory }));
+    } finally {
+      this.#memories.push(memory);
+    }
   }
 
   #install(flow: Flow, result: XlateResult, actions: readonly OdpAction[]): void {
@@ -297,13 +314,12 @@ export class Udpif {
     const mask = this.#masks.intern(
       this.#megaflows ? result.wildcards : exactMask(flow, result.wildcards),
     );
-    const key = flowAnd(flow, mask);
+    const key = flowAnd(flow, mask, this.#key);
     const ufid = flowUfid(key, mask);
     const known = this.ukeys.get(ufid);
     if (known && sameActions(known.actions, actions)) return;
     const ukey: Ukey = {
       ufid,
-      key,
       mask,
       actions,
       createdMs: this.dpif.nowMs(),
@@ -313,7 +329,7 @@ export class Udpif {
       dump: this.#dump,
     };
     try {
-      this.dpif.flowPut(ukey);
+      this.dpif.flowPut({ ufid, key, mask, actions });
       counters.put.add();
       this.ukeys.add(ukey);
     } catch (error) {
@@ -377,7 +393,12 @@ export class Udpif {
   #revalidate(ukey: Ukey): void {
     counters.revalidate.add();
     if (this.ukeys.get(ukey.ufid) !== ukey) return;
-    const result = this.#xlate(ukey.key);
+    const key = this.dpif.flowGet(ukey.ufid)?.key;
+    // What is no longer there goes with the next look at the counters.
+    if (key) this.#withXlate(key, (result) => this.#bringInLine(ukey, key, result));
+  }
+
+  #bringInLine(ukey: Ukey, key: Flow, result: XlateResult): void {
     if (!isSubset(result.wildcards, ukey.mask)) {
       this.#delete(ukey);
       return;
@@ -388,7 +409,7 @@ export class Udpif {
     if (sameActions(actions, ukey.actions)) return;
     ukey.actions = actions;
     try {
-      this.dpif.flowPut(ukey, 'modify');
+      this.dpif.flowPut({ ufid: ukey.ufid, key, mask: ukey.mask, actions }, 'modify');
       counters.put.add();
     } catch (error) {
       log.rl.warn(`failed to modify flow: ${messageOf(error)}`);
@@ -409,7 +430,6 @@ export class Udpif {
   #adoptFlow(flow: InstalledFlow): Ukey {
     const ukey: Ukey = {
       ufid: flow.ufid,
-      key: flow.key,
       mask: this.#masks.intern(flow.mask),
       actions: flow.actions,
       createdMs: this.dpif.nowMs(),
@@ -430,7 +450,10 @@ export class Udpif {
       (a, b) => (a.stats.usedMs ?? 0) - (b.stats.usedMs ?? 0),
     );
     for (const ukey of flows) {
-      for (const { bridge, vlan, mac, bundle } of this.#xlate(ukey.key).effects.learn) {
+      const key = this.dpif.flowGet(ukey.ufid)?.key;
+      if (!key) continue;
+      const { learn } = this.#withXlate(key, ({ effects }) => effects);
+      for (const { bridge, vlan, mac, bundle } of learn) {
         bridge.macs.learn(vlan, mac, bundle);
       }
     }

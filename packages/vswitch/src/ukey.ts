@@ -3,10 +3,9 @@ import { type Flow, flowEquals, flowHash } from '@heddle/packet';
 import type { Ofproto } from './ofproto.ts';
 import type { MacDependency, XlateEffects } from './xlate.ts';
 
-/** What the switch knows of a megaflow that it has in the datapath. */
+/** What the switch knows of a megaflow that it has in the datapath, which knows its key. */
 export interface Ukey {
   readonly ufid: string;
-  readonly key: Flow;
   readonly mask: Flow;
   actions: readonly OdpAction[];
   readonly createdMs: number;
@@ -23,14 +22,23 @@ const MAX_KNOWN_MASKS = 4096;
 /** One object for all equal masks: flows are many, masks are few. */
 export class Masks {
   readonly #byHash = new Map<number, Flow>();
+  #last: Flow | undefined;
 
+  /** Keeps a copy of a mask that is new. */
   intern(mask: Flow): Flow {
+    if (this.#last !== undefined && flowEquals(this.#last, mask)) return this.#last;
+    this.#last = this.#find(mask);
+    return this.#last;
+  }
+
+  #find(mask: Flow): Flow {
     const hash = flowHash(mask);
     const known = this.#byHash.get(hash);
     if (known !== undefined && flowEquals(known, mask)) return known;
     if (this.#byHash.size >= MAX_KNOWN_MASKS) this.#byHash.clear();
-    this.#byHash.set(hash, mask);
-    return mask;
+    const copy = mask.clone();
+    this.#byHash.set(hash, copy);
+    return copy;
   }
 }
 

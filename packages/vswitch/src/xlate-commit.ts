@@ -36,6 +36,7 @@ const PORTS = header(['tpSrc', 2], ['tpDst', 2]);
 const ND = header(['ndTarget', 16], ['ndSll', 6], ['ndTll', 6]);
 const NSH = header(['nshFlags', 1], ['nshTtl', 1], ['nshPath', 4], ['nshC1', 16]);
 const MARK = header(['pktMark', 4]);
+const TAGS = header(['vlanTci0', 2], ['vlanTpid0', 2], ['vlanTci1', 2], ['vlanTpid1', 2]);
 
 export function commitActions(ctx: XlateContext): void {
   const { flow, base } = ctx;
@@ -114,8 +115,10 @@ function commitTransport(ctx: XlateContext): void {
 }
 
 function differs(a: Flow, b: Flow, fields: Header): boolean {
-  for (const [offset, length] of fields) {
-    for (let i = offset; i < offset + length; i++) if (a.u8[i] !== b.u8[i]) return true;
+  const [x, y] = [a.u8, b.u8];
+  for (let n = 0; n < fields.length; n++) {
+    const [offset, length] = fields[n]!;
+    for (let i = offset; i < offset + length; i++) if (x[i] !== y[i]) return true;
   }
   return false;
 }
@@ -144,6 +147,7 @@ function commitHeader(ctx: XlateContext, fields: Header): void {
 /** Pops and pushes the least that turns one stack of tags into the other. */
 function commitTags(ctx: XlateContext): void {
   const { flow, base, wildcards, odpActions } = ctx;
+  if (!differs(flow, base, TAGS)) return;
   const from = tagsOf(base);
   const to = tagsOf(flow);
   let same = 0;
@@ -194,6 +198,7 @@ export function isMpls(dlType: number): boolean {
 
 function commitMpls(ctx: XlateContext): void {
   const { flow, base } = ctx;
+  if (!isMpls(flow.dlType) && !isMpls(base.dlType)) return;
   const from = lsesOf(base);
   const to = lsesOf(flow);
   let same = 0;

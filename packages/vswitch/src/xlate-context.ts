@@ -49,6 +49,16 @@ export interface PendingHeader {
   readonly nshMetadata?: Uint8Array;
 }
 
+/** The flows of a translation. Who translates much may give them to the next one, when done. */
+export class XlateMemory {
+  readonly flow = new Flow();
+  readonly base = new Flow();
+  readonly initial = new Flow();
+  readonly wildcards = new Flow();
+  readonly written = new Flow();
+  readonly mask = new Flow();
+}
+
 /** The state of one translation. */
 export class XlateContext {
   readonly config: XlateConfig;
@@ -59,9 +69,9 @@ export class XlateContext {
   /** The packet as the datapath's actions so far have made it. */
   base: Flow;
   /** The bits of the packet as it came that were looked at. */
-  readonly wildcards = new Flow();
+  readonly wildcards: Flow;
   /** Bits of `flow` that actions have written, so far as they belong to headers. */
-  readonly written = new Flow();
+  readonly written: Flow;
   effects: XlateEffects = emptyEffects();
   readonly macs: MacDependency[] = [];
   /** Whether there is a packet to learn from. */
@@ -114,6 +124,7 @@ export class XlateContext {
   exports: ExportState | undefined;
   /** Where the packet's tunnel ended: here. Zero when it came by none. */
   tunnelDst: Uint8Array = new Uint8Array(16);
+  readonly #memory: XlateMemory;
   readonly #key: Flow;
   readonly #initial: Flow;
   readonly #roots: TraceNode[] = [];
@@ -126,9 +137,19 @@ export class XlateContext {
     this.config = config;
     this.options = options;
     this.#key = key;
-    this.flow = limitTags(key, config.vlanLimit).clone();
-    this.base = this.flow.clone();
-    this.#initial = this.flow.clone();
+    const { memory = new XlateMemory() } = options;
+    const limited = limitTags(key, config.vlanLimit);
+    this.#memory = memory;
+    this.flow = memory.flow;
+    this.base = memory.base;
+    this.#initial = memory.initial;
+    for (const flow of [this.flow, this.base, this.#initial]) flow.copyFrom(limited);
+    this.wildcards = memory.wildcards;
+    this.written = memory.written;
+    for (const flow of [this.wildcards, this.written]) {
+      flow.clear();
+      flow.tlv = undefined;
+    }
     this.withPacket = options.withPacket ?? true;
     // The actions of a packet-out are no flow's.
     if (options.actions) this.cookie = NO_COOKIE;
@@ -263,6 +284,7 @@ export class XlateContext {
       this.odpActions = [];
       this.drop(error.message);
     } else finishExport(this);
+    const { vlanLimit } = this.config;
     // A copy that is the last to be made is the packet itself.
     const last = this.odpActions.at(-1);
     if (last?.type === 'clone') this.odpActions.splice(-1, 1, ...last.actions);
@@ -275,10 +297,10 @@ export class XlateContext {
     if (isDropped) this.effects.drop = this.#dropped ?? this.#dropEffect(dropReason);
     return {
       actions: this.odpActions,
-      wildcards: keyMask(this.#key, this.#initial, this.wildcards, this.config.vlanLimit),
+      wildcards: keyMask(this.#key, this.#initial, this.wildcards, vlanLimit, this.#memory.mask),
       seen: { flow: this.#initial, wildcards: this.wildcards },
       final: flowEquals(this.flow, this.#initial) ? undefined : this.flow,
-      effects: this.effects,
+      effects: compact(this.effects),
       macs: this.macs,
       forks: this.forks,
       slow: [...this.slow],
@@ -301,6 +323,27 @@ const DOES_SOMETHING: ReadonlySet<OdpAction['type']> = new Set([
   'sample',
   'check_pkt_len',
 ]);
+
+const NOTHING: never[] = [];
+Object.freeze(NOTHING);
+
+/** Many megaflows keep theirs, and most of the lists are empty. */
+function compact(effects: XlateEffects): XlateEffects {
+  const some = <T>(list: T[]): T[] => (list.length === 0 ? NOTHING : list);
+  return {
+    learn: some(effects.learn),
+    rules: some(effects.rules),
+    tables: some(effects.tables),
+    patches: some(effects.patches),
+    groups: some(effects.groups),
+    mirrors: some(effects.mirrors),
+    bonds: some(effects.bonds),
+    flows: some(effects.flows),
+    finTimeouts: some(effects.finTimeouts),
+    netflow: effects.netflow,
+    drop: effects.drop,
+  };
+}
 
 function emptyEffects(): XlateEffects {
   return {

@@ -159,7 +159,7 @@ export function finishExport(ctx: XlateContext): void {
   const isDecided = exports.netflowOut !== NETFLOW_OUT_DROP || !odpActions.some(comesAgain);
   if (isDecided) {
     // As the packet has become, like upstream's.
-    ctx.effects.netflow = { netflow, flow: ctx.flow, output: exports.netflowOut };
+    ctx.effects.netflow = { netflow, flow: ctx.flow.clone(), output: exports.netflowOut };
   }
 }
 

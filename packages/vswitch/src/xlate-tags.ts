@@ -53,10 +53,17 @@ export function limitTags(key: Flow, limit: number): Flow {
 
 /**
  * The mask for the key of the datapath, which always holds two tags. The type after the last tag
- * that is looked at may be that of a further tag: its presence tells the two apart.
+ * that is looked at may be that of a further tag: its presence tells the two apart. In `mask` when
+ * given.
  */
-export function keyMask(key: Flow, flow: Flow, wildcards: Flow, limit: number): Flow {
-  const mask = wildcards.clone();
+export function keyMask(
+  key: Flow,
+  flow: Flow,
+  wildcards: Flow,
+  limit: number,
+  mask: Flow = new Flow(),
+): Flow {
+  mask.copyFrom(wildcards);
   if (looksAtOptions(wildcards)) {
     // Where an option lies is told by those before it: all of them are looked at.
     mask.tunOptsLen = 0xff;

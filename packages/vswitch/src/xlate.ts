@@ -15,7 +15,7 @@ import type { Rule } from './ofproto/rule.ts';
 import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import { runActionSet, runActions } from './xlate-actions.ts';
 import { admits, outputsSoFar, takeBack } from './xlate-admission.ts';
-import { XlateContext, type XlateEngine, XlateError } from './xlate-context.ts';
+import { XlateContext, type XlateEngine, XlateError, type XlateMemory } from './xlate-context.ts';
 import { startExport } from './xlate-export.ts';
 import { finishFreezing } from './xlate-freeze.ts';
 import { hashFlow } from './xlate-hash.ts';
@@ -135,6 +135,8 @@ export interface XlateOptions {
   readonly actions?: readonly import('@heddle/openflow').OfpAct[];
   /** A controller has sent it: what comes back to controllers says so. */
   readonly isPacketOut?: boolean;
+  /** What the result's flows and masks lie in: good until the next translation in it. */
+  readonly memory?: XlateMemory;
   /** Goes on from a pause (NXT_RESUME) or recirculation that no id stands for. */
   readonly frozen?: import('./ofproto/recirc.ts').FrozenState;
 }

@@ -168,6 +168,8 @@ export class CtTable implements DpConntrack {
 
   /** Removes connections whose time is over, a slice of the table at each call. */
   sweep(): void {
+    // To go through a table takes the kernel as long as it is large, though it be empty.
+    if (this.#scan === undefined && this.count === 0) return;
     const now = nowNs();
     const [low, high] = [now % 2 ** 32, Math.floor(now / 2 ** 32)];
     const slice = Math.max(MIN_SLICE, this.count / SWEEPS);

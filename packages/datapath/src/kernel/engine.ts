@@ -1,7 +1,7 @@
 /** Flows, masks, chunks and names over one generation of maps. */
 import type { Flow } from '@heddle/packet';
 import { ChunkTable } from './chunks.ts';
-import { FlowTable } from './flow-table.ts';
+import { FlowTable, keyOf } from './flow-table.ts';
 import { ABI_VERSION } from './layout.ts';
 import { MaskTable } from './mask-table.ts';
 import { Names } from './names.ts';
@@ -59,7 +59,7 @@ export class Engine {
     for (const e of old.flows.entries()) {
       const slot = this.masks.add(e.slot.mask);
       if (slot === undefined) continue;
-      const copy = this.flows.add(e.ufid, e.key, slot, e.actions);
+      const copy = this.flows.add(e.ufid, keyOf(e), slot, e.actions);
       copies.push(() => this.flows.addStats(copy, old.flows.rawStats(e)));
     }
     return () => {

@@ -20,7 +20,8 @@ import { SlotAllocator } from './slots.ts';
 
 export interface Entry {
   readonly ufid: string;
-  readonly key: Flow;
+  /** The words of its key that the mask looks at, two for each of `slot.idx`. */
+  readonly words: Uint32Array;
   readonly slot: MaskSlot;
   readonly id: number;
   /** The map key. */
@@ -135,7 +136,8 @@ export class FlowTable {
     if (id === undefined) throw new SystemError('ENOSPC', 'flow table');
     const next = this.#storeRest(acts, id);
     const { hi, lo, chained, after } = place;
-    const entry: Entry = { ufid, key: masked, slot, id, hi, lo, chained, acts, next, actions };
+    const words = wordsOf(masked, slot);
+    const entry: Entry = { ufid, words, slot, id, hi, lo, chained, acts, next, actions };
     this.#stats.fill(0, id * 8, id * 8 + 8);
     this.#byUfid.set(ufid, entry);
     this.#byHash.set(entry);
@@ -225,11 +227,8 @@ export class FlowTable {
     const hi = key.readUInt32LE(4);
     const slot = this.#masks.at(value.readUInt16LE(L.FLOW.mask));
     if (slot === undefined) return { gap: true, hi, lo };
-    const flow = new Flow();
-    slot.idx.forEach((w, i) => {
-      flow.u32[2 * w] = value.readUInt32LE(L.FLOW.w + 8 * i);
-      flow.u32[2 * w + 1] = value.readUInt32LE(L.FLOW.w + 8 * i + 4);
-    });
+    const words = new Uint32Array(2 * slot.idx.length);
+    for (let i = 0; i < words.length; i++) words[i] = value.readUInt32LE(L.FLOW.w + 4 * i);
     const next = value.readUInt32LE(L.FLOW.next);
     const inline = value.readUInt16LE(L.FLOW.nact) * L.ACT_BYTES;
     const first = value.subarray(L.FLOW.acts, L.FLOW.acts + inline);
@@ -237,8 +236,8 @@ export class FlowTable {
     const chained = (value[L.FLOW.flags]! & L.FLOW_CHAINED) !== 0;
     const id = value.readUInt32LE(L.FLOW.id);
     const actions = decodeActions(acts, this.#names);
-    const ufid = this.#ufidOf(flow, slot.mask);
-    return { ufid, key: flow, slot, id, hi, lo, chained, acts, next, actions };
+    const ufid = this.#ufidOf(keyOf({ words, slot }), slot.mask);
+    return { ufid, words, slot, id, hi, lo, chained, acts, next, actions };
   }
 
   /** Where a flow can go: its hash, or the first gap or end of the chain that begins there. */
@@ -319,12 +318,8 @@ export class FlowTable {
     values[at + L.FLOW.flags / 4] = item.chained ? L.FLOW_CHAINED : 0;
     values[at + L.FLOW.id / 4] = item.id;
     values[at + L.FLOW.next / 4] = item.next;
-    const { idx } = item.slot;
-    const key = item.key.u32;
-    for (let i = 0, w = at + L.FLOW.w / 4; i < idx.length; i++, w += 2) {
-      values[w] = key[2 * idx[i]!]!;
-      values[w + 1] = key[2 * idx[i]! + 1]!;
-    }
+    const { words } = item;
+    for (let i = 0, w = at + L.FLOW.w / 4; i < words.length; i++, w++) values[w] = words[i]!;
     const { acts } = item;
     for (let o = 0, w = at + ACT_WORDS_AT; o < inline; o += 4, w++) {
       values[w] = acts.readInt32LE(o);
@@ -357,6 +352,25 @@ export class FlowTable {
   #forget(entry: Entry): void {
     if (this.#byUfid.get(entry.ufid) === entry) this.remove(entry);
   }
+}
+
+/** The key of a flow, masked. */
+export function keyOf({ words, slot: { idx } }: Pick<Entry, 'words' | 'slot'>): Flow {
+  const flow = new Flow();
+  for (let i = 0; i < idx.length; i++) {
+    flow.u32[2 * idx[i]!] = words[2 * i]!;
+    flow.u32[2 * idx[i]! + 1] = words[2 * i + 1]!;
+  }
+  return flow;
+}
+
+function wordsOf({ u32 }: Flow, { idx }: MaskSlot): Uint32Array {
+  const words = new Uint32Array(2 * idx.length);
+  for (let i = 0; i < idx.length; i++) {
+    words[2 * i] = u32[2 * idx[i]!]!;
+    words[2 * i + 1] = u32[2 * idx[i]! + 1]!;
+  }
+  return words;
 }
 
 const keyBuffer = Buffer.alloc(8);

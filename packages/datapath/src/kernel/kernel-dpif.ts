@@ -25,7 +25,7 @@ import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
 import { CtTable } from './ct-table.ts';
 import type { Devices } from './devices.ts';
 import { type Engine, nowMs } from './engine.ts';
-import type { Entry } from './flow-table.ts';
+import { type Entry, keyOf } from './flow-table.ts';
 import type { Injection } from './injection.ts';
 import { COUNTERS, DROP_REASONS, KEY_BYTES, MAX_MASKS, PORT_STAT } from './layout.ts';
 import type { MaskSlot } from './mask-table.ts';
@@ -207,8 +207,7 @@ export class KernelDpif implements Dpif {
   }
 
   #installed(e: Entry): InstalledFlow {
-    const stats = this.#engine.flows.statsOf(e);
-    return { ufid: e.ufid, key: e.key, mask: e.slot.mask, actions: e.actions, stats };
+    return new Installed(e, this.#engine.flows.statsOf(e));
   }
 
   flowFlush(): void {
@@ -346,6 +345,33 @@ export class KernelDpif implements Dpif {
     for (const e of this.#engine.flows.entries())
       hits.set(e.slot, (hits.get(e.slot) ?? 0) + this.#engine.flows.statsOf(e).packets);
     this.#engine.masks.sortBy((slot) => hits.get(slot) ?? 0);
+  }
+}
+
+/** Who goes through many flows asks for the keys of few. */
+class Installed implements InstalledFlow {
+  readonly #entry: Entry;
+  readonly stats: FlowStats;
+
+  constructor(entry: Entry, stats: FlowStats) {
+    this.#entry = entry;
+    this.stats = stats;
+  }
+
+  get ufid(): string {
+    return this.#entry.ufid;
+  }
+
+  get key(): Flow {
+    return keyOf(this.#entry);
+  }
+
+  get mask(): Flow {
+    return this.#entry.slot.mask;
+  }
+
+  get actions(): readonly OdpAction[] {
+    return this.#entry.actions;
   }
 }
 
