@@ -4,6 +4,7 @@
  */
 import type { Flow } from '@heddle/packet';
 import type { CtEntry } from './conntrack/format.ts';
+import type { IpfStatus } from './conntrack/ipf.ts';
 import type { CtTimeouts } from './conntrack/timeouts.ts';
 import type { DpMeters, Policing } from './meter.ts';
 import type { OdpAction } from './odp-actions.ts';
@@ -177,6 +178,8 @@ export interface DpConntrack {
   /** Undefined: the default from now on. */
   setZoneLimit(zone: number, limit: number | undefined): void;
   zoneCount(zone: number): number;
+  /** Fragments that wait for the rest of their packets. */
+  readonly ipf: IpfStatus;
   /** Whether TCP sequence numbers must lie in their windows. */
   checkSeq: boolean;
   /**

@@ -1,4 +1,5 @@
 export { type CtEntry, CtStatsCounter, formatCtEntry } from './conntrack/format.ts';
+export { IPF_MAX_FRAGMENTS, IPF_MIN_SIZE, type IpfFamily } from './conntrack/ipf.ts';
 export { type CtTimeouts, DEFAULT_TIMEOUTS } from './conntrack/timeouts.ts';
 export type * from './dpif.ts';
 export { DummyNetdev } from './dummy/dummy-netdev.ts';

@@ -43,6 +43,7 @@ export class Backer {
       portOf: (odpPort) => this.ports.get(odpPort),
       tunnels: this.tunnels,
       recirc: new RecircIds(() => dpif.nowMs()),
+      leavesFragments: dpif.engine === 'kernel',
       ctTimeoutOf: (zone) => this.ctZones.policyOf(zone),
     };
     this.udpif = new Udpif(dpif, this.#xlate, clock);

@@ -242,6 +242,8 @@ export interface XlateConfig {
   readonly recirc: RecircIds;
   /** The timeout policy of a zone's new connections. */
   ctTimeoutOf?(zone: number): number | undefined;
+  /** The datapath leaves it to the daemon to track fragments. */
+  readonly leavesFragments?: boolean;
   /** The datapath has the `hash` action, by which select groups choose. */
   readonly computesHash?: boolean;
 }

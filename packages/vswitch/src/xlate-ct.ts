@@ -1,6 +1,7 @@
 /** The `ct` action: connection tracking, and going on in a table afterwards. */
 import type { OdpCtAction, OdpNat } from '@heddle/datapath';
 import type { CtAction, NatAction, OfpAct } from '@heddle/openflow';
+import { FLOW_NW_FRAG_ANY } from '@heddle/packet';
 import { clearConntrack } from './xlate-conntrack.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { freezeState, recirculate } from './xlate-freeze.ts';
@@ -47,6 +48,7 @@ export function ctAction(ctx: XlateContext, act: CtAction): void {
   wildcards.ctMark = markMask;
   wildcards.ctLabel = labelMask;
   ctx.odpActions.push(odp);
+  if (ctx.config.leavesFragments && (flow.nwFrag & FLOW_NW_FRAG_ANY) !== 0) ctx.slow.add('action');
   if (act.table !== undefined) fork(ctx, act.table, zone, odp.nat);
   ctClear(ctx, false);
   ctx.trace(

@@ -15,6 +15,8 @@ import {
 } from './connection.ts';
 import { entryOf } from './entries.ts';
 import type { CtEntry } from './format.ts';
+import { reassemble, takeApart } from './fragment.ts';
+import { Ipf } from './ipf.ts';
 import { Limits } from './limits.ts';
 import {
   CS_DST_NAT,
@@ -51,6 +53,12 @@ export interface ConntrackOptions {
   readonly random?: () => number;
 }
 
+/** A fragment that waits; `resume` goes on with it behind `ct`. */
+export interface HeldFragment {
+  readonly packet: TrackedPacket;
+  resume(): void;
+}
+
 interface Found {
   readonly conn: Connection;
   readonly isReply: boolean;
@@ -68,6 +76,7 @@ export class Conntrack implements DpConntrack {
   readonly algs = new AlgTracker();
   /** Whether sequence numbers must lie in their windows. */
   checkSeq = true;
+  readonly ipf: Ipf<HeldFragment>;
   readonly #policies = new TimeoutPolicies();
   readonly #byTuple = new Map<string, Found>();
   readonly #connections = new Set<Connection>();
@@ -79,6 +88,7 @@ export class Conntrack implements DpConntrack {
 
   constructor(options: ConntrackOptions) {
     this.#nowMs = options.nowMs;
+    this.ipf = new Ipf(options.nowMs);
     this.#random = options.random ?? (() => Math.floor(Math.random() * 2 ** 32));
   }
 
@@ -164,6 +174,38 @@ export class Conntrack implements DpConntrack {
     const seen = readPacket(packet);
     if (seen) this.#track(packet, md, seen, action);
     else md.state |= CS_INVALID;
+  }
+
+  /**
+   * The `ct` action on a fragment: `held` is copied if it must wait, and resumed in its turn. False
+   * when it is tracked for itself, and goes on at once. `packetOf` makes the whole packet.
+   */
+  executeFragment(
+    held: HeldFragment,
+    where: { readonly recircId: number },
+    action: OdpCtAction,
+    packetOf: (bytes: Uint8Array) => TrackedPacket,
+  ): boolean {
+    const { packet } = held;
+    packet.own();
+    const at = { zone: action.zone, recircId: where.recircId };
+    const parts = this.ipf.add(packet.bytes, at, held);
+    if (parts === 'refused') {
+      this.execute(packet, action);
+      return false;
+    }
+    if (parts === 'held') return true;
+    const fragments = parts.map(({ fragment }) => fragment);
+    const whole = packetOf(reassemble(fragments));
+    whole.ct = parts[0]!.waiting.packet.ct;
+    this.execute(whole, action);
+    for (const [i, frame] of takeApart(fragments, whole.bytes).entries()) {
+      const part = parts[i]!.waiting.packet;
+      part.replace(frame);
+      part.ct = whole.ct && { ...whole.ct };
+    }
+    for (const { waiting } of parts) waiting.resume();
+    return true;
   }
 
   /** Whether the connection of a packet that has been through this zone is known still. */

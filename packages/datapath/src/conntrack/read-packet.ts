@@ -1,6 +1,6 @@
 /**
- * A packet as the tracker sees it: its tuple, or why it has none. Fragments are not put together
- * here: every one is invalid, the first included, as what a later one holds cannot be known.
+ * A packet as the tracker sees it: its tuple, or why it has none. A fragment is invalid here,
+ * the first included: what could be put together comes as a whole.
  */
 import {
   checksum,

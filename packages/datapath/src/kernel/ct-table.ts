@@ -1,6 +1,7 @@
 /** The programs' connection table as the daemon keeps it (bpf/ct-maps.h). */
 import type { BpfMap, MapScan } from '@heddle/linux/bpf/index';
 import type { CtEntry } from '../conntrack/format.ts';
+import type { IpfStatus } from '../conntrack/ipf.ts';
 import { type CtTimeouts, DEFAULT_TIMEOUTS } from '../conntrack/timeouts.ts';
 import type { CtFilter, DpConntrack } from '../dpif.ts';
 import { aliasKey, DNAT, ENTRY, entryOf, KEY, type RawConnection, SNAT } from './ct-entry.ts';
@@ -65,7 +66,10 @@ export class CtTable implements DpConntrack {
   readonly #policies: Uint32Array;
   #scan: MapScan | undefined;
 
-  constructor(maps: Maps) {
+  readonly ipf: IpfStatus;
+
+  constructor(maps: Maps, ipf: IpfStatus) {
+    this.ipf = ipf;
     this.#cts = maps['cts']!;
     this.#aliases = maps['ct_aliases']!;
     this.#zones = new Int32Array(maps['ct_zones']!.memory());

@@ -26,6 +26,7 @@ import { CtTable } from './ct-table.ts';
 import type { Devices } from './devices.ts';
 import { type Engine, nowMs } from './engine.ts';
 import { type Entry, keyOf } from './flow-table.ts';
+import { Fragments, isTrackedFragment } from './fragments.ts';
 import type { Injection } from './injection.ts';
 import { COUNTERS, DROP_REASONS, KEY_BYTES, MAX_MASKS, PORT_STAT } from './layout.ts';
 import type { MaskSlot } from './mask-table.ts';
@@ -71,6 +72,7 @@ export class KernelDpif implements Dpif {
   readonly #devices: Devices;
   readonly #underlay: Underlay;
   readonly #upcalls: UpcallReader;
+  readonly #fragments: Fragments;
   readonly #dir: string;
   readonly #sorter: NodeJS.Timeout;
   readonly #sweeper: NodeJS.Timeout;
@@ -99,7 +101,8 @@ export class KernelDpif implements Dpif {
     this.#dir = parts.dir;
     this.adopted = parts.adopted;
     const { maps } = parts.engine.programs;
-    this.ct = new CtTable(maps);
+    this.#fragments = new Fragments(nowMs, (batch) => this.#inject(batch));
+    this.ct = new CtTable(maps, this.#fragments.ipf);
     this.#refused = this.ct.refused;
     this.#evicted = this.ct.evicted;
     this.#upcalls = new UpcallReader(
@@ -216,6 +219,11 @@ export class KernelDpif implements Dpif {
 
   /** Flows come first: an answer to a packet sent now finds them. */
   execute(batch: readonly DpExecute[]): void {
+    if (!batch.some(isTrackedFragment)) this.#inject(batch);
+    else for (const e of batch) this.#fragments.execute(e);
+  }
+
+  #inject(batch: readonly DpExecute[]): void {
     this.#engine.flows.flush();
     this.#injection.injector.execute(batch);
   }
@@ -225,7 +233,9 @@ export class KernelDpif implements Dpif {
       this.#upcalls.setHandler(undefined);
       return;
     }
-    this.#upcalls.setHandler((batch) => {
+    this.#upcalls.setHandler((all) => {
+      const batch = all.filter((upcall) => !this.#fragments.handle(upcall));
+      if (batch.length === 0) return;
       this.#current = batch;
       this.#engine.flows.hold();
       try {

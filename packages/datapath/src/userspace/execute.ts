@@ -10,7 +10,8 @@ export interface ActionSink {
   userspace(packet: Packet, frame: Uint8Array, userdata: Uint8Array): void;
   /** Looks the packet up again under its new `recircId`. */
   recirculate(packet: Packet): void;
-  track(packet: Packet, action: OdpCtAction): void;
+  /** False when the packet waits: `resume` goes on with it later. */
+  track(packet: Packet, action: OdpCtAction, resume: () => void): boolean;
   /** Whether a meter lets a packet of so many bytes pass. */
   meter(id: number, bytes: number): boolean;
   /** 0 to 2^32 - 1. */
@@ -61,8 +62,8 @@ export function executeActions(
         break;
       }
       case 'ct':
-        sink.track(packet, a);
-        break;
+        if (sink.track(packet, a, () => executeRest(packet, actions.slice(i + 1), sink))) break;
+        return;
       case 'ct_clear':
         packet.ct = undefined;
         break;
@@ -135,6 +136,10 @@ export function changePacket(packet: Packet, a: OdpAction): boolean {
     default:
       return false;
   }
+}
+
+function executeRest(packet: Packet, rest: readonly OdpAction[], sink: ActionSink): void {
+  if (rest.length > 0) executeActions(packet, rest, sink);
 }
 
 /** What a receiver sees of the packet: a super-packet is as long as its segments. */

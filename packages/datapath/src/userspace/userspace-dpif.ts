@@ -24,7 +24,7 @@ import type {
   VportType,
 } from '../dpif.ts';
 import { type Policing, policingBuckets } from '../meter.ts';
-import type { OdpAction } from '../odp-actions.ts';
+import type { OdpAction, OdpCtAction } from '../odp-actions.ts';
 import { flowUfid } from '../odp-ufid.ts';
 import { Classifier } from './classifier.ts';
 import {
@@ -371,11 +371,21 @@ export class UserspaceDpif implements Dpif {
         this.#depth--;
       }
     },
-    track: (packet, action) => this.ct.execute(packet, action),
+    track: (packet, action, resume) => this.#track(packet, action, resume),
     meter: (id, bytes) => this.meters.admits(id, bytes),
     random: () => Math.floor(Math.random() * 2 ** 32),
     drop: (reason) => this.#drop(reason),
   };
+
+  #track(packet: Packet, action: OdpCtAction, resume: () => void): boolean {
+    if (packet.key().nwFrag === 0) {
+      this.ct.execute(packet, action);
+      return true;
+    }
+    const { inPort, recircId, pktMark } = packet;
+    const packetOf = (bytes: Uint8Array) => new Packet(bytes, { inPort, recircId, pktMark });
+    return !this.ct.executeFragment({ packet, resume }, packet, action, packetOf);
+  }
 
   #drop(reason: string): void {
     this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + 1);

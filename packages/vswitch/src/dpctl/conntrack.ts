@@ -41,7 +41,7 @@ function takeZone(rest: string[]): { zone: number | undefined; bad: boolean } {
   return { zone, bad: zone === undefined };
 }
 
-function command(
+export function command(
   name: string,
   usage: string,
   [minArgs, maxArgs]: readonly [number, number],

@@ -28,6 +28,13 @@ import {
   modFlows,
   parseActions,
 } from './flows.ts';
+import {
+  ipfGetStatus,
+  ipfSetDisabled,
+  ipfSetEnabled,
+  ipfSetMaxNfrags,
+  ipfSetMinFrag,
+} from './ipf.ts';
 import { addDp, addIf, delDp, delIf, setIf } from './ports.ts';
 import { dumpDps, show } from './show.ts';
 
@@ -65,6 +72,11 @@ export const DPCTL_COMMANDS: readonly DpctlCommand[] = [
   ctSetLimits,
   ctDelLimits,
   ctGetLimits,
+  ipfSetEnabled,
+  ipfSetDisabled,
+  ipfSetMinFrag,
+  ipfSetMaxNfrags,
+  ipfGetStatus,
   parseActions,
 ];
 
