@@ -102,7 +102,7 @@ export function takeApart(parts: readonly Fragment[], whole: Uint8Array): Uint8A
   const first = parts[0]!;
   const headers = first.header ? first.header.at : first.start;
   return parts.map(({ bytes, l3, start, end, offset, header }) => {
-    const out = bytes.slice();
+    const out = Uint8Array.from(bytes);
     const [from, size] = header ? [8, 32] : [12, 8];
     out.set(whole.subarray(first.l3 + from, first.l3 + from + size), l3 + from);
     out.set(whole.subarray(headers + offset, headers + offset + end - start), start);
