@@ -73,6 +73,7 @@ export class Backer {
       rxPackets: (port) => home(port)?.portStats(port).rxPackets ?? 0,
       livenessChanged: (port) => {
         this.udpif.configChanged();
+        home(port)?.connmgr.ports.changed(port);
         this.onLiveness(port);
       },
       statusChanged: (port) => this.onPortStatus(port),
@@ -84,6 +85,7 @@ export class Backer {
     if (protocol === 'stp') port.bundle.bridge.tree?.receive(port, frame);
     else if (protocol === 'bfd') this.monitor.receiveBfd(port, frame);
     else if (protocol === 'cfm') this.monitor.receiveCfm(port, frame);
+    else if (protocol === 'lldp') this.monitor.receiveLldp(port, frame);
     else port.bundle.lacp?.receive(port, slowPdu(frame), this.dpif.nowMs());
   }
 

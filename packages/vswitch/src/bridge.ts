@@ -241,10 +241,12 @@ export class Bridge {
     }
   }
 
-  /** BFD of interfaces, once devices are what they will be. */
-  configureWatches(): void {
+  /** BFD, CFM and LLDP of interfaces, once devices are what they will be. */
+  configureWatches(idl: Idl<Schema>): void {
+    const uuid = this.row.auto_attach;
+    const autoAttach = uuid === undefined ? undefined : idl.get('AutoAttach', uuid);
     for (const { port, row } of this.ifaces.values()) {
-      if (port) configureWatches(port, row, this.backer.monitor);
+      if (port) configureWatches(port, row, autoAttach, this.backer.monitor);
     }
   }
 

@@ -111,7 +111,11 @@ export class OfprotoDpif implements OfprotoEnv {
   phyPort(port: OfPort): PhyPort {
     const link = this.#options.device(port.name);
     const isUp = port.peer !== undefined || link === undefined || link.carrier;
-    const state = (isUp ? OFPPS_LIVE : OFPPS_LINK_DOWN) | STP_STATES[port.treeState ?? 'disabled'];
+    const carrier = isUp ? 0 : OFPPS_LINK_DOWN;
+    const state =
+      carrier |
+      (isUp && !port.isFaulty ? OFPPS_LIVE : 0) |
+      STP_STATES[port.treeState ?? 'disabled'];
     return {
       portNo: port.ofport,
       hwAddr: link ? (parseMac(link.mac) ?? 0) : port.hwAddr,

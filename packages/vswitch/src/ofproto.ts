@@ -12,6 +12,7 @@ import type { Cfm } from './cfm/cfm.ts';
 import { DropLog } from './explain/drops.ts';
 import type { NetFlow } from './export/netflow.ts';
 import type { Lacp } from './lacp/lacp.ts';
+import type { Lldp } from './lldp/lldp.ts';
 import type { MacLearning } from './mac-learning.ts';
 import type { Mirror } from './mirror.ts';
 import { FlowTables } from './ofproto/flow-table.ts';
@@ -84,6 +85,7 @@ export class OfPort {
   isLinkUp = true;
   bfd: Bfd | undefined;
   cfm: Cfm | undefined;
+  lldp: Lldp | undefined;
   /** A protocol that watches over it says that it is no good. */
   isFaulty = false;
   /** 48 bits; of a port without a device. */

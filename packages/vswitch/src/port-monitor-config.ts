@@ -2,11 +2,18 @@
 import { bfdSettings, newBfd } from './bfd/config.ts';
 import { Cfm } from './cfm/cfm.ts';
 import { cfmSettings } from './cfm/config.ts';
+import { type AutoAttachRow, lldpSettings } from './lldp/config.ts';
+import { Lldp } from './lldp/lldp.ts';
 import type { OfPort } from './ofproto.ts';
 import type { InterfaceRow } from './port-config.ts';
 import type { PortMonitor } from './port-monitor.ts';
 
-export function configureWatches(port: OfPort, row: InterfaceRow, monitor: PortMonitor): void {
+export function configureWatches(
+  port: OfPort,
+  row: InterfaceRow,
+  autoAttach: AutoAttachRow | undefined,
+  monitor: PortMonitor,
+): void {
   const bfd = bfdSettings(row.bfd);
   if (!bfd) port.bfd = undefined;
   else if (port.bfd) port.bfd.configure(bfd);
@@ -15,5 +22,9 @@ export function configureWatches(port: OfPort, row: InterfaceRow, monitor: PortM
   if (!cfm) port.cfm = undefined;
   else if (port.cfm) port.cfm.configure(cfm, monitor.nowMs);
   else port.cfm = new Cfm(port.name, cfm, monitor.nowMs);
+  const lldp = lldpSettings(row.lldp, autoAttach);
+  if (!lldp) port.lldp = undefined;
+  else if (port.lldp) port.lldp.configure(lldp);
+  else port.lldp = new Lldp(port.name, lldp, monitor.nowMs);
   monitor.configured(port);
 }

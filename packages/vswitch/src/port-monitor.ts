@@ -1,5 +1,5 @@
 /**
- * Runs the protocols that watch over single ports (BFD, CFM) when they have something to do, and says
+ * Runs the protocols that watch over single ports (BFD, CFM, LLDP) when they have something to do, and says
  * which ports they hold for good.
  */
 import { randomInt } from 'node:crypto';
@@ -80,7 +80,17 @@ export class PortMonitor {
     this.changed(port);
   }
 
+  receiveLldp(port: OfPort, frame: Uint8Array): void {
+    port.lldp?.receive(frame, this.nowMs);
+    this.changed(port);
+  }
+
   #run(port: OfPort): void {
+    if (port.lldp) {
+      port.lldp.run(this.nowMs);
+      const frame = port.lldp.send(this.nowMs, this.#env.hwAddr(port));
+      if (frame) this.#env.send(port, frame, false);
+    }
     if (port.bfd) this.#runBfd(port, port.bfd);
     if (port.cfm) this.#runCfm(port, port.cfm);
     this.changed(port);
@@ -127,8 +137,8 @@ export class PortMonitor {
     this.#alarms.set(port, { atMs: dueMs, timer });
   }
 
-  #dueMs({ bfd, cfm }: OfPort): number {
-    return Math.min(bfd?.dueMs ?? Infinity, cfm?.dueMs ?? Infinity);
+  #dueMs({ bfd, cfm, lldp }: OfPort): number {
+    return Math.min(...[bfd, cfm, lldp].map((watch) => watch?.dueMs ?? Infinity));
   }
 
   #tell(port: OfPort): void {

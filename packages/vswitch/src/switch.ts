@@ -177,7 +177,7 @@ export class Switch {
       bridge.configureDevices(this.devices);
       changed = bridge.configureQos(this.idl, this.devices) || changed;
       bridge.configureLacp(this.idl, this.devices);
-      bridge.configureWatches();
+      bridge.configureWatches(this.idl);
       bridge.configureTables(this.idl);
       const controllers = controllersOf(this.idl, bridge.row);
       bridge.configureControllers(controllers, () => this.#tls(), !this.#isRestoring);

@@ -2,13 +2,14 @@
 import { takesBfd } from './bfd/match.ts';
 import { takesCfm } from './cfm/match.ts';
 import { ETH_P_SLOW } from './lacp/pdu.ts';
+import { ETH_P_LLDP } from './lldp/pdu.ts';
 import type { OfPort } from './ofproto.ts';
 import { takesBpdu } from './spanning-tree/match.ts';
 import type { XlateContext } from './xlate-context.ts';
 
 /** A packet for the switch: of which protocol, and where it came in. */
 export interface ProtocolPacket {
-  readonly protocol: 'cfm' | 'bfd' | 'lacp' | 'stp';
+  readonly protocol: 'cfm' | 'bfd' | 'lacp' | 'stp' | 'lldp';
   readonly port: OfPort;
 }
 
@@ -21,6 +22,7 @@ const TAKERS: readonly (readonly [ProtocolPacket['protocol'], Taker])[] = [
   ['bfd', ({ bfd }, { flow, wildcards }) => bfd !== undefined && takesBfd(bfd, flow, wildcards)],
   ['lacp', ({ bundle }, { flow }) => bundle.lacp !== undefined && flow.dlType === ETH_P_SLOW],
   ['stp', ({ bundle }, { flow, wildcards }) => takesBpdu(bundle.bridge, flow, wildcards)],
+  ['lldp', ({ lldp }, { flow }) => lldp !== undefined && flow.dlType === ETH_P_LLDP],
 ];
 
 /** Whether the packet is for the switch, which gets every one of its kind. */

@@ -11,6 +11,7 @@ import { registerDummy, registerTime } from './dummy.ts';
 import { registerExplain } from './explain.ts';
 import { registerFdb } from './fdb.ts';
 import { registerLacp } from './lacp.ts';
+import { registerLldp } from './lldp.ts';
 import { registerLogModules } from './log-modules.ts';
 import { registerOfproto } from './ofproto.ts';
 import { registerQos } from './qos.ts';
@@ -27,6 +28,7 @@ export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void 
   registerSpanningTree(server, sw);
   registerBfd(server, sw);
   registerCfm(server, sw);
+  registerLldp(server, sw);
   registerDpif(server, sw);
   registerOfproto(server, sw);
   registerQos(server, sw);

@@ -116,7 +116,7 @@ describe('BFD', () => {
       TO,
     );
     let taken = 0;
-    for (let seed = 1; seed <= 5000; seed++) {
+    for (let seed = 1; seed <= 2000; seed++) {
       const r = new Random(seed);
       const bytes = Buffer.from(whole.subarray(0, r.chance(50) ? whole.length : r.below(70)));
       for (let n = r.below(4); n > 0 && bytes.length > 0; n--) {
@@ -134,7 +134,7 @@ describe('BFD', () => {
       if (sent) assert.equal(typeof parseBfd(emitBfd(sent, TO)), 'object');
       assert.match(showBfd(bfd, seed), /Local Session State: /);
     }
-    assert.ok(taken > 100);
+    assert.ok(taken > 50);
   });
 
   it('looks at no more than tells its packets from others', () => {
