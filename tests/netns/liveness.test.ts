@@ -42,9 +42,12 @@ test('with Open vSwitch: up, down when packets are lost, up again; a group follo
     instance.vsctl('get', 'Interface', port, 'cfm_fault', 'cfm_remote_mpids');
   await eventually('CFM hears them', async () => (await cfm(ours, 'a0')) === 'false\n[2]\n');
   await eventually('CFM is heard', async () => (await cfm(theirs, 'b0')) === 'false\n[1]\n');
+  await ours.host.exec('ip', 'link', 'add', 'c0', 'up', 'type', 'veth', 'peer', 'c1');
+  await ours.host.exec('ip', 'link', 'set', 'c1', 'up');
+  await ours.vsctl('add-port', 'br0', 'c0');
   await ours.exec(
     ...['ovs-ofctl', '-O', 'OpenFlow13', 'add-group', 'br0'],
-    'group_id=1,type=ff,bucket=watch_port:a0,actions=a0,bucket=watch_port:LOCAL,actions=IN_PORT',
+    'group_id=1,type=ff,bucket=watch_port:a0,actions=a0,bucket=watch_port:c0,actions=c0',
   );
   await ours.exec('ovs-ofctl', '-O', 'OpenFlow13', 'add-flow', 'br0', 'actions=group:1');
   const outputs = async () =>

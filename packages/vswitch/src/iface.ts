@@ -31,6 +31,7 @@ export class Iface {
   port: OfPort | undefined;
   error: string | undefined;
   linkResets = 0;
+  #wasLinkUp: boolean | undefined;
   /** What a tunnel was last configured from. */
   #options = '';
 
@@ -49,6 +50,12 @@ export class Iface {
 
   get isOpen(): boolean {
     return this.port !== undefined;
+  }
+
+  /** Counts how often the carrier is seen to change. */
+  sawLink(up: boolean): void {
+    if (this.#wasLinkUp !== undefined && this.#wasLinkUp !== up) this.linkResets++;
+    this.#wasLinkUp = up;
   }
 
   get odpPort(): OdpPort | undefined {

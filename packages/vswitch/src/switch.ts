@@ -327,6 +327,7 @@ export class Switch {
     const isOthers = iface.type === 'internal' && device?.kind !== DUMMY_KIND;
     const up = device === undefined || isOthers || device.up;
     const isLinkUp = device === undefined || device.carrier;
+    if (device && device.kind !== DUMMY_KIND) iface.sawLink(isLinkUp);
     const { port } = iface;
     if (port.mayEnable === up && port.isLinkUp === isLinkUp) return false;
     port.isLinkUp = isLinkUp;

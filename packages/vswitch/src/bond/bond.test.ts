@@ -18,6 +18,7 @@ const SETTINGS: BondSettings = {
   primary: undefined,
   wantsLacp: false,
   fallsBack: false,
+  miimonMs: 0,
 };
 
 function world(settings: Partial<BondSettings> = {}) {

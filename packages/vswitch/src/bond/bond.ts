@@ -20,10 +20,14 @@ export interface BondSettings {
   /** `lacp` asks for a partner that speaks it. */
   readonly wantsLacp: boolean;
   readonly fallsBack: boolean;
+  /** Links are looked at so often; 0: when they change (`bond-detect-mode`). */
+  readonly miimonMs: number;
 }
 
 export class Member {
   readonly port: OfPort;
+  /** The port as it was last looked at. */
+  isLive = false;
   linkUp = false;
   enabled = false;
   /** When it takes the state of its link. */
@@ -46,6 +50,7 @@ export class Bond {
   readonly buckets = new Buckets<Member>();
   nextRebalanceMs = Infinity;
   #wasDown = false;
+  #nextPollMs = 0;
 
   constructor(name: string, settings: BondSettings) {
     this.name = name;
@@ -82,6 +87,10 @@ export class Bond {
   /** Follows the links and the time; whether it sends or takes packets otherwise than before. */
   run(nowMs: number): boolean {
     let changed = false;
+    if (this.settings.miimonMs === 0 || nowMs >= this.#nextPollMs) {
+      for (const member of this.members.values()) member.isLive = member.port.isLive;
+      this.#nextPollMs = nowMs + this.settings.miimonMs;
+    }
     for (const member of this.members.values()) changed = this.#follow(member, nowMs) || changed;
     const hurry = this.enabled.length === 0;
     for (const member of this.members.values()) {
@@ -103,7 +112,7 @@ export class Bond {
 
   #follow(member: Member, nowMs: number): boolean {
     const { port } = member;
-    const up = port.isLive && this.#agrees(port);
+    const up = member.isLive && this.#agrees(port);
     if (up === member.linkUp) return false;
     member.linkUp = up;
     log.info(`member ${port.name}: link state ${up ? 'up' : 'down'}`);

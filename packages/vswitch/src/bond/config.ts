@@ -5,6 +5,8 @@ import { Bond, type BondMode, type BondSettings } from './bond.ts';
 
 const REBALANCE_MS = 10_000;
 const MIN_REBALANCE_MS = 1000;
+const MIIMON_MS = 200;
+const MIN_MIIMON_MS = 100;
 
 function settingsOf(port: PortRow): BondSettings {
   const config = port.other_config;
@@ -23,6 +25,10 @@ function settingsOf(port: PortRow): BondSettings {
     allMembersActive: allActive === 'true',
     primary: config.get('bond-primary'),
     wantsLacp: port.lacp === 'active' || port.lacp === 'passive',
+    miimonMs:
+      config.get('bond-detect-mode') === 'miimon'
+        ? Math.max(integer('bond-miimon-interval', MIIMON_MS), MIN_MIIMON_MS)
+        : 0,
     fallsBack: config.get('lacp-fallback-ab') === 'true',
   };
 }

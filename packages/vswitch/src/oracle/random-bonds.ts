@@ -18,6 +18,7 @@ export function bondRandomly(r: Random, bundle: Bundle): void {
     primary: undefined,
     wantsLacp: false,
     fallsBack: r.chance(30),
+    miimonMs: 0,
   });
   for (const port of bundle.ports) port.isLinkUp = r.chance(90);
   bond.setPorts(bundle.ports);
