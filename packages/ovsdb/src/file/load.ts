@@ -2,7 +2,7 @@
 import { HeddleError, messageOf } from '@heddle/runtime';
 import { type Table, Tables } from '../engine/table.ts';
 import { applyChanges } from '../engine/transaction.ts';
-import { isObject, type Json, type JsonObject, OvsdbError, parseJson } from '../notation/index.ts';
+import { isObject, type Json, type JsonObject, OvsdbError, parserFor } from '../notation/index.ts';
 import { parseSchema } from '../schema/schema.ts';
 import { decodeBody, type LogEnd, readRecords } from './format.ts';
 import { MemberReader } from './member-reader.ts';
@@ -60,11 +60,12 @@ function loadRecord(tables: Tables, record: JsonObject, intern: Intern): void {
 function loadLargeRecord(tables: Tables, body: Buffer, intern: Intern): void {
   const isDiff = findIsDiff(body);
   const reader = new MemberReader(body);
+  const parse = parserFor(body);
   reader.members((name) => {
     if (name.startsWith('_')) return void reader.value();
     const table = tableOf(tables, name);
     reader.members((uuid) => {
-      loadRow(tables, table, uuid, parseJson(reader.value()), isDiff, intern);
+      loadRow(tables, table, uuid, parse(reader.value()), isDiff, intern);
     });
   });
   reader.end();

@@ -129,6 +129,8 @@ function checkRange(atom: Atom, min: Atom | undefined, max: Atom | undefined): v
 }
 
 function checkLength(text: string, { minLength = 0, maxLength = Infinity }: BaseType): void {
+  // A character is one code unit or two.
+  if (text.length <= maxLength && text.length >= 2 * minLength) return;
   const n = [...text].length;
   if (n < minLength) {
     throw new OvsdbError(

@@ -14,6 +14,7 @@ export type Json =
 export type JsonObject = { readonly [key: string]: Json };
 
 const LONG_INTEGER = /\d{16}/;
+const LONG_DIGITS = 16;
 const INTEGER = /^-?\d+$/;
 
 /** Parses one JSON text; throws SyntaxError. */
@@ -21,6 +22,24 @@ export function parseJson(text: string): Json {
   // The reviver costs a call per value: only texts that can need it pay.
   if (!LONG_INTEGER.test(text)) return JSON.parse(text) as Json;
   return JSON.parse(text, exactInteger as (key: string, value: unknown) => unknown) as Json;
+}
+
+/** What parses the JSON texts that are in these bytes, as `parseJson` does. */
+export function parserFor(bytes: Uint8Array): (text: string) => Json {
+  return hasLongInteger(bytes) ? parseJson : (text) => JSON.parse(text) as Json;
+}
+
+function hasLongInteger(bytes: Uint8Array): boolean {
+  const isDigit = (at: number) => bytes[at]! >= 0x30 && bytes[at]! <= 0x39;
+  // So many digits in a row are there at one of these places, whatever is before them.
+  for (let at = LONG_DIGITS - 1; at < bytes.length; at += LONG_DIGITS) {
+    if (!isDigit(at)) continue;
+    let [start, end] = [at, at + 1];
+    while (isDigit(start - 1)) start--;
+    while (isDigit(end)) end++;
+    if (end - start >= LONG_DIGITS) return true;
+  }
+  return false;
 }
 
 function exactInteger(_key: string, value: unknown, context: { source?: string }): unknown {
