@@ -167,6 +167,8 @@ export interface BridgeExports {
     readonly output: boolean;
   };
   readonly netflow?: NetFlow;
+  /** There are rows for `sample` actions. */
+  readonly hasCollectorSets?: boolean;
 }
 
 /** A bridge. */

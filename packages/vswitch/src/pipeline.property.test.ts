@@ -99,6 +99,7 @@ function randomExports(r: Random): BridgeExports {
   return {
     ...(r.chance(25) && { sflow: { probability, ifindex: (port) => port.ofport } }),
     ...(r.chance(25) && { ipfix: { probability, input: r.chance(70), output: r.chance(70) } }),
+    hasCollectorSets: r.chance(50),
     ...(r.chance(25) && { netflow: new NetFlow(netflow, new FakeClock()) }),
   };
 }

@@ -72,7 +72,7 @@ function encapNsh(ctx: XlateContext, { props }: EncapAction): void {
   ctx.commit();
   const nextProtocol = NSH_NEXT_PROTOCOL.get(flow.packetType);
   if (nextProtocol === undefined) {
-    const type = packetTypeText(flow.packetType);
+    const type = packetTypeText(flow.packetType).replace(',0)', ',0x0)');
     unsupported(ctx, `Dropping packet as encap(nsh) is not supported for packet type ${type}`);
   }
   let mdtype = 1;

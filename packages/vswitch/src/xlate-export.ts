@@ -90,6 +90,8 @@ function ipfixUserdata(bridge: Ofproto, outputPort: number, isDropped: boolean):
 /** The `sample` action. */
 export function sampleAction(ctx: XlateContext, act: Extract<OfpAct, { type: 'sample' }>): void {
   const { bridge } = ctx;
+  // Nobody would hear of it.
+  if (!bridge.exports.ipfix && !bridge.exports.hasCollectorSets) return;
   let outputPort = NO_PORT;
   if (act.samplingPort !== OFPP_NONE) {
     const port = bridge.ports.get(act.samplingPort);

@@ -44,10 +44,14 @@ function neighbours(r: Random, frame: Uint8Array): Uint8Array[] {
   });
 }
 
+/** How many switches, and the first of them. */
+const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 150);
+const SEED = Number(process.env['HEDDLE_SEED'] ?? 0);
+
 describe('megaflows', () => {
   it('decide as the pipeline does for every packet that they match', () => {
     let matched = 0;
-    for (let seed = 0; seed < 150; seed++) {
+    for (let seed = SEED; seed < SEED + COUNT; seed++) {
       const r = new Random(seed);
       const spec = randomSwitch(r);
       const { config } = buildSwitch(spec, numbersFor(spec));
@@ -69,7 +73,7 @@ describe('megaflows', () => {
         }
       }
     }
-    assert.ok(matched > 5000, `only ${matched} packets matched`);
+    assert.ok(matched > 30 * COUNT, `only ${matched} packets matched`);
   });
 
   it('decide alike on their own masked keys, as revalidation asks', () => {

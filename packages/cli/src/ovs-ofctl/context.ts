@@ -14,6 +14,7 @@ import {
   protocolVersion,
   type Received,
   type VconnClient,
+  VconnError,
   versionProtocols,
 } from '@heddle/openflow';
 import type { Daemon } from '@heddle/runtime/daemon';
@@ -40,7 +41,12 @@ export async function dump(ctx: Context, vconn: VconnClient, body: OfpBody): Pro
   const printer = await Printer.of(ctx.settings, ctx.args[0]!);
   const isMultipart = body.type !== 'features_request' && body.type !== 'get_config_request';
   const parts = isMultipart ? vconn.multipart(body) : [await vconn.transact(body)];
-  for await (const part of parts) print(printer.message(part));
+  try {
+    for await (const part of parts) print(printer.message(part));
+  } catch (error) {
+    if (!(error instanceof VconnError)) throw error;
+    throw new HeddleError(`OpenFlow packet receive failed (${error.message})`);
+  }
 }
 
 /** Opens the target, asks once and prints the reply. */
@@ -76,28 +82,53 @@ export async function transactLog(
   log: MessageLog,
 ): Promise<boolean> {
   let pending = 0;
+  let first = Infinity;
+  let last = 0;
   const settle = async (limit: number): Promise<Received | undefined> => {
     while (pending > limit) {
-      const received = await vconn.receive();
+      const received = await receiveFrom(vconn);
       if (received.msg?.type === 'error') return received;
       if (received.msg?.type === 'barrier_reply') pending--;
+      else if (isWithin(received, first, last)) throw badReply(ctx, received);
     }
     return undefined;
   };
   const batch = new MessageBuffer();
   let n = 0;
   for (const raw of log) {
-    batch.push(raw, nextXid());
+    last = nextXid();
+    first = Math.min(first, last);
+    batch.push(raw, last);
     // As upstream counts, which has a barrier behind each.
     const xid = nextXid();
     if (++n % BATCH !== 0 && n !== log.length) continue;
     batch.push(encodeMessage({ type: 'barrier_request', version: vconn.version, xid }), xid);
     vconn.sendRaw(batch.take());
     pending++;
+    last = xid;
     const error = await settle(n === log.length ? 0 : 1);
     if (error) return complain(ctx, error);
   }
   return true;
+}
+
+async function receiveFrom(vconn: VconnClient): Promise<Received> {
+  try {
+    return await vconn.receive();
+  } catch (error) {
+    if (!(error instanceof VconnError)) throw error;
+    throw new HeddleError(`talking to ${vconn.name} (${error.message})`);
+  }
+}
+
+/** Whether it answers a request that has one of these xids. */
+function isWithin({ raw }: Received, first: number, last: number): boolean {
+  const xid = new DataView(raw.buffer, raw.byteOffset).getUint32(4);
+  return xid >= first && xid <= last;
+}
+
+function badReply(ctx: Context, received: Received): HeddleError {
+  return new HeddleError(`received bad reply: ${new Printer(ctx.settings, 2).message(received)}`);
 }
 
 /** Says what the switch has refused, with the request that it quotes. Returns false. */

@@ -55,6 +55,9 @@ export interface VconnClientOptions {
   readonly tls?: TlsFiles | undefined;
 }
 
+/** The connection has ended; the message is the reason alone, such as `End of file`. */
+export class VconnError extends HeddleError {}
+
 /** What a peer sends before it is read is bounded by pausing the connection. */
 const HIGH_WATER_BYTES = 4 << 20;
 
@@ -135,7 +138,7 @@ export class VconnClient {
   /** The next message; fails when the connection ended. */
   async receive(): Promise<Received> {
     while (this.#queue.length === this.#read) {
-      if (this.#failure !== undefined) throw new HeddleError(this.#failure);
+      if (this.#failure !== undefined) throw new VconnError(this.#failure);
       await this.#wait();
     }
     const first = this.#queue[this.#read++]!;

@@ -1,3 +1,3 @@
-export { type Received, VconnClient, type VconnClientOptions } from './client.ts';
+export { type Received, VconnClient, type VconnClientOptions, VconnError } from './client.ts';
 export { Framer } from './framer.ts';
 export { OFP_PORT, parseVersions, Vconn, type VconnEvents, type VconnOptions } from './vconn.ts';

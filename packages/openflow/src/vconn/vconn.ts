@@ -189,7 +189,8 @@ export class Vconn {
     if (this.#closed) return;
     this.#closed = true;
     this.#socket.destroy();
-    this.#events.close(why);
+    const isCut = why === undefined && this.#framer.pending > 0;
+    this.#events.close(isCut ? 'Protocol error' : why);
   }
 
   #receive(chunk: Uint8Array): void {

@@ -63,6 +63,7 @@ export class Exporters {
     this.#sflow = adjust(this.#sflow, sflow, (s) => new Sflow(s, this.#sflowSource(), clock));
     this.#configureSets(config.collectorSets);
     ofproto.exports = {
+      hasCollectorSets: config.collectorSets.size > 0,
       ...(this.#netflow && { netflow: this.#netflow }),
       ...(sflow && {
         sflow: {
