@@ -22,8 +22,8 @@ import {
 
 isolate();
 
-const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 2);
-const EVENTS = 12;
+const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 1);
+const EVENTS = 8;
 const STEP_MS = 100;
 /** Between looking and the next event: what falls due with events is over when it is looked at. */
 const REST_MS = 700;

@@ -18,6 +18,7 @@ import { deviceSpeed } from './iface-status.ts';
 import { configureLacp } from './lacp/config.ts';
 import { slowFrame } from './lacp/pdu.ts';
 import { MAC_DEFAULT_MAX, MacLearning } from './mac-learning.ts';
+import { configureSnooping } from './mcast-snooping/config.ts';
 import { configureMirrors } from './mirror.ts';
 import { mirrorSettings } from './mirror-config.ts';
 import { OfportMap } from './ofport-map.ts';
@@ -147,6 +148,7 @@ export class Bridge {
       if (configureBundle(bundle, port)) {
         changed = true;
         this.ofproto.macs.flush(bundle);
+        this.ofproto.snooping?.flush(bundle);
       }
       let iface = this.ifaces.get(row.name);
       if (!iface) {
@@ -297,6 +299,7 @@ export class Bridge {
 
   /** Once a second: timeouts, and whether the controllers are there. */
   housekeep(): void {
+    this.ofproto.snooping?.expire();
     this.dpif.expire();
     this.dpif.exporters.run();
     const isOpen = this.row.fail_mode !== 'secure' && this.connections.hasFailed;
@@ -393,7 +396,11 @@ export class Bridge {
       max: Math.max(integer('mac-table-size', MAC_DEFAULT_MAX, 1), 10),
       floodVlans: new Set(row.flood_vlans),
     });
-    return flooding || before !== ofproto.forwardBpdu;
+    const snooping = configureSnooping(ofproto, row, {
+      nowMs: () => this.dpif.nowMs(),
+      changed: () => this.dpif.tablesChanged(),
+    });
+    return flooding || snooping || before !== ofproto.forwardBpdu;
   }
 
   #bundle(name: string): Bundle {

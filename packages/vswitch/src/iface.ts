@@ -95,6 +95,7 @@ export class Iface {
     home.ofports.release(port.ofport);
     backer.monitor.forget(port);
     bundle.bridge.macs.flush(bundle);
+    bundle.bridge.snooping?.flush(bundle);
     if (port.tunnel) {
       backer.tunnels.remove(port);
       await backer.vports.release(port);

@@ -166,7 +166,8 @@ export class Udpif {
 
   #handleMiss({ flow, packet }: Upcall, executes: DpExecute[]): void {
     const key = beyondKey(flow, packet.data);
-    this.#withXlate(key, (result) => this.#handleResult(result, { flow, packet }, executes));
+    const use = (result: XlateResult) => this.#handleResult(result, { flow, packet }, executes);
+    this.#withXlate(key, use, packet.data);
   }
 
   #handleResult(
@@ -190,7 +191,7 @@ export class Udpif {
     else if (data && data.kind !== 'slow_path') this.onSample?.(upcall, data);
     else if (data) {
       const { flow, packet } = upcall;
-      this.#withXlate(beyondKey(flow, packet.data), (result) => {
+      const use = (result: XlateResult) => {
         this.#receive(result, packet.data);
         // Its megaflow has counted it; what it teaches is learned now.
         const counted = {
@@ -203,7 +204,8 @@ export class Udpif {
         };
         this.#apply({ ...result.effects, ...counted }, 1, 0);
         this.#send(result, actionsOf(result, this.native), { flow, packet }, executes);
-      });
+      };
+      this.#withXlate(beyondKey(flow, packet.data), use, packet.data);
     }
   }
 
@@ -297,13 +299,13 @@ export class Udpif {
     this.dumpDurationMs = performance.now() - start;
   }
 
-  /** The result is good until `use` returns. */
-  #withXlate<T>(key: Flow, use: (result: XlateResult) => T): T {
+  /** The result is good until `use` returns. `frame` is the packet, when there is one. */
+  #withXlate<T>(key: Flow, use: (result: XlateResult) => T, frame?: Uint8Array): T {
     counters.xlate.add();
     // What is done with one packet may lead to the next: each has memory of its own.
     const memory = this.#memories.pop() ?? new XlateMemory();
     try {
-      return use(xlateActions(this.#config, key, { memory }));
+      return use(xlateActions(this.#config, key, { memory, ...(frame && { frame }) }));
     } finally {
       this.#memories.push(memory);
     }
@@ -324,7 +326,9 @@ export class Udpif {
       actions,
       createdMs: this.dpif.nowMs(),
       stats: known?.stats ?? { packets: 0, bytes: 0, usedMs: undefined },
-      effects: result.effects,
+      // What the packet itself has said is no other's.
+      effects:
+        result.effects.mcast.length === 0 ? result.effects : { ...result.effects, mcast: [] },
       macs: result.macs,
       dump: this.#dump,
     };

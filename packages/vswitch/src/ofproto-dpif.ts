@@ -198,6 +198,7 @@ export class OfprotoDpif implements OfprotoEnv {
       entry: { bridge: this.ofproto, ofport },
       actions,
       isPacketOut: true,
+      frame: packet,
     });
     backer.udpif.execute(result, { flow: key, packet: { data: packet } });
   }
@@ -207,6 +208,7 @@ export class OfprotoDpif implements OfprotoEnv {
     const key = this.#datapathKey(flow, state.ofport);
     const result = xlateActions(backer.xlateConfig, key, {
       frozen: state,
+      frame: packet,
     });
     backer.udpif.execute(result, { flow: key, packet: { data: packet } });
   }

@@ -14,6 +14,8 @@ import type { NetFlow } from './export/netflow.ts';
 import type { Lacp } from './lacp/lacp.ts';
 import type { Lldp } from './lldp/lldp.ts';
 import type { MacLearning } from './mac-learning.ts';
+import type { McastFlooding } from './mcast-snooping/config.ts';
+import type { McastSnooping } from './mcast-snooping/mcast-snooping.ts';
 import type { Mirror } from './mirror.ts';
 import { FlowTables } from './ofproto/flow-table.ts';
 import type { Group } from './ofproto/group.ts';
@@ -44,6 +46,8 @@ export class Bundle {
   qinqEthtype = 0x88a8;
   priorityTags: PriorityTags = 'never';
   isProtected = false;
+  /** What it gets of multicast, whoever listens to what. */
+  mcastFlooding: McastFlooding = { data: false, reports: false };
   /** Bits of the mirrors that packets which arrive or leave here are for. */
   sourceMirrors = 0;
   destinationMirrors = 0;
@@ -186,6 +190,8 @@ export class Ofproto {
   forwardBpdu = false;
   /** For whom its packets are sampled and counted. */
   exports: BridgeExports = {};
+  /** Where multicast groups are listened to, when it looks for that. */
+  snooping: McastSnooping<Bundle> | undefined;
   /** STP or RSTP, when it runs one. */
   tree: BridgeTree | undefined;
   mirrors: readonly Mirror[] = [];

@@ -1,5 +1,6 @@
 /** Port rows as settings of a bundle (ovs-vswitchd.conf.db(5), table Port). */
 import type { IdlRow, vswitchSchema } from '@heddle/ovsdb';
+import { floodingOf } from './mcast-snooping/config.ts';
 import type { Bundle, PriorityTags, VlanMode } from './ofproto.ts';
 
 export type Schema = typeof vswitchSchema;
@@ -26,6 +27,7 @@ export function configureBundle(bundle: Bundle, port: PortRow): boolean {
   bundle.qinqEthtype = qinqEthtype(port.other_config.get('qinq-ethtype'));
   bundle.priorityTags = priorityTags(port.other_config.get('priority-tags'));
   bundle.isProtected = port.protected;
+  bundle.mcastFlooding = floodingOf(port);
   return fingerprint(bundle) !== before;
 }
 
@@ -44,5 +46,14 @@ function priorityTags(text: string | undefined): PriorityTags {
 
 function fingerprint(b: Bundle): string {
   const sets = [b.trunks, b.cvlans].map((s) => (s ? [...s].join(',') : '*'));
-  return [b.vlanMode, b.vlan, ...sets, b.qinqEthtype, b.priorityTags, b.isProtected].join(';');
+  return [
+    b.vlanMode,
+    b.vlan,
+    ...sets,
+    b.qinqEthtype,
+    b.priorityTags,
+    b.isProtected,
+    b.mcastFlooding.data,
+    b.mcastFlooding.reports,
+  ].join(';');
 }

@@ -332,6 +332,7 @@ function compact(effects: XlateEffects): XlateEffects {
   const some = <T>(list: T[]): T[] => (list.length === 0 ? NOTHING : list);
   return {
     learn: some(effects.learn),
+    mcast: some(effects.mcast),
     rules: some(effects.rules),
     tables: some(effects.tables),
     patches: some(effects.patches),
@@ -348,6 +349,7 @@ function compact(effects: XlateEffects): XlateEffects {
 function emptyEffects(): XlateEffects {
   return {
     learn: [],
+    mcast: [],
     rules: [],
     tables: [],
     patches: [],

@@ -9,6 +9,7 @@ export interface PacketsSeen {
 
 export const NO_EFFECTS: XlateEffects = {
   learn: [],
+  mcast: [],
   rules: [],
   tables: [],
   patches: [],
@@ -30,6 +31,9 @@ export function applyEffects(
   seen: PacketsSeen = { tcpFlags: 0, usedMs: nowMs },
 ): void {
   for (const { bridge, vlan, mac, bundle } of effects.learn) bridge.macs.learn(vlan, mac, bundle);
+  for (const { bridge, vlan, bundle, message } of effects.mcast) {
+    bridge.snooping?.hear(vlan, bundle, message);
+  }
   for (const rule of effects.rules) {
     const { flags } = rule.state;
     if (!flags.noPktCounts) rule.packets += packets;

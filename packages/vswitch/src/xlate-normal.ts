@@ -23,6 +23,7 @@ import {
 import { bondAdmits, bundlePort } from './xlate-bond.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { noteFlood } from './xlate-export.ts';
+import { forwardMulticast, isSnooped } from './xlate-multicast.ts';
 import type { DropReason } from './xlate-observe.ts';
 import { sameTags } from './xlate-tags.ts';
 
@@ -71,6 +72,18 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
   const inside = inputTranslate(inBundle, cameWith);
   if (!bondAdmits(ctx, inPort, inside[0].vid)) return;
   const isLearned = learn(ctx, inBundle, inside);
+  if (isSnooped(ctx)) {
+    forwardMulticast({
+      ctx,
+      snooping: bridge.snooping!,
+      inBundle,
+      tags: inside,
+      output: (bundle) => outputNormal(ctx, inBundle, bundle, inside, send),
+      flood: () => flood(ctx, inBundle, inside, send),
+    });
+    if (ctx.odpActions.length === 0) ctx.drop('nobody listens to the multicast group', inPort);
+    return;
+  }
   forward(ctx, inBundle, inside, isLearned, send);
 }
 
@@ -145,6 +158,16 @@ function forward(
     }
   }
   ctx.trace('detail', 'no learned MAC for destination, flooding');
+  flood(ctx, inBundle, tags, send);
+}
+
+function flood(
+  ctx: XlateContext,
+  inBundle: Bundle,
+  tags: VlanTags,
+  send: (port: OfPort) => void,
+): void {
+  const { bridge } = inBundle;
   noteFlood(ctx);
   for (const bundle of bridge.bundles.values()) {
     if (bundle === inBundle || bundle.isMirrorOutput) continue;

@@ -8,6 +8,7 @@ import type { FlowMod } from '@heddle/openflow';
 import { type Flow, isTunnelled } from '@heddle/packet';
 import type { Bond } from './bond/bond.ts';
 import type { NetFlow } from './export/netflow.ts';
+import type { McastMessage } from './mcast-snooping/membership.ts';
 import type { Mirror } from './mirror.ts';
 import type { FlowTable } from './ofproto/flow-table.ts';
 import type { Group } from './ofproto/group.ts';
@@ -27,6 +28,14 @@ import { xlateTable } from './xlate-table.ts';
 import { thaw } from './xlate-thaw.ts';
 import { lookAtTunnel, receiveTunnel } from './xlate-tunnel.ts';
 
+/** What a port has said of multicast groups. */
+export interface McastEffect {
+  readonly bridge: Ofproto;
+  readonly vlan: number;
+  readonly bundle: Bundle;
+  readonly message: McastMessage;
+}
+
 /** An address to learn or to keep young. */
 export interface LearnEffect {
   readonly bridge: Ofproto;
@@ -37,6 +46,8 @@ export interface LearnEffect {
 
 export interface XlateEffects {
   readonly learn: LearnEffect[];
+  /** Of the packet itself, and no other that its megaflow matches. */
+  readonly mcast: McastEffect[];
   /** Flows that matched; their counters grow. */
   readonly rules: Rule[];
   readonly tables: { readonly table: FlowTable; readonly matched: boolean }[];
@@ -125,6 +136,8 @@ export interface XlateOptions {
   readonly observe?: (event: XlateEvent) => void;
   /** There is a packet to learn from (the default); without, tables are taken as they are. */
   readonly withPacket?: boolean;
+  /** The packet from its Ethernet header on, for what the key does not hold. */
+  readonly frame?: Uint8Array;
   /** Where it enters, when that is not the port that `inPort` of the key tells. */
   readonly entry?: { readonly bridge: Ofproto; readonly ofport: number };
   /** TCP flags seen, for `fin_timeout`; the key's otherwise. */

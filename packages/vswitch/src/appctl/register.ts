@@ -13,6 +13,7 @@ import { registerFdb } from './fdb.ts';
 import { registerLacp } from './lacp.ts';
 import { registerLldp } from './lldp.ts';
 import { registerLogModules } from './log-modules.ts';
+import { registerMdb } from './mdb.ts';
 import { registerOfproto } from './ofproto.ts';
 import { registerQos } from './qos.ts';
 import { registerSpanningTree } from './spanning-tree.ts';
@@ -23,6 +24,7 @@ export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void 
   registerLogModules();
   coverage.register(server);
   registerFdb(server, sw);
+  registerMdb(server, sw);
   registerBond(server, sw);
   registerLacp(server, sw);
   registerSpanningTree(server, sw);

@@ -52,11 +52,14 @@ function traceCommand(sw: Switch, argv: readonly string[], actions?: readonly Of
   const flow = frame === undefined ? request.flow : extractFlow(frame, metadata(request.flow));
   const withPacket = generate || frame !== undefined;
   const entry = { bridge, ofport };
-  const options = { withPacket, entry, ...(actions && { actions }) };
+  const options = { withPacket, entry, ...(actions && { actions }), ...(frame && { frame }) };
   const { text, result } = traceAll(backer.xlateConfig, flow, ofport, options, ctNext);
   if (withPacket) {
     for (const { bridge: at, vlan, mac, bundle } of result.effects.learn) {
       at.macs.learn(vlan, mac, bundle);
+    }
+    for (const { bridge: at, vlan, bundle, message } of result.effects.mcast) {
+      at.snooping?.hear(vlan, bundle, message);
     }
     for (const { bridge: at, flowMod, limit } of result.effects.flows) at.learnFlow(flowMod, limit);
   }

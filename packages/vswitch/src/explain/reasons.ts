@@ -37,6 +37,12 @@ export function reasonText(drop: Drop, env: ExplainEnv): string {
       return `device ${name} is administratively down`;
     case 'the port has neither device nor peer':
       return `patch port ${name} has no peer: its options:peer names none that names it back`;
+    case 'the spanning tree blocks the input port':
+    case 'the spanning tree blocks the output port':
+    case 'the spanning tree has the input port learn only':
+      return treeText(drop);
+    case 'nobody listens to the multicast group':
+      return 'no port has asked for its multicast group, and there is no router (mdb/show; other_config:mcast-snooping-disable-flood-unregistered)';
     case 'reserved destination address':
       return `${formatMac(flow.dlDst)} is reserved for protocols between bridges, which are not forwarded (other_config:forward-bpdu)`;
     case 'destination is at the input port':
@@ -57,6 +63,12 @@ export function reasonText(drop: Drop, env: ExplainEnv): string {
     default:
       return reason;
   }
+}
+
+function treeText({ bridge, port }: Drop): string {
+  const kind = bridge?.tree?.kind ?? 'stp';
+  const state = port?.treeState ?? 'blocking';
+  return `port ${port?.name ?? ''} is ${state} in the spanning tree, where packets pass once it is forwarding (${kind}/show)`;
 }
 
 function missText({ bridge, tableId }: Drop, env: ExplainEnv): string {

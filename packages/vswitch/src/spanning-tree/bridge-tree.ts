@@ -134,6 +134,7 @@ export class BridgeTree {
     if (ports.size === 0) return;
     log.rl.info(`${this.#env.ofproto.name}: topology change`, this.#env.ofproto.name);
     this.#env.ofproto.macs.forget(new Set([...ports].map((p) => p.bundle)));
+    this.#env.ofproto.snooping?.flush();
   }
 
   #sleep(): void {

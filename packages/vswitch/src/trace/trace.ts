@@ -91,7 +91,7 @@ function forkTitle({ id, zone }: XlateFork, state: number | undefined): string {
     : `${head} - resume conntrack with ct_state=${ctStateText(state)}`;
 }
 
-type TraceOptions = Pick<XlateOptions, 'withPacket' | 'entry' | 'actions' | 'pick'>;
+type TraceOptions = Pick<XlateOptions, 'withPacket' | 'entry' | 'actions' | 'pick' | 'frame'>;
 
 /** One pass. `ofport` is the OpenFlow number of the port that the packet enters by. */
 export function trace(
@@ -119,13 +119,12 @@ function failureLines({ failure }: XlateResult): string[] {
   return [`Translation failed (${failure}), packet is dropped.`];
 }
 
-function slowPathLines({ protocols }: XlateResult): string[] {
-  if (protocols.length === 0) return [];
+function slowPathLines({ protocols, slow }: XlateResult): string[] {
   const names = new Set(protocols.map(({ protocol }) => protocol.toUpperCase()));
-  return [
-    'This flow is handled by the userspace slow path because it:',
-    ...[...names].map((name) => `  - Consists of ${name} packets.`),
-  ];
+  const why = [...names].map((name) => `  - Consists of ${name} packets.`);
+  if (slow.includes('action')) why.push('  - Uses action(s) not supported by datapath.');
+  if (why.length === 0) return [];
+  return ['This flow is handled by the userspace slow path because it:', ...why];
 }
 
 /** Headings of bridges and tables, and what stands below them. */

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Random } from '@heddle/datapath/oracle/random-frame';
+import { randomBpdu } from '../oracle/random-bpdu.ts';
+import { Rstp } from '../rstp/rstp.ts';
+import { Stp } from '../stp/stp.ts';
+import { bpduFrame, bpduOf, emitBpdu, parseBpdu } from './bpdu.ts';
+import { hasLoop, islands, type Link, Network } from './network.ts';
+import { bridgeIdOf, type SpanningTree } from './tree.ts';
+
+const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 40);
+const SEED = process.env['HEDDLE_SEED'];
+const SEEDS = SEED === undefined ? Array.from({ length: COUNT }, (_, i) => i) : [Number(SEED)];
+
+type Kind = 'stp' | 'rstp';
+
+class Plan {
+  readonly size: number;
+  readonly links: Link[] = [];
+  readonly #ports: number[];
+  readonly #r: Random;
+
+  constructor(r: Random) {
+    this.#r = r;
+    this.size = 2 + r.below(6);
+    this.#ports = Array.from({ length: this.size }, () => 0);
+    for (let i = 1; i < this.size; i++) if (r.chance(95)) this.#link(r.below(i), i);
+    for (let i = r.below(6); i > 0; i--) this.#link(r.below(this.size), r.below(this.size));
+  }
+
+  #link(a: number, b: number): void {
+    if (a === b) return;
+    this.links.push([
+      [a, ++this.#ports[a]!],
+      [b, ++this.#ports[b]!],
+    ]);
+  }
+
+  /** `broken` links are down at both ends. */
+  configure(bridges: SpanningTree<number>[], broken: ReadonlySet<Link>, nowMs: number): void {
+    for (const [i, bridge] of bridges.entries()) {
+      const numbers = Array.from({ length: this.#ports[i]! }, (_, n) => n + 1);
+      const down = new Set([...broken].flat().flatMap(([b, port]) => (b === i ? port : [])));
+      if (bridge instanceof Stp) {
+        bridge.configure(
+          bridge.settings,
+          new Map(
+            numbers.map((n) => [n, { number: n, priority: 128, pathCost: 19, isUp: !down.has(n) }]),
+          ),
+          nowMs,
+        );
+      } else if (bridge instanceof Rstp) {
+        bridge.configure(
+          bridge.settings,
+          new Map(numbers.map((n) => [n, rstpPort(n, !down.has(n))])),
+          nowMs,
+        );
+      }
+    }
+  }
+
+  bridge(i: number, kind: Kind): SpanningTree<number> {
+    const bridgeId = bridgeIdOf(this.#r.pick([0x1000, 0x8000]), 0x020000000000 + i);
+    if (kind === 'stp') {
+      const times = { helloTimeMs: 2000, maxAgeMs: 20_000, forwardDelayMs: 15_000 };
+      return new Stp<number>(`b${i}`, { bridgeId, ...times }, 0);
+    }
+    const times = { messageAge: 0, maxAge: 20, helloTime: 2, forwardDelay: 15 };
+    const forceProtocolVersion = this.#r.chance(85) ? 2 : 0;
+    const settings = { bridgeId, times, forceProtocolVersion, transmitHoldCount: 6 };
+    return new Rstp<number>(`b${i}`, settings, 0);
+  }
+}
+
+function rstpPort(number: number, isUp: boolean) {
+  const edge = { adminEdge: false, autoEdge: true, mcheck: false };
+  return { number, priority: 128, pathCost: 2000, ...edge, pointToPoint: true, isUp };
+}
+
+function assertTree(network: Network, size: number, links: readonly Link[], told: string): void {
+  const active = network.active();
+  assert.equal(hasLoop(size, active), false, `${told}: a loop`);
+  const [can, do_] = [islands(size, links), islands(size, active)];
+  for (let a = 0; a < size; a++) {
+    for (let b = 0; b < a; b++) {
+      assert.equal(do_[a] === do_[b], can[a] === can[b], `${told}: bridges ${a} and ${b}`);
+    }
+  }
+}
+
+for (const [name, kinds] of [
+  ['STP', ['stp']],
+  ['RSTP', ['rstp']],
+  ['both', ['stp', 'rstp']],
+] as const) {
+  describe(name, () => {
+    test('makes a tree of any network, and again when a link breaks', () => {
+      for (const seed of SEEDS) {
+        const r = new Random(seed);
+        const plan = new Plan(r);
+        const bridges = Array.from({ length: plan.size }, (_, i) => plan.bridge(i, r.pick(kinds)));
+        const network = new Network(bridges, plan.links);
+        plan.configure(bridges, new Set(), 0);
+        network.pass(120_000);
+        assertTree(network, plan.size, plan.links, `seed ${seed}`);
+        if (plan.links.length === 0) continue;
+        const broken = new Set([r.pick(plan.links)]);
+        const left = plan.links.filter((link) => !broken.has(link));
+        plan.configure(bridges, broken, network.nowMs);
+        network.pass(120_000);
+        assertTree(network, plan.size, left, `seed ${seed}, broken`);
+        plan.configure(bridges, new Set(), network.nowMs);
+        network.pass(120_000);
+        assertTree(network, plan.size, plan.links, `seed ${seed}, mended`);
+      }
+    });
+
+    test('never has a loop on its way there', () => {
+      for (const seed of SEEDS) {
+        const r = new Random(seed);
+        const plan = new Plan(r);
+        const bridges = Array.from({ length: plan.size }, (_, i) => plan.bridge(i, r.pick(kinds)));
+        const network = new Network(bridges, plan.links);
+        plan.configure(bridges, new Set(), 0);
+        for (let i = 0; i < 240; i++) {
+          network.pass(250);
+          const told = `seed ${seed} after ${network.nowMs} ms`;
+          assert.equal(hasLoop(plan.size, network.active()), false, told);
+        }
+      }
+    });
+  });
+}
+
+test('RSTP between bridges of its own takes no more than moments', () => {
+  const links: Link[] = [
+    [
+      [0, 1],
+      [1, 1],
+    ],
+    [
+      [1, 2],
+      [2, 1],
+    ],
+    [
+      [2, 2],
+      [0, 2],
+    ],
+  ];
+  const times = { messageAge: 0, maxAge: 20, helloTime: 2, forwardDelay: 15 };
+  const bridges = [0, 1, 2].map((i) => {
+    const bridgeId = bridgeIdOf(0x8000, 0x020000000000 + i);
+    const settings = { bridgeId, times, forceProtocolVersion: 2, transmitHoldCount: 6 };
+    return new Rstp<number>(`b${i}`, settings, 0);
+  });
+  for (const bridge of bridges) {
+    const ports = new Map([1, 2].map((n) => [n, rstpPort(n, true)]));
+    bridge.configure(bridge.settings, ports, 0);
+  }
+  const network = new Network(bridges, links);
+  network.pass(1000);
+  assert.equal(network.active().length, 2);
+  assert.deepEqual(network.unsettled(), []);
+});
+
+describe('BPDUs', () => {
+  test('are read as they were written', () => {
+    const r = new Random(1);
+    for (let i = 0; i < 500; i++) {
+      const bpdu = randomBpdu(r, r.pick(['stp', 'rstp'] as const));
+      assert.deepEqual(parseBpdu(bpduOf(bpduFrame(1, emitBpdu(bpdu)))), bpdu);
+    }
+  });
+
+  test('that are cut short or are none at all do no harm', () => {
+    const r = new Random(2);
+    const rstp = new Plan(r).bridge(0, 'rstp');
+    const stp = new Plan(r).bridge(0, 'stp');
+    if (rstp instanceof Rstp) {
+      rstp.configure(rstp.settings, new Map([[1, rstpPort(1, true)]]), 0);
+    }
+    if (stp instanceof Stp) {
+      const port = { number: 1, priority: 0, pathCost: 1, isUp: true };
+      stp.configure(stp.settings, new Map([[1, port]]), 0);
+    }
+    for (let i = 0; i < 3000; i++) {
+      const frame = bpduFrame(1, emitBpdu(randomBpdu(r, 'rstp')));
+      for (let n = r.below(4); n > 0; n--) frame[12 + r.below(frame.length - 12)] = r.below(256);
+      const bytes = frame.subarray(0, r.chance(50) ? r.below(frame.length + 1) : frame.length);
+      for (const tree of [stp, rstp]) {
+        tree.receive(1, bpduOf(bytes), i * 300);
+        tree.run(i * 300 + 100);
+        assert.ok(tree.takeBpdus().length < 20);
+      }
+    }
+  });
+});
