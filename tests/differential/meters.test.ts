@@ -11,7 +11,7 @@ import { Instance, isolate, Scope } from '@heddle/testing';
 
 isolate();
 
-const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 3);
+const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 2);
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const METERS = [1, 2, 3];
 const DUMMIES = { switchArgs: ['--enable-dummy=override'] };

@@ -10,7 +10,7 @@ import { Instance, isolate, Scope } from '@heddle/testing';
 
 isolate();
 
-const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 3);
+const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 2);
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const VERSIONS = ['10', '11', '12', '13', '14', '15'];
 

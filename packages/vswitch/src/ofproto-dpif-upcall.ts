@@ -4,6 +4,7 @@
  */
 
 import {
+  asMeteredUpcall,
   type DpExecute,
   type Dpif,
   flowUfid,
@@ -481,7 +482,10 @@ function slowActions(result: XlateResult): readonly OdpAction[] {
   let actions = SLOW.get(result);
   if (!actions) {
     const reasons = result.slow.length > 0 ? result.slow : ['action'];
-    actions = [{ type: 'userspace', userdata: encodeUserdata({ kind: 'slow_path', reasons }) }];
+    const userdata = encodeUserdata({ kind: 'slow_path', reasons });
+    const upcall = { type: 'userspace', userdata } as const;
+    const { slowMeter } = result;
+    actions = [slowMeter === undefined ? upcall : asMeteredUpcall(slowMeter, [upcall])];
     SLOW.set(result, actions);
   }
   return actions;

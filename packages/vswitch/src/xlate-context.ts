@@ -1,5 +1,5 @@
 import type { OdpAction } from '@heddle/datapath';
-import type { HashFields, OfpAct } from '@heddle/openflow';
+import { type HashFields, OFPM13_SLOWPATH, type OfpAct } from '@heddle/openflow';
 import {
   clearTunnel,
   clearTunnelFields,
@@ -304,6 +304,7 @@ export class XlateContext {
       macs: this.macs,
       forks: this.forks,
       slow: [...this.slow],
+      slowMeter: this.bridge?.meters.get(OFPM13_SLOWPATH)?.dpId,
       protocols: this.protocols,
       dropReason,
       failure: error?.message,

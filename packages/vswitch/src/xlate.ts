@@ -94,6 +94,8 @@ export interface XlateResult {
   readonly forks: readonly XlateFork[];
   /** Not empty: every packet must come up, for these reasons (`dpif/dump-flows`, "slow_path"). */
   readonly slow: readonly string[];
+  /** What comes up for the daemon to treat goes through this meter of the datapath. */
+  readonly slowMeter: number | undefined;
   /** It is for the switch itself, as what these ports take. */
   readonly protocols: readonly ProtocolPacket[];
   /** The translation was given up. */

@@ -18,6 +18,8 @@ import * as tc from './tc.ts';
 
 const CREATE = NLM_F_CREATE | NLM_F_EXCL;
 const RTEXT_FILTER_SKIP_STATS = 8;
+/** Of devices that send at once until they are given a qdisc. */
+const NO_QDISC = 'noqueue';
 
 /** What to change of a link; what is left out stays. */
 export interface LinkChange {
@@ -195,6 +197,7 @@ export class Rtnl implements Disposable {
    * kernel tells the answer to all who listen to RTNLGRP_TC, as if the qdisc had changed.
    */
   rootQdisc(ifindex: number): tc.Qdisc | undefined {
+    if (this.link(ifindex)?.qdisc === NO_QDISC) return undefined;
     const payload = tc.emitTcPlace(ifindex, 0, tc.TC_H_ROOT);
     try {
       const answer = this.#request('root qdisc', tc.RTM_GETQDISC, NLM_F_ECHO, payload)[0];
