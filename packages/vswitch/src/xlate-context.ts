@@ -296,12 +296,12 @@ export class XlateContext {
     const isDropped = dropReason !== undefined && this.protocols.length === 0;
     if (isDropped) this.effects.drop = this.#dropped ?? this.#dropEffect(dropReason);
     return {
-      actions: this.odpActions,
+      actions: some(this.odpActions),
       wildcards: keyMask(this.#key, this.#initial, this.wildcards, vlanLimit, this.#memory.mask),
       seen: { flow: this.#initial, wildcards: this.wildcards },
       final: flowEquals(this.flow, this.#initial) ? undefined : this.flow,
       effects: compact(this.effects),
-      macs: this.macs,
+      macs: some(this.macs),
       forks: this.forks,
       slow: [...this.slow],
       slowMeter: this.bridge?.meters.get(OFPM13_SLOWPATH)?.dpId,
@@ -328,9 +328,13 @@ const DOES_SOMETHING: ReadonlySet<OdpAction['type']> = new Set([
 const NOTHING: never[] = [];
 Object.freeze(NOTHING);
 
+/** Without the room that a list is given to grow. */
+function some<T>(list: T[]): T[] {
+  return list.length === 0 ? NOTHING : list.slice();
+}
+
 /** Many megaflows keep theirs, and most of the lists are empty. */
 function compact(effects: XlateEffects): XlateEffects {
-  const some = <T>(list: T[]): T[] => (list.length === 0 ? NOTHING : list);
   return {
     learn: some(effects.learn),
     mcast: some(effects.mcast),
