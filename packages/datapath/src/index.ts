@@ -21,6 +21,12 @@ export {
   parseOdpActions,
   parseOdpFlow,
 } from './odp-parse.ts';
+export {
+  TNL_TYPE_GENEVE,
+  TNL_TYPE_GRE,
+  TNL_TYPE_IP6GRE,
+  TNL_TYPE_VXLAN,
+} from './odp-tnl-header.ts';
 export { flowUfid } from './odp-ufid.ts';
 export { isTunnelVport } from './tunnel-vport.ts';
 export { changePacket } from './userspace/execute.ts';
@@ -28,4 +34,5 @@ export { MemoryNetdev, type Netdev } from './userspace/netdev.ts';
 export { decodeNsh } from './userspace/nsh.ts';
 export { Packet } from './userspace/packet.ts';
 export { segments } from './userspace/segment.ts';
+export { sourcePorts } from './userspace/tunnel.ts';
 export { UserspaceDpif, type UserspaceDpifOptions } from './userspace/userspace-dpif.ts';

@@ -15,6 +15,17 @@ export type OdpAction =
   | { readonly type: 'set'; readonly key: Flow; readonly mask: Flow }
   /** The tunnel header for outputs to tunnel ports from here on: the key's tunnel, all of it. */
   | { readonly type: 'set_tunnel'; readonly key: Flow }
+  /** The header of a tunnel before the packet; `outPort` is where the result is sent from. */
+  | {
+      readonly type: 'tnl_push';
+      readonly tnlPort: OdpPort;
+      readonly outPort: OdpPort;
+      /** enum ovs_vport_type. */
+      readonly headerType: number;
+      readonly header: Uint8Array;
+    }
+  /** A copy, rid of its tunnel's header, is looked up as one that came by tunnel port `port`. */
+  | { readonly type: 'tnl_pop'; readonly port: OdpPort }
   | { readonly type: 'userspace'; readonly userdata: Uint8Array }
   | { readonly type: 'recirc'; readonly id: number }
   | { readonly type: 'trunc'; readonly maxLen: number }

@@ -26,6 +26,7 @@ import {
   transportGroup,
 } from './odp-fields.ts';
 import { formatPlainAction } from './odp-format-action.ts';
+import { formatTnlPush } from './odp-tnl-header.ts';
 import { formatTunnel } from './odp-tunnel.ts';
 
 export interface OdpFormatOptions {
@@ -346,6 +347,10 @@ function formatOdpAction(a: OdpAction, o: OdpFormatOptions): string {
       return formatSet(a.key, a.mask);
     case 'set_tunnel':
       return `set(tunnel(${formatTunnel(a.key, undefined, true)}))`;
+    case 'tnl_push':
+      return formatTnlPush(a, (port) => o.portName?.(port) ?? String(port));
+    case 'tnl_pop':
+      return `tnl_pop(${o.portName?.(a.port) ?? a.port})`;
     case 'userspace': {
       const data = o.userdata?.(a.userdata) ?? `userdata(${toHex(a.userdata)})`;
       return `userspace(pid=${o.upcallPid ?? 0},${data})`;

@@ -1,19 +1,31 @@
 /** A datapath that bridges of one type share: `ovs-system` or `ovs-netdev`. */
 
 import type { Dpif, OdpPort } from '@heddle/datapath';
-import { FLOW_TNL_F_OAM } from '@heddle/packet';
+import { extractFlow, FLOW_TNL_F_OAM } from '@heddle/packet';
 import type { Clock } from '@heddle/runtime';
 import { CtZones } from './ct-zones.ts';
 import { DpFeatures } from './dp-features.ts';
 import { slowPdu } from './lacp/pdu.ts';
 import { RecircIds } from './ofproto/recirc.ts';
-import type { OfPort, Ofproto, XlateConfig } from './ofproto.ts';
+import { OFPP_LOCAL, type OfPort, type Ofproto, type XlateConfig } from './ofproto.ts';
 import type { OfprotoDpif } from './ofproto-dpif.ts';
 import { Udpif } from './ofproto-dpif-upcall.ts';
 import { PortMonitor } from './port-monitor.ts';
+import { NativeTunnels } from './tunnel/native.ts';
+import type { NeighbourTable } from './tunnel/neighbours.ts';
 import { TunnelPorts } from './tunnel/ports.ts';
+import type { TunnelRoutes } from './tunnel/routes.ts';
+import { solicitation } from './tunnel/solicitation.ts';
 import { TunnelVports } from './tunnel/vports.ts';
+import { xlateActions } from './xlate.ts';
 import type { ProtocolPacket } from './xlate-protocols.ts';
+
+/** What tunnels have below them. */
+export interface Below {
+  readonly routes: TunnelRoutes;
+  readonly neighbours: NeighbourTable;
+  readonly macOf: (device: string) => string | undefined;
+}
 
 export class Backer {
   readonly dpif: Dpif;
@@ -30,16 +42,24 @@ export class Backer {
   onLiveness: (port: OfPort) => void = () => {};
   /** What the database says of a port's protocols is no longer so. */
   onPortStatus: (port: OfPort) => void = () => {};
+  /** Where bridges carry tunnels' packets. */
+  readonly native: NativeTunnels | undefined;
   readonly #xlate: { vlanLimit: number } & XlateConfig;
 
-  constructor(dpif: Dpif, clock: Clock) {
+  constructor(dpif: Dpif, clock: Clock, below?: Below) {
     this.dpif = dpif;
     this.clock = clock;
     this.features = new DpFeatures(dpif);
     this.vports = new TunnelVports(dpif);
     this.ctZones = new CtZones(dpif.ct);
+    const isNative = below !== undefined && dpif.actions.has('tnl_push');
+    this.native = isNative ? this.#nativeTunnels(below) : undefined;
+    const native = () => (this.features.isOn('tnl_push_pop') ? this.native : undefined);
     this.#xlate = {
       vlanLimit: 1,
+      get native() {
+        return native();
+      },
       portOf: (odpPort) => this.ports.get(odpPort),
       tunnels: this.tunnels,
       recirc: new RecircIds(() => dpif.nowMs()),
@@ -78,6 +98,26 @@ export class Backer {
       },
       statusChanged: (port) => this.onPortStatus(port),
     });
+  }
+
+  #nativeTunnels(below: Below): NativeTunnels {
+    return new NativeTunnels({
+      ...below,
+      localPorts: () =>
+        [...this.bridges.keys()].flatMap((bridge) => bridge.ports.get(OFPP_LOCAL) ?? []),
+      vports: () => this.dpif.ports(),
+      solicit: (port, mac, source, target) => {
+        // Not while what asked for it is being done.
+        setImmediate(() => this.#sendFromLocal(port, solicitation(mac, source, target)));
+      },
+    });
+  }
+
+  /** As if the host had sent it by the bridge's own device. */
+  #sendFromLocal(port: OfPort, data: Uint8Array): void {
+    if (!this.bridges.has(port.bundle.bridge) || port.odpPort === undefined) return;
+    const flow = extractFlow(data, { inPort: port.odpPort });
+    this.udpif.execute(xlateActions(this.#xlate, flow), { flow, packet: { data } });
   }
 
   /** A packet for the switch itself. */

@@ -32,7 +32,7 @@ export class DpFeatures {
     const ct = has('ct');
     this.#features = [
       feature('masked_set_action', 'Masked set action', true),
-      feature('tnl_push_pop', 'Tunnel push pop', false),
+      feature('tnl_push_pop', 'Tunnel push pop', has('tnl_push'), 'tnl_push', 'tnl_pop'),
       feature('ufid', 'Ufid', true),
       feature('trunc', 'Truncate action', has('trunc'), 'trunc'),
       feature('clone', 'Clone action', has('clone'), 'clone'),
@@ -70,6 +70,10 @@ export class DpFeatures {
   capabilities(): ReadonlyMap<string, string> {
     const each = this.#features.map(({ key, value }) => [key, String(value)] as const);
     return new Map([...each, ['ct_flush', String(this.#all.has('ct'))]]);
+  }
+
+  isOn(key: string): boolean {
+    return this.#features.some((f) => f.key === key && f.value !== false);
   }
 
   show(): string {

@@ -25,6 +25,7 @@ import { NO_FLAGS, Rule, type RuleState } from './ofproto/rule.ts';
 import type { BridgeTree } from './spanning-tree/bridge-tree.ts';
 import type { TreeState } from './spanning-tree/tree.ts';
 import type { TunnelConfig } from './tunnel/config.ts';
+import type { NativeTunnels } from './tunnel/native.ts';
 import type { TunnelPorts } from './tunnel/ports.ts';
 
 export { OFPP_LOCAL, OFPP_MAX } from '@heddle/openflow';
@@ -247,6 +248,8 @@ export interface XlateConfig {
   portOf(odpPort: OdpPort): OfPort | undefined;
   /** Finds the port of a packet that came by a tunnel. */
   readonly tunnels?: Pick<TunnelPorts, 'receive'>;
+  /** Tunnels whose packets bridges carry; without, the datapath routes them. */
+  readonly native?: NativeTunnels | undefined;
   /** How many VLAN tags are looked at (other_config:vlan-limit), 1 or 2. */
   readonly vlanLimit: number;
   readonly recirc: RecircIds;

@@ -31,6 +31,7 @@ import type { PortMonitor } from './port-monitor.ts';
 import { QosTable } from './qos/qos-table.ts';
 import { configureTree, writeTree } from './spanning-tree/configure.ts';
 import { formatAddress } from './tunnel/config.ts';
+import { NeighbourTable } from './tunnel/neighbours.ts';
 import { TunnelRoutes } from './tunnel/routes.ts';
 
 const log = vlog.module('bridge');
@@ -61,7 +62,8 @@ export class Switch {
   readonly #clock: Clock;
   readonly devices: Devices;
   /** Where tunnels' packets go. */
-  readonly routes = new TunnelRoutes();
+  readonly routes: TunnelRoutes;
+  readonly neighbours: NeighbourTable;
   readonly qos: QosTable;
   readonly #timers: Timer[] = [];
   #adopted = new Map<Backer, AdoptedPorts>();
@@ -79,6 +81,9 @@ export class Switch {
     this.#options = options;
     this.#clock = options.clock ?? realClock;
     this.qos = new QosTable(() => this.#clock.nowMs());
+    this.routes = new TunnelRoutes(options.dummy?.netdevs);
+    this.neighbours = new NeighbourTable(() => this.#clock.nowMs());
+    this.neighbours.onChange = () => this.belowChanged();
     this.devices = openDevices(options, (events) => this.#deviceEvents(events));
     this.ready = new Promise((resolve) => {
       this.#firstDone = resolve;
@@ -251,7 +256,9 @@ export class Switch {
     const known = this.backers.get(type);
     if (known) return known;
     const dpif = await this.#options.openDpif(type);
-    const backer = new Backer(dpif, this.#clock);
+    const { routes, neighbours } = this;
+    const macOf = (device: string) => this.devices.device(device)?.mac;
+    const backer = new Backer(dpif, this.#clock, { routes, neighbours, macOf });
     this.backers.set(type, backer);
     const ports = dpif.adopted ? [...dpif.ports()] : [];
     this.#adopted.set(backer, new Map(ports.map((p) => [p.name, p])));
@@ -386,18 +393,33 @@ export class Switch {
     ]);
   }
 
+  /** Routes, neighbours or addresses that tunnels depend on are others. */
+  belowChanged(): void {
+    for (const { native, tunnels, udpif } of this.backers.values()) {
+      native?.refresh();
+      if (native && tunnels.size > 0) udpif.configChanged();
+    }
+  }
+
   readonly #egress = new WeakMap<Iface, string>();
 
   /** Routes change without a word to us. */
   #followEgress(): void {
+    let changed = false;
     for (const iface of this.ifaces()) {
       const egress = this.#egressOf(iface);
       if (!egress) continue;
       const text = [...egress.values()].join(' ');
       const known = this.#egress.get(iface);
       this.#egress.set(iface, text);
-      if (known !== undefined && known !== text) this.#statusSoon(iface);
+      if (known === undefined || known === text) continue;
+      this.#statusSoon(iface);
+      changed = true;
     }
+    for (const { native, tunnels } of this.backers.values()) {
+      if (native && tunnels.size > 0) changed = native.refresh() || changed;
+    }
+    if (changed) this.belowChanged();
   }
 
   #statusTimer: NodeJS.Timeout | undefined;
@@ -520,6 +542,7 @@ export class Switch {
       bridge.ofproto.macs.expire(bridge.ofproto.tree?.ageingMs);
       bridge.housekeep();
     }
+    this.neighbours.expire();
     if (this.#configured) this.#followEgress();
   }
 }

@@ -75,7 +75,7 @@ export class XlateContext {
   effects: XlateEffects = emptyEffects();
   readonly macs: MacDependency[] = [];
   /** Whether there is a packet to learn from. */
-  readonly withPacket: boolean;
+  withPacket: boolean;
 
   bridge!: Ofproto;
   /** Where it entered the bridge; undefined for a port that the bridge does not know. */
@@ -317,6 +317,7 @@ const NO_COOKIE = 0xffff_ffff_ffff_ffffn;
 
 const DOES_SOMETHING: ReadonlySet<OdpAction['type']> = new Set([
   'output',
+  'tnl_pop',
   'userspace',
   'recirc',
   'ct',
@@ -364,6 +365,8 @@ function emptyEffects(): XlateEffects {
     flows: [],
     finTimeouts: [],
     netflow: undefined,
+    neighbours: [],
+    solicits: [],
     drop: undefined,
   };
 }

@@ -19,6 +19,8 @@ export const NO_EFFECTS: XlateEffects = {
   flows: [],
   finTimeouts: [],
   netflow: undefined,
+  neighbours: [],
+  solicits: [],
   drop: undefined,
 };
 
@@ -66,6 +68,8 @@ export function applyEffects(
     stats.bytes += bytes;
   }
   for (const { bridge, flowMod, limit } of effects.flows) bridge.learnFlow(flowMod, limit);
+  for (const learn of effects.neighbours) learn();
+  for (const ask of effects.solicits) ask();
   const { drop, netflow } = effects;
   if (netflow) {
     const { flow, output } = netflow;

@@ -8,17 +8,17 @@ import {
   OFPP_NORMAL,
   OFPP_TABLE,
 } from '@heddle/openflow';
-import { ETH_P_IP, ETH_P_IPV6, type Flow, MAC_BROADCAST } from '@heddle/packet';
+import { ETH_P_IP, ETH_P_IPV6, MAC_BROADCAST } from '@heddle/packet';
 import type { OfPort } from './ofproto.ts';
 import { isBpdu } from './spanning-tree/match.ts';
 import { forwards } from './spanning-tree/tree.ts';
-import { clearConntrack } from './xlate-conntrack.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { exportDeparture, noteFlood, noteOutput } from './xlate-export.ts';
-import { MAX_DEPTH } from './xlate-limits.ts';
 import { mirrorDeparture } from './xlate-mirror.ts';
+import { receiveNative } from './xlate-native-tunnel.ts';
 import { staysProtected, xlateNormal } from './xlate-normal.ts';
+import { enterPeer } from './xlate-patch.ts';
 import { sendToTunnel } from './xlate-tunnel.ts';
 
 const OFPR_ACTION = 1;
@@ -146,7 +146,9 @@ function sendOutAnyway(ctx: XlateContext, port: OfPort): void {
     return;
   }
   if (port.odpPort !== undefined) exportDeparture(ctx, port, port.odpPort);
+  const { native } = ctx.config;
   if (port.odpPort === undefined) ctx.drop('the port has neither device nor peer', port);
+  else if (native && receiveNative(ctx, native, port)) return;
   else if (port.tunnel) sendToTunnel(ctx, port, port.tunnel);
   else outputMarked(ctx, port, port.odpPort);
   if (port.odpPort !== undefined) ctx.options.observe?.({ type: 'output', port, flow: ctx.flow });
@@ -171,63 +173,3 @@ function outputMarked(ctx: XlateContext, port: OfPort, odpPort: number): void {
 }
 
 const IP_DSCP_MASK = 0xfc;
-
-function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
-  if (ctx.depth > MAX_DEPTH) {
-    ctx.drop('patch ports form a loop');
-    ctx.fail(`over max translation depth ${MAX_DEPTH}`, 'Recursion too deep');
-  }
-  ctx.effects.patches.push({ from: port, to: peer });
-  ctx.options.observe?.({ type: 'patch', from: port, to: peer });
-  const {
-    bridge,
-    inPort,
-    tableId,
-    cookie,
-    stack,
-    actionSet,
-    conntracked,
-    wasMpls,
-    currentRule,
-    mirrored,
-  } = ctx;
-  const flow = ctx.flow.clone();
-  ctx.bridge = peer.bundle.bridge;
-  ctx.inPort = peer;
-  ctx.stack = [];
-  ctx.actionSet = [];
-  ctx.conntracked = false;
-  ctx.mirrored = 0;
-  clearPipeline(ctx.flow);
-  ctx.flow.inPort = peer.ofport;
-  ctx.flow.tlv = ctx.bridge.tlv;
-  ctx.wildcards.tlv = ctx.bridge.tlv;
-  ctx.depth++;
-  ctx.engine.runBridge(ctx, true);
-  ctx.depth--;
-  // What that bridge stops is not stopped here.
-  ctx.isExiting = false;
-  ctx.flow.copyFrom(flow);
-  ctx.wildcards.tlv = bridge.tlv;
-  Object.assign(ctx, {
-    bridge,
-    inPort,
-    tableId,
-    cookie,
-    stack,
-    actionSet,
-    conntracked,
-    wasMpls,
-    currentRule,
-    mirrored,
-  });
-}
-
-/** A bridge does not see another's registers, metadata and conntrack state. */
-function clearPipeline(flow: Flow): void {
-  flow.u32.fill(0, REGS, REGS + 19);
-  clearConntrack(flow);
-}
-
-/** Word of the first register; 16 of them, metadata and conj_id follow. */
-const REGS = 64;

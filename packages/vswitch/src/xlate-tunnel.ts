@@ -16,6 +16,7 @@ import { vlog } from '@heddle/runtime';
 import type { OfPort } from './ofproto.ts';
 import type { TunnelConfig } from './tunnel/config.ts';
 import type { XlateContext } from './xlate-context.ts';
+import { sendNative } from './xlate-native-tunnel.ts';
 
 const log = vlog.module('tunnel');
 const ECN = 3;
@@ -73,6 +74,11 @@ export function sendToTunnel(ctx: XlateContext, port: OfPort, config: TunnelConf
   if (flow.tunIpv6Dst.every((b, i) => b === ctx.tunnelDst[i])) {
     ctx.trace('warn', 'Not tunneling to our own address');
     ctx.drop('not tunneling to our own address');
+    return;
+  }
+  const { native } = ctx.config;
+  if (native) {
+    sendNative(ctx, native, port, config, kept);
     return;
   }
   ctx.trace('detail', 'output to kernel tunnel');

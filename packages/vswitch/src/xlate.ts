@@ -62,6 +62,10 @@ export interface XlateEffects {
   readonly finTimeouts: { readonly rule: Rule; readonly idle: number; readonly hard: number }[];
   /** What NetFlow counts: the flow, and the interface that it leaves by. */
   netflow: { readonly netflow: NetFlow; readonly flow: Flow; readonly output: number } | undefined;
+  /** What is heard of who has which address. */
+  readonly neighbours: (() => void)[];
+  /** Asks for who has an address. */
+  readonly solicits: (() => void)[];
   /** Set when the packet goes nowhere. */
   drop: DropEffect | undefined;
 }

@@ -18,6 +18,8 @@ export class DummyNetdev implements Netdev {
   mtu = DEFAULT_MTU;
   ifindex = 0;
   isUp = true;
+  /** `1.2.3.4/24`: told by `netdev-dummy/ip4addr` and `ip6addr`. */
+  readonly addresses: string[] = [];
   /** Queues for `receive --qid`. */
   rxQueues = 1;
   readonly #clock: Clock;

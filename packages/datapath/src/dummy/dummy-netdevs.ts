@@ -59,6 +59,12 @@ export class DummyNetdevs {
     this.onChange?.(device);
   }
 
+  addAddress(device: DummyNetdev, address: string): void {
+    if (device.addresses.includes(address)) return;
+    device.addresses.push(address);
+    this.onChange?.(device);
+  }
+
   #open(name: string, type: VportType): DummyNetdev {
     if (this.#devices.has(name)) throw new SystemError('EBUSY', name);
     const hwAddr = FIRST_HW_ADDR + this.#count++;

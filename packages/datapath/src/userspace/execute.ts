@@ -3,6 +3,8 @@ import type { OdpPort, VnetHdr } from '../dpif.ts';
 import type { OdpAction, OdpCtAction } from '../odp-actions.ts';
 import { dpHash } from './dp-hash.ts';
 import type { Packet } from './packet.ts';
+import { segments } from './segment.ts';
+import { pushHeader } from './tunnel.ts';
 
 /** What actions do to the world outside of the packet. */
 export interface ActionSink {
@@ -16,6 +18,10 @@ export interface ActionSink {
   meter(id: number, bytes: number): boolean;
   /** 0 to 2^32 - 1. */
   random(): number;
+  /** `packet` has the header by now. */
+  pushed(packet: Packet, tnlPort: OdpPort): void;
+  /** Looks up what the packet holds as one that came by a tunnel. */
+  pop(packet: Packet, port: OdpPort): void;
   drop(reason: string): void;
 }
 
@@ -66,6 +72,20 @@ export function executeActions(
         return;
       case 'ct_clear':
         packet.ct = undefined;
+        break;
+      case 'tnl_push': {
+        const rest = actions.slice(i + 1);
+        const hash = dpHash(packet.key(), 'sym_l4', 0);
+        for (const inner of segments({ data: packet.bytes, vnet: packet.vnet })) {
+          const piece = packet.clone();
+          piece.wrap(pushHeader(inner, a, hash));
+          sink.pushed(piece, a.tnlPort);
+          executeActions(piece, rest, sink);
+        }
+        return;
+      }
+      case 'tnl_pop':
+        sink.pop(packet, a.port);
         break;
       case 'clone':
         executeActions(copyFor(i), a.actions, sink);

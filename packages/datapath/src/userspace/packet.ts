@@ -1,10 +1,12 @@
 /** A packet on its way through an action list: copied on the first change, not before. */
 import {
+  copyTunnel,
   ETH_HEADER_LEN,
   ETH_P_8021AD,
   ETH_P_8021Q,
   extractFlow,
   Flow,
+  isTunnelled,
   PacketLayout,
   VLAN_CFI,
   VLAN_HEADER_LEN,
@@ -64,6 +66,8 @@ export class Packet implements Rewritable {
   depth = 0;
   /** What connection tracking has found; undefined for a packet that has not been there. */
   ct: CtMetadata | undefined;
+  /** The tunnel that it came by. */
+  tunnel: Flow | undefined;
   #dv: DataView | undefined;
   #owned = false;
   #extracted = false;
@@ -77,6 +81,7 @@ export class Packet implements Rewritable {
     this.bytes = bytes;
     this.vnet = vnet;
     if (md instanceof Flow && md.ctState !== 0) this.ct = takeMetadata(md);
+    if (md instanceof Flow && isTunnelled(md)) this.tunnel = md.clone();
     this.inPort = md.inPort;
     this.recircId = md.recircId;
     this.pktMark = md.pktMark;
@@ -100,6 +105,7 @@ export class Packet implements Rewritable {
       extractFlow(this.bytes, this, this.flow, this.layout);
     } else this.#extractBare();
     if (this.ct) putMetadata(this.flow, this.ct);
+    if (this.tunnel) copyTunnel(this.tunnel, this.flow);
     this.flow.dpHash = this.dpHash;
     this.#extracted = true;
     return this.flow;
@@ -122,7 +128,17 @@ export class Packet implements Rewritable {
     copy.depth = this.depth;
     copy.packetType = this.packetType;
     copy.ct = this.ct;
+    copy.tunnel = this.tunnel;
     return copy;
+  }
+
+  /** Another packet, complete, that holds this one: nothing that was known of this one is of it. */
+  wrap(bytes: Uint8Array): void {
+    this.#replace(bytes);
+    this.vnet = undefined;
+    this.ct = undefined;
+    this.tunnel = undefined;
+    this.#extracted = false;
   }
 
   pushVlan(tpid: number, tci: number): void {

@@ -19,6 +19,7 @@ import type {
   InstalledFlow,
   OdpPort,
   PortStats,
+  TunnelVportOptions,
   Upcall,
   VnetHdr,
   VportType,
@@ -26,6 +27,7 @@ import type {
 import { type Policing, policingBuckets } from '../meter.ts';
 import type { OdpAction, OdpCtAction } from '../odp-actions.ts';
 import { flowUfid } from '../odp-ufid.ts';
+import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
 import { Classifier } from './classifier.ts';
 import {
   type ActionSink,
@@ -39,8 +41,10 @@ import {
 import { Meters, TokenBuckets } from './meters.ts';
 import type { Netdev } from './netdev.ts';
 import { Packet } from './packet.ts';
+import { popHeader } from './tunnel.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 
+const DEVICE_TYPES: readonly VportType[] = ['system', 'internal', 'tap'];
 const MAX_PORTS = 65536;
 const MAX_RECIRC = 6;
 
@@ -89,6 +93,8 @@ const USERSPACE_ACTIONS: ReadonlySet<OdpAction['type']> = new Set([
   'ct',
   'ct_clear',
   'set_priority',
+  'tnl_push',
+  'tnl_pop',
 ]);
 
 class Port implements DpPort {
@@ -98,17 +104,24 @@ class Port implements DpPort {
   readonly type: VportType;
   readonly netdev: Netdev;
   policer: TokenBuckets | undefined;
+  readonly dstPort?: number;
 
-  constructor(portNo: OdpPort, type: VportType, netdev: Netdev) {
+  constructor(portNo: OdpPort, type: VportType, netdev: Netdev, dstPort?: number) {
     this.portNo = portNo;
     this.name = netdev.name;
     this.type = type;
     this.netdev = netdev;
+    if (dstPort !== undefined) this.dstPort = dstPort;
   }
 
   get ifindex(): number | undefined {
     return this.netdev.isGone === true ? 0 : undefined;
   }
+}
+
+/** Of a tunnel port: what goes by it has its header from `tnl_push`. */
+function noNetdev(name: string): Netdev {
+  return { name, transmit: () => false, setReceiver: () => {}, close: () => {} };
 }
 
 class Entry implements InstalledFlow {
@@ -154,7 +167,7 @@ export class UserspaceDpif implements Dpif {
   constructor(options: UserspaceDpifOptions) {
     this.type = options.type ?? 'netdev';
     this.name = options.name ?? 'ovs-netdev';
-    this.portTypes = options.portTypes ?? ['system', 'internal', 'tap'];
+    this.portTypes = [...(options.portTypes ?? DEVICE_TYPES), ...TUNNEL_VPORT_TYPES];
     this.#options = options;
     this.#clock = options.clock ?? realClock;
     this.ct = new Conntrack({ nowMs: () => this.#clock.nowMs() });
@@ -166,7 +179,12 @@ export class UserspaceDpif implements Dpif {
     return this.#clock.nowMs();
   }
 
-  async portAdd(name: string, type: VportType, requested?: OdpPort): Promise<OdpPort> {
+  async portAdd(
+    name: string,
+    type: VportType,
+    requested?: OdpPort,
+    tunnel?: TunnelVportOptions,
+  ): Promise<OdpPort> {
     for (const port of this.#ports.values()) {
       if (port.name === name) throw new SystemError('EBUSY', name);
     }
@@ -174,7 +192,9 @@ export class UserspaceDpif implements Dpif {
       throw new SystemError('EEXIST', `port ${requested}`);
     }
     const portNo = requested ?? this.#freePort(name);
-    this.#addPort(name, this.#options.portType?.(type) ?? type, portNo);
+    if (isTunnelVport(type)) {
+      this.#ports.set(portNo, new Port(portNo, type, noNetdev(name), tunnel?.dstPort ?? 0));
+    } else this.#addPort(name, this.#options.portType?.(type) ?? type, portNo);
     return portNo;
   }
 
@@ -374,6 +394,13 @@ export class UserspaceDpif implements Dpif {
     track: (packet, action, resume) => this.#track(packet, action, resume),
     meter: (id, bytes) => this.meters.admits(id, bytes),
     random: () => Math.floor(Math.random() * 2 ** 32),
+    pushed: (packet, tnlPort) => {
+      const stats = this.#ports.get(tnlPort)?.stats;
+      if (stats === undefined) return;
+      stats.txPackets++;
+      stats.txBytes += packet.bytes.length;
+    },
+    pop: (packet, portNo) => this.#pop(packet, portNo),
     drop: (reason) => this.#drop(reason),
   };
 
@@ -385,6 +412,28 @@ export class UserspaceDpif implements Dpif {
     const { inPort, recircId, pktMark } = packet;
     const packetOf = (bytes: Uint8Array) => new Packet(bytes, { inPort, recircId, pktMark });
     return !this.ct.executeFragment({ packet, resume }, packet, action, packetOf);
+  }
+
+  #pop(packet: Packet, portNo: OdpPort): void {
+    const port = this.#ports.get(portNo);
+    if (port === undefined || !isTunnelVport(port.type)) {
+      this.#drop(DROP_NO_PORT);
+      return;
+    }
+    const popped = popHeader(packet.bytes, port.type, packet.vnet);
+    if (popped === undefined) {
+      port.stats.rxErrors++;
+      this.#drop(DROP_MALFORMED);
+      return;
+    }
+    const { frame, tunnel } = popped;
+    port.stats.rxPackets++;
+    port.stats.rxBytes += frame.length;
+    const md = { inPort: portNo, recircId: 0, pktMark: packet.pktMark };
+    const inner = new Packet(frame, md);
+    inner.tunnel = tunnel;
+    inner.depth = packet.depth + 1;
+    this.#sink.recirculate(inner);
   }
 
   #drop(reason: string): void {

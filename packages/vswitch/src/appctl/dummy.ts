@@ -28,20 +28,22 @@ export function registerDummy(server: UnixctlServer, netdevs: DummyNetdevs): voi
   });
 
   server.register('netdev-dummy/ip4addr', '[netdev] ipaddr/mask-prefix-len', 2, 2, (args) => {
-    deviceOf(netdevs, args[0]!);
+    const device = deviceOf(netdevs, args[0]!);
     const [address = '', length = '32'] = args[1]!.split('/');
     if (parseIpv4(address) === undefined || !/^\d+$/.test(length) || Number(length) > 32) {
       throw new UnixctlError(`${args[1]}: invalid IP address`);
     }
+    netdevs.addAddress(device, `${address}/${length}`);
     return 'OK\n';
   });
 
   server.register('netdev-dummy/ip6addr', '[netdev] ip6addr', 2, 2, (args) => {
-    deviceOf(netdevs, args[0]!);
+    const device = deviceOf(netdevs, args[0]!);
     const [address = '', length = '128'] = args[1]!.split('/');
     if (parseIpv6(address) === undefined || !/^\d+$/.test(length) || Number(length) > 128) {
       throw new UnixctlError(`${args[1]}: invalid IPv6 address`);
     }
+    netdevs.addAddress(device, `${address}/${length}`);
     return 'OK\n';
   });
 }

@@ -1,7 +1,10 @@
 /** ofproto/list-tunnels, tnl/* and ovs/route/* (ovs-vswitchd(8)). */
-import { parseIpv4, parseIpv6, parseMac } from '@heddle/packet';
+import { sourcePorts } from '@heddle/datapath';
+import { formatMac, parseIpv4, parseIpv6, parseMac } from '@heddle/packet';
 import { UnixctlError, type UnixctlServer } from '@heddle/runtime';
 import type { Switch } from '../switch.ts';
+import { formatAddress, parseAddress } from '../tunnel/config.ts';
+import { MAX_AGING_S } from '../tunnel/neighbours.ts';
 import { tunnelLine } from '../tunnel/ports.ts';
 import { networkOf, type RouteLine } from '../tunnel/routes.ts';
 
@@ -12,10 +15,26 @@ export function registerTunnel(server: UnixctlServer, sw: Switch): void {
       .map((entry) => `${tunnelLine(entry)}\n`)
       .join(''),
   );
-  server.register('tnl/ports/show', '-v', 0, 1, () => {
-    const ports = [...sw.backers.values()].flatMap(({ vports }) => vports.list());
-    const lines = ports.map((p) => `${p.name} (${p.odpPort}) ref_cnt=${p.users}\n`);
-    return `Listening ports:\n${lines.join('')}`;
+  server.register('tnl/ports/show', '-v', 0, 1, ([verbose]) => {
+    const backers = [...sw.backers.values()];
+    const lines =
+      verbose === '-v'
+        ? backers.flatMap(({ native }) => [...(native?.lines() ?? [])])
+        : backers
+            .flatMap(({ vports }) => vports.list())
+            .map((p) => `${p.name} (${p.odpPort}) ref_cnt=${p.users}`);
+    return `Listening ports:\n${lines.map((l) => `${l}\n`).join('')}`;
+  });
+  server.register('tnl/egress_port_range', 'min max', 0, 2, ([min, max]) => {
+    if (min === undefined || max === undefined) {
+      return `Tunnel UDP source port range: ${sourcePorts.min}-${sourcePorts.max}\n`;
+    }
+    const [from, to] = [portNumber(min), portNumber(max)];
+    if (from === undefined) throw new UnixctlError('Invalid min.');
+    if (to === undefined) throw new UnixctlError('Invalid max.');
+    sourcePorts.min = Math.min(from, to);
+    sourcePorts.max = Math.max(from, to);
+    return 'OK\n';
   });
   registerRoutes(server, sw);
   for (const name of ['tnl/neigh', 'tnl/arp']) registerNeighbours(server, sw, name);
@@ -24,19 +43,52 @@ export function registerTunnel(server: UnixctlServer, sw: Switch): void {
 function registerNeighbours(server: UnixctlServer, sw: Switch, prefix: string): void {
   server.register(`${prefix}/show`, '', 0, 0, () => {
     const head = 'IP                                            MAC                 Bridge\n';
-    const lines = sw.routes
-      .neighbours()
-      .map((n) => `${n.address.padEnd(46)}${n.mac.padEnd(20)}${n.device}\n`);
+    const lines = neighboursOf(sw).map(
+      (n) => `${n.address.padEnd(46)}${n.mac.padEnd(20)}${n.device}\n`,
+    );
     return `${head}${'='.repeat(74)}\n${lines.join('')}`;
   });
-  server.register(`${prefix}/set`, 'BRIDGE IP MAC', 3, 3, ([device, address, mac]) => {
-    if (parseIpv4(address!) === undefined && !parseIpv6(address!)) {
-      throw new UnixctlError('bad IP address');
+  server.register(`${prefix}/set`, 'BRIDGE IP MAC', 3, 3, ([device, address, text]) => {
+    const ip = parseAddress(address!);
+    if (!ip) throw new UnixctlError('bad IP address');
+    const mac = parseMac(text!);
+    if (mac === undefined) throw new UnixctlError('bad MAC address');
+    if (hasNative(sw)) sw.neighbours.set(device!, formatAddress(ip), mac);
+    if (hasRouted(sw) && !sw.routes.setNeighbour(device!, address!, text!) && !hasNative(sw)) {
+      throw new UnixctlError('no such device');
     }
-    if (parseMac(mac!) === undefined) throw new UnixctlError('bad MAC address');
-    if (!sw.routes.setNeighbour(device!, address!, mac!)) throw new UnixctlError('no such device');
-    return 'OK';
+    return 'OK\n';
   });
+  server.register(`${prefix}/flush`, '', 0, 0, () => {
+    sw.neighbours.flush();
+    return 'OK\n';
+  });
+  server.register(`${prefix}/aging`, '[SECS]', 0, 1, ([seconds]) => {
+    const { neighbours } = sw;
+    if (seconds === undefined) return `${neighbours.agingMs / 1000}\n`;
+    const n = /^[1-9]\d*$/.test(seconds) ? Number(seconds) : 0;
+    if (n === 0 || n > MAX_AGING_S) throw new UnixctlError('bad aging value');
+    neighbours.agingMs = n * 1000;
+    return 'OK\n';
+  });
+}
+
+/** Whether bridges carry tunnels' packets; whether the host does. */
+function hasNative(sw: Switch): boolean {
+  return [...sw.backers.values()].some(({ native }) => native !== undefined);
+}
+
+function hasRouted(sw: Switch): boolean {
+  return [...sw.backers.values()].some(({ native }) => native === undefined);
+}
+
+function neighboursOf(sw: Switch): { address: string; mac: string; device: string }[] {
+  const own = [...sw.neighbours.entries()].map(({ bridge, address, mac }) => ({
+    address,
+    mac: formatMac(mac),
+    device: bridge,
+  }));
+  return hasRouted(sw) ? [...own, ...sw.routes.neighbours()] : own;
 }
 
 function registerRoutes(server: UnixctlServer, sw: Switch): void {
@@ -60,23 +112,30 @@ function registerRoutes(server: UnixctlServer, sw: Switch): void {
     if (prefix === undefined) throw new UnixctlError('Invalid parameters');
     let gateway: string | undefined;
     let mark = 0;
-    for (const word of rest) {
+    for (const [i, word] of rest.entries()) {
       const found = markOf(word);
+      const isAddress = i === 0 && (parseIpv4(word) !== undefined || parseIpv6(word) !== undefined);
       if (found !== undefined) mark = found;
-      else if (parseIpv4(word) !== undefined || parseIpv6(word)) gateway = word;
-      else throw new UnixctlError('Invalid pkt_mark or IP gateway');
+      else if (isAddress) gateway = word;
+      else throw new UnixctlError(i === 0 ? 'Invalid pkt_mark or gateway' : 'Invalid pkt_mark');
     }
     if (!sw.routes.add(prefix, device!, gateway, mark)) {
       throw new UnixctlError('Error while inserting route.');
     }
-    return 'OK';
+    sw.belowChanged();
+    return 'OK\n';
   });
   server.register('ovs/route/del', 'ip_addr/prefix_len [pkt_mark=mark]', 1, 2, ([a, mark]) => {
     const prefix = networkOf(a!);
     if (prefix === undefined) throw new UnixctlError('Invalid parameters');
     if (!sw.routes.delete(prefix, markOf(mark) ?? 0)) throw new UnixctlError('Not found');
-    return 'OK';
+    sw.belowChanged();
+    return 'OK\n';
   });
+}
+
+function portNumber(text: string): number | undefined {
+  return /^[1-9]\d*$/.test(text) && Number(text) <= 0xffff ? Number(text) : undefined;
 }
 
 function markOf(word: string | undefined): number | undefined {

@@ -58,6 +58,10 @@ export function reasonText(drop: Drop, env: ExplainEnv): string {
       return 'it is an IP fragment, which the bridge drops (ovs-ofctl set-frags)';
     case 'the TTL has run out':
       return `its TTL of ${flow.nwTtl} is not enough for dec_ttl`;
+    case 'no route to the other end of the tunnel':
+      return `there is no route to the other end of tunnel ${name} (ovs-appctl ovs/route/show)`;
+    case 'the next hop of the tunnel is not known yet':
+      return `nobody has answered yet for the next hop of tunnel ${name} (ovs-appctl tnl/neigh/show)`;
     case 'no port to send to':
       return 'there is no port that it could go to';
     default:

@@ -131,7 +131,7 @@ export function parseTunnelOptions(
   return { config, errors, warnings };
 }
 
-function parseAddress(text: string): TunnelAddress | undefined {
+export function parseAddress(text: string): TunnelAddress | undefined {
   const v4 = parseIpv4(text);
   if (v4 === undefined) return parseIpv6(text);
   const bytes = new Uint8Array(16);

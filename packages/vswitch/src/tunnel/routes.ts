@@ -1,4 +1,5 @@
 /** The ways that tunnels' packets go: the kernel's, after those that ovs/route/add has told of. */
+import type { DummyNetdevs } from '@heddle/datapath';
 import { type Neighbour, NetlinkError, type Route, Rtnl } from '@heddle/linux';
 import { formatIpv6, parseIpv4, parseIpv6 } from '@heddle/packet';
 
@@ -38,7 +39,29 @@ export interface RouteLine {
 
 export class TunnelRoutes implements Disposable {
   readonly #rtnl = new Rtnl();
+  readonly #dummies: DummyNetdevs | undefined;
   readonly #user = new Map<string, UserRoute>();
+
+  constructor(dummies?: DummyNetdevs) {
+    this.#dummies = dummies;
+  }
+
+  /** With prefix lengths; none of a device that is not there. */
+  addressesOf(device: string): readonly string[] {
+    return this.#addressesOf(device) ?? [];
+  }
+
+  #addressesOf(device: string): readonly string[] | undefined {
+    const dummy = this.#dummies?.get(device);
+    if (dummy) return dummy.addresses;
+    const link = this.#rtnl.link(device);
+    return link && this.#rtnl.addresses(link.index).map((a) => `${a.address}/${a.prefix}`);
+  }
+
+  /** Whether the kernel takes packets for `address`. */
+  isLocal(address: string): boolean {
+    return this.#rtnl.addresses().some((a) => a.address === address);
+  }
 
   close(): void {
     this.#rtnl.close();
@@ -50,14 +73,11 @@ export class TunnelRoutes implements Disposable {
 
   /** False: there is no such device, or none of its addresses could be the source. */
   add(prefix: string, device: string, gateway: string | undefined, mark: number): boolean {
-    const link = this.#rtnl.link(device);
-    if (!link) return false;
-    const family = prefix.includes(':') ? AF_INET6 : AF_INET;
-    const own = this.#rtnl.addresses(link.index).filter((a) => a.family === family);
     const to = gateway ?? prefix.split('/')[0]!;
-    const near = own.find((a) => contains(`${a.address}/${a.prefix}`, to)) ?? own[0];
-    if (!near) return false;
-    this.#user.set(`${prefix} ${mark}`, { prefix, device, gateway, source: near.address, mark });
+    const near = this.addressesOf(device).find((a) => contains(a, to));
+    if (near === undefined) return false;
+    const source = near.split('/')[0]!;
+    this.#user.set(`${prefix} ${mark}`, { prefix, device, gateway, source, mark });
     return true;
   }
 

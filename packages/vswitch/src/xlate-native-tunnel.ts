@@ -1,0 +1,209 @@
+/** Tunnels whose packets bridges carry: headers by `tnl_push`, frames for us by `tnl_pop`. */
+import {
+  type OdpAction,
+  TNL_TYPE_GENEVE,
+  TNL_TYPE_GRE,
+  TNL_TYPE_IP6GRE,
+  TNL_TYPE_VXLAN,
+} from '@heddle/datapath';
+import {
+  copyTunnelFields,
+  ETH_P_ARP,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  extractFlow,
+  FLOW_TNL_F_CSUM,
+  FLOW_TNL_F_DONT_FRAGMENT,
+  FLOW_TNL_F_KEY,
+  FLOW_TNL_F_OAM,
+  Flow,
+  formatIpv4,
+  formatIpv6,
+  formatMac,
+  IPPROTO_ICMPV6,
+  IPPROTO_UDP,
+  MAC_BROADCAST,
+  setMac,
+} from '@heddle/packet';
+import type { OfPort } from './ofproto.ts';
+import { formatAddress, isIpv6, type TunnelConfig } from './tunnel/config.ts';
+import type { NativeTunnels } from './tunnel/native.ts';
+import { isLocalPort } from './tunnel/native.ts';
+import type { XlateContext } from './xlate-context.ts';
+import { enterBridge } from './xlate-patch.ts';
+
+const ETH_LEN = 14;
+const IPPROTO_GRE = 47;
+const IP_DF = 0x4000;
+const TRANS_ETHER = 0x6558;
+const ARP_REPLY = 2;
+const ND_ADVERT = 136;
+
+/** Sends the packet with the tunnel that `ctx.flow` tells of through the bridge below. */
+export function sendNative(
+  ctx: XlateContext,
+  native: NativeTunnels,
+  port: OfPort,
+  config: TunnelConfig,
+  kept: Flow,
+): void {
+  const { flow } = ctx;
+  const tunnel = new Flow();
+  copyTunnelFields(flow, tunnel);
+  copyTunnelFields(kept, flow);
+  ctx.trace('detail', 'output to native tunnel');
+  ctx.commit();
+  const route = native.route(tunnel.tunIpv6Dst, tunnel.tunIpv6Src, flow.pktMark);
+  if (!route) {
+    ctx.trace('warn', 'native tunnel routing failed');
+    ctx.drop('no route to the other end of the tunnel', port);
+    return;
+  }
+  const { port: local, nextHop, source } = route;
+  const bridge = local.bundle.bridge.name;
+  const hop = formatAddress(nextHop);
+  ctx.trace('detail', `tunneling to ${hop} via ${local.name}`);
+  const mac = native.neighbours.lookup(bridge, nextHop);
+  if (mac === undefined) {
+    const what = isIpv6(nextHop) ? 'ND' : 'ARP';
+    const text = `neighbor cache miss for ${hop} on bridge ${bridge}, sending ${what} request`;
+    ctx.trace('detail', text);
+    ctx.effects.solicits.push(() => native.solicit(route));
+    ctx.drop('the next hop of the tunnel is not known yet', port);
+    return;
+  }
+  const from = `${formatMac(route.mac)} ${formatAddress(source)}`;
+  const to = `${formatMac(mac)} ${hop}`;
+  ctx.trace('detail', `tunneling from ${from} to ${to}`);
+  tunnel.tunIpv6Src = source;
+  const header = buildHeader(tunnel, config, route.mac, mac);
+  const outer = extractFlow(header, { inPort: local.odpPort!, pktMark: flow.pktMark });
+  const actions = enterBridge(ctx, local, outer);
+  ctx.effects.patches.push({ from: port, to: undefined }, { from: undefined, to: local });
+  if (!actions.some((a) => a.type !== 'set')) return;
+  const push: OdpAction = {
+    type: 'tnl_push',
+    tnlPort: port.odpPort!,
+    outPort: local.odpPort!,
+    headerType: headerTypeOf(config.type, isIpv6(tunnel.tunIpv6Dst)),
+    header,
+  };
+  ctx.odpActions.push({ type: 'clone', actions: [push, ...actions] });
+}
+
+function headerTypeOf(type: TunnelConfig['type'], v6: boolean): number {
+  if (type === 'gre') return v6 ? TNL_TYPE_IP6GRE : TNL_TYPE_GRE;
+  return type === 'vxlan' ? TNL_TYPE_VXLAN : TNL_TYPE_GENEVE;
+}
+
+/** Ethernet to the end of the tunnel's header; lengths and checksums are made when it is put on. */
+function buildHeader(t: Flow, c: TunnelConfig, src: number, dst: number): Uint8Array {
+  const v6 = isIpv6(t.tunIpv6Dst);
+  const l4 = ETH_LEN + (v6 ? 40 : 20);
+  const tail = c.type === 'gre' ? greHeader(t) : udpHeader(t, c, v6);
+  const bytes = new Uint8Array(l4 + tail.length);
+  const dv = new DataView(bytes.buffer);
+  setMac(dv, 0, dst);
+  setMac(dv, 6, src);
+  dv.setUint16(12, v6 ? ETH_P_IPV6 : ETH_P_IP);
+  const proto = c.type === 'gre' ? IPPROTO_GRE : IPPROTO_UDP;
+  if (v6) {
+    dv.setUint32(ETH_LEN, (0x6000_0000 | (t.tunTos << 20)) >>> 0);
+    dv.setUint16(ETH_LEN + 4, tail.length);
+    dv.setUint8(ETH_LEN + 6, proto);
+    dv.setUint8(ETH_LEN + 7, t.tunTtl);
+    bytes.set(t.tunIpv6Src, ETH_LEN + 8);
+    bytes.set(t.tunIpv6Dst, ETH_LEN + 24);
+  } else {
+    dv.setUint16(ETH_LEN, 0x4500 | t.tunTos);
+    dv.setUint16(ETH_LEN + 2, bytes.length - ETH_LEN);
+    dv.setUint16(ETH_LEN + 6, t.tunFlags & FLOW_TNL_F_DONT_FRAGMENT ? IP_DF : 0);
+    dv.setUint8(ETH_LEN + 8, t.tunTtl);
+    dv.setUint8(ETH_LEN + 9, proto);
+    dv.setUint32(ETH_LEN + 12, t.tunSrc);
+    dv.setUint32(ETH_LEN + 16, t.tunDst);
+  }
+  bytes.set(tail, l4);
+  return bytes;
+}
+
+function udpHeader(t: Flow, c: TunnelConfig, v6: boolean): Uint8Array {
+  const options = c.type === 'geneve' ? t.tunOpts.subarray(0, t.tunOptsLen) : new Uint8Array();
+  const bytes = new Uint8Array(16 + options.length);
+  const dv = new DataView(bytes.buffer);
+  dv.setUint16(2, c.dstPort);
+  dv.setUint16(4, bytes.length);
+  if (v6 || t.tunFlags & FLOW_TNL_F_CSUM) dv.setUint16(6, 0xffff);
+  if (c.type === 'vxlan') {
+    const gbp = c.gbp ? (0x8000_0000 | (t.tunGbpFlags << 16) | t.tunGbpId) >>> 0 : 0;
+    dv.setUint32(8, (0x0800_0000 | gbp) >>> 0);
+  } else {
+    dv.setUint8(8, options.length / 4);
+    dv.setUint8(9, (t.tunFlags & FLOW_TNL_F_OAM ? 0x80 : 0) | (hasCritical(options) ? 0x40 : 0));
+    dv.setUint16(10, TRANS_ETHER);
+  }
+  dv.setUint32(12, Number((t.tunId & 0xff_ffffn) << 8n));
+  bytes.set(options, 16);
+  return bytes;
+}
+
+function hasCritical(options: Uint8Array): boolean {
+  for (let at = 0; at + 4 <= options.length; at += 4 + (options[at + 3]! & 0x1f) * 4) {
+    if (options[at + 2]! & 0x80) return true;
+  }
+  return false;
+}
+
+function greHeader(t: Flow): Uint8Array {
+  const hasCsum = (t.tunFlags & FLOW_TNL_F_CSUM) !== 0;
+  const hasKey = (t.tunFlags & FLOW_TNL_F_KEY) !== 0;
+  const bytes = new Uint8Array(4 + (hasCsum ? 4 : 0) + (hasKey ? 4 : 0));
+  const dv = new DataView(bytes.buffer);
+  dv.setUint16(0, (hasCsum ? 0x8000 : 0) | (hasKey ? 0x2000 : 0));
+  dv.setUint16(2, TRANS_ETHER);
+  if (hasKey) dv.setUint32(bytes.length - 4, Number(t.tunId & 0xffff_ffffn));
+  return bytes;
+}
+
+/** Takes a frame for one of our tunnels out of its way to the host; true: it is done with. */
+export function receiveNative(ctx: XlateContext, native: NativeTunnels, port: OfPort): boolean {
+  if (!isLocalPort(port)) return false;
+  const { flow, wildcards } = ctx;
+  const odpPort = native.listener(flow, wildcards);
+  if (odpPort !== undefined) {
+    ctx.commit();
+    ctx.odpActions.push({ type: 'tnl_pop', port: odpPort });
+    return true;
+  }
+  snoop(ctx, native);
+  return false;
+}
+
+/** Hears who has which address. */
+function snoop(ctx: XlateContext, native: NativeTunnels): void {
+  const { flow, wildcards, effects } = ctx;
+  const bridge = ctx.bridge.name;
+  const { neighbours } = native;
+  if (flow.dlType === ETH_P_ARP) {
+    wildcards.nwSrc = 0xffff_ffff;
+    wildcards.nwDst = 0xffff_ffff;
+    const isGratuitous = flow.nwSrc === flow.nwDst;
+    if (!isGratuitous) wildcards.nwProto = 0xff;
+    if (!isGratuitous && flow.nwProto !== ARP_REPLY) return;
+    wildcards.arpSha = MAC_BROADCAST;
+    const [address, mac] = [formatIpv4(flow.nwSrc), flow.arpSha];
+    effects.neighbours.push(() => neighbours.set(bridge, address, mac));
+    return;
+  }
+  if (flow.dlType !== ETH_P_IPV6) return;
+  wildcards.nwProto = 0xff;
+  if (flow.nwProto !== IPPROTO_ICMPV6 || flow.nwFrag !== 0) return;
+  wildcards.tpSrc = 0xffff;
+  wildcards.tpDst = 0xffff;
+  if (flow.tpSrc !== ND_ADVERT || flow.tpDst !== 0) return;
+  wildcards.ndTarget.fill(0xff);
+  wildcards.ndTll = MAC_BROADCAST;
+  if (flow.ndTll === 0) return;
+  const [address, mac] = [formatIpv6(flow.ndTarget), flow.ndTll];
+  effects.neighbours.push(() => neighbours.set(bridge, address, mac));
+}

@@ -1,0 +1,99 @@
+/** From one bridge into another: by a patch port, or below, as a tunnel's packet. */
+import type { OdpAction } from '@heddle/datapath';
+import type { Flow } from '@heddle/packet';
+import type { OfPort } from './ofproto.ts';
+import { clearConntrack } from './xlate-conntrack.ts';
+import type { XlateContext } from './xlate-context.ts';
+import { MAX_DEPTH } from './xlate-limits.ts';
+
+export function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
+  checkDepth(ctx, 'patch ports form a loop');
+  ctx.effects.patches.push({ from: port, to: peer });
+  ctx.options.observe?.({ type: 'patch', from: port, to: peer });
+  within(ctx, peer, () => {
+    const flow = ctx.flow.clone();
+    clearPipeline(ctx.flow);
+    run(ctx, peer);
+    ctx.flow.copyFrom(flow);
+  });
+}
+
+/**
+ * Another packet, `outer`, enters by the local port of a bridge: what is done with it. What is looked
+ * at of it was made here, so that no packet could differ in it.
+ */
+export function enterBridge(ctx: XlateContext, local: OfPort, outer: Flow): readonly OdpAction[] {
+  checkDepth(ctx, 'tunnels form a loop');
+  const { flow, base, odpActions, wasMpls, pending, isExiting, withPacket } = ctx;
+  const kept = [ctx.wildcards.clone(), ctx.written.clone()] as const;
+  const actions: OdpAction[] = [];
+  Object.assign(ctx, { flow: outer.clone(), base: outer.clone(), odpActions: actions });
+  // Nothing is learned from what this switch itself sends.
+  Object.assign(ctx, { wasMpls: false, pending: undefined, withPacket: false });
+  within(ctx, local, () => run(ctx, local));
+  Object.assign(ctx, { flow, base, odpActions, wasMpls, pending, isExiting, withPacket });
+  ctx.wildcards.copyFrom(kept[0]);
+  ctx.written.copyFrom(kept[1]);
+  return actions;
+}
+
+function checkDepth(ctx: XlateContext, reason: 'patch ports form a loop' | 'tunnels form a loop') {
+  if (ctx.depth <= MAX_DEPTH) return;
+  ctx.drop(reason);
+  ctx.fail(`over max translation depth ${MAX_DEPTH}`, 'Recursion too deep');
+}
+
+function run(ctx: XlateContext, port: OfPort): void {
+  ctx.flow.inPort = port.ofport;
+  for (const flow of [ctx.flow, ctx.wildcards]) flow.tlv = ctx.bridge.tlv;
+  ctx.depth++;
+  ctx.engine.runBridge(ctx, true);
+  ctx.depth--;
+  // What that bridge stops is not stopped here.
+  ctx.isExiting = false;
+}
+
+/** Runs `body` in the bridge of `port`, and then all is as it was. */
+function within(ctx: XlateContext, port: OfPort, body: () => void): void {
+  const {
+    bridge,
+    inPort,
+    tableId,
+    cookie,
+    stack,
+    actionSet,
+    conntracked,
+    wasMpls,
+    currentRule,
+    mirrored,
+  } = ctx;
+  ctx.bridge = port.bundle.bridge;
+  ctx.inPort = port;
+  ctx.stack = [];
+  ctx.actionSet = [];
+  ctx.conntracked = false;
+  ctx.mirrored = 0;
+  body();
+  ctx.wildcards.tlv = bridge.tlv;
+  Object.assign(ctx, {
+    bridge,
+    inPort,
+    tableId,
+    cookie,
+    stack,
+    actionSet,
+    conntracked,
+    wasMpls,
+    currentRule,
+    mirrored,
+  });
+}
+
+/** A bridge does not see another's registers, metadata and conntrack state. */
+function clearPipeline(flow: Flow): void {
+  flow.u32.fill(0, REGS, REGS + 19);
+  clearConntrack(flow);
+}
+
+/** Word of the first register; 16 of them, metadata and conj_id follow. */
+const REGS = 64;
