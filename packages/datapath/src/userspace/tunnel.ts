@@ -77,6 +77,7 @@ export interface Popped {
   readonly frame: Uint8Array;
   /** The tunnel that it came by, as a key tells. */
   readonly tunnel: Flow;
+  readonly vnet: VnetHdr | undefined;
 }
 
 /** What a tunnel's packet brought; undefined: it is none, or broken. */
@@ -91,10 +92,15 @@ export function popHeader(
   if (ip === undefined) return undefined;
   const proto = type === 'gre' ? IPPROTO_GRE : IPPROTO_UDP;
   if (ip.proto !== proto) return undefined;
-  const isPartial = vnet !== undefined && (vnet.flags & 1) !== 0;
+  // A partial checksum is the outer UDP header's, or of what lies within.
+  const isPartial = vnet !== undefined && (vnet.flags & 1) !== 0 && vnet.csumStart <= ip.l4;
   const at = type === 'gre' ? popGre(dv, ip, tunnel) : popUdp(dv, ip, tunnel, type, isPartial);
   if (at === undefined || ip.end - at < ETH_LEN) return undefined;
-  return { frame: outer.slice(at, ip.end), tunnel };
+  const isWithin = vnet !== undefined && (vnet.flags & 1) !== 0 && vnet.csumStart > at;
+  const moved = isWithin
+    ? { ...vnet, csumStart: vnet.csumStart - at, hdrLen: Math.max(vnet.hdrLen - at, 0) }
+    : undefined;
+  return { frame: outer.slice(at, ip.end), tunnel, vnet: moved };
 }
 
 interface Ip {

@@ -426,11 +426,11 @@ export class UserspaceDpif implements Dpif {
       this.#drop(DROP_MALFORMED);
       return;
     }
-    const { frame, tunnel } = popped;
+    const { frame, tunnel, vnet } = popped;
     port.stats.rxPackets++;
     port.stats.rxBytes += frame.length;
     const md = { inPort: portNo, recircId: 0, pktMark: packet.pktMark };
-    const inner = new Packet(frame, md);
+    const inner = new Packet(frame, md, vnet);
     inner.tunnel = tunnel;
     inner.depth = packet.depth + 1;
     this.#sink.recirculate(inner);
