@@ -347,6 +347,8 @@ function compact(effects: XlateEffects): XlateEffects {
     bonds: some(effects.bonds),
     flows: some(effects.flows),
     finTimeouts: some(effects.finTimeouts),
+    neighbours: some(effects.neighbours),
+    solicits: some(effects.solicits),
     netflow: effects.netflow,
     drop: effects.drop,
   };
