@@ -72,12 +72,23 @@ test('a translated connection outlives the daemon', async () => {
   const { instance, client, server } = await world(scope, NAT);
   const neighbour = ['10.0.0.9', 'lladdr', await server.mac('eth0'), 'dev', 'eth0'];
   await client.exec('ip', 'neigh', 'replace', ...neighbour, 'nud', 'permanent');
+  const row = ['--id=@dp', 'create', 'Datapath', 'datapath_version=1'];
+  await instance.vsctl(...['--', ...row, '--', 'set', 'Open_vSwitch', '.', 'datapaths:system=@dp']);
+  await instance.vsctl('add-zone-tp', 'system', 'zone=0', 'icmp_first=1', 'icmp_reply=1');
+  await eventually('a translated answer', () => client.reaches('10.0.0.9', 1));
   const arrived = transfer(client, server, '10.0.0.9', '80', 3);
   const dump = () => instance.exec('ovs-appctl', 'dpctl/dump-conntrack');
   await eventually('a connection', async () => (await dump()).includes('state=ESTABLISHED'));
   process.kill(instance.pid('ovs-vswitchd')!, 'SIGKILL');
+  // New ones begin meanwhile, too.
+  assert.ok(await client.reaches('10.0.0.9', 4));
   assert.ok((await arrived) > 0);
   await instance.startSwitch();
+  const count = () => instance.exec('ovs-appctl', 'dpctl/ct-get-nconns');
+  await eventually('those that expired to be removed', async () => {
+    const text = await dump();
+    return !text.includes('icmp') && Number(await count()) === text.trim().split('\n').length;
+  });
   assert.match(await dump(), /dst=10.0.0.9,sport=\d+,dport=80\),reply=\(src=10.0.0.2,.*sport=5201/);
 });
 
