@@ -13,7 +13,7 @@ import { DummySwitch } from './dummy-switch.ts';
 
 isolate();
 
-const OPERATIONS = 30;
+const OPERATIONS = 20;
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 1);
 const SEEDS =
   process.env['HEDDLE_SEED'] === undefined

@@ -12,7 +12,7 @@ import { DummySwitch } from './dummy-switch.ts';
 
 isolate();
 
-const OPERATIONS = 30;
+const OPERATIONS = 20;
 /** Divides all that is due: Open vSwitch looks at the time after each step only. */
 const STEP_MS = 50;
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 1);

@@ -12,6 +12,7 @@ const STATUSES: Readonly<Record<number, string>> = {
 };
 const STATUS_WIDTH = 11;
 
+/** Open vSwitch shows system ids with two octets of zero behind them. */
 export function showLldp(lldp: Lldp): string {
   const lines = [`LLDP: ${lldp.name}`];
   for (const { pdu } of lldp.neighbors.values()) {
@@ -19,7 +20,7 @@ export function showLldp(lldp: Lldp): string {
     lines.push(
       `  Auto Attach Primary Server Id: ${colons(pdu.chassisId.subarray(1))}`,
       `  Auto Attach Primary Server Descr: ${printable(pdu.systemDescription)}`,
-      `  Auto Attach Primary Server System Id: ${colons(pdu.aaSystemId)}`,
+      `  Auto Attach Primary Server System Id: ${colons(pdu.aaSystemId)}:00:00`,
     );
   }
   return `${lines.join('\n')}\n`;
