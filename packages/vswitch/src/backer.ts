@@ -3,6 +3,7 @@
 import type { Dpif, OdpPort } from '@heddle/datapath';
 import { extractFlow, FLOW_TNL_F_OAM } from '@heddle/packet';
 import type { Clock } from '@heddle/runtime';
+import type { CarryOver } from './carry-over.ts';
 import { CtZones } from './ct-zones.ts';
 import { DpFeatures } from './dp-features.ts';
 import { slowPdu } from './lacp/pdu.ts';
@@ -42,6 +43,8 @@ export class Backer {
   onLiveness: (port: OfPort) => void = () => {};
   /** What the database says of a port's protocols is no longer so. */
   onPortStatus: (port: OfPort) => void = () => {};
+  /** For the next daemon, when there is to be one that adopts the flows. */
+  carryOver: CarryOver | undefined;
   /** Where bridges carry tunnels' packets. */
   readonly native: NativeTunnels | undefined;
   readonly #xlate: { vlanLimit: number } & XlateConfig;

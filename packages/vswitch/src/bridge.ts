@@ -15,6 +15,7 @@ import type { Device, DeviceChange, Devices } from './devices/devices.ts';
 import { DUMMY_KIND, randomMac } from './devices/dummy-devices.ts';
 import { Iface } from './iface.ts';
 import { deviceSpeed } from './iface-status.ts';
+import { lacpToKeep, restoreLacp } from './lacp/carry-over.ts';
 import { configureLacp } from './lacp/config.ts';
 import { slowFrame } from './lacp/pdu.ts';
 import { MAC_DEFAULT_MAX, MacLearning } from './mac-learning.ts';
@@ -239,7 +240,13 @@ export class Bridge {
     for (const uuid of this.row.ports) {
       const row = idl.get('Port', uuid);
       const bundle = row && this.ofproto.bundles.get(row.name);
-      if (row && bundle) configureLacp(bundle, row, rowOf, mac, this.dpif.nowMs());
+      if (!row || !bundle) continue;
+      const isNew = bundle.lacp === undefined;
+      const now = this.dpif.nowMs();
+      configureLacp(bundle, row, rowOf, mac, now);
+      const { carryOver, dpif } = this.backer;
+      if (!bundle.lacp || !isNew || !dpif.adopted) continue;
+      restoreLacp(bundle.lacp, carryOver?.found(this.#lacpKey(bundle)), now);
     }
   }
 
@@ -259,10 +266,18 @@ export class Bridge {
         this.dpif.sendFrame(port, slowFrame(this.dpif.hwAddr(port), pdu));
       }
     }
+    const { carryOver } = this.backer;
+    for (const bundle of carryOver ? this.ofproto.bundles.values() : []) {
+      carryOver?.put(this.#lacpKey(bundle), bundle.lacp && lacpToKeep(bundle.lacp));
+    }
     for (const bond of this.bonds) {
       const { active } = bond;
       if (bond.run(this.dpif.nowMs())) this.bondMoved(bond, active !== undefined);
     }
+  }
+
+  #lacpKey(bundle: Bundle): string {
+    return `lacp/${this.name}/${bundle.name}`;
   }
 
   /** Writes the address of each bond's active member. */

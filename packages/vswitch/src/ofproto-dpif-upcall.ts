@@ -74,6 +74,8 @@ export class Udpif {
   #scheduled = false;
   #paused = false;
   #megaflows = true;
+  /** Recirculation ids up to this one may be an earlier daemon's. */
+  #adoptedRecirc = 0;
   /** Gets what is for the switch itself, with its Ethernet header. */
   onProtocol: ((packet: ProtocolPacket, frame: Uint8Array) => void) | undefined;
   /** A packet for collectors. */
@@ -399,8 +401,10 @@ export class Udpif {
     counters.revalidate.add();
     if (this.ukeys.get(ukey.ufid) !== ukey) return;
     const key = this.dpif.flowGet(ukey.ufid)?.key;
-    // What is no longer there goes with the next look at the counters.
-    if (key) this.#withXlate(key, (result) => this.#bringInLine(ukey, key, result));
+    // What is no longer there goes with the next look at the counters. Packets on their way to a flow
+    // of an earlier daemon's recirculation have their due: new ones get new ids, and it idles out.
+    if (key && !this.#isAdoptedRecirc(key.recircId))
+      this.#withXlate(key, (result) => this.#bringInLine(ukey, key, result));
   }
 
   #bringInLine(ukey: Ukey, key: Flow, result: XlateResult): void {
@@ -429,10 +433,16 @@ export class Udpif {
       this.#adoptFlow(flow);
       n++;
     }
+    this.#config.recirc.startAfter(this.#adoptedRecirc);
     log.info(`${this.dpif.name}: adopted ${n} flows`);
   }
 
+  #isAdoptedRecirc(id: number): boolean {
+    return id !== 0 && id <= this.#adoptedRecirc && !this.#config.recirc.has(id);
+  }
+
   #adoptFlow(flow: InstalledFlow): Ukey {
+    this.#adoptedRecirc = Math.max(this.#adoptedRecirc, highestRecirc(flow));
     const ukey: Ukey = {
       ufid: flow.ufid,
       mask: this.#masks.intern(flow.mask),
@@ -499,4 +509,10 @@ function beyondKey(flow: Flow, frame: Uint8Array): Flow {
   if (isLabelled) extractMpls(frame, key);
   else readNsh(frame, key);
   return key;
+}
+
+/** The highest recirculation id that a flow has or leads to; 0: none. */
+function highestRecirc({ key, actions }: Pick<InstalledFlow, 'key' | 'actions'>): number {
+  const ids = actions.map((a) => (a.type === 'recirc' ? a.id : 0));
+  return Math.max(key.recircId, ...ids);
 }

@@ -18,6 +18,7 @@ import {
 } from '@heddle/runtime';
 import { Backer } from './backer.ts';
 import { type AdoptedPorts, Bridge } from './bridge.ts';
+import { CarryOver } from './carry-over.ts';
 import { controllerStatus, controllersOf } from './controller-rows.ts';
 import { ctConfigOf, writeCapabilities } from './ct-config.ts';
 import { type DeviceEvent, type Devices, KernelDevices } from './devices/devices.ts';
@@ -50,6 +51,8 @@ export interface SwitchOptions {
   readonly ifaceTypes: readonly string[];
   /** With `--enable-dummy`. */
   readonly dummy?: { readonly netdevs: DummyNetdevs; readonly override: boolean };
+  /** File of what the next daemon goes on with. */
+  readonly carryOverPath?: string;
   /** For a database behind `ssl:`. */
   readonly tls?: TlsFiles;
 }
@@ -65,6 +68,7 @@ export class Switch {
   readonly routes: TunnelRoutes;
   readonly neighbours: NeighbourTable;
   readonly qos: QosTable;
+  readonly #carryOver: CarryOver | undefined;
   readonly #timers: Timer[] = [];
   #adopted = new Map<Backer, AdoptedPorts>();
   #running: Promise<void> = Promise.resolve();
@@ -84,6 +88,8 @@ export class Switch {
     this.routes = new TunnelRoutes(options.dummy?.netdevs);
     this.neighbours = new NeighbourTable(() => this.#clock.nowMs());
     this.neighbours.onChange = () => this.belowChanged();
+    const { carryOverPath: path } = options;
+    this.#carryOver = path === undefined ? undefined : new CarryOver(path);
     this.devices = openDevices(options, (events) => this.#deviceEvents(events));
     this.ready = new Promise((resolve) => {
       this.#firstDone = resolve;
@@ -121,6 +127,7 @@ export class Switch {
     }
     if (cleanup) this.qos.removeAll();
     this.qos.close();
+    if (cleanup) this.#carryOver?.remove();
     for (const backer of this.backers.values()) {
       backer.udpif.stop();
       if (cleanup) await backer.dpif.destroy();
@@ -200,6 +207,7 @@ export class Switch {
     await this.#writeBack(root, nextCfg);
     if (!this.#configured) {
       this.#configured = true;
+      this.#carryOver?.settle();
       log.info(`ovs-vswitchd (Open vSwitch) ${OVS_VERSION}`);
       this.#firstDone?.();
     }
@@ -259,6 +267,7 @@ export class Switch {
     const { routes, neighbours } = this;
     const macOf = (device: string) => this.devices.device(device)?.mac;
     const backer = new Backer(dpif, this.#clock, { routes, neighbours, macOf });
+    if (dpif.engine === 'kernel') backer.carryOver = this.#carryOver;
     this.backers.set(type, backer);
     const ports = dpif.adopted ? [...dpif.ports()] : [];
     this.#adopted.set(backer, new Map(ports.map((p) => [p.name, p])));

@@ -1,7 +1,8 @@
 /** Where a switch has its datapaths and devices: in the kernel, or (`--enable-dummy`) nowhere. */
+import { join } from 'node:path';
 import { type Dpif, DummyNetdevs } from '@heddle/datapath';
 import { enableDebugActions } from '@heddle/openflow';
-import { HeddleError, WarpClock } from '@heddle/runtime';
+import { dirs, HeddleError, WarpClock } from '@heddle/runtime';
 import type { SwitchOptions } from '@heddle/vswitch';
 import { openDpif } from './open-dpif.ts';
 
@@ -10,14 +11,19 @@ export type DummyLevel = '' | 'override' | 'system';
 
 type Platform = Pick<
   SwitchOptions,
-  'openDpif' | 'datapathTypes' | 'ifaceTypes' | 'clock' | 'dummy'
+  'openDpif' | 'datapathTypes' | 'ifaceTypes' | 'clock' | 'dummy' | 'carryOverPath'
 >;
 
 const IFACE_TYPES = ['geneve', 'gre', 'internal', 'patch', 'system', 'tap', 'vxlan'];
 const DUMMY_TYPES = ['dummy', 'dummy-internal', 'dummy-pmd'];
 
 export function kernelPlatform(): Platform {
-  return { openDpif, datapathTypes: ['netdev', 'system'], ifaceTypes: IFACE_TYPES };
+  return {
+    openDpif,
+    datapathTypes: ['netdev', 'system'],
+    ifaceTypes: IFACE_TYPES,
+    carryOverPath: join(dirs.rundir, 'ovs-vswitchd.state'),
+  };
 }
 
 export function dummyLevel(value: string | undefined): DummyLevel {

@@ -29,7 +29,8 @@ export class LacpMember {
   settings: LacpMemberSettings;
   status: LacpStatus = 'expired';
   attached = false;
-  partner: LacpInfo = NO_INFO;
+  /** At first it is asked often. */
+  partner: LacpInfo = { ...NO_INFO, state: LacpState.timeout };
   /** What the partner takes us for. */
   heardOfUs: LacpInfo = NO_INFO;
   rxDueMs: number;
@@ -88,13 +89,21 @@ export class Lacp {
     const pdu = parsePdu(bytes);
     if (pdu === 'marker') member.stats.marker++;
     else if (pdu === 'bad') member.stats.bad++;
-    else {
-      member.status = 'current';
-      member.partner = pdu.actor;
-      member.heardOfUs = pdu.partner;
-      member.rxDueMs = nowMs + PATIENCE * (this.settings.fast ? FAST_MS : SLOW_MS);
-      this.#attach();
-    }
+    else this.#heard(member, pdu.actor, pdu.partner, nowMs);
+  }
+
+  /** A member goes on with the partner that an earlier daemon had. */
+  restore(port: OfPort, partner: LacpInfo, heardOfUs: LacpInfo, nowMs: number): void {
+    const member = this.members.get(port);
+    if (member) this.#heard(member, partner, heardOfUs, nowMs);
+  }
+
+  #heard(member: LacpMember, partner: LacpInfo, heardOfUs: LacpInfo, nowMs: number): void {
+    member.status = 'current';
+    member.partner = partner;
+    member.heardOfUs = heardOfUs;
+    member.rxDueMs = nowMs + PATIENCE * (this.settings.fast ? FAST_MS : SLOW_MS);
+    this.#attach();
   }
 
   /** What to send now; time passes. */

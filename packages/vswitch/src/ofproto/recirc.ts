@@ -60,6 +60,15 @@ export class RecircIds {
     this.#nowMs = nowMs;
   }
 
+  /** Ids up to this one have a meaning of their own: an earlier daemon's flows have them. */
+  startAfter(id: number): void {
+    this.#next = (Math.max(id, this.#next - 1) % 0xffff_ffff) + 1;
+  }
+
+  has(id: number): boolean {
+    return this.#byId.has(id);
+  }
+
   get size(): number {
     return this.#byId.size;
   }
