@@ -93,7 +93,7 @@ test('random neighbours are told of as Open vSwitch tells of them', async () => 
       return true;
     });
   }
-  for (const subject of both) await subject.warp(5000, 1000);
+  for (const subject of both) await subject.warp(15_000, 1000);
   const sent = await eventually('frames', async () => {
     const [a, b] = both.map((subject) => masked(subject.transmitted('d0').at(-1)!));
     assert.equal(a, b);
