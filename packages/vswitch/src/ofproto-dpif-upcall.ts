@@ -22,6 +22,7 @@ import {
   type SampleUserdata,
 } from './ofproto/userdata.ts';
 import type { Ofproto, XlateConfig } from './ofproto.ts';
+import { recircIdsOf } from './recirc-use.ts';
 import { type ActionTypes, plainActions, type SlowPathEnv, workSlowly } from './slow-path.ts';
 import { Masks, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
@@ -39,6 +40,7 @@ const STATS_INTERVAL_MS = 1000;
 const MIN_POLL_MS = 50;
 /** Lookups of a packet that the engine cannot look up. */
 const MAX_SLOW_RECIRC = 16;
+const SWEEP_INTERVAL_MS = 30_000;
 
 const counters = {
   xlate: coverage.counter('xlate_actions'),
@@ -76,6 +78,7 @@ export class Udpif {
   #megaflows = true;
   /** Recirculation ids up to this one may be an earlier daemon's. */
   #adoptedRecirc = 0;
+  #sweptMs = 0;
   /** Gets what is for the switch itself, with its Ethernet header. */
   onProtocol: ((packet: ProtocolPacket, frame: Uint8Array) => void) | undefined;
   /** A packet for collectors. */
@@ -286,8 +289,10 @@ export class Udpif {
     this.#polledMs = start;
     const now = this.dpif.nowMs();
     this.#dump++;
+    const recircIds = now - this.#sweptMs >= SWEEP_INTERVAL_MS ? new Set<number>() : undefined;
     for (const flow of this.dpif.flows()) {
       counters.dumped.add();
+      if (recircIds) for (const id of recircIdsOf(flow)) recircIds.add(id);
       const ukey = this.ukeys.get(flow.ufid) ?? this.#adoptFlow(flow);
       ukey.dump = this.#dump;
       this.#credit(ukey, flow);
@@ -297,6 +302,10 @@ export class Udpif {
     }
     for (const ukey of this.ukeys.values()) {
       if (ukey.dump !== this.#dump) this.ukeys.delete(ukey);
+    }
+    if (recircIds) {
+      this.#config.recirc.sweep(recircIds);
+      this.#sweptMs = now;
     }
     this.maxFlows = Math.max(this.maxFlows, this.ukeys.size);
     this.dumpDurationMs = performance.now() - start;
@@ -442,7 +451,7 @@ export class Udpif {
   }
 
   #adoptFlow(flow: InstalledFlow): Ukey {
-    this.#adoptedRecirc = Math.max(this.#adoptedRecirc, highestRecirc(flow));
+    this.#adoptedRecirc = Math.max(this.#adoptedRecirc, ...recircIdsOf(flow));
     const ukey: Ukey = {
       ufid: flow.ufid,
       mask: this.#masks.intern(flow.mask),
@@ -509,10 +518,4 @@ function beyondKey(flow: Flow, frame: Uint8Array): Flow {
   if (isLabelled) extractMpls(frame, key);
   else readNsh(frame, key);
   return key;
-}
-
-/** The highest recirculation id that a flow has or leads to; 0: none. */
-function highestRecirc({ key, actions }: Pick<InstalledFlow, 'key' | 'actions'>): number {
-  const ids = actions.map((a) => (a.type === 'recirc' ? a.id : 0));
-  return Math.max(key.recircId, ...ids);
 }

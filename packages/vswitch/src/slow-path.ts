@@ -49,7 +49,8 @@ function isPlain(action: OdpAction): boolean {
   return action.actions.length === 1 && action.actions[0]!.type === 'userspace';
 }
 
-function nestedLists(action: OdpAction): readonly (readonly OdpAction[])[] {
+/** The lists of actions within an action. */
+export function nestedLists(action: OdpAction): readonly (readonly OdpAction[])[] {
   switch (action.type) {
     case 'clone':
     case 'sample':
