@@ -63,6 +63,22 @@ test("the kernel's VXLAN device: point to point, in a group, over IPv6", async (
   assert.ok(await far.reaches('fd02::1', 3), 'IPv6 in IPv6');
 });
 
+test("the kernel's VXLAN device as a port of a bridge", async () => {
+  await using scope = new Scope();
+  const network = await createNetwork(scope);
+  const a = await createSite(scope, network, 1);
+  const b = await createKernelSite(scope, network, 2, ['remote', '10.1.0.1', 'dev', 'eth0']);
+  const vxlan = ['type', 'vxlan', 'id', '42', 'dstport', '4789'];
+  await a.host.exec('ip', 'link', 'add', 'vx', ...vxlan, 'remote', '10.1.0.2', 'dev', 'eth0');
+  await a.host.exec('ip', 'link', 'set', 'vx', 'up');
+  await a.instance.vsctl('add-port', 'br0', 'vx');
+  assert.ok(await a.container.reaches('10.2.0.2', 3), 'IPv4');
+  assert.ok(await b.reaches('fd02::1', 3), 'IPv6');
+  await b.iperfServer(scope);
+  assert.ok((await a.container.iperf('10.2.0.2', 1)) > 0, 'TCP to it');
+  assert.ok((await a.container.iperf('10.2.0.2', 1, ['-R'])) > 0, 'TCP from it');
+});
+
 test("Open vSwitch's userspace tunnels, of each type", async () => {
   await using scope = new Scope();
   const network = await createNetwork(scope);

@@ -92,9 +92,11 @@ export function popHeader(
   if (ip === undefined) return undefined;
   const proto = type === 'gre' ? IPPROTO_GRE : IPPROTO_UDP;
   if (ip.proto !== proto) return undefined;
-  // A partial checksum is the outer UDP header's, or of what lies within.
-  const isPartial = vnet !== undefined && (vnet.flags & 1) !== 0 && vnet.csumStart <= ip.l4;
-  const at = type === 'gre' ? popGre(dv, ip, tunnel) : popUdp(dv, ip, tunnel, type, isPartial);
+  // A partial checksum is the outer UDP header's, or of what lies within: then the outer one holds
+  // for the packet with the inner one complete.
+  const isPartial = vnet !== undefined && (vnet.flags & 1) !== 0;
+  const at =
+    type === 'gre' ? popGre(dv, ip, tunnel, isPartial) : popUdp(dv, ip, tunnel, type, isPartial);
   if (at === undefined || ip.end - at < ETH_LEN) return undefined;
   const isWithin = vnet !== undefined && (vnet.flags & 1) !== 0 && vnet.csumStart > at;
   const moved = isWithin
@@ -183,7 +185,12 @@ function popGeneve(dv: DataView, at: number, end: number, tunnel: Flow): number 
   return at + 8 + length;
 }
 
-function popGre(dv: DataView, { l4, end }: Ip, tunnel: Flow): number | undefined {
+function popGre(
+  dv: DataView,
+  { l4, end }: Ip,
+  tunnel: Flow,
+  isPartial: boolean,
+): number | undefined {
   if (end - l4 < 4) return undefined;
   const flags = dv.getUint16(l4);
   if ((flags & GRE_OTHERS) !== 0 && (flags & GRE_OTHERS) !== GRE_SEQ) return undefined;
@@ -192,7 +199,7 @@ function popGre(dv: DataView, { l4, end }: Ip, tunnel: Flow): number | undefined
   const words = [GRE_CSUM, GRE_KEY, GRE_SEQ].filter((bit) => flags & bit).length;
   if (end - at < 4 * words) return undefined;
   if (flags & GRE_CSUM) {
-    if (checksum(dv, l4, end - l4) !== 0) return undefined;
+    if (!isPartial && checksum(dv, l4, end - l4) !== 0) return undefined;
     tunnel.tunFlags |= FLOW_TNL_F_CSUM;
     at += 4;
   }
