@@ -328,8 +328,11 @@ function checkPacketLarger(
   lookAtSubfield(ctx, dst);
   ctx.commit();
   const greater = branch(ctx, dst, 1n, rest);
+  const { isExiting } = ctx;
   ctx.isExiting = false;
   const lessEqual = branch(ctx, dst, 0n, rest);
+  // As upstream has it, an exit of the longer packet's is one of both.
+  ctx.isExiting = isExiting;
   ctx.odpActions.push({ type: 'check_pkt_len', size: length, greater, lessEqual });
 }
 

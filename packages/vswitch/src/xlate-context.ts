@@ -258,6 +258,11 @@ export class XlateContext {
   hashAndRecirculate(hash: Extract<OdpAction, { type: 'hash' }>): void {
     this.commit();
     this.odpActions.push(hash);
+    this.recirculateFirst();
+  }
+
+  /** Does what is being done now when the packet has come back. */
+  recirculateFirst(): void {
     this.redo = true;
     this.frozen = [];
   }

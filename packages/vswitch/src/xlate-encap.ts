@@ -117,7 +117,7 @@ function clearHeaders(flow: Flow): void {
 const NETWORK_WORDS = [22, 32] as const;
 
 /** Addresses, protocol, TOS, TTL, ports, ND and MPLS. */
-function clearNetwork(flow: Flow): void {
+export function clearNetwork(flow: Flow): void {
   flow.u32.fill(0, ...NETWORK_WORDS);
   flow.tcpFlags = 0;
   flow.ndTarget.fill(0);

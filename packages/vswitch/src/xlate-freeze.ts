@@ -53,10 +53,14 @@ export function recirculate(ctx: XlateContext, state: FrozenState): number {
   return id;
 }
 
-/** What is left when a bridge is through goes on after the packet was looked at anew. */
+/**
+ * What is left goes on after the packet was looked at anew. As upstream has it this ends the whole
+ * pipeline: what stands behind a `clone` whose copy recirculates is not done, either.
+ */
 export function finishFreezing(ctx: XlateContext): void {
   const actions = ctx.frozen ?? [];
   ctx.frozen = undefined;
+  ctx.isExiting = true;
   ctx.commit();
   ctx.wasMpls = false;
   recirculate(ctx, freezeState(ctx, undefined, actions, ''));

@@ -4,6 +4,7 @@ import type { Flow } from '@heddle/packet';
 import { orderActionSet } from './action-set.ts';
 import type { Group } from './ofproto/group.ts';
 import type { XlateContext } from './xlate-context.ts';
+import { finishFreezing } from './xlate-freeze.ts';
 import { hashFlow, hashMasked } from './xlate-hash.ts';
 
 const MAX_LIVENESS_DEPTH = 128;
@@ -63,20 +64,21 @@ function runBucket(ctx: XlateContext, group: Group, index: number, isLast: boole
   const bucket = group.buckets[index]!;
   ctx.effects.groups.push({ group, bucket: index });
   ctx.traceUnder('bucket', `bucket ${bucket.bucketId}`, () => {
-    const { stack, actionSet, conntracked, wasMpls, pending } = ctx;
+    const { stack, conntracked, wasMpls, pending } = ctx;
     const flow = ctx.flow.clone();
-    ctx.actionSet = [];
     ctx.depth++;
     const actions = bucketActions(bucket.actions);
     try {
       if (actions.length > 0) ctx.engine.runActions(ctx, actions, isLast);
+      // What recirculates in a bucket is the bucket's copy.
+      if (ctx.frozen) finishFreezing(ctx);
     } finally {
       ctx.flow.copyFrom(flow);
     }
     ctx.depth--;
     // A bucket ends only itself.
     ctx.isExiting = false;
-    Object.assign(ctx, { stack, actionSet, conntracked, wasMpls });
+    Object.assign(ctx, { stack, conntracked, wasMpls });
     // A header that the bucket has made and sent nothing with is the bucket's.
     if (ctx.pending !== pending) ctx.pending = undefined;
   });
@@ -116,6 +118,11 @@ function watchedIsAlive(ctx: XlateContext, bucket: Bucket, depth: number): boole
 
 /** -1: none that is alive, or none yet as the datapath must hash the packet first. */
 function select(ctx: XlateContext, group: Group): number {
+  if (ctx.wasMpls) {
+    // What is to be hashed lies below the label that has been popped.
+    ctx.recirculateFirst();
+    return -1;
+  }
   const { selectionMethod, selectionMethodParam: param } = group.props;
   const slots = selectionMethod === 'hash' ? undefined : group.hashSlots;
   if (slots && ctx.config.computesHash) return selectByDatapathHash(ctx, group, slots);

@@ -201,6 +201,8 @@ export function outputNormal(
 ): void {
   if (staysProtected(ctx, inBundle, bundle)) return;
   if (bundle.vlanMode !== 'access') lookAtInnerTag(ctx);
+  const { flow } = ctx;
+  const { vlanTci0, vlanTpid0, vlanTci1, vlanTpid1 } = flow;
   const before = ctx.tags;
   ctx.tags = outputTranslate(bundle, tags, tagsFromStack(before));
   if (bundle.priorityTags !== 'never' && !sameTags(before, ctx.tags)) {
@@ -208,7 +210,7 @@ export function outputNormal(
   }
   const port = bundlePort(ctx, bundle);
   if (port) send(port);
-  ctx.tags = before;
+  Object.assign(flow, { vlanTci0, vlanTpid0, vlanTci1, vlanTpid1 });
 }
 
 function isVlanType(type: number): boolean {

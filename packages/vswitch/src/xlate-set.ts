@@ -4,7 +4,7 @@ import { type Field, fieldByName, fieldGet, fieldSet, VLAN_CFI } from '@heddle/p
 import { countLabels, isMpls } from './xlate-commit.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
-import { decapAction, encapAction } from './xlate-encap.ts';
+import { clearNetwork, decapAction, encapAction } from './xlate-encap.ts';
 import {
   lookAt,
   lookAtSubfield,
@@ -266,10 +266,9 @@ function afterWrite({ flow }: XlateContext, of: Field): void {
   if (of.name === 'tun_src') flow.tunIpv6Src.fill(0, 4);
   else if (of.name === 'tun_dst') flow.tunIpv6Dst.fill(0, 4);
   if (of.name !== 'vlan_tci' && of.name !== 'vlan_vid') return;
-  if ((flow.vlanTci0 & VLAN_CFI) === 0) {
-    flow.vlanTci0 = 0;
-    flow.vlanTpid0 = 0;
-  } else if (flow.vlanTpid0 === 0) flow.vlanTpid0 = 0x8100;
+  // Without its CFI bit the rest is kept, for who writes that bit last.
+  if ((flow.vlanTci0 & VLAN_CFI) === 0) flow.vlanTpid0 = 0;
+  else if (flow.vlanTpid0 === 0) flow.vlanTpid0 = 0x8100;
 }
 
 function setPort(ctx: XlateContext, name: 'tpSrc' | 'tpDst', port: number): void {
@@ -333,7 +332,11 @@ function setTci(ctx: XlateContext, mask: number, value: number): void {
 
 function pushVlan(ctx: XlateContext, tpid: number): void {
   lookAtTags(ctx);
-  ctx.tags = [{ tpid, vid: 0, pcp: 0 }, ...ctx.tags].slice(0, 2);
+  const { flow } = ctx;
+  flow.vlanTci1 = flow.vlanTci0;
+  flow.vlanTpid1 = flow.vlanTpid0;
+  flow.vlanTci0 = VLAN_CFI;
+  flow.vlanTpid0 = tpid;
 }
 
 /** What comes in the place of tags is compared with them, before the packet is sent. */
@@ -379,14 +382,9 @@ function pushMpls(ctx: XlateContext, ethertype: number): void {
       tc = (flow.nwTos >> 2) & 7;
       ttl = flow.nwTtl || 64;
     }
-    flow.mplsLse0 = ((label << 12) | (tc << 9) | BOS | ttl) >>> 0;
-    flow.mplsLse1 = 0;
-    flow.mplsLse2 = 0;
     // The headers below are out of reach now.
-    flow.u32.fill(0, 22, 32);
-    for (const name of ['ctNwSrc', 'ctNwDst', 'ctNwProto', 'ctTpSrc', 'ctTpDst'] as const) {
-      flow[name] = 0;
-    }
+    clearNetwork(flow);
+    flow.mplsLse0 = ((label << 12) | (tc << 9) | BOS | ttl) >>> 0;
   }
   flow.dlType = ethertype;
 }
@@ -397,13 +395,12 @@ function popMpls(ctx: XlateContext, ethertype: number): void {
   if (labels === 0) return;
   wildcards.mplsLse0 |= BOS;
   readsStack(ctx);
-  const wasLast = (flow.mplsLse0 & BOS) !== 0;
   flow.mplsLse0 = flow.mplsLse1;
   flow.mplsLse1 = flow.mplsLse2;
   flow.mplsLse2 = 0;
   flow.dlType = ethertype;
   // What was below is not known before the packet is looked at anew.
-  if (wasLast && !isMpls(ethertype)) ctx.wasMpls = true;
+  if (!isMpls(ethertype)) ctx.wasMpls = true;
 }
 
 const NETWORK_FIELDS: ReadonlySet<string | undefined> = new Set([
@@ -421,6 +418,7 @@ export function worksOnUnknown(act: OfpAct): boolean {
     case 'set_tunnel':
     case 'mod_dl_src':
     case 'mod_dl_dst':
+    case 'group':
       return true;
     case 'controller':
       return act.pause !== true;

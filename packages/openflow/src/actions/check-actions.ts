@@ -263,10 +263,14 @@ class ActionCheck {
       case 'dec_nsh_ttl':
         this.#require(this.#networkType === ETH_P_NSH);
         return act;
-      case 'encap':
-        this.#own().key.packetType = act.packetType;
-        if (act.packetType !== 0) this.#own().key.dlType = act.packetType & 0xffff;
+      case 'encap': {
+        const { key } = this.#own();
+        // An Ethernet header tells the type of what it is put in front of.
+        if (act.packetType !== 0) key.dlType = act.packetType & 0xffff;
+        else if (key.packetType === PT_UNKNOWN) key.dlType = 0;
+        key.packetType = act.packetType;
         return act;
+      }
       case 'decap':
         this.#decap();
         return act;

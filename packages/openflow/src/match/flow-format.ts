@@ -26,9 +26,17 @@ const plans = (...names: string[]): FieldPlan[] => names.map((name) => fieldPlan
 const numbered = (name: string, n: number) => Array.from({ length: n }, (_, i) => `${name}${i}`);
 /** Shown where they are not zero. */
 const METADATA = plans(
-  ...['pkt_mark', 'recirc_id', 'dp_hash', 'conj_id', 'skb_priority', 'metadata', 'tun_id'],
-  ...['ct_state', 'ct_zone', 'ct_mark', 'ct_label', 'ct_nw_proto', 'ct_nw_src', 'ct_nw_dst'],
-  ...['ct_ipv6_src', 'ct_ipv6_dst', 'ct_tp_src', 'ct_tp_dst'],
+  ...[
+    'in_port',
+    'pkt_mark',
+    'recirc_id',
+    'dp_hash',
+    'conj_id',
+    'skb_priority',
+    'metadata',
+    'tun_id',
+  ],
+  ...['ct_state', 'ct_zone', 'ct_mark', 'ct_label'],
   ...numbered('reg', 16),
 );
 /** Shown of packets that come from a tunnel. */
@@ -36,7 +44,7 @@ const TUNNEL = plans(
   ...['tun_ipv6_src', 'tun_ipv6_dst', 'tun_gbp_id', 'tun_gbp_flags', 'tun_flags', 'tun_erspan_ver'],
   ...['tun_gtpu_flags', 'tun_gtpu_msgtype'],
 );
-const ALWAYS = plans('in_port', 'packet_type');
+const ALWAYS = plans('packet_type');
 const ETHERNET = plans('eth_src', 'eth_dst', 'eth_type', 'vlan_tci');
 const IP = plans('nw_proto', 'nw_tos', 'nw_ttl', 'ip_frag');
 const IPV4 = plans('ip_src', 'ip_dst');
@@ -115,12 +123,20 @@ function showOuterTuple(key: Flow, mask: Flow): void {
   }
 }
 
+/** The tuple that a connection began with, of packets that could have one. */
 function showTuple(key: Flow, mask: Flow): void {
+  const type = networkType(key);
+  if (type !== ETH_P_IP && type !== ETH_P_IPV6 && type !== ETH_P_NSH) return;
+  mask.ctNwProto = 0xff;
   mask.ctTpSrc = 0xffff;
   mask.ctTpDst = 0xffff;
-  if (networkType(key) !== ETH_P_IP) return;
-  mask.ctNwSrc = 0xffff_ffff;
-  mask.ctNwDst = 0xffff_ffff;
+  if (type === ETH_P_IP) {
+    mask.ctNwSrc = 0xffff_ffff;
+    mask.ctNwDst = 0xffff_ffff;
+  } else if (type === ETH_P_IPV6) {
+    mask.ctIpv6Src.fill(0xff);
+    mask.ctIpv6Dst.fill(0xff);
+  }
 }
 
 const MPLS_BOS = 0x100;

@@ -4,6 +4,7 @@
  */
 import { formatOdpFlow, type OdpAction, OdpParseError, parseOdpActions } from '@heddle/datapath';
 import { type Flow, fieldByName, fieldGet, fieldSet } from '@heddle/packet';
+import { splitActions } from './split-actions.ts';
 
 /** `key` is the packet. */
 export function comparableTrace(text: string, key: Flow): string {
@@ -60,7 +61,7 @@ export function picksOf(text: string): number[] {
 
 /** Actions in which the packet's headers stand where they have changed, instead of `set`. */
 function observable(actions: string, key: Flow): string {
-  return new Walk(key).list(topLevel(actions)).join(',');
+  return new Walk(key).list(splitActions(actions)).join(',');
 }
 
 class Walk {
@@ -126,7 +127,7 @@ class Walk {
     const body = item.slice(open + 1, -1);
     if (name === 'clone') return `clone(${this.#copy(body)})`;
     if (name !== 'check_pkt_len') return item;
-    const parts = topLevel(body).map((part) => {
+    const parts = splitActions(body).map((part) => {
       const inner = /^(gt|le)\((.*)\)$/.exec(part);
       return inner ? `${inner[1]}(${this.#copy(inner[2]!)})` : part;
     });
@@ -134,7 +135,7 @@ class Walk {
   }
 
   #copy(body: string): string {
-    return new Walk(this.#flow).list(topLevel(body)).join(',');
+    return new Walk(this.#flow).list(splitActions(body)).join(',');
   }
 }
 
@@ -151,23 +152,6 @@ function setField(flow: Flow, prefix: string, part: string): void {
   if (!m || !field) throw new Error(`what is ${part}?`);
   const mask = BigInt(m[3] ?? '0xffffffff');
   fieldSet(flow, field, (fieldGet(flow, field) & ~mask) | (BigInt(m[2]!) & mask));
-}
-
-/** `a(b,c),d` into `a(b,c)` and `d`. */
-function topLevel(text: string): string[] {
-  const out: string[] = [];
-  let depth = 0;
-  let start = 0;
-  for (let i = 0; i < text.length; i++) {
-    if (text[i] === '(') depth++;
-    else if (text[i] === ')') depth--;
-    else if (text[i] === ',' && depth === 0) {
-      out.push(text.slice(start, i));
-      start = i + 1;
-    }
-  }
-  out.push(text.slice(start));
-  return out;
 }
 
 /** Outputs of one flood are in no order. */

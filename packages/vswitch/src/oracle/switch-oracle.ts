@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { unixctlCall } from '@heddle/runtime';
+import { UnixctlSession } from './unixctl-session.ts';
 
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
 
@@ -28,6 +28,8 @@ export class SwitchOracle implements Disposable {
   readonly dir = mkdtempSync(join(tmpdir(), 'heddle-switch-oracle-'));
   readonly #env: NodeJS.ProcessEnv;
   readonly #socket: string;
+  #session: Promise<UnixctlSession> | undefined;
+  #open: UnixctlSession | undefined;
 
   /** `tunnels`: their types are not dummies. */
   constructor(options: { readonly tunnels?: boolean } = {}) {
@@ -56,6 +58,7 @@ export class SwitchOracle implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#open?.[Symbol.dispose]();
     for (const daemon of ['ovs-vswitchd', 'ovsdb-server']) {
       const pidfile = join(this.dir, `${daemon}.pid`);
       if (existsSync(pidfile)) terminate(Number(readFileSync(pidfile, 'utf8')));
@@ -73,8 +76,9 @@ export class SwitchOracle implements Disposable {
 
   /** The reply, or the text of the refusal. */
   async appctl(command: string, ...args: string[]): Promise<string> {
-    const { result, error } = await unixctlCall(this.#socket, command, args);
-    return result ?? error ?? '';
+    this.#session ??= UnixctlSession.open(this.#socket);
+    this.#open = await this.#session;
+    return this.#open.call(command, args);
   }
 
   /** Removes all bridges. */

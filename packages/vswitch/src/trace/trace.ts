@@ -105,7 +105,7 @@ export function trace(
     `Flow: ${formatOpenFlowFlow(result.seen.flow, ofport)}`,
     ...result.trace.flatMap((root) => nodeLines(root, 0, false)),
     '',
-    `Final flow: ${result.final ? formatOpenFlowFlow(result.final, ofport) : 'unchanged'}`,
+    `Final flow: ${result.final ? formatOpenFlowFlow(result.final, result.final.inPort) : 'unchanged'}`,
     `Megaflow: ${formatMegaflow(result.seen.flow, result.seen.wildcards, ofport)}`,
     `Datapath actions: ${formatOdpActions(result.actions, { userdata: formatUserdata })}`,
     ...failureLines(result),

@@ -1,0 +1,190 @@
+/**
+ * One bridge twice, as Open vSwitch has it and as translation sees it: the same flows, and what
+ * either makes of a packet in the form in which they can be compared.
+ */
+import { spawnSync } from 'node:child_process';
+import { formatOdpFlow, parseOdpFlow } from '@heddle/datapath';
+import type { Random } from '@heddle/datapath/oracle/random-frame';
+import { type FlowMod, OfpError, parseTlvMap } from '@heddle/openflow';
+import { extractFlow, type Flow } from '@heddle/packet';
+import { HeddleError, realClock } from '@heddle/runtime';
+import { MacLearning } from '../mac-learning.ts';
+import { FlowChanges } from '../ofproto/flow-changes.ts';
+import { applyFlowMod } from '../ofproto/flow-mod.ts';
+import { Meter } from '../ofproto/meter.ts';
+import { RecircIds } from '../ofproto/recirc.ts';
+import { changeTlvTable } from '../ofproto/tlv.ts';
+import { Bundle, OfPort, Ofproto, type XlateConfig } from '../ofproto.ts';
+import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
+import { traceAll } from '../trace/trace.ts';
+import { comparableTrace, isBeyondCompare, picksOf } from './compare-trace.ts';
+import { TestController } from './controller.ts';
+import { parseFlowLine, parseGroupLine } from './parse-lines.ts';
+import { GROUP_LINES } from './random-actions.ts';
+import { N_PORTS, randomFlowLine, TLV_MAP } from './random-flows.ts';
+import { randomFlowText } from './random-match.ts';
+import { randomPacket } from './random-packet.ts';
+import { type OraclePort, SwitchOracle } from './switch-oracle.ts';
+
+const METERS = [1, 2];
+
+/** What a packet is to `ofproto/trace`: its last word begins a flow of the datapath or OpenFlow's. */
+export type PacketWords = readonly string[];
+
+export interface Comparison {
+  readonly ours: string;
+  readonly theirs: string;
+}
+
+export class FlowTables implements Disposable {
+  readonly #oracle = new SwitchOracle();
+  #controller!: TestController;
+  #ports: readonly OraclePort[] = [];
+  #bridge!: Ofproto;
+  #config!: XlateConfig;
+
+  static async open(): Promise<FlowTables> {
+    const tables = new FlowTables();
+    try {
+      await tables.#setUp();
+      return tables;
+    } catch (error) {
+      tables[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#controller?.[Symbol.dispose]();
+    this.#oracle[Symbol.dispose]();
+  }
+
+  async #setUp(): Promise<void> {
+    const add = ['add-br', 'br0', '--', 'set', 'bridge', 'br0'];
+    add.push('datapath_type=dummy', 'fail-mode=secure');
+    for (let i = 1; i <= N_PORTS; i++) {
+      add.push('--', 'add-port', 'br0', `p${i}`, '--', 'set', 'interface', `p${i}`);
+      add.push('type=dummy', `ofport_request=${i}`);
+    }
+    this.#oracle.vsctl(...add);
+    this.#ports = await this.#oracle.ports();
+    this.#ofctl('OpenFlow13', 'add-tlv-map', 'br0', TLV_MAP);
+    for (const id of METERS)
+      this.#ofctl('OpenFlow13', 'add-meter', 'br0', `meter=${id},kbps,band=type=drop,rate=10`);
+    for (const line of GROUP_LINES) this.#ofctl('OpenFlow15', 'add-group', 'br0', line);
+    this.#controller = await TestController.open(`unix:${this.#oracle.dir}/br0.mgmt`, 4);
+    this.#buildBridge();
+  }
+
+  #ofctl(version: string, ...args: string[]): void {
+    const env = { ...process.env, OVS_RUNDIR: this.#oracle.dir };
+    const all = ['-O', version, ...args];
+    const { status, stderr } = spawnSync('/usr/bin/ovs-ofctl', all, { env, timeout: 10_000 });
+    if (status !== 0) throw new Error(`ovs-ofctl ${args.join(' ')}: ${stderr}`);
+  }
+
+  #buildBridge(): void {
+    const bridge = new Ofproto('br0', new MacLearning<Bundle>(realClock));
+    const byOdp = new Map<number, OfPort>();
+    for (const { name, ofport, odpPort } of this.#ports) {
+      const bundle = new Bundle(name, bridge);
+      const port = new OfPort(name, ofport, bundle);
+      port.odpPort = odpPort;
+      bundle.ports.push(port);
+      bridge.bundles.set(name, bundle);
+      bridge.ports.set(ofport, port);
+      if (odpPort !== undefined) byOdp.set(odpPort, port);
+    }
+    changeTlvTable(bridge, 'add', parseTlvMap(TLV_MAP));
+    const bands = [{ type: 'drop' as const, rate: 10, burstSize: 0, precLevel: 0 }];
+    for (const meterId of METERS)
+      bridge.meters.set(meterId, new Meter({ meterId, flags: 1, bands }, 0));
+    for (const line of GROUP_LINES) bridge.groups.set(...parseGroupLine(line));
+    const portOf = (odp: number) => byOdp.get(odp);
+    const recirc = new RecircIds(() => 0);
+    this.#bridge = bridge;
+    this.#config = { vlanLimit: 1, portOf, recirc, computesHash: true };
+  }
+
+  /** Flows in place of the former ones. Returns which one of the two refuses, and why. */
+  async setFlows(lines: readonly string[]): Promise<string[]> {
+    this.#buildBridge();
+    const all = { ...parseFlowLine('table=0,actions=drop'), tableId: 255 };
+    const mods = lines.map(parseFlowLine);
+    const [, ...taken] = await this.#controller.flowMods([{ ...all, command: 'delete' }, ...mods]);
+    const odd: string[] = [];
+    for (const [i, mod] of mods.entries()) {
+      const mine = refusal(this.#bridge, mod);
+      if ((mine === undefined) !== taken[i]) {
+        odd.push(`${lines[i]}: ${mine ?? 'refused by Open vSwitch alone'}`);
+      }
+    }
+    return odd;
+  }
+
+  /** Words in the datapath's language or, with registers and tunnels, in OpenFlow's. */
+  randomPacket(r: Random): PacketWords {
+    if (!r.chance(40)) return ['br0', randomFlowText(r)];
+    const port = r.pick(this.#ports);
+    return [formatOdpFlow(extractFlow(randomPacket(r), { inPort: port.odpPort! }))];
+  }
+
+  /** What both make of packets; undefined where Open vSwitch is no example. */
+  compare(packets: readonly PacketWords[]): Promise<(Comparison | undefined)[]> {
+    return Promise.all(packets.map((words) => this.#compare(words)));
+  }
+
+  async #compare(words: PacketWords): Promise<Comparison | undefined> {
+    const reply = await this.#oracle.appctl('ofproto/trace', ...words);
+    if (isBeyondCompare(reply)) return undefined;
+    const { key, ofport, entry } = this.#parse(words);
+    const picks = picksOf(reply);
+    const pick = () => picks.shift();
+    const { text } = traceAll(this.#config, key, ofport, { pick, ...(entry && { entry }) });
+    return { ours: comparableTrace(text, key), theirs: comparableTrace(reply, key) };
+  }
+
+  #parse(words: PacketWords): {
+    key: Flow;
+    ofport: number;
+    entry?: { bridge: Ofproto; ofport: number };
+  } {
+    const bridge = this.#bridge;
+    const text = words.at(-1)!;
+    if (words.length === 1) {
+      const { key } = parseOdpFlow(text);
+      return { key, ofport: this.#ports.find((p) => p.odpPort === key.inPort)!.ofport };
+    }
+    const { flow: key, ofport } = parseOpenFlowFlow(text, () => undefined, bridge.tlv);
+    key.inPort = bridge.ports.get(ofport)!.odpPort!;
+    return { key, ofport, entry: { bridge, ofport } };
+  }
+}
+
+/** Why a flow mod is refused. */
+function refusal(bridge: Ofproto, mod: FlowMod): string | undefined {
+  const changes = new FlowChanges(bridge);
+  try {
+    applyFlowMod(changes, mod, 0, 4);
+  } catch (error) {
+    changes.revert();
+    if (error instanceof OfpError) return error.ofpErr;
+    throw error;
+  }
+  return undefined;
+}
+
+export function randomFlowLines(r: Random, count: number): string[] {
+  const lines: string[] = [];
+  while (lines.length < count) {
+    const line = randomFlowLine(r);
+    try {
+      parseFlowLine(line);
+      lines.push(line);
+    } catch (error) {
+      // Instructions in an order that they cannot have, for one.
+      if (!(error instanceof HeddleError)) throw error;
+    }
+  }
+  return lines;
+}

@@ -1,0 +1,69 @@
+/** Flows and packets that were once treated otherwise than by Open vSwitch, as small as can be. */
+
+export interface Regression {
+  readonly flows: readonly string[];
+  /** A flow of OpenFlow, as `ofproto/trace br0` takes it. */
+  readonly packet: string;
+}
+
+const one = (actions: string, packet = 'in_port=4,ip'): Regression => ({
+  flows: [`table=0,priority=1 actions=${actions}`],
+  packet,
+});
+const MPLS = 'in_port=4,mpls,mpls_label=3';
+const unlabelled = (rest: string, packet = `${MPLS},mpls_bos=1`): Regression => ({
+  flows: [`table=0,priority=1,mpls actions=pop_mpls:0x0800,${rest}`],
+  packet,
+});
+const branches = (longer: string, shorter: string): Regression => ({
+  flows: [
+    'table=0,priority=1 actions=resubmit(,1),output:1',
+    'table=1,priority=1 actions=check_pkt_larger(100)->NXM_NX_REG0[0],resubmit(,2),output:3',
+    `table=2,priority=1,reg0=1 actions=${longer}`,
+    `table=2,priority=1,reg0=0 actions=${shorter}`,
+  ],
+  packet: 'in_port=4,ip',
+});
+const TRACKED = 'in_port=LOCAL,ct_state=0x22,ct_nw_proto=6';
+
+export const REGRESSIONS: readonly Regression[] = [
+  // A copy that recirculates ends the pipeline.
+  one('clone(group:7),output:1,write_actions(output:4)'),
+  one('clone(output:2,clone(group:7),output(port=1,max_len=100)),output:1'),
+  {
+    flows: [
+      'table=0,priority=1 actions=resubmit(,1),clone(group:7),output:1',
+      'table=1,priority=1 actions=output:2,write_actions(output:4)',
+    ],
+    packet: 'in_port=3,ip',
+  },
+  branches('exit', 'output:2'),
+  branches('output:2', 'exit'),
+  branches('output:2', 'group:7'),
+  branches('group:7', 'output:2'),
+  // Below a label that was popped.
+  ...['enqueue:1:1', 'goto_table:3', 'write_metadata:1', 'group:9', 'group:5', 'group:8'].flatMap(
+    (rest) => [unlabelled(rest), unlabelled(rest, MPLS)],
+  ),
+  unlabelled('output:1,dec_ttl', MPLS),
+  // Action sets that buckets add to.
+  {
+    flows: [
+      'table=0,priority=1 actions=resubmit(,1),group:8',
+      'table=1,priority=1 actions=write_actions(set_field:1->reg0)',
+      'table=9,priority=1 actions=write_actions(output:3)',
+    ],
+    packet: 'in_port=4,ip',
+  },
+  // A tag that is written piece by piece.
+  one('load:0x5->NXM_OF_VLAN_TCI[0..11],load:1->NXM_OF_VLAN_TCI[12..12],output:1'),
+  one('load:0x5->NXM_OF_VLAN_TCI[0..11],push_vlan:0x88a8,output:1'),
+  one('load:0x5->NXM_OF_VLAN_TCI[],NORMAL', 'in_port=4,ip,dl_vlan=3'),
+  one('load:0->NXM_OF_IN_PORT[],output:4'),
+  // What is left of a flow when its headers go.
+  one('decap(),write_actions(push_mpls:0x8847,group:6)', `${TRACKED},icmp`),
+  one('decap(),write_actions(push_mpls:0x8847,group:6)', 'in_port=1,arp,arp_sha=01:00:5e:00:00:01'),
+  ...['ip', 'ipv6', 'arp', 'icmp,ct_nw_src=1.1.1.1', 'tcp6,ct_ipv6_src=::1'].map((type) =>
+    one('encap(nsh),controller', `${TRACKED},${type}`),
+  ),
+];
