@@ -4,7 +4,6 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { coverage } from './coverage.ts';
 import { errnoOf, HeddleError, messageOf, strerror } from './errors.ts';
 import { removeAtExit } from './exit-files.ts';
-import { JsonStream } from './json-stream.ts';
 import { type MemoryReport, memoryText } from './memory.ts';
 import { listenUnix } from './remote.ts';
 import {
@@ -13,6 +12,7 @@ import {
   type UnixctlHandler,
   type UnixctlResult,
 } from './unixctl-command.ts';
+import { drained, UnixctlConnection } from './unixctl-connection.ts';
 import { versionText } from './version.ts';
 import { vlog } from './vlog.ts';
 import { registerVlog } from './vlog-unixctl.ts';
@@ -20,7 +20,6 @@ import { registerVlog } from './vlog-unixctl.ts';
 export { UnixctlError } from './unixctl-command.ts';
 
 const log = vlog.module('unixctl');
-const MAX_REQUEST_BYTES = 1 << 20;
 
 interface Command {
   usage: string;
@@ -91,7 +90,7 @@ export class UnixctlServer implements UnixctlCommands {
     return text;
   }
 
-  async #call(name: string, args: readonly string[]): Promise<UnixctlResult> {
+  #call(name: string, args: readonly string[]): UnixctlResult | Promise<UnixctlResult> {
     const command = this.#commands.get(name);
     if (!command)
       throw new UnixctlError(
@@ -103,14 +102,14 @@ export class UnixctlServer implements UnixctlCommands {
     if (args.length > command.max) {
       throw new UnixctlError(`"${name}" command takes at most ${command.max} arguments`);
     }
-    return await command.handler(args);
+    return command.handler(args);
   }
 
   /** Listens on `path` with mode 0660; `none` means not at all. */
   async listen(path: string): Promise<void> {
     if (path === 'none') return;
     // Clients may shut their side down before they read the reply.
-    const server = createServer({ allowHalfOpen: true }, (socket) => void this.#serve(socket));
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket));
     try {
       await listenUnix(server, path);
     } catch (error) {
@@ -138,41 +137,54 @@ export class UnixctlServer implements UnixctlCommands {
     return `The available commands are:\n${lines.join('')}`;
   }
 
-  /** One request after another, reading no further than it answers. */
-  async #serve(socket: Socket): Promise<void> {
+  #serve(socket: Socket): void {
     this.#sockets.add(socket);
-    const stream = new JsonStream(MAX_REQUEST_BYTES);
+    new UnixctlConnection(socket, {
+      answer: (text) => this.#answer(socket, parseRequest(text)),
+      failed: (error) => log.rl.warn(`${this.#path}: ${messageOf(error)}`),
+      closed: () => this.#sockets.delete(socket),
+    });
+  }
+
+  /** A promise when the reply takes time. */
+  #answer(socket: Socket, { method, params, id }: Request): Promise<void> | undefined {
+    this.#received.add();
+    if (log.enabled('dbg')) log.dbg(`received request ${method}${JSON.stringify(params)}`);
+    let result: UnixctlResult | Promise<UnixctlResult>;
     try {
-      for await (const bytes of socket as AsyncIterable<Uint8Array>) {
-        for (const text of stream.push(bytes)) await this.#answer(socket, parseRequest(text));
-      }
-      socket.end();
+      result = this.#call(method, params);
     } catch (error) {
-      log.rl.warn(`${this.#path}: ${messageOf(error)}`);
-      socket.destroy();
-    } finally {
-      this.#sockets.delete(socket);
+      return this.#reply(socket, id, null, refusal(method, error));
+    }
+    if (typeof result === 'string') return this.#reply(socket, id, result, null);
+    return this.#answerLater(socket, method, id, result);
+  }
+
+  async #answerLater(
+    socket: Socket,
+    method: string,
+    id: unknown,
+    coming: UnixctlResult | Promise<UnixctlResult>,
+  ): Promise<void> {
+    try {
+      const result = await coming;
+      if (typeof result !== 'string') await this.#stream(socket, id, result);
+      else await this.#reply(socket, id, result, null);
+    } catch (error) {
+      await this.#reply(socket, id, null, refusal(method, error));
     }
   }
 
-  async #answer(socket: Socket, { method, params, id }: Request): Promise<void> {
-    this.#received.add();
-    if (log.enabled('dbg')) log.dbg(`received request ${method}${JSON.stringify(params)}`);
-    const reply = { error: null as string | null, id, result: null as string | null };
-    try {
-      const result = await this.#call(method, params);
-      if (typeof result !== 'string') return await this.#stream(socket, id, result);
-      reply.result = result;
-    } catch (error) {
-      if (!(error instanceof HeddleError)) {
-        log.err(`${method}: ${String((error as Error)?.stack ?? error)}`);
-      }
-      const text = messageOf(error);
-      reply.error = text === '' || text.endsWith('\n') ? text : `${text}\n`;
-    }
+  /** A promise when the client has to read first. */
+  #reply(
+    socket: Socket,
+    id: unknown,
+    result: string | null,
+    error: string | null,
+  ): Promise<void> | undefined {
     this.#replied.add();
-    if (socket.destroyed) return;
-    if (!socket.write(JSON.stringify(reply))) await drained(socket);
+    if (socket.destroyed) return undefined;
+    return socket.write(JSON.stringify({ error, id, result })) ? undefined : drained(socket);
   }
 
   /** A reply of many pieces; what fails before the first one is an error like any other. */
@@ -199,17 +211,18 @@ export class UnixctlServer implements UnixctlCommands {
   }
 }
 
+/** The error of a reply: why a command gave no result. */
+function refusal(method: string, error: unknown): string {
+  if (!(error instanceof HeddleError)) {
+    log.err(`${method}: ${String((error as Error)?.stack ?? error)}`);
+  }
+  const text = messageOf(error);
+  return text === '' || text.endsWith('\n') ? text : `${text}\n`;
+}
+
 /** JSON of a text, without its quotation marks. */
 function quoted(text: string): string {
   return JSON.stringify(text).slice(1, -1);
-}
-
-function drained(socket: Socket): Promise<void> {
-  if (socket.destroyed) return Promise.resolve();
-  return new Promise((resolve) => {
-    socket.once('drain', resolve);
-    socket.once('close', resolve);
-  });
 }
 
 /** Throws on what is no request: the connection is of no more use then. */
