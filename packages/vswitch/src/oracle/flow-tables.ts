@@ -135,7 +135,7 @@ export class FlowTables implements Disposable {
   }
 
   async #compare(words: PacketWords): Promise<Comparison | undefined> {
-    const reply = await this.#oracle.appctl('ofproto/trace', ...words);
+    const reply = await this.#oracle.trace(...words);
     if (isBeyondCompare(reply)) return undefined;
     const { key, ofport, entry } = this.#parse(words);
     const picks = picksOf(reply);

@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { unixctlCall } from '@heddle/runtime';
 import { UnixctlSession } from './unixctl-session.ts';
 
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
@@ -74,11 +75,20 @@ export class SwitchOracle implements Disposable {
     return this.#run('ovs-ofctl', ...args);
   }
 
-  /** The reply, or the text of the refusal. */
+  /**
+   * The reply, or the text of the refusal. The daemon has gone once through its main loop, and has
+   * forwarded what was received before, as each command has a connection of its own.
+   */
   async appctl(command: string, ...args: string[]): Promise<string> {
+    const { result, error } = await unixctlCall(this.#socket, command, args);
+    return result ?? error ?? '';
+  }
+
+  /** A trace; many at once are answered on one connection. */
+  async trace(...words: string[]): Promise<string> {
     this.#session ??= UnixctlSession.open(this.#socket);
     this.#open = await this.#session;
-    return this.#open.call(command, args);
+    return this.#open.call('ofproto/trace', words);
   }
 
   /** Removes all bridges. */
