@@ -81,12 +81,20 @@ test('garbage at tunnel ports harms nobody', async () => {
     return Math.floor((state / 2 ** 32) * below);
   };
   const bytes = (n: number) => Uint8Array.from({ length: n }, () => next(256));
-  const starts = ['', '0800000000000000', '0000655800000000', '3f00655800000700', '88'].map(
-    fromHex,
-  );
+  const inner = '020000000001020000000002';
+  const vxlan = `0800000000000000${inner}`;
+  const starts = [
+    ...['', '88', '0000655800000000', '3f00655800000700', '8800000700000000', '0080655800000700'],
+    // Frames of IP that end anywhere.
+    ...[vxlan, `${vxlan}08004500`, `${vxlan}86dd60000000`, `${vxlan}8100000708004500`],
+    `03006558000007000102800a${inner}0800`,
+  ].map(fromHex);
   const traffic = a.container.ping('10.2.0.2', { count: 100, intervalSeconds: 0.01 });
   for (let i = 0; i < Number(process.env['HEDDLE_COUNT'] ?? 2000); i++) {
-    const body = Buffer.concat([starts[next(starts.length)]!, bytes(next(200))]);
+    const body = Buffer.concat([
+      starts[next(starts.length)]!,
+      bytes(next(2) ? next(40) : next(200)),
+    ]);
     const addresses = { src: next(2) ? '10.1.0.2' : '10.1.0.9', dst: '10.1.0.1' };
     const port = [4789, 4789, 6081, 47][next(4)]!;
     const l4 = next(5)

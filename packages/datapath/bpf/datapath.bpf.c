@@ -30,6 +30,7 @@
 #include "extract.h"
 #include "rewrite.h"
 #include "coalesce.h"
+#include "checksum.h"
 #include "tunnel.h"
 #include "ct-tcp.h"
 #include "conntrack.h"
@@ -219,6 +220,11 @@ int underlay_in(struct __sk_buff *skb)
     if (type == TUN_GRE) /* somebody else's */
       return TC_ACT_UNSPEC;
     drop_count(s, DROP_MALFORMED);
+    return TC_ACT_SHOT;
+  }
+  if (s->tin.flags & TNL_F_CSUM &&
+      bad_checksum(skb, s, l4, type == TUN_GRE ? IPPROTO_GRE : IPPROTO_UDP)) {
+    drop_count(s, DROP_CHECKSUM);
     return TC_ACT_SHOT;
   }
   s->in_port = no;

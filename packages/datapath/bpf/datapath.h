@@ -215,6 +215,7 @@ enum drop_reason {
   DROP_NO_ROUTE,     /* to a tunnel's other end */
   DROP_POLICED,      /* more than the port may receive */
   DROP_METER,        /* more than a meter lets pass */
+  DROP_CHECKSUM,     /* the outer checksum of a tunnel's packet is wrong */
   DROP_EXPLICIT = 16, /* first of the reasons that `drop` actions bring */
   DROP_REASONS = 64,
 };
@@ -227,6 +228,8 @@ struct counters {
 #define DIRTY_LAYOUT 1 /* offsets and key are out of date */
 #define DIRTY_KEY 2    /* the key's values are */
 #define DIRTY_CT 4     /* the key's ct_* fields are */
+
+#define SUM_BYTES 512 /* what bpf_csum_diff takes at once */
 
 /* Per CPU: the packet being worked on. */
 struct scratch {
@@ -250,6 +253,7 @@ struct scratch {
   __u32 ct_on; /* s->ct holds */
   struct ct_md ct;
   struct ct_work w;
+  __u8 sum[SUM_BYTES]; /* part of a packet, to be summed */
 };
 
 /* What becomes of a list after an action. */

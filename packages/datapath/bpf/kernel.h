@@ -19,6 +19,7 @@ struct skb_shared_info {
   unsigned int gso_type;
 } __relocated;
 
+#define CHECKSUM_UNNECESSARY 1
 #define CHECKSUM_PARTIAL 3
 
 /* include/linux/skbuff.h, enum SKB_GSO_*; the only ones that a virtio_net_hdr can express. */

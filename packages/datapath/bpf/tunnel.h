@@ -14,10 +14,9 @@
 #define VXLAN_I bpf_htonl(0x08000000)
 #define VXLAN_GBP bpf_htonl(0x80000000)
 #define GRE_CSUM bpf_htons(0x8000)
-#define GRE_ROUTING bpf_htons(0x4000)
 #define GRE_KEY bpf_htons(0x2000)
 #define GRE_SEQ bpf_htons(0x1000)
-#define GRE_VERSION bpf_htons(0x0007)
+#define GRE_OTHERS bpf_htons(0x4fff) /* routing, version and what no one uses */
 #define PROTO_TEB bpf_htons(0x6558)
 #define IP_DF bpf_htons(0x4000)
 
@@ -428,7 +427,7 @@ NOINL int parse_tunnel(struct __sk_buff *skb, struct scratch *s, __u32 off, __u3
     __be16 g[2];
     __u32 n = 4;
     __be32 key;
-    if (bpf_skb_load_bytes(skb, off, g, 4) || g[1] != PROTO_TEB || (g[0] & (GRE_ROUTING | GRE_VERSION)))
+    if (bpf_skb_load_bytes(skb, off, g, 4) || g[1] != PROTO_TEB || (g[0] & GRE_OTHERS))
       return 0;
     if (g[0] & GRE_CSUM) {
       t->flags |= TNL_F_CSUM;
@@ -453,10 +452,11 @@ NOINL int parse_tunnel(struct __sk_buff *skb, struct scratch *s, __u32 off, __u3
   t->flags |= TNL_F_KEY;
   t->id = (__u64)bpf_htonl(bpf_ntohl(h[3]) >> 8) << 32;
   if (type == TUN_VXLAN) {
-    if (!(h[2] & VXLAN_I))
+    __u32 f = bpf_ntohl(h[2]);
+    bool gbp = f >> 24 == 0x88;
+    if ((h[2] != VXLAN_I && !gbp) || (bpf_ntohl(h[3]) & 0xff))
       return 0;
-    if (h[2] & VXLAN_GBP) {
-      __u32 f = bpf_ntohl(h[2]);
+    if (gbp) {
       t->gbp_id = bpf_htons(f);
       t->gbp_flags = f >> 16;
     }
@@ -481,22 +481,46 @@ NOINL int parse_tunnel(struct __sk_buff *skb, struct scratch *s, __u32 off, __u3
   return 16 + t->opts_len;
 }
 
+/*
+ * Whether an IP packet is as long as it says and its header's checksum holds (`sum` of its first 20
+ * bytes; 0: IPv6). What a device has put behind it is cut off.
+ */
+INL bool is_sound(struct __sk_buff *skb, struct scratch *s, __u32 l4, __u32 end, __u64 sum)
+{
+  if (sum && l4 > ETH_HLEN + 20) {
+    int options = sum_packet(skb, s, ETH_HLEN + 20, l4);
+    if (options < 0)
+      return false;
+    sum += options;
+  }
+  if (sum && csum_fold(sum) != 0xffff)
+    return false;
+  if (skb->gso_size || skb->len == end)
+    return true;
+  return end > l4 && skb->len > end && !bpf_skb_change_tail(skb, end, 0);
+}
+
 /* Whether it is for a tunnel of ours: outer header into s->tin, where L4 begins into s->l4. */
 INL struct tunnel_port *find_tunnel(struct __sk_buff *skb, struct scratch *s)
 {
   struct tun *t = &s->tin;
   struct address to = {};
   __be32 h[10];
-  __u32 proto, l4;
+  __u32 proto, l4, end;
+  __u64 sum = 0;
   if (skb->protocol == bpf_htons(ETH_P_IP)) {
     if (bpf_skb_load_bytes(skb, ETH_HLEN, h, 20))
       return 0;
     struct iphdr *ip = (void *)h;
     proto = ip->protocol;
     if ((proto != IPPROTO_UDP && proto != IPPROTO_GRE) || (ip->frag_off & bpf_htons(0x3fff)) ||
-        ip->ihl < 5)
+        ip->ihl < 5 || ip->version != 4)
       return 0;
     l4 = ETH_HLEN + ip->ihl * 4;
+    end = ETH_HLEN + bpf_ntohs(ip->tot_len);
+#pragma unroll
+    for (int i = 0; i < 5; i++)
+      sum += h[i];
   } else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
     if (bpf_skb_load_bytes(skb, ETH_HLEN, h, 40))
       return 0;
@@ -504,6 +528,7 @@ INL struct tunnel_port *find_tunnel(struct __sk_buff *skb, struct scratch *s)
     if (proto != IPPROTO_UDP && proto != IPPROTO_GRE)
       return 0;
     l4 = ETH_HLEN + 40;
+    end = l4 + bpf_ntohs(((struct ipv6hdr *)h)->payload_len);
   } else {
     return 0;
   }
@@ -534,7 +559,7 @@ INL struct tunnel_port *find_tunnel(struct __sk_buff *skb, struct scratch *s)
     t->ttl = ip->hop_limit;
     __builtin_memcpy(to.a, &ip->daddr, 16);
   }
-  if (!bpf_map_lookup_elem(&locals, &to))
+  if (!bpf_map_lookup_elem(&locals, &to) || !is_sound(skb, s, l4, end, sum))
     return 0;
   s->l4 = l4;
   return p;
@@ -560,8 +585,15 @@ INL int unwrap(struct __sk_buff *skb, struct scratch *s, __u32 strip, __u64 seq)
   }
   if (seq)
     put_seq((void *)eth, seq);
+  /* An IP header's worth must remain. */
+  __u32 left = skb->len - strip, least = v6 && !have_decap_flags ? 54 : 34;
+  bool tiny = !in4 && !in6 && left < least;
+  if (tiny && bpf_skb_change_tail(skb, strip + least, 0))
+    return -1;
   if (bpf_skb_adjust_room(skb, -(__s32)strip, BPF_ADJ_ROOM_MAC, flags) ||
       bpf_skb_store_bytes(skb, 0, eth, 14, 0))
+    return -1;
+  if (tiny && bpf_skb_change_tail(skb, left, 0))
     return -1;
   return (in4 || in6) && skb->protocol == eth[6] ? 0 : 1;
 }

@@ -297,7 +297,7 @@ export class KernelDpif implements Dpif {
 
   /** For benchmarks: a program's verdict and mean time on a frame that enters at `ifindex`. */
   testRun(
-    program: 'port_in' | 'test_extract',
+    program: 'port_in' | 'underlay_in' | 'test_extract',
     frame: Uint8Array,
     options: { repeat?: number; mark?: number } = {},
   ): TestRun {

@@ -1,7 +1,7 @@
 /** The bytes that the programs share with the daemon: bpf/datapath.h, by hand and in order. */
 
 /** Changes with any change of a layout or of a number below. */
-export const ABI_VERSION = 9;
+export const ABI_VERSION = 10;
 
 export const KEY_BYTES = 256;
 export const MASK_WORDS = 24;
@@ -139,6 +139,7 @@ export const DROP_NAMES = [
   'no route',
   'ingress policing',
   'meter',
+  'wrong tunnel checksum',
 ] as const;
 export const DROP_EXPLICIT = 16;
 export const DROP_REASONS = 64;
