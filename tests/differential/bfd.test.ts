@@ -7,9 +7,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';
 import { toHex } from '@heddle/packet';
-import { eventually, isolate, Scope } from '@heddle/testing';
+import { isolate, Scope } from '@heddle/testing';
 import { BFD_STATES, type BfdPacket, emitBfd } from '@heddle/vswitch/bfd/packet';
-import { DummySwitch } from './dummy-switch.ts';
+import { agree, agreeSoon, DummySwitch } from './dummy-switch.ts';
 
 isolate();
 
@@ -67,26 +67,14 @@ function maskedFrame(frame: string): string {
 test('random sessions go as those of Open vSwitch', async () => {
   await using scope = new Scope();
   const both = await DummySwitch.pair(scope);
-  const [ours, theirs] = both;
-  for (const subject of both) {
-    await subject.appctl('time/stop');
-    await subject.instance.vsctl(
-      ...['add-br', 'br0', '--', 'set', 'Bridge', 'br0', 'datapath_type=dummy', '--'],
-      ...['add-port', 'br0', 'd0', '--', 'set', 'Interface', 'd0', 'type=dummy'],
-      `options:tx_pcap=${subject.pcap('d0')}`,
-    );
-  }
+  for (const subject of both) await subject.setUp('br0', ['d0']);
   const states = new Set<string>();
   for (const seed of SEEDS) {
     const r = new Random(seed);
     const done: string[] = [];
-    for (const { instance } of both) {
-      await instance.vsctl('clear', 'Interface', 'd0', 'bfd');
-      await instance.vsctl('set', 'Interface', 'd0', 'bfd:enable=true', 'bfd:min_rx=400');
-      await eventually('a session', async () => {
-        const { error } = await both[0].ask('bfd/show', 'd0');
-        return error === undefined || error === null;
-      });
+    for (const subject of both) {
+      await subject.vsctl('clear', 'Interface', 'd0', 'bfd');
+      await subject.vsctl('set', 'Interface', 'd0', 'bfd:enable=true', 'bfd:min_rx=400');
     }
     for (let i = 0; i < OPERATIONS; i++) {
       const what = r.below(10);
@@ -105,14 +93,14 @@ test('random sessions go as those of Open vSwitch', async () => {
             udpSrc: 50_000,
           };
           const frame = toHex(emitBfd({ ...packet, yourDisc }, to));
-          await subject.appctl('netdev-dummy/receive', 'd0', frame);
+          await subject.receive('d0', frame);
         }
       } else if (what < 8) {
         const [key, values] = r.pick(CONFIG);
         const value = r.pick(values);
         done.push(`${key}=${value}`);
-        for (const { instance } of both) {
-          await instance.vsctl('set', 'Interface', 'd0', `bfd:${key}="${value}"`);
+        for (const subject of both) {
+          await subject.vsctl('set', 'Interface', 'd0', `bfd:${key}="${value}"`);
         }
       } else if (what === 8) {
         const word = r.pick(['true', 'false', 'normal', 'normal', 'Normal', 'x']);
@@ -122,32 +110,13 @@ test('random sessions go as those of Open vSwitch', async () => {
       }
       const ms = what < 9 ? 100 : r.pick([200, 500, 1500, 4000]);
       done.push(`warp ${ms}`);
-      for (const subject of both) await subject.warp(ms);
-      const told = () => `seed ${seed}\n${done.join('\n')}`;
-      // Open vSwitch's threads take a moment to have read a packet.
-      const shows = await eventually(
-        told(),
-        async () => {
-          const texts = await Promise.all(both.map((subject) => subject.appctl('bfd/show', 'd0')));
-          assert.equal(masked(texts[0]!), masked(texts[1]!));
-          return texts;
-        },
-        Number(process.env['HEDDLE_WAIT'] ?? 20_000),
-      );
-      states.add(/Local Session State: (.*)/.exec(shows[0]!)![1]!);
+      await Promise.all(both.map((subject) => subject.warp(ms)));
+      const told = `seed ${seed}\n${done.join('\n')}`;
+      const show = await agree(both, told, async (s) => masked(await s.appctl('bfd/show', 'd0')));
+      states.add(/Local Session State: (.*)/.exec(show)![1]!);
       if (ms < 4000) continue;
-      const [a, b] = both.map((subject) => maskedFrame(subject.transmitted('d0').at(-1)!));
-      assert.equal(a, b, told());
-      const status = ({ instance }: DummySwitch) =>
-        instance.vsctl('get', 'Interface', 'd0', 'bfd_status');
-      await eventually(
-        told(),
-        async () => {
-          assert.equal(await status(ours), await status(theirs));
-          return true;
-        },
-        Number(process.env['HEDDLE_WAIT'] ?? 20_000),
-      );
+      await agree(both, told, async (s) => maskedFrame(s.transmitted('d0').at(-1)!));
+      await agreeSoon(both, told, (s) => s.vsctl('get', 'Interface', 'd0', 'bfd_status'));
     }
   }
   assert.ok(states.has('up') && states.has('down'), [...states].join(' '));

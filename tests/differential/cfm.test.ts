@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';
 import { toHex } from '@heddle/packet';
-import { eventually, isolate, Scope } from '@heddle/testing';
+import { isolate, Scope } from '@heddle/testing';
 import { emitCcm } from '@heddle/vswitch/cfm/ccm';
-import { DummySwitch } from './dummy-switch.ts';
+import { agree, agreeSoon, DummySwitch } from './dummy-switch.ts';
 
 isolate();
 
@@ -55,8 +55,9 @@ function randomFrame(r: Random, isExtended: boolean, seq: number): string {
   return toHex(r.chance(10) ? frame.subarray(0, 60 + r.below(30)) : frame);
 }
 
-/** Lines of remote points in the order of their numbers. */
-function sorted(show: string): string {
+/** cfm/show, with remote points in the order of their numbers. */
+async function shown(subject: DummySwitch): Promise<string> {
+  const show = await subject.appctl('cfm/show');
   const [head, ...remotes] = show.split(/^(?=Remote MPID)/m);
   return [head, ...remotes.map((text) => text.trim()).sort()].join('\n');
 }
@@ -73,25 +74,18 @@ function maskedFrame(frame: string): string {
 test('random maintenance points do as those of Open vSwitch', async () => {
   await using scope = new Scope();
   const both = await DummySwitch.pair(scope);
-  for (const subject of both) {
-    await subject.appctl('time/stop');
-    await subject.instance.vsctl(
-      ...['add-br', 'br0', '--', 'set', 'Bridge', 'br0', 'datapath_type=dummy', '--'],
-      ...['add-port', 'br0', 'd0', '--', 'set', 'Interface', 'd0', 'type=dummy'],
-      `options:tx_pcap=${subject.pcap('d0')}`,
-    );
-  }
+  for (const subject of both) await subject.setUp('br0', ['d0']);
   const faults = new Set<string>();
   for (const seed of SEEDS) {
     const r = new Random(seed);
     const done: string[] = [];
     const told = () => `seed ${seed}\n${done.join('\n')}`;
-    for (const { instance } of both) {
-      await instance.vsctl(
+    for (const subject of both) {
+      await subject.vsctl(
         ...['clear', 'Interface', 'd0', 'cfm_mpid', '--', 'clear', 'Interface', 'd0'],
         'other_config',
       );
-      await instance.vsctl('set', 'Interface', 'd0', 'cfm_mpid=5');
+      await subject.vsctl('set', 'Interface', 'd0', 'cfm_mpid=5');
     }
     let isExtended = false;
     let seq = 1;
@@ -101,15 +95,15 @@ test('random maintenance points do as those of Open vSwitch', async () => {
       if (what < 13) {
         const frame = randomFrame(r, isExtended, seq++);
         done.push(frame);
-        for (const subject of both) await subject.appctl('netdev-dummy/receive', 'd0', frame);
+        for (const subject of both) await subject.receive('d0', frame);
         if (r.chance(60)) ms = 1000;
       } else if (what < 16) {
         const [key, values] = r.pick(CONFIG);
         const value = r.pick(values);
         done.push(`${key}=${value}`);
         if (key === 'cfm_extended') isExtended = value === 'true';
-        for (const { instance } of both) {
-          await instance.vsctl('set', 'Interface', 'd0', `other_config:${key}=${value}`);
+        for (const subject of both) {
+          await subject.vsctl('set', 'Interface', 'd0', `other_config:${key}=${value}`);
         }
       } else if (what === 16) {
         const word = r.pick(['true', 'false', 'normal', 'normal', 'NORMAL', 'x']);
@@ -118,36 +112,14 @@ test('random maintenance points do as those of Open vSwitch', async () => {
         assert.deepEqual(answers[0]!.error ?? '', answers[1]!.error ?? '');
       } else ms = r.pick([500, 4000]);
       done.push(`warp ${ms}`);
-      // Open vSwitch's threads take a moment to have read a packet or a setting.
-      await agree(told(), () =>
-        Promise.all(both.map(async (s) => sorted(await s.appctl('cfm/show')))),
-      );
-      for (const subject of both) await subject.warp(ms, STEP_MS);
-      const [show] = await agree(told(), () =>
-        Promise.all(both.map(async (s) => sorted(await s.appctl('cfm/show')))),
-      );
-      faults.add(/fault: (.*)/.exec(show!)?.[1] ?? '');
+      await agree(both, told(), shown);
+      await Promise.all(both.map((subject) => subject.warp(ms, STEP_MS)));
+      const show = await agree(both, told(), shown);
+      faults.add(/fault: (.*)/.exec(show)?.[1] ?? '');
       if (ms < 4000) continue;
-      await agree(told(), () =>
-        Promise.all(both.map(async (s) => maskedFrame(s.transmitted('d0').at(-1)!))),
-      );
-      await agree(told(), () =>
-        Promise.all(both.map((s) => s.instance.vsctl('get', 'Interface', 'd0', ...COLUMNS))),
-      );
+      await agree(both, told(), async (s) => maskedFrame(s.transmitted('d0').at(-1)!));
+      await agreeSoon(both, told(), (s) => s.vsctl('get', 'Interface', 'd0', ...COLUMNS));
     }
   }
   assert.ok(faults.has('') && faults.size > 1, [...faults].join());
 });
-
-/** Waits until all say the same. */
-function agree(told: string, all: () => Promise<string[]>): Promise<string[]> {
-  return eventually(
-    told,
-    async () => {
-      const texts = await all();
-      for (const text of texts) assert.equal(texts[0], text);
-      return texts;
-    },
-    Number(process.env['HEDDLE_WAIT'] ?? 20_000),
-  );
-}

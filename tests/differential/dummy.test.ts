@@ -4,15 +4,15 @@
  * HEDDLE_SEED repeats one round; HEDDLE_COUNT sets how many there are.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';
-import { parsePcap, toHex } from '@heddle/packet';
-import { unixctlCall } from '@heddle/runtime';
-import { Host, Instance, isolate, Scope } from '@heddle/testing';
+import { toHex } from '@heddle/packet';
+import { isolate, Scope } from '@heddle/testing';
 import { randomPacket } from '@heddle/vswitch/oracle/random-packet';
 import { randomSwitch, type SwitchSpec, vsctlWords } from '@heddle/vswitch/oracle/random-switch';
+import { DummySwitch } from './dummy-switch.ts';
 
 isolate();
 
@@ -78,84 +78,45 @@ function flowLines(r: Random): string[] {
   );
 }
 
-/** One switch under test, spoken to by its control socket. */
-class Subject {
-  readonly instance: Instance;
-
-  constructor(instance: Instance) {
-    this.instance = instance;
-  }
-
-  async appctl(command: string, ...args: string[]): Promise<string> {
-    const { directory } = this.instance;
-    const socket = join(directory, `ovs-vswitchd.${this.instance.pid('ovs-vswitchd')}.ctl`);
-    const { result, error } = await unixctlCall(socket, command, args);
-    assert.equal(error ?? '', '', command);
-    return result ?? '';
-  }
-
-  pcap(port: string): string {
-    return join(this.instance.directory, `${port}.pcap`);
-  }
-
-  /** A switch anew: what the last round left is gone. */
-  async setUp(spec: SwitchSpec, ports: readonly string[], flows: readonly string[]): Promise<void> {
-    const { instance } = this;
-    const old = (await instance.vsctl('list-br')).split('\n').filter((name) => name !== '');
-    await instance.vsctl('show', ...old.flatMap((name) => ['--', 'del-br', name]));
-    for (const port of ports) rmSync(this.pcap(port), { force: true });
-    await instance.vsctl(...vsctlWords(spec));
-    await instance.vsctl(
-      ...ports.flatMap((port, i) => [
-        ...['--', 'set', 'Interface', port, `options:tx_pcap=${this.pcap(port)}`],
-        `ofport_request=${i + 1}`,
-      ]),
-    );
-    if (flows.length > 0) {
-      const file = join(instance.directory, 'flows');
-      writeFileSync(file, `${flows.join('\n')}\n`);
-      const bridge = spec.bridges[0]!.name;
-      await instance.exec('ovs-ofctl', '-O', 'OpenFlow13', 'del-flows', bridge);
-      await instance.exec('ovs-ofctl', '-O', 'OpenFlow13', 'add-flows', bridge, file);
-    }
-  }
-
-  transmitted(port: string): string[] {
-    return parsePcap(readFileSync(this.pcap(port))).map(({ data }) => toHex(data));
-  }
-
-  /** Counters by port, without what numbers ports have; reasons of drops are ours alone. */
-  async counters(): Promise<string[]> {
-    const text = await this.appctl('dpctl/show', '-s', 'dummy@ovs-dummy');
-    return text
-      .replaceAll(/^ {2}dropped \(.*\n/gm, '')
-      .trimEnd()
-      .split(/\n {2}port \d+: /)
-      .slice(1)
-      .sort();
-  }
+/** A switch anew: what the last round left is gone. */
+async function setUp(
+  subject: DummySwitch,
+  spec: SwitchSpec,
+  ports: readonly string[],
+  flows: readonly string[],
+): Promise<void> {
+  const { instance } = subject;
+  const old = (await subject.vsctl('list-br')).split('\n').filter((name) => name !== '');
+  await subject.vsctl('show', ...old.flatMap((name) => ['--', 'del-br', name]));
+  for (const port of ports) rmSync(subject.pcap(port), { force: true });
+  await subject.vsctl(...vsctlWords(spec));
+  await subject.vsctl(
+    ...ports.flatMap((port, i) => [
+      ...['--', 'set', 'Interface', port, `options:tx_pcap=${subject.pcap(port)}`],
+      `ofport_request=${i + 1}`,
+    ]),
+  );
+  if (flows.length === 0) return;
+  const file = join(instance.directory, 'flows');
+  writeFileSync(file, `${flows.join('\n')}\n`);
+  const bridge = spec.bridges[0]!.name;
+  await instance.exec('ovs-ofctl', '-O', 'OpenFlow13', 'del-flows', bridge);
+  await instance.exec('ovs-ofctl', '-O', 'OpenFlow13', 'add-flows', bridge, file);
 }
 
 test('a random switch does the same to random frames', async () => {
   await using scope = new Scope();
-  const switchArgs = ['--enable-dummy=override', '--disable-system'];
-  const ours = new Subject(
-    await Instance.ours(scope, { switchArgs, host: await Host.create(scope) }),
-  );
-  const theirs = new Subject(
-    await Instance.oracle(scope, { switchArgs, host: await Host.create(scope) }),
-  );
-  const both = [ours, theirs];
+  const both = await DummySwitch.pair(scope);
+  const [ours, theirs] = both;
   // Open vSwitch's megaflows may leave an inner tag open that decides.
   await theirs.appctl('upcall/disable-megaflows');
-  for (const subject of both) await subject.appctl('time/stop');
   let sent = 0;
   for (const seed of SEEDS) {
     const r = new Random(seed);
     const spec = randomSwitch(r);
     const ports = spec.ports.filter((p) => p.peer === undefined).map((p) => p.name);
     const flows = r.chance(60) ? flowLines(r) : [];
-    for (const subject of both) await subject.setUp(spec, ports, flows);
+    for (const subject of both) await setUp(subject, spec, ports, flows);
     await ours.appctl(r.chance(70) ? 'upcall/enable-megaflows' : 'upcall/disable-megaflows');
     const told = `seed ${seed}\n${flows.join('\n')}`;
     for (let i = 0; i < FRAMES; i++) {
@@ -165,8 +126,8 @@ test('a random switch does the same to random frames', async () => {
       const port = r.pick(ports);
       const words = frames.filter((frame) => frame.length >= 28);
       for (const subject of both) {
-        if (words.length > 0) await subject.appctl('netdev-dummy/receive', port, ...words);
-        await subject.appctl('time/warp', '10');
+        if (words.length > 0) await subject.receive(port, ...words);
+        await subject.warp(10);
       }
     }
     for (const port of ports) {

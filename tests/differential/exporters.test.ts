@@ -8,8 +8,8 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { unixctlCall } from '@heddle/runtime';
-import { eventually, Host, Instance, isolate, Scope } from '@heddle/testing';
+import { eventually, Host, isolate, Scope } from '@heddle/testing';
+import { DummySwitch } from './dummy-switch.ts';
 
 isolate();
 
@@ -76,62 +76,34 @@ class Collector {
   }
 }
 
-class Subject {
-  readonly instance: Instance;
-
-  constructor(instance: Instance) {
-    this.instance = instance;
-  }
-
-  static async both(scope: Scope): Promise<Subject[]> {
-    const host = Host.ofProcess('self', process.pid);
-    await host.exec('ip', 'link', 'set', 'lo', 'up');
-    const options = { switchArgs: ['--enable-dummy=override', '--disable-system'], host };
-    const subjects = [
-      new Subject(await Instance.ours(scope, options)),
-      new Subject(await Instance.oracle(scope, options)),
-    ];
-    for (const subject of subjects) await subject.#setUp();
-    return subjects;
-  }
-
-  async #setUp(): Promise<void> {
-    const { instance } = this;
-    await this.appctl('time/stop');
-    const ports = [1, 2, 3].flatMap((n) => [
-      ...['--', 'add-port', 'br0', `p${n}`, '--', 'set', 'interface', `p${n}`, 'type=dummy'],
-      `ofport_request=${n}`,
-    ]);
-    const bridge = ['add-br', 'br0', '--', 'set', 'bridge', 'br0', 'datapath_type=dummy'];
-    await instance.vsctl(...bridge, 'fail_mode=secure', ...ports);
-    const file = join(instance.directory, 'flows');
+/** Ours and Open vSwitch's, where collectors are reached by the loopback device. */
+async function pair(scope: Scope): Promise<DummySwitch[]> {
+  const host = Host.ofProcess('self', process.pid);
+  await host.exec('ip', 'link', 'set', 'lo', 'up');
+  const both = await DummySwitch.pair(scope, host);
+  for (const subject of both) {
+    await subject.setUp('br0', ['p1', 'p2', 'p3'], ['--', 'set-fail-mode', 'br0', 'secure']);
+    const file = join(subject.instance.directory, 'flows');
     writeFileSync(file, FLOWS);
-    await instance.exec('ovs-ofctl', 'add-flows', 'br0', file);
+    await subject.instance.exec('ovs-ofctl', 'add-flows', 'br0', file);
   }
+  return both;
+}
 
-  async appctl(command: string, ...args: string[]): Promise<string> {
-    const { directory } = this.instance;
-    const socket = join(directory, `ovs-vswitchd.${this.instance.pid('ovs-vswitchd')}.ctl`);
-    const { result, error } = await unixctlCall(socket, command, args);
-    assert.equal(error ?? '', '', command);
-    return result ?? '';
+async function sendFrames(subject: DummySwitch): Promise<void> {
+  for (const [port, flow, length] of FRAMES) {
+    const cut = length === 0 ? [] : ['--len', String(length)];
+    await subject.receive(port, flow, ...cut);
+    await subject.warp(10);
   }
+}
 
-  async frames(): Promise<void> {
-    for (const [port, flow, length] of FRAMES) {
-      const cut = length === 0 ? [] : ['--len', String(length)];
-      await this.appctl('netdev-dummy/receive', port, flow, ...cut);
-      await this.appctl('time/warp', '10');
-    }
-  }
-
-  /** Warps second by second until `done`, as daemons need real time in between. */
-  async warpUntil(what: string, done: () => boolean): Promise<void> {
-    await eventually(what, async () => {
-      await this.appctl('time/warp', '1000');
-      return done();
-    });
-  }
+/** Warps second by second until `done`; datagrams take a moment to arrive. */
+async function warpUntil(subject: DummySwitch, what: string, done: () => boolean): Promise<void> {
+  await eventually(what, async () => {
+    await subject.warp(1000, 1000);
+    return done();
+  });
 }
 
 /** NetFlow version 5 records without what clocks say. */
@@ -150,15 +122,13 @@ function netflowRecords(datagrams: readonly Buffer[]): string[] {
 test('NetFlow', async () => {
   await using scope = new Scope();
   const got: string[][] = [];
-  for (const subject of await Subject.both(scope)) {
+  for (const subject of await pair(scope)) {
     const collector = await Collector.open(scope);
     const create = ['--', '--id=@n', 'create', 'NetFlow', `targets=${collector.target}`];
     const settings = ['engine_id=5', 'engine_type=9', 'add_id_to_interface=true'];
-    await subject.instance.vsctl(
-      ...[...create, ...settings, '--', 'set', 'bridge', 'br0', 'netflow=@n'],
-    );
-    for (let i = 0; i < 3; i++) await subject.frames();
-    await subject.warpUntil('records of ended flows', () => collector.datagrams.length > 0);
+    await subject.vsctl(...[...create, ...settings, '--', 'set', 'bridge', 'br0', 'netflow=@n']);
+    for (let i = 0; i < 3; i++) await sendFrames(subject);
+    await warpUntil(subject, 'records of ended flows', () => collector.datagrams.length > 0);
     got.push(netflowRecords(collector.datagrams));
     assert.equal(collector.datagrams[0]!.readUInt16BE(20), 0x0905, 'engine');
   }
@@ -208,17 +178,15 @@ const DP_STATS = 2207;
 test('sFlow', async () => {
   await using scope = new Scope();
   const got: Sample[][] = [];
-  for (const subject of await Subject.both(scope)) {
+  for (const subject of await pair(scope)) {
     const collector = await Collector.open(scope);
     const create = ['--', '--id=@s', 'create', 'sFlow', `targets=${collector.target}`];
     const settings = ['sampling=1', 'polling=1', 'header=100', 'agent=127.0.0.1'];
-    await subject.instance.vsctl(
-      ...[...create, ...settings, '--', 'set', 'bridge', 'br0', 'sflow=@s'],
-    );
-    await subject.frames();
+    await subject.vsctl(...[...create, ...settings, '--', 'set', 'bridge', 'br0', 'sflow=@s']);
+    await sendFrames(subject);
     const samples = (): Sample[] => sflowSamples(collector.datagrams);
-    await subject.warpUntil('samples', () => samples().filter((s) => s.type === 1).length >= 11);
-    await subject.warpUntil('counters', () => samples().some((s) => s.type === 2));
+    await warpUntil(subject, 'samples', () => samples().filter((s) => s.type === 1).length >= 11);
+    await warpUntil(subject, 'counters', () => samples().some((s) => s.type === 2));
     const all = samples();
     got.push([...all.filter((s) => s.type === 1), all.find((s) => s.type === 2)!]);
   }
@@ -294,7 +262,7 @@ for (const [name, cache] of [
   test(`IPFIX of a bridge and of sample actions, ${name}`, async () => {
     await using scope = new Scope();
     const got: { templates: unknown; records: unknown; stats: string }[] = [];
-    for (const subject of await Subject.both(scope)) {
+    for (const subject of await pair(scope)) {
       const { instance } = subject;
       const [bridge, set] = [await Collector.open(scope), await Collector.open(scope)];
       const own = ['--', '--id=@i', 'create', 'IPFIX', `targets=${bridge.target}`, 'sampling=1'];
@@ -302,12 +270,12 @@ for (const [name, cache] of [
       const sets = ['--', '--id=@b', 'get', 'bridge', 'br0'];
       sets.push('--', '--id=@j', 'create', 'IPFIX', `targets=${set.target}`, ...cache);
       sets.push('--', 'create', 'Flow_Sample_Collector_Set', 'id=7', 'bridge=@b', 'ipfix=@j');
-      await instance.vsctl(
+      await subject.vsctl(
         ...[...own, ...more, ...cache, '--', 'set', 'bridge', 'br0', 'ipfix=@i', ...sets],
       );
-      await subject.frames();
-      await subject.frames();
-      await subject.warpUntil('records', () => {
+      await sendFrames(subject);
+      await sendFrames(subject);
+      await warpUntil(subject, 'records', () => {
         const sent = (c: Collector) => ipfixMessages(c.datagrams).flatMap((m) => m.records).length;
         return cache.length > 0 ? sent(bridge) >= 20 : sent(bridge) >= 41 && sent(set) >= 9;
       });

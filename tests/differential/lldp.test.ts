@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';
 import { toHex } from '@heddle/packet';
-import { eventually, isolate, Scope } from '@heddle/testing';
+import { isolate, Scope } from '@heddle/testing';
 import { emitLldp } from '@heddle/vswitch/lldp/pdu';
-import { DummySwitch } from './dummy-switch.ts';
+import { agree, DummySwitch } from './dummy-switch.ts';
 
 isolate();
 
@@ -69,35 +69,24 @@ function masked(frame: string): string {
 test('random neighbours are told of as Open vSwitch tells of them', async () => {
   await using scope = new Scope();
   const both = await DummySwitch.pair(scope);
-  for (const subject of both) {
-    await subject.appctl('time/stop');
-    await subject.instance.vsctl(
-      ...['add-br', 'br0', '--', 'set', 'Bridge', 'br0', 'datapath_type=dummy', '--'],
-      ...['--id=@aa', 'create', 'AutoAttach', 'system_name=sys', 'mappings={5=7,6=8}', '--'],
-      ...['set', 'Bridge', 'br0', 'auto_attach=@aa', '--', 'add-port', 'br0', 'd0', '--'],
-      ...['set', 'Interface', 'd0', 'type=dummy', 'lldp:enable=true'],
-      `options:tx_pcap=${subject.pcap('d0')}`,
-    );
-  }
+  const attach = [
+    ...['--', '--id=@aa', 'create', 'AutoAttach', 'system_name=sys', 'mappings={5=7,6=8}', '--'],
+    ...['set', 'Bridge', 'br0', 'auto_attach=@aa', '--', 'set', 'Interface', 'd0'],
+    'lldp:enable=true',
+  ];
+  for (const subject of both) await subject.setUp('br0', ['d0'], attach);
   const r = new Random(SEED);
   const done: string[] = [];
   for (let i = 0; i < FRAMES; i++) {
     const frame = randomFrame(r);
     done.push(frame);
-    for (const subject of both) await subject.appctl('netdev-dummy/receive', 'd0', frame);
-    await eventually(`seed ${SEED}\n${done.join('\n')}`, async () => {
-      for (const command of ANSWERS) {
-        const [a, b] = await Promise.all(both.map((subject) => subject.appctl(command)));
-        assert.equal(sorted(command, a!), sorted(command, b!));
-      }
-      return true;
-    });
+    for (const subject of both) await subject.receive('d0', frame);
+    const told = `seed ${SEED}\n${done.join('\n')}`;
+    for (const command of ANSWERS) {
+      await agree(both, told, async (subject) => sorted(command, await subject.appctl(command)));
+    }
   }
   for (const subject of both) await subject.warp(15_000, 1000);
-  const sent = await eventually('frames', async () => {
-    const [a, b] = both.map((subject) => masked(subject.transmitted('d0').at(-1)!));
-    assert.equal(a, b);
-    return a;
-  });
-  assert.ok(sent?.includes('0007000005'));
+  const sent = await agree(both, 'frames', async (s) => masked(s.transmitted('d0').at(-1)!));
+  assert.ok(sent.includes('0007000005'));
 });

@@ -7,26 +7,14 @@ import { test } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';
 import { toHex } from '@heddle/packet';
 import { ethernet, ipv4, udp } from '@heddle/packet/build';
-import { Instance, isolate, Scope } from '@heddle/testing';
+import { isolate, Scope } from '@heddle/testing';
+import { DummySwitch } from './dummy-switch.ts';
 
 isolate();
 
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 2);
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const METERS = [1, 2, 3];
-const DUMMIES = { switchArgs: ['--enable-dummy=override'] };
-
-async function start(scope: Scope, kind: 'oracle' | 'ours'): Promise<Instance> {
-  const instance = await Instance[kind](scope, DUMMIES);
-  const ports = [1, 2].flatMap((n) => [
-    ...['--', 'add-port', 'br0', `p${n}`, '--', 'set', 'interface', `p${n}`],
-    ...['type=dummy', `ofport_request=${n}`],
-  ]);
-  await instance.vsctl('add-br', 'br0', '--', 'set-fail-mode', 'br0', 'secure', ...ports);
-  await instance.appctl('time/stop');
-  return instance;
-}
-
 function meter(r: Random): string {
   const hasBurst = r.chance(50);
   const isBits = r.chance(50);
@@ -55,13 +43,14 @@ function inOrder(text: string): string {
 
 test('meters count and drop alike', async (t) => {
   await using scope = new Scope();
-  const both = await Promise.all([start(scope, 'oracle'), start(scope, 'ours')]);
-  const each = <T>(body: (instance: Instance) => Promise<T>) => Promise.all(both.map(body));
+  const both = await DummySwitch.pair(scope);
+  const each = <T>(body: (subject: DummySwitch) => Promise<T>) => Promise.all(both.map(body));
+  await each((s) => s.setUp('br0', ['p1', 'p2'], ['--', 'set-fail-mode', 'br0', 'secure']));
   const r = new Random(SEED);
   const history: string[] = [];
   const ofctl = (...args: string[]) => {
     history.push(args.join(' '));
-    return each((i) => i.exec('ovs-ofctl', '-O', 'OpenFlow13', ...args));
+    return each((s) => s.instance.exec('ovs-ofctl', '-O', 'OpenFlow13', ...args));
   };
   for (const id of METERS) {
     await ofctl('add-meter', 'br0', `meter=${id},${meter(r)}`);
@@ -79,21 +68,21 @@ test('meters count and drop alike', async (t) => {
         packet(dst, r.below(r.chance(50) ? 1000 : 40)),
       );
       history.push(`${frames.length} packets to ${dst}: ${frames.map((f) => f.length / 2)}`);
-      await each((i) => i.appctl('netdev-dummy/receive', 'p1', ...frames));
+      await each((s) => s.receive('p1', ...frames));
       const ms = r.pick([0, 1, 7, 50, 333, 1000, 5000]);
       history.push(`${ms} ms`);
-      if (ms > 0) await each((i) => i.appctl('time/warp', String(ms)));
+      await each((s) => s.warp(ms, ms));
     }
     for (const command of ['meter-stats', 'dump-meters']) {
-      const [expected, actual] = await ofctl(command, 'br0');
+      const [actual, expected] = await ofctl(command, 'br0');
       const what = `seed ${SEED}, round ${round}, ${command}:\n${history.join('\n')}\n`;
       assert.equal(inOrder(actual!), inOrder(expected!), what);
     }
-    const sent = await each((i) =>
-      i.exec('ovs-ofctl', '-O', 'OpenFlow13', 'dump-ports', 'br0', 'p2'),
+    const sent = await each(({ instance }) =>
+      instance.exec('ovs-ofctl', '-O', 'OpenFlow13', 'dump-ports', 'br0', 'p2'),
     );
     const counters = sent.map((text) => /tx pkts=\d+, bytes=\d+/.exec(text)?.[0]);
-    assert.equal(counters[1], counters[0], history.join('\n'));
+    assert.equal(counters[0], counters[1], history.join('\n'));
   }
   t.diagnostic(`${COUNT} rounds, seed ${SEED}`);
 });

@@ -4,13 +4,10 @@
  * HEDDLE_SEED repeats one round; HEDDLE_COUNT sets how many there are.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';
-import { parsePcap, toHex } from '@heddle/packet';
-import { unixctlCall } from '@heddle/runtime';
-import { Host, Instance, isolate, Scope } from '@heddle/testing';
+import { fromHex, toHex } from '@heddle/packet';
+import { isolate, Scope } from '@heddle/testing';
 import { randomBpdu } from '@heddle/vswitch/oracle/random-bpdu';
 import {
   type Bpdu,
@@ -19,6 +16,7 @@ import {
   emitBpdu,
   parseBpdu,
 } from '@heddle/vswitch/spanning-tree/bpdu';
+import { agree, agreeSoon, DummySwitch } from './dummy-switch.ts';
 
 isolate();
 
@@ -35,64 +33,21 @@ const PORTS = ['p1', 'p2', 'p3'];
 const HWADDR = 'aa:55:aa:55:00:00';
 const PEER = 0x020000000099;
 
-/** One switch under test, spoken to by its control socket. */
-class Subject {
-  readonly instance: Instance;
+/** What left by a port. */
+function bpdus(subject: DummySwitch, port: string): (Bpdu | undefined)[] {
+  return subject.transmitted(port).map((frame) => parseBpdu(bpduOf(fromHex(frame))));
+}
 
-  constructor(instance: Instance) {
-    this.instance = instance;
-  }
-
-  async appctl(command: string, ...args: string[]): Promise<string> {
-    const { directory } = this.instance;
-    const socket = join(directory, `ovs-vswitchd.${this.instance.pid('ovs-vswitchd')}.ctl`);
-    const { result, error } = await unixctlCall(socket, command, args);
-    assert.equal(error ?? '', '', command);
-    return result ?? '';
-  }
-
-  /** Step by step: Open vSwitch acts after the answer, and before it takes another command. */
-  async pass(ms: number): Promise<void> {
-    for (let i = 0; i < ms / STEP_MS; i++) {
-      await this.appctl('time/warp', String(STEP_MS));
-      await this.appctl('version');
-    }
-  }
-
-  pcap(port: string): string {
-    return join(this.instance.directory, `${port}.pcap`);
-  }
-
-  async setUp(words: readonly string[]): Promise<void> {
-    await this.instance.vsctl('--if-exists', 'del-br', 'br0');
-    for (const port of PORTS) rmSync(this.pcap(port), { force: true });
-    await this.instance.vsctl(
-      ...['add-br', 'br0', '--', 'set', 'Bridge', 'br0', `other_config:hwaddr=${HWADDR}`],
-      ...PORTS.flatMap((port, i) => [
-        ...['--', 'add-port', 'br0', port, '--', 'set', 'Interface', port],
-        ...['type=dummy', `options:tx_pcap=${this.pcap(port)}`, `ofport_request=${i + 1}`],
-      ]),
-      ...words,
-    );
-  }
-
-  /** What left by a port. */
-  transmitted(port: string): (Bpdu | undefined)[] {
-    if (!existsSync(this.pcap(port))) return [];
-    return parsePcap(readFileSync(this.pcap(port))).map(({ data }) => parseBpdu(bpduOf(data)));
-  }
-
-  async ports(column: string): Promise<string> {
-    const words = ['--columns', `name,${column}`, '-f', 'csv', 'list', 'Port', ...PORTS];
-    return (await this.instance.vsctl(...words)).replaceAll(
-      /stp_(sec_in_state|tx_count)="*\d+"*(, )?/g,
-      '',
-    );
-  }
+/** A column of each port, without what depends on when it was written. */
+async function column(subject: DummySwitch, name: string): Promise<string> {
+  const words = ['--columns', `name,${name}`, '-f', 'csv', 'list', 'Port', ...PORTS];
+  const text = await subject.vsctl(...words);
+  return text.replaceAll(/stp_(sec_in_state|tx_count)="*\d+"*(, )?/g, '');
 }
 
 function configuration(kind: string, r: Random): string[] {
   const words = ['--', 'set', 'Bridge', 'br0', `${kind}_enable=true`];
+  words.push(`other_config:hwaddr=${HWADDR}`);
   if (r.chance(50)) words.push(`other_config:${kind}-priority=${r.pick([0, 4096, 32768, 61440])}`);
   if (r.chance(30)) words.push(`other_config:${kind}-max-age=${r.pick([6, 12, 20, 28])}`);
   if (r.chance(30)) words.push(`other_config:${kind}-forward-delay=${r.pick([15, 20, 30])}`);
@@ -123,21 +78,17 @@ function alike(ours: (Bpdu | undefined)[], theirs: (Bpdu | undefined)[]): (Bpdu 
 for (const kind of ['stp'] as const) {
   test(`${kind}: the same BPDUs have the same consequences`, async () => {
     await using scope = new Scope();
-    const switchArgs = ['--enable-dummy=override', '--disable-system'];
-    const start = async (make: typeof Instance.ours) =>
-      new Subject(await make(scope, { switchArgs, host: await Host.create(scope) }));
-    const [ours, theirs] = [await start(Instance.ours), await start(Instance.oracle)];
-    const both = [ours, theirs];
-    for (const subject of both) await subject.appctl('time/stop');
+    const both = await DummySwitch.pair(scope);
+    const [ours, theirs] = both;
     let sent = 0;
     for (const seed of SEEDS) {
       const r = new Random(seed);
       const words = configuration(kind, r);
       const told: string[] = [`seed ${seed}: ${words.join(' ')}`];
       for (const subject of both) {
-        await subject.setUp(words);
+        await subject.setUp('br0', PORTS, words);
         // Bridges speak at a tenth of a second, others at half past: nobody at the same time.
-        await subject.pass(500);
+        await subject.warp(500);
       }
       for (let i = 0; i < EVENTS; i++) {
         const port = r.pick(PORTS);
@@ -148,29 +99,27 @@ for (const kind of ['stp'] as const) {
         const seconds = 1 + r.below(r.chance(20) ? 12 : 2);
         told.push(`${port} ${frames.join(' ')} ${down ? 'down, up, ' : ''}${seconds} s`);
         for (const subject of both) {
-          if (frames.length > 0) await subject.appctl('netdev-dummy/receive', port, ...frames);
+          if (frames.length > 0) await subject.receive(port, ...frames);
           if (down) {
             await subject.appctl('netdev-dummy/set-admin-state', port, 'down');
-            await subject.pass(1000);
+            await subject.warp(1000);
             await subject.appctl('netdev-dummy/set-admin-state', port, 'up');
           }
-          await subject.pass(1000 * seconds - REST_MS);
+          await subject.warp(1000 * seconds - REST_MS);
         }
-        const [a, b] = await Promise.all(both.map((s) => s.appctl(`${kind}/show`, 'br0')));
-        assert.equal(a, b, told.join('\n'));
+        await agree(both, told.join('\n'), (s) => s.appctl(`${kind}/show`, 'br0'));
         for (const name of PORTS) {
-          const [wasSent, shouldBe] = [ours.transmitted(name), theirs.transmitted(name)];
+          const [wasSent, shouldBe] = [bpdus(ours, name), bpdus(theirs, name)];
           assert.deepEqual(alike(wasSent, shouldBe), shouldBe, `${name}\n${told.join('\n')}`);
           sent += wasSent.length;
         }
-        for (const subject of both) await subject.pass(REST_MS);
+        for (const subject of both) await subject.warp(REST_MS);
       }
       // Counters are written every five seconds.
-      for (const subject of both) await subject.pass(6000);
+      for (const subject of both) await subject.warp(6000);
       const columns = kind === 'stp' ? ['status', 'statistics'] : ['rstp_status'];
-      for (const column of columns) {
-        const [a, b] = await Promise.all(both.map((s) => s.ports(column)));
-        assert.equal(a, b, `${column}\n${told.join('\n')}`);
+      for (const name of columns) {
+        await agreeSoon(both, `${name}\n${told.join('\n')}`, (subject) => column(subject, name));
       }
     }
     assert.ok(sent > 0, 'BPDUs were sent');

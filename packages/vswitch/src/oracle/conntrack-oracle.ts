@@ -63,16 +63,11 @@ export class ConntrackOracle implements Disposable {
   /** What left the ports for a frame, as `PORT:HEX`, port by port in the order sent. */
   async send(port: number, frame: Uint8Array): Promise<string[]> {
     await this.appctl('netdev-dummy/receive', `p${port}`, toHex(frame));
-    for (let tries = 0; tries < 5; tries++) {
-      const out = await this.sent();
-      if (out.length > 0) return out;
-    }
-    return [];
+    return this.sent();
   }
 
   async sent(): Promise<string[]> {
-    // A command is served after all that came before it has been forwarded.
-    await this.appctl('version');
+    await this.#oracle.atRest();
     const out: string[] = [];
     for (let i = 1; i <= this.#ports; i++) {
       if (!existsSync(this.#pcap(i))) continue;
@@ -85,6 +80,7 @@ export class ConntrackOracle implements Disposable {
 
   async warp(ms: number): Promise<void> {
     await this.appctl('time/warp', String(ms));
+    await this.#oracle.atRest();
   }
 
   #pcap(i: number): string {

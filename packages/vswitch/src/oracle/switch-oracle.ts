@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unixctlCall } from '@heddle/runtime';
+import { atRest } from './at-rest.ts';
 import { UnixctlSession } from './unixctl-session.ts';
 
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
@@ -31,6 +32,7 @@ export class SwitchOracle implements Disposable {
   readonly #socket: string;
   #session: Promise<UnixctlSession> | undefined;
   #open: UnixctlSession | undefined;
+  readonly #pid: number;
 
   /** `tunnels`: their types are not dummies. */
   constructor(options: { readonly tunnels?: boolean } = {}) {
@@ -54,8 +56,8 @@ export class SwitchOracle implements Disposable {
       ...dummy,
       `unix:${d}/db.sock`,
     );
-    const pid = readFileSync(join(d, 'ovs-vswitchd.pid'), 'utf8').trim();
-    this.#socket = join(d, `ovs-vswitchd.${pid}.ctl`);
+    this.#pid = Number(readFileSync(join(d, 'ovs-vswitchd.pid'), 'utf8'));
+    this.#socket = join(d, `ovs-vswitchd.${this.#pid}.ctl`);
   }
 
   [Symbol.dispose](): void {
@@ -89,6 +91,11 @@ export class SwitchOracle implements Disposable {
     this.#session ??= UnixctlSession.open(this.#socket);
     this.#open = await this.#session;
     return this.#open.call('ofproto/trace', words);
+  }
+
+  /** Resolves when all that commands have brought about is done. */
+  atRest(): Promise<void> {
+    return atRest(this.#pid);
   }
 
   /** Removes all bridges. */
