@@ -1,105 +1,20 @@
 /** Connection tracking beside Open vSwitch's: random packets through the same flow tables. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { formatCtEntry, MemoryNetdev, UserspaceDpif } from '@heddle/datapath';
 import { CtPackets } from '@heddle/datapath/oracle/conntrack-packets';
 import { FragmentPackets, MIN_FRAGMENT } from '@heddle/datapath/oracle/fragment-packets';
 import { Random } from '@heddle/datapath/oracle/random-frame';
 import { toHex } from '@heddle/packet';
 import * as b from '@heddle/packet/build';
-import { FakeClock } from '@heddle/runtime';
-import { CtZones } from './ct-zones.ts';
-import { runDpctl } from './dpctl/index.ts';
-import { MacLearning } from './mac-learning.ts';
-import { FlowChanges } from './ofproto/flow-changes.ts';
-import { applyFlowMod } from './ofproto/flow-mod.ts';
-import { RecircIds } from './ofproto/recirc.ts';
-import { Bundle, OfPort, Ofproto } from './ofproto.ts';
-import { Udpif } from './ofproto-dpif-upcall.ts';
 import { type CtScenario, SCENARIOS } from './oracle/conntrack-flows.ts';
 import { ConntrackOracle } from './oracle/conntrack-oracle.ts';
-import { parseFlowLine } from './oracle/parse-lines.ts';
+import { OurConntrack } from './oracle/our-conntrack.ts';
 import { oracleInstalled } from './oracle/switch-oracle.ts';
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 30);
 
 const MACS = { dst: '02:00:00:00:00:02', src: '02:00:00:00:00:01' };
-
-/** The userspace engine under a bridge's flow tables. */
-class Ours {
-  readonly clock = new FakeClock(1000);
-  readonly dpif: UserspaceDpif;
-  readonly #devices: MemoryNetdev[] = [];
-
-  private constructor() {
-    this.dpif = new UserspaceDpif({
-      clock: this.clock,
-      defer: (task) => task(),
-      openNetdev: (name) => {
-        const device = new MemoryNetdev(name);
-        this.#devices.push(device);
-        return device;
-      },
-    });
-  }
-
-  static async open({ flows, timeouts = {} }: Omit<CtScenario, 'name'>): Promise<Ours> {
-    const ours = new Ours();
-    const zones = new CtZones(ours.dpif.ct);
-    const policies = Object.entries(timeouts).map(
-      ([zone, each]) => [Number(zone), { timeouts: new Map(Object.entries(each)) }] as const,
-    );
-    zones.configure({ zones: new Map(policies) });
-    const bridge = new Ofproto('br0', new MacLearning<Bundle>(ours.clock));
-    for (let i = 1; i <= 3; i++) {
-      const bundle = new Bundle(`p${i}`, bridge);
-      const port = new OfPort(`p${i}`, i, bundle);
-      port.odpPort = await ours.dpif.portAdd(`p${i}`, 'system', i);
-      bundle.ports.push(port);
-      bridge.bundles.set(`p${i}`, bundle);
-      bridge.ports.set(i, port);
-    }
-    const recirc = new RecircIds(() => 0);
-    const config = {
-      vlanLimit: 1,
-      portOf: (odp: number) => bridge.ports.get(odp),
-      recirc,
-      ctTimeoutOf: (zone: number) => zones.policyOf(zone),
-    };
-    const udpif = new Udpif(ours.dpif, config, ours.clock);
-    ours.dpif.setUpcallHandler((batch) => udpif.handle(batch));
-    for (const line of flows) applyFlowMod(new FlowChanges(bridge), parseFlowLine(line), 0, 4);
-    return ours;
-  }
-
-  send(port: number, frame: Uint8Array): string[] {
-    this.#devices[port - 1]!.receive(frame);
-    return this.#devices.flatMap((d, i) =>
-      d.transmitted.splice(0).map((bytes) => `${i + 1}:${toHex(bytes)}`),
-    );
-  }
-
-  dump(options: Parameters<typeof formatCtEntry>[1]): string {
-    const entries = [...this.dpif.ct.entries()];
-    return entries
-      .map((e) => formatCtEntry(e, options))
-      .sort()
-      .join('\n');
-  }
-
-  async dpctl(name: string, ...args: string[]): Promise<string> {
-    const env = {
-      program: 'ovs-vswitchd',
-      dpifs: () => [this.dpif],
-      readFile: async () => '',
-    };
-    const { output, more = [] } = await runDpctl(env, name, args);
-    let text = output;
-    for await (const piece of more) text += piece;
-    return text;
-  }
-}
 
 function sorted(dump: string): string {
   return dump.trim().split('\n').sort().join('\n');
@@ -145,7 +60,7 @@ async function compare(oracle: ConntrackOracle, scenario: CtScenario, v6: boolea
 async function compareFrames(oracle: ConntrackOracle, scenario: CtScenario, v6: boolean) {
   const { name, flows } = scenario;
   const r = new Random(SEED);
-  const ours = await Ours.open(scenario);
+  const ours = await OurConntrack.open(scenario);
   await oracle.appctl('dpctl/flush-conntrack');
   await oracle.flows(flows.map((f) => f.replace(' actions', ',actions')));
   const packets = new CtPackets(r, { v6, ...answers(name) });
@@ -192,7 +107,7 @@ async function expireFragments(oracle: ConntrackOracle): Promise<void> {
 async function compareFragments(oracle: ConntrackOracle, name: string, v6: boolean) {
   const { flows } = SCENARIOS.find((s) => s.name === name)!;
   const r = new Random(SEED);
-  const ours = await Ours.open({ flows });
+  const ours = await OurConntrack.open({ flows });
   await oracle.flows(flows.map((f) => f.replace(' actions', ',actions')));
   await expireFragments(oracle);
   const both = async (...args: [string, ...string[]]) => {
@@ -292,7 +207,7 @@ const COMMANDS: readonly string[] = [
 
 async function compareCommands(oracle: ConntrackOracle): Promise<void> {
   const { flows } = SCENARIOS.find(({ name }) => name.startsWith('zones'))!;
-  const ours = await Ours.open({ flows });
+  const ours = await OurConntrack.open({ flows });
   await oracle.appctl('dpctl/flush-conntrack');
   await oracle.flows(flows.map((f) => f.replace(' actions', ',actions')));
   const parts = [b.udp({ src: 1, dst: 2 }), b.icmp({ type: 8, rest: 0x10001 })];

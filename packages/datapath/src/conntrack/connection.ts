@@ -1,10 +1,13 @@
 /** A tracked connection, and how packets move it from state to state. */
 import { IPPROTO_TCP } from '@heddle/packet';
 import type { TrackedFrame } from './read-packet.ts';
+import { ackOffset, type SeqAdjusts } from './seq-adjust.ts';
 import {
   type CtUpdate,
   newTcpConn,
   readSegment,
+  type Segment,
+  TCP_ACK,
   TCPS,
   type TcpConn,
   tcpMayBegin,
@@ -31,12 +34,12 @@ export interface Connection {
   natDst: boolean;
   /** `ftp` or `tftp`. */
   readonly helper: string | undefined;
-  /** The connection that announced this one. */
-  parent: Connection | undefined;
+  /** Of the connection that announced this one. */
+  parent: Tuple | undefined;
   /** Of `TimeoutPolicies`. */
   readonly policy: number;
-  /** Bytes that rewriting of the payload has added, by direction. */
-  readonly seqSkew: [number, number];
+  /** Where text that was rewritten has another length. */
+  adjusts: SeqAdjusts | undefined;
   dead: boolean;
 }
 
@@ -69,7 +72,7 @@ export function newConnection(
     natSrc: false,
     natDst: false,
     parent: undefined,
-    seqSkew: [0, 0],
+    adjusts: undefined,
     dead: false,
   };
 }
@@ -95,14 +98,23 @@ export function updateConnection(
   return update;
 }
 
+/** With an acknowledgement of what the other end has sent itself. */
+function asSent(segment: Segment, adjusts: SeqAdjusts | undefined, isReply: boolean): Segment {
+  if (!adjusts || (segment.flags & TCP_ACK) === 0) return segment;
+  const { ack } = segment;
+  return { ...segment, ack: (ack - ackOffset(adjusts[isReply ? 0 : 1], ack)) >>> 0 };
+}
+
 function step(
   conn: Connection,
   { dv, layout }: TrackedFrame,
   isReply: boolean,
   checkSeq: boolean,
 ): { update: CtUpdate; timeout?: CtTimeout } {
-  if (conn.tcp)
-    return updateTcp(conn.tcp, isReply, readSegment(dv, layout.l4, layout.end), checkSeq);
+  if (conn.tcp) {
+    const segment = readSegment(dv, layout.l4, layout.end);
+    return updateTcp(conn.tcp, isReply, asSent(segment, conn.adjusts, isReply), checkSeq);
+  }
   if (isIcmp(conn.orig)) {
     if (isReply) conn.other = 'bidirectional';
     return conn.other === 'bidirectional'

@@ -2,10 +2,11 @@
  * The connection tracker of the userspace datapath, and the reference for the one in eBPF. It
  * behaves as Open vSwitch's userspace tracker; where both differ on purpose, README.md says so.
  */
+import { ETH_P_IP, tcpHeaderLen } from '@heddle/packet';
 import { coverage } from '@heddle/runtime';
 import type { CtFilter, DpConntrack } from '../dpif.ts';
 import type { OdpCtAction, OdpNat } from '../odp-actions.ts';
-import { AlgTracker } from './alg.ts';
+import { announcedBy } from './alg.ts';
 import {
   type Connection,
   isSpare,
@@ -14,6 +15,7 @@ import {
   updateConnection,
 } from './connection.ts';
 import { entryOf } from './entries.ts';
+import { type Expectation, Expectations } from './expectations.ts';
 import type { CtEntry } from './format.ts';
 import { reassemble, takeApart } from './fragment.ts';
 import { Ipf } from './ipf.ts';
@@ -30,9 +32,11 @@ import {
   type CtMetadata,
 } from './metadata.ts';
 import { hasPorts, translate } from './nat.ts';
+import { fillTcpChecksum, replaceText } from './payload.ts';
 import { type CtPacket, readPacket, type TrackedFrame } from './read-packet.ts';
 import { Recent } from './recent.ts';
 import { rewriteTo } from './rewrite-packet.ts';
+import { adjustSegment, newSeqAdjusts, noteGrowth, type SeqAdjusts } from './seq-adjust.ts';
 import { type CtTimeouts, TimeoutPolicies } from './timeouts.ts';
 import { isIcmp, reversed, type Tuple, tupleKey } from './tuple.ts';
 
@@ -73,7 +77,7 @@ const FLUSH_SLICE = 4096;
 
 export class Conntrack implements DpConntrack {
   readonly limits = new Limits();
-  readonly algs = new AlgTracker();
+  readonly #expectations = new Expectations<Connection>();
   /** Whether sequence numbers must lie in their windows. */
   checkSeq = true;
   readonly ipf: Ipf<HeldFragment>;
@@ -222,8 +226,10 @@ export class Conntrack implements DpConntrack {
   /** A packet that has been through this zone: its connection did not move on since. */
   #again(packet: TrackedPacket, md: CtMetadata, action: OdpCtAction): void {
     packet.ct = { ...md };
+    const { state } = packet.ct;
     if (action.nat) this.#nat(packet, packet.ct, false);
     this.#note(packet.ct, action);
+    if (packet.ct.state !== state) this.#inspect(packet, packet.ct);
   }
 
   #track(packet: TrackedPacket, md: CtMetadata, seen: CtPacket, action: OdpCtAction): void {
@@ -251,8 +257,44 @@ export class Conntrack implements DpConntrack {
       this.#begin(packet, md, seen.tuple, action);
     }
     this.#note(md, action);
-    if (md.conn && !(md.state & (CS_INVALID | CS_RELATED)))
-      this.algs.inspect(this, packet, md.conn, md.isReply);
+    this.#inspect(packet, md);
+  }
+
+  /** What a packet of a connection with a helper announces is expected from here on. */
+  #inspect(packet: TrackedPacket, md: CtMetadata): void {
+    const { conn, isReply } = md;
+    if (!conn?.helper || md.state & (CS_INVALID | CS_RELATED)) return;
+    // To be looked at when its addresses are those that the other end sees.
+    if ((conn.natSrc || conn.natDst) && !(md.state & (CS_SRC_NAT | CS_DST_NAT))) return;
+    const { zone } = conn;
+    const isTaken = (tuple: Tuple): boolean => {
+      const other = this.#expected(tuple, zone);
+      return other !== undefined && other.parent !== conn;
+    };
+    const found = announcedBy({ frame: packet, isReply }, conn, isTaken);
+    if (found === undefined) return;
+    if (found === 'invalid') {
+      md.state |= CS_INVALID;
+      return;
+    }
+    const { tuple, nat, text } = found;
+    const { mark, label } = conn;
+    if (!this.#expected(tuple, zone))
+      this.#expectations.add({ tuple, zone, nat, mark, label, parent: conn });
+    if (!text) return;
+    const bytes = replaceText(packet, text.at, text.end, text.text);
+    if (!bytes) return;
+    const seq = packet.dv.getUint32(packet.layout.l4 + 4);
+    const by = bytes.length - packet.bytes.length;
+    packet.replace(bytes);
+    if (by === 0) return;
+    conn.adjusts ??= newSeqAdjusts();
+    noteGrowth(conn.adjusts[isReply ? 1 : 0], seq, by);
+  }
+
+  #expected(tuple: Tuple, zone: number): Expectation<Connection> | undefined {
+    const found = this.#expectations.find(tuple, zone);
+    return found && found.parent.expiresMs > this.#nowMs() ? found : undefined;
   }
 
   /** Undefined when the packet begins a connection anew. */
@@ -282,12 +324,12 @@ export class Conntrack implements DpConntrack {
       md.tuple = undefined;
       return;
     }
-    const expected = this.algs.expected(tuple, action.zone, this.#nowMs());
+    const expected = this.#expected(tuple, action.zone);
     md.state |= CS_NEW | (expected ? CS_RELATED : 0);
     if (!action.commit) {
       if (expected) {
-        md.mark = expected.parent.mark;
-        md.label = expected.parent.label;
+        md.mark = expected.mark;
+        md.label = expected.label;
         md.tuple = expected.parent.orig;
       }
       return;
@@ -299,14 +341,13 @@ export class Conntrack implements DpConntrack {
     const times = { timeouts: this.#policies.of(policy), nowMs: this.#nowMs() };
     const conn = newConnection(packet, tuple, { zone, helper, policy }, times);
     if (expected) {
-      conn.parent = expected.parent;
-      conn.mark = expected.parent.mark;
-      conn.label = expected.parent.label;
+      conn.parent = expected.parent.orig;
+      conn.mark = expected.mark;
+      conn.label = expected.label;
     }
     const nat = expected?.nat ?? action.nat;
     // Without a free tuple the packet stays new and as it is.
     if (action.nat && nat && !this.#reserve(conn, nat)) return;
-    if (expected) this.algs.forget(expected);
     this.#add(conn);
     md.conn = conn;
     if (action.nat) this.#nat(packet, md, false);
@@ -336,6 +377,7 @@ export class Conntrack implements DpConntrack {
     const src = md.isReply ? conn.natDst : conn.natSrc;
     const dst = md.isReply ? conn.natSrc : conn.natDst;
     rewriteTo(packet, to, related, { src, dst });
+    if (conn.adjusts && !related) adjust(packet, conn.adjusts, md.isReply);
     md.state |= (src ? CS_SRC_NAT : 0) | (dst ? CS_DST_NAT : 0);
   }
 
@@ -343,11 +385,14 @@ export class Conntrack implements DpConntrack {
   #note(md: CtMetadata, action: OdpCtAction): void {
     const { conn } = md;
     if (!conn) return;
-    if (action.mark) conn.mark = ((conn.mark & ~action.mark.mask) | action.mark.value) >>> 0;
-    if (action.label) conn.label = (conn.label & ~action.label.mask) | action.label.value;
+    // One that was announced keeps what it has of the other.
+    if (action.mark && !conn.parent)
+      conn.mark = ((conn.mark & ~action.mark.mask) | action.mark.value) >>> 0;
+    if (action.label && !conn.parent)
+      conn.label = (conn.label & ~action.label.mask) | action.label.value;
     md.mark = conn.mark;
     md.label = conn.label;
-    md.tuple = conn.parent ? conn.parent.orig : conn.orig;
+    md.tuple = conn.parent ?? conn.orig;
   }
 
   #find(tuple: Tuple, zone: number): Found | undefined {
@@ -399,14 +444,13 @@ export class Conntrack implements DpConntrack {
     this.limits.removed(conn.zone);
     this.#byTuple.delete(tupleKey(conn.orig, conn.zone));
     this.#byTuple.delete(tupleKey(conn.reply, conn.zone));
-    this.algs.forgetParent(conn);
+    this.#expectations.forgetParent(conn);
   }
 
   /** Removes what has expired. */
   sweep(): void {
     const now = this.#nowMs();
     for (const conn of this.#connections) if (conn.expiresMs <= now) this.#remove(conn);
-    this.algs.sweep(now);
   }
 
   #sweepStep(): void {
@@ -435,6 +479,14 @@ export class Conntrack implements DpConntrack {
     }
     return n;
   }
+}
+
+function adjust(packet: TrackedPacket, adjusts: SeqAdjusts, isReply: boolean): void {
+  const { dv, flow, layout } = packet;
+  const { l4 } = layout;
+  const [own, other] = isReply ? [adjusts[1], adjusts[0]] : adjusts;
+  adjustSegment(dv, l4, l4 + tcpHeaderLen(dv, l4), { own, other });
+  if ((packet.partialCsum ?? -1) < 0) fillTcpChecksum(dv, layout, flow.dlType === ETH_P_IP);
 }
 
 /** FNV-1a of a tuple. */

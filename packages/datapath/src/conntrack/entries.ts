@@ -3,7 +3,7 @@ import type { CtEntry } from './format.ts';
 
 /** A connection for people. */
 export function entryOf(conn: Connection, nowMs: number): CtEntry {
-  const { orig, reply, zone, mark, label, tcp, helper, parent } = conn;
+  const { orig, reply, zone, mark, label, tcp, helper } = conn;
   return {
     orig,
     reply,
@@ -19,6 +19,5 @@ export function entryOf(conn: Connection, nowMs: number): CtEntry {
       },
     }),
     ...(helper !== undefined && { helper }),
-    ...(parent && { parent: parent.orig }),
   };
 }

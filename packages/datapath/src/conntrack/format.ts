@@ -19,7 +19,6 @@ export interface CtEntry {
     readonly wscale: readonly [number, number];
   };
   readonly helper?: string;
-  readonly parent?: Tuple;
 }
 
 const PROTO_NAMES: Readonly<Record<number, string>> = {
@@ -70,7 +69,6 @@ export function formatCtEntry(
   if (e.label !== 0n) parts.push(`labels=0x${e.label.toString(16)}`);
   if (e.tcp) parts.push(`protoinfo=(${tcpText(e.tcp, options.verbose ?? false)})`);
   if (e.helper !== undefined) parts.push(`helper=${e.helper}`);
-  if (e.parent) parts.push(`parent=(${formatCtTuple(e.parent)})`);
   return parts.join(',');
 }
 

@@ -118,6 +118,7 @@ export class Packet implements Rewritable {
 
   replace(bytes: Uint8Array): void {
     this.#replace(bytes);
+    this.#extracted = false;
   }
 
   clone(): Packet {

@@ -22,7 +22,12 @@ const PORTS = [
   'output:3',
 ];
 
-function both(table: number, priority: number, match: string, actions: string): string[] {
+export function tellState(
+  table: number,
+  priority: number,
+  match: string,
+  actions: string,
+): string[] {
   const tail = actions === '' ? [] : [actions];
   const tuple = (v: string[], l4: boolean) => [...STATE, ...v, ...(l4 ? PORTS : ['output:3'])];
   return ['ip', 'ipv6'].flatMap((proto) => {
@@ -42,15 +47,15 @@ function tables(first: string, second: string, onNew: string, onOther = ''): str
       `table=0,priority=10,in_port=1,${p} actions=${first}`,
       `table=0,priority=10,in_port=2,${p} actions=${second}`,
     ]),
-    ...both(1, 20, '+new', onNew),
-    ...both(1, 10, '-new', onOther),
+    ...tellState(1, 20, '+new', onNew),
+    ...tellState(1, 10, '-new', onOther),
   ];
 }
 
 const NAT4 = (body: string, rest: string): string[] => [
   `table=0,priority=10,in_port=1,ip actions=${body}`,
   `table=0,priority=10,in_port=2,ip actions=${rest}`,
-  ...both(1, 10, '', ''),
+  ...tellState(1, 10, '', ''),
 ];
 
 export interface CtScenario {
