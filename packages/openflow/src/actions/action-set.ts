@@ -2,7 +2,7 @@
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { OfpAct } from '../ofp-actions.ts';
-import { parseActions } from './parse-actions.ts';
+import { type ParseActionsOptions, parseActions } from './parse-actions.ts';
 
 const ALLOWED = new Set<OfpAct['type']>([
   'strip_vlan',
@@ -40,8 +40,12 @@ const ALLOWED = new Set<OfpAct['type']>([
 ]);
 
 /** Throws OFPBAC_BAD_TYPE for actions that no action set may hold. */
-export function parseActionSet(bytes: Uint8Array, version: OfpVersion): OfpAct[] {
-  const acts = parseActions(bytes, version);
+export function parseActionSet(
+  bytes: Uint8Array,
+  version: OfpVersion,
+  options: ParseActionsOptions,
+): OfpAct[] {
+  const acts = parseActions(bytes, version, options);
   for (const act of acts) if (!ALLOWED.has(act.type)) throw new OfpError('OFPBAC_BAD_TYPE');
   return acts;
 }

@@ -147,7 +147,11 @@ function emitHeaderChange(w: ByteWriter, act: OfpAct, version: OfpVersion) {
     case 'mod_tp_src':
     case 'mod_tp_dst': {
       const type = (act.type === 'mod_tp_src' ? OFPAT.setTpSrc : OFPAT.setTpDst)[column];
-      if (version >= 3) return emitTransport(w, act, version);
+      const proto = act.proto === undefined ? undefined : TRANSPORTS.get(act.proto);
+      if (version >= 3 && proto) {
+        const end = act.type === 'mod_tp_src' ? 'src' : 'dst';
+        return putSetOf(w, `${proto}_${end}`, BigInt(act.port), version);
+      }
       w.setU16(putStandard(w, type, 8) + 4, act.port);
       return;
     }
@@ -188,16 +192,12 @@ function emitMac(
   w.dv.setUint32(at + 6, mac % 2 ** 32);
 }
 
-/** Which transport it is, the flow's match says: `proto` is what the check found there. */
-function emitTransport(
-  w: ByteWriter,
-  act: Extract<OfpAct, { type: 'mod_tp_src' | 'mod_tp_dst' }>,
-  version: OfpVersion,
-) {
-  const end = act.type === 'mod_tp_src' ? 'src' : 'dst';
-  const proto = act.proto === 17 ? 'udp' : act.proto === 132 ? 'sctp' : 'tcp';
-  putSetOf(w, `${proto}_${end}`, BigInt(act.port), version);
-}
+/** Whose ports are set by set_field; what the match does not tell goes as OFPAT_SET_TP_*. */
+const TRANSPORTS: ReadonlyMap<number, string> = new Map([
+  [6, 'tcp'],
+  [17, 'udp'],
+  [132, 'sctp'],
+]);
 
 function emitIp(
   w: ByteWriter,

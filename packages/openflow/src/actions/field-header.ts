@@ -10,6 +10,7 @@ import {
   parseFieldHeader,
   writeHeader,
 } from '../match/oxm-header.ts';
+import { checkMapped, type TlvFields } from '../match/tlv-fields.ts';
 import type { Subfield } from '../ofp-actions.ts';
 import { type ByteWriter, isZero } from './byte-writer.ts';
 
@@ -33,14 +34,21 @@ export function headerSize(field: Field, version: OxmVersion): number {
   return codePointOf(field, version)?.vendor ? 8 : 4;
 }
 
+export interface FieldContext {
+  readonly u8: Uint8Array;
+  /** undefined: any may be named. */
+  readonly tlv: TlvFields | undefined;
+}
+
 /** A header that only names its field; `next` is the offset behind it. */
 export function parseFieldName(
-  u8: Uint8Array,
+  { u8, tlv }: FieldContext,
   o: number,
   end: number,
 ): { readonly field: Field; readonly next: number } {
   const header = parseFieldHeader(u8, o, end);
   if (!header.point?.field) throw new OfpError('OFPBMC_BAD_FIELD');
+  checkMapped(header.point.field, tlv);
   const { hasMask, payloadLength } = header;
   if (!isLengthRight(header.point.field, hasMask ? payloadLength / 2 : payloadLength)) {
     throw new OfpError('OFPBMC_BAD_FIELD');
@@ -50,10 +58,11 @@ export function parseFieldName(
 }
 
 /** As `parseFieldName` in the 4 bytes of the older actions, which word a failure differently. */
-export function parseField32(u8: Uint8Array, o: number): Field | undefined {
+export function parseField32({ u8, tlv }: FieldContext, o: number): Field | undefined {
   if (u8[o] === 0xff && u8[o + 1] === 0xff) return undefined;
   const header = parseFieldHeader(u8, o, o + 4);
   const field = header.point?.field;
+  checkMapped(field, tlv);
   if (
     !field ||
     (header.hasMask && !isVariable(field)) ||

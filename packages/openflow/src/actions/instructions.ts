@@ -1,11 +1,12 @@
 /** Instructions of OpenFlow 1.1 and later (OpenFlow 1.3.5 section 7.2.4). */
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
+import type { TlvFields } from '../match/tlv-fields.ts';
 import type { OfpAct } from '../ofp-actions.ts';
 import { parseActionSet } from './action-set.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { emitActionList } from './emit-actions.ts';
-import { parseActions } from './parse-actions.ts';
+import { type ParseActionsOptions, parseActions } from './parse-actions.ts';
 
 const OFPIT = {
   gotoTable: 1,
@@ -44,15 +45,28 @@ let older = new Map<string, readonly OfpAct[]>();
 const RECENT = 1024;
 const LONGEST = 512;
 
-/** OpenFlow 1.0 has actions only. The same bytes may give the same array. Throws OfpError. */
-export function parseInstructions(bytes: Uint8Array, version: OfpVersion): readonly OfpAct[] {
+/**
+ * OpenFlow 1.0 has actions only. The same bytes may give the same array. `tlv`: tunnel options that
+ * may be named, undefined for all. Throws OfpError.
+ */
+export function parseInstructions(
+  bytes: Uint8Array,
+  version: OfpVersion,
+  tlv?: TlvFields,
+): readonly OfpAct[] {
   if (bytes.length === 0) return NO_ACTIONS;
-  if (bytes.length > LONGEST) return parseList(bytes, version);
+  if (bytes.length > LONGEST) return parseList(bytes, version, { tlv });
   const text = Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length);
   const key = `${version}${text}`;
   const known = recent.get(key) ?? older.get(key);
   if (known) return known;
-  const acts = parseList(bytes, version);
+  let usesTlv = false;
+  const has = (index: number): boolean => {
+    usesTlv = true;
+    return tlv?.has(index) ?? true;
+  };
+  const acts = parseList(bytes, version, { tlv: { has } });
+  if (usesTlv) return acts;
   if (recent.size >= RECENT) {
     older = recent;
     recent = new Map();
@@ -63,13 +77,17 @@ export function parseInstructions(bytes: Uint8Array, version: OfpVersion): reado
 
 const NO_ACTIONS: readonly OfpAct[] = [];
 
-function parseList(bytes: Uint8Array, version: OfpVersion): readonly OfpAct[] {
-  if (version === 1) return parseActions(bytes, version, { allowInstructions: true });
+function parseList(
+  bytes: Uint8Array,
+  version: OfpVersion,
+  options: ParseActionsOptions,
+): readonly OfpAct[] {
+  if (version === 1) return parseActions(bytes, version, { ...options, allowInstructions: true });
   const found = splitInstructions(bytes, version);
   const acts: OfpAct[] = [];
   for (const type of ORDER) {
     const body = found.get(type);
-    if (body) acts.push(...parseInstruction(type, body, version));
+    if (body) acts.push(...parseInstruction(type, body, version, options));
   }
   return acts;
 }
@@ -103,17 +121,24 @@ function checkInstruction(type: number, length: number, version: OfpVersion): vo
   if (!actions && length !== exact) throw new OfpError('OFPBIC_BAD_LEN');
 }
 
-function parseInstruction(type: number, body: Uint8Array, version: OfpVersion): OfpAct[] {
+function parseInstruction(
+  type: number,
+  body: Uint8Array,
+  version: OfpVersion,
+  options: ParseActionsOptions,
+): OfpAct[] {
   const dv = new DataView(body.buffer, body.byteOffset, body.byteLength);
   switch (type) {
     case OFPIT.meter:
       return [{ type: 'meter', meter: dv.getUint32(4) }];
     case OFPIT.applyActions:
-      return parseActions(body.subarray(8), version);
+      return parseActions(body.subarray(8), version, options);
     case OFPIT.clearActions:
       return [{ type: 'clear_actions' }];
     case OFPIT.writeActions:
-      return [{ type: 'write_actions', actions: parseActionSet(body.subarray(8), version) }];
+      return [
+        { type: 'write_actions', actions: parseActionSet(body.subarray(8), version, options) },
+      ];
     case OFPIT.writeMetadata:
       return [{ type: 'write_metadata', metadata: dv.getBigUint64(8), mask: dv.getBigUint64(16) }];
     default:

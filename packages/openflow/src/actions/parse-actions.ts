@@ -4,6 +4,7 @@
  */
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
+import type { TlvFields } from '../match/tlv-fields.ts';
 import type { OfpAct } from '../ofp-actions.ts';
 import { NICIRA_ACTIONS } from './parse-nicira.ts';
 import { copyFieldOnf, OF10_ACTIONS, OF11_ACTIONS } from './parse-standard.ts';
@@ -17,6 +18,7 @@ export interface RawContext {
   readonly o: number;
   readonly end: number;
   readonly version: OfpVersion;
+  readonly tlv: TlvFields | undefined;
   /** Parses actions nested within this one. */
   nested(from: number, to: number): OfpAct[];
 }
@@ -41,6 +43,8 @@ const MAX_DEPTH = 64;
 export interface ParseActionsOptions {
   /** OpenFlow 1.0 has no instructions: flows carry write_metadata among their actions. */
   readonly allowInstructions?: boolean;
+  /** Tunnel options that may be named; undefined: all. */
+  readonly tlv?: TlvFields | undefined;
 }
 
 /** Throws OfpError. Instructions are `parseInstructions`' business. */
@@ -51,7 +55,7 @@ export function parseActions(
 ): OfpAct[] {
   if (bytes.length % 8 !== 0) throw new OfpError('OFPBRC_BAD_LEN');
   const dv = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const acts = parseRange(bytes, dv, 0, bytes.length, version, 0);
+  const acts = parseRange({ u8: bytes, dv, version, tlv: options.tlv }, 0, bytes.length, 0);
   if (!options.allowInstructions && acts.some((act) => act.type === 'write_metadata')) {
     throw new OfpError('OFPBIC_UNSUP_INST');
   }
@@ -61,23 +65,22 @@ export function parseActions(
 }
 
 function parseRange(
-  u8: Uint8Array,
-  dv: DataView,
+  list: Pick<RawContext, 'u8' | 'dv' | 'version' | 'tlv'>,
   from: number,
   to: number,
-  version: OfpVersion,
   depth: number,
 ): OfpAct[] {
+  const { dv, version } = list;
   if (depth > MAX_DEPTH) throw new OfpError('OFPBAC_BAD_ARGUMENT', 'actions nest too deep');
   const acts: OfpAct[] = [];
-  const nested = (a: number, b: number) => parseRange(u8, dv, a, b, version, depth + 1);
+  const nested = (a: number, b: number) => parseRange(list, a, b, depth + 1);
   for (let o = from; o < to; ) {
     const raw = rawAction(dv, o, to, version);
     const length = actionLength(dv, o, to);
     if (raw.variable ? length < raw.length : length !== raw.length) {
       throw new OfpError('OFPBAC_BAD_LEN');
     }
-    const made = raw.parse({ u8, dv, o, end: o + length, version, nested });
+    const made = raw.parse({ ...list, o, end: o + length, nested });
     if (Array.isArray(made)) acts.push(...(made as readonly OfpAct[]));
     else acts.push(made as OfpAct);
     o += length;

@@ -44,10 +44,10 @@ export function parseMultipath(c: RawContext): OfpAct {
   return { type: 'multipath', fields, basis, algorithm, maxLink, arg: dv.getUint32(o + 20), dst };
 }
 
-function dstOf({ u8, dv }: RawContext, fieldAt: number, bitsAt: number): Subfield {
-  const field = parseField32(u8, fieldAt);
+function dstOf(c: RawContext, fieldAt: number, bitsAt: number): Subfield {
+  const field = parseField32(c, fieldAt);
   if (!field) throw new OfpError('OFPBAC_BAD_SET_TYPE');
-  const dst = subfieldOfNbits(field, dv.getUint16(bitsAt));
+  const dst = subfieldOfNbits(field, c.dv.getUint16(bitsAt));
   checkSubfieldBits(dst);
   checkWritable(dst);
   return dst;

@@ -45,10 +45,11 @@ export function parseCt(c: RawContext): OfpAct {
   };
 }
 
-function parseZone({ u8, dv, o }: RawContext) {
+function parseZone(c: RawContext) {
+  const { dv, o } = c;
   const bits = dv.getUint16(o + 16);
   if (dv.getUint32(o + 12) === 0) return bits;
-  const field = parseField32(u8, o + 12);
+  const field = parseField32(c, o + 12);
   if (!field) throw new OfpError('OFPBAC_BAD_SET_TYPE');
   const zone = subfieldOfNbits(field, bits);
   checkSubfieldBits(zone);

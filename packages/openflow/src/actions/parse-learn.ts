@@ -34,7 +34,7 @@ export function parseLearn2(c: RawContext): OfpAct {
   let at = o + 40;
   let resultDst: Subfield | undefined;
   if (flags & NX_LEARN_F.writeResult) {
-    const { field, next } = parseFieldName(u8, at, end);
+    const { field, next } = parseFieldName(c, at, end);
     resultDst = { field, ofs: dv.getUint16(o + 36), nBits: 1 };
     checkWritable(resultDst);
     at = next;
@@ -108,17 +108,18 @@ function parseSpec(c: RawContext, header: number, from: number): { spec: LearnSp
   return { spec: src ? { ...rest, src } : { ...rest, value }, next: dst.next };
 }
 
-function takeSubfield({ u8, dv, end }: RawContext, p: number, nBits: number) {
+function takeSubfield(c: RawContext, p: number, nBits: number) {
+  const { dv, end } = c;
   if (p + 6 > end) throw new OfpError('OFPBAC_BAD_LEN');
-  const { field, next } = learnField(u8, p, end);
+  const { field, next } = learnField(c, p);
   if (next + 2 > end) throw new OfpError('OFPBAC_BAD_LEN');
   const subfield: Subfield = { field, ofs: dv.getUint16(next), nBits };
   return { subfield, next: next + 2 };
 }
 
-function learnField(u8: Uint8Array, p: number, end: number) {
+function learnField(c: RawContext, p: number) {
   try {
-    return parseFieldName(u8, p, end);
+    return parseFieldName(c, p, c.end);
   } catch {
     throw new OfpError('OFPBAC_BAD_SET_TYPE');
   }

@@ -72,7 +72,7 @@ function note(c: RawContext): OfpAct {
 
 function outputReg(c: RawContext): OfpAct {
   expectZero(c.u8, c.o + 18, c.end, 'OFPBAC_BAD_ARGUMENT');
-  const field = parseField32(c.u8, c.o + 12);
+  const field = parseField32(c, c.o + 12);
   if (!field) throw new OfpError('OFPBAC_BAD_SET_TYPE');
   const src = subfieldOfNbits(field, c.dv.getUint16(c.o + 10));
   checkSubfieldBits(src);
@@ -80,7 +80,7 @@ function outputReg(c: RawContext): OfpAct {
 }
 
 function outputReg2(c: RawContext): OfpAct {
-  const { field, next } = parseFieldName(c.u8, c.o + 14, c.end);
+  const { field, next } = parseFieldName(c, c.o + 14, c.end);
   expectZero(c.u8, next, c.end, 'OFPBAC_BAD_ARGUMENT');
   const src = subfieldOfNbits(field, c.dv.getUint16(c.o + 10));
   checkSubfieldBits(src);
@@ -103,7 +103,7 @@ function decTtlIds(c: RawContext): OfpAct {
 
 function stack(type: 'push' | 'pop'): Parse {
   return (c) => {
-    const { field, next } = parseFieldName(c.u8, c.o + 12, c.end);
+    const { field, next } = parseFieldName(c, c.o + 12, c.end);
     if (next + 2 > c.end) throw new OfpError('OFPBAC_BAD_LEN');
     const subfield = { field, ofs: c.dv.getUint16(c.o + 10), nBits: c.dv.getUint16(next) };
     expectZero(c.u8, next + 2, c.end, 'NXBRC_MUST_BE_ZERO');
@@ -134,7 +134,7 @@ function sample(c: RawContext, level: 1 | 2 | 3): OfpAct {
 }
 
 function checkPktLarger(c: RawContext): OfpAct {
-  const { field, next } = parseFieldName(c.u8, c.o + 14, c.end);
+  const { field, next } = parseFieldName(c, c.o + 14, c.end);
   expectZero(c.u8, next, c.end, 'NXBRC_MUST_BE_ZERO');
   const dst = { field, ofs: c.dv.getUint16(c.o + 12), nBits: 1 };
   checkSubfieldBits(dst);
@@ -143,7 +143,7 @@ function checkPktLarger(c: RawContext): OfpAct {
 }
 
 function deleteField(c: RawContext): OfpAct {
-  return { type: 'delete_field', field: parseFieldName(c.u8, c.o + 10, c.end).field };
+  return { type: 'delete_field', field: parseFieldName(c, c.o + 10, c.end).field };
 }
 
 function writeMetadata({ u8, dv, o }: RawContext): OfpAct {

@@ -4,6 +4,7 @@ import { OfpError } from '../errors.ts';
 import { fieldPlan } from '../match/field-plan.ts';
 import { ofp11PortToOfp10 } from '../match/ofp-port.ts';
 import { type FieldHeader, parseFieldHeader } from '../match/oxm-header.ts';
+import { checkMapped, type TlvFields } from '../match/tlv-fields.ts';
 import type { FieldValue, OfpAct } from '../ofp-actions.ts';
 import { readUint } from './byte-writer.ts';
 import {
@@ -34,7 +35,7 @@ function parseEntry(c: RawContext, o: number, strict: boolean): FieldValue {
   const { u8, end } = c;
   const header = parseFieldHeader(u8, o, end);
   const { hasMask } = header;
-  const field = setFieldOf(header, u8[o + 3]!);
+  const field = setFieldOf(header, u8[o + 3]!, c.tlv);
   const length = hasMask ? header.payloadLength >> 1 : header.payloadLength;
   const at = o + header.headerLength;
   const next = at + header.payloadLength;
@@ -54,9 +55,10 @@ function parseEntry(c: RawContext, o: number, strict: boolean): FieldValue {
 }
 
 /** A code point is looked up with its length: a wrong one is no field. */
-function setFieldOf(header: FieldHeader, lengthByte: number): Field {
+function setFieldOf(header: FieldHeader, lengthByte: number, tlv: TlvFields | undefined): Field {
   const { hasMask, payloadLength } = header;
   const field = header.point?.field;
+  checkMapped(field, tlv);
   const length = hasMask ? payloadLength >> 1 : payloadLength;
   if (field && isVariable(field) && Number.isInteger(length)) {
     if (length > field.width >> 3) throw new OfpError('OFPBAC_BAD_SET_TYPE');
@@ -87,7 +89,7 @@ export function legalBits(field: Field): bigint {
 /** 10: ofs and n_bits, 12: the field, 16: 64 bits of value. */
 export function parseRegLoad(c: RawContext): OfpAct {
   const { u8, dv, o } = c;
-  const field = parseField32(u8, o + 12);
+  const field = parseField32(c, o + 12);
   if (!field) throw new OfpError('OFPBAC_BAD_SET_TYPE');
   const dst = subfieldOfNbits(field, dv.getUint16(o + 10));
   checkSubfieldBits(dst);

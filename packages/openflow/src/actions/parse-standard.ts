@@ -88,8 +88,8 @@ export function pushMpls(ethertype: number): OfpAct {
 export function copyField(c: RawContext, o: number, gap: number): OfpAct {
   const { u8, dv, end } = c;
   const nBits = dv.getUint16(o);
-  const src = parseFieldName(u8, o + 6 + gap, end);
-  const dst = parseFieldName(u8, src.next, end);
+  const src = parseFieldName(c, o + 6 + gap, end);
+  const dst = parseFieldName(c, src.next, end);
   expectZero(u8, dst.next, end, 'NXBRC_MUST_BE_ZERO');
   return moveAct(
     { field: src.field, ofs: dv.getUint16(o + 2), nBits },

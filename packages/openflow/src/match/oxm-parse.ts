@@ -12,6 +12,7 @@ import {
 import { OFP11_MATCH_LENGTH, parseOfp11StandardMatch } from './ofp11-match.ts';
 import { type FieldHeader, isCookie, parseFieldHeader } from './oxm-header.ts';
 import { fieldPrerequisitesMet } from './prerequisites.ts';
+import { checkMapped, type TlvFields } from './tlv-fields.ts';
 
 export interface OxmParseOptions {
   /** Skip unknown fields and ask for no prerequisites. */
@@ -20,6 +21,10 @@ export interface OxmParseOptions {
   readonly cookie?: boolean;
   /** Whose memory the match may take. */
   readonly into?: Match | undefined;
+  /** Tunnel options that may be named; undefined: all. */
+  readonly tlv?: TlvFields | undefined;
+  /** Fields of the pipeline and none of headers, as OpenFlow 1.5's packet-outs have them. */
+  readonly isPipelineOnly?: boolean;
 }
 
 export interface ParsedOxm {
@@ -96,6 +101,8 @@ function parseEntry(
   options: OxmParseOptions,
 ): void {
   const { point, hasMask, payloadLength } = header;
+  checkMapped(point?.field, options.tlv);
+  if (hasMask) checkWildcards(bytes, at, payloadLength >>> 1);
   if (isCookie(header)) {
     parseCookie(state, bytes, at, header, options);
     return;
@@ -111,10 +118,12 @@ function parseEntry(
     if (options.loose) return;
     throw new OfpError('OFPBMC_BAD_FIELD');
   }
-  if (hasMask) checkWildcards(bytes, at, size);
   if (hasMask && !point.maskable) throw new OfpError('OFPBMC_BAD_MASK');
   if (plan.mode !== 'none' && !isFieldValueValid(plan, bytes, at)) {
     throw new OfpError('OFPBMC_BAD_VALUE');
+  }
+  if (options.isPipelineOnly && !PIPELINE.test(field.name)) {
+    throw new OfpError('OFPBRC_PIPELINE_FIELDS_ONLY');
   }
   if (!options.loose && !fieldPrerequisitesMet(field, state.match)) {
     throw new OfpError('OFPBMC_BAD_PREREQ');
@@ -129,6 +138,8 @@ function parseEntry(
   }
   setMatchFieldBytes(state.match, plan, bytes, at, hasMask ? bytes : undefined, at + size);
 }
+
+const PIPELINE = /^(in_port(_oxm)?|metadata|x{0,2}reg\d+|packet_type|tun_.*)$/;
 
 /** A header's length is part of what it means. */
 function isKnownLength({ hasMask, payloadLength }: FieldHeader, size: number): boolean {
@@ -150,7 +161,6 @@ function parseCookie(
   header: FieldHeader,
   options: OxmParseOptions,
 ): void {
-  if (header.hasMask) checkWildcards(bytes, at, 8);
   if (!options.cookie) {
     if (options.loose) return;
     throw new OfpError('OFPBMC_BAD_FIELD');

@@ -1,8 +1,10 @@
 /** Flow mods: OpenFlow 1.0's, Nicira's with NXM, and that of 1.1 and later. */
+import { ETH_P_IP, ETH_P_IPV6 } from '@heddle/packet';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { parseInstructions, putInstructions } from '../actions/index.ts';
 import { OFPG_ANY, OFPTT_ALL, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
+import { type FieldPlan, fieldPlan } from '../match/field-plan.ts';
 import {
   emitNxMatch,
   emitOfp10Match,
@@ -11,6 +13,8 @@ import {
   ofp11PortToOfp10,
   parseOfp10Match,
 } from '../match/index.ts';
+import { isFieldWild, named } from '../match/match-field.ts';
+import type { Match } from '../match.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags } from '../messages.ts';
 import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
 import { type AnyForm, type DecodeContext, form, NX_VENDOR_ID } from './form.ts';
@@ -45,7 +49,7 @@ const flowMod10 = form<'flow_mod'>({
     normalizeMatchLogged(match);
     const isExact = (dv.getUint32(at) & OFPFW10_ALL) === 0;
     const base = pullCommand10(r, at + OFP10_MATCH_LENGTH, context);
-    const actions = parseInstructions(r.view(), 1);
+    const actions = parseInstructions(r.view(), 1, context.tlv);
     const flags = flowFlagsFromWire(dv.getUint16(at + 62), 1);
     checkEmerg(flags, base.idleTimeout, base.hardTimeout);
     return {
@@ -82,12 +86,14 @@ const flowModNx = form<'flow_mod'>({
     const parsed = pullNxMatch(r, dv.getUint16(at + 24), {
       cookie: true,
       into: context.into,
+      tlv: context.tlv,
     });
+    checkCtTuple(parsed.match);
     const base = pullCommand10(r, at, context);
     if (base.command === 'add' && parsed.cookieMask !== 0n) {
       throw new OfpError('NXBRC_NXM_INVALID');
     }
-    const actions = parseInstructions(r.view(), version);
+    const actions = parseInstructions(r.view(), version, context.tlv);
     const flags = flowFlagsFromWire(dv.getUint16(at + 22), version);
     checkEmerg(flags, base.idleTimeout, base.hardTimeout);
     return {
@@ -110,6 +116,24 @@ const flowModNx = form<'flow_mod'>({
     putInstructions(w, msg.actions, msg.version);
   },
 });
+
+/** A connection's original addresses are of the packet's own family, which a flow has to tell. */
+function checkCtTuple(match: Match): void {
+  const { key, mask } = match;
+  if (mask.ctState === 0) return;
+  const says = (plans: readonly FieldPlan[]) => plans.some((plan) => !isFieldWild(match, plan));
+  if (
+    (key.dlType !== ETH_P_IP && says(CT_ADDRESSES.ip)) ||
+    (key.dlType !== ETH_P_IPV6 && says(CT_ADDRESSES.ipv6))
+  ) {
+    throw new OfpError('OFPBAC_MATCH_INCONSISTENT');
+  }
+}
+
+const CT_ADDRESSES = {
+  ip: ['ct_nw_src', 'ct_nw_dst'].map((name) => fieldPlan(named(name))),
+  ipv6: ['ct_ipv6_src', 'ct_ipv6_dst'].map((name) => fieldPlan(named(name))),
+};
 
 /** Cookie, command, timeouts, priority, buffer and port: 22 bytes, as OpenFlow 1.0 and NXM have them. */
 function pullCommand10({ dv }: Reader, at: number, { hasTableId = true }: DecodeContext) {
@@ -161,9 +185,9 @@ const flowMod11 = form<'flow_mod'>({
   step: 8,
   decode: (r, { version }, context) => {
     const at = r.take(40);
-    const match = pullMatch11(r, { into: context.into });
-    const fixed = pullFlowMod11(r, at, version);
-    const actions = parseInstructions(r.view(), version);
+    const match = pullMatch11(r, { into: context.into, tlv: context.tlv });
+    const fixed = pullFlowMod11(r, at, version, match);
+    const actions = parseInstructions(r.view(), version, context.tlv);
     const flags = flowFlagsFromWire(r.dv.getUint16(at + 36), version);
     return { ...fixed, format: version === 2 ? 'OpenFlow11' : 'OXM', match, flags, actions };
   },
@@ -175,7 +199,7 @@ const flowMod11 = form<'flow_mod'>({
 });
 
 /** What is wrong with several parts at once gets upstream's error by the order of checks. */
-function pullFlowMod11({ dv, u8 }: Reader, at: number, version: OfpVersion) {
+function pullFlowMod11({ dv, u8 }: Reader, at: number, version: OfpVersion, match: Match) {
   const tableId = u8[at + 16]!;
   const command = COMMANDS[u8[at + 17]!];
   // OpenFlow 1.1 has no "all tables".
@@ -184,6 +208,7 @@ function pullFlowMod11({ dv, u8 }: Reader, at: number, version: OfpVersion) {
   }
   const outPort = ofp11PortToOfp10(dv.getUint32(at + 28));
   if (outPort === undefined) throw new OfpError('OFPBAC_BAD_OUT_PORT');
+  checkCtTuple(match);
   if (command === undefined) throw new OfpError('OFPFMFC_BAD_COMMAND');
   const isAdd = command === 'add';
   const cookie = dv.getBigUint64(at);

@@ -4,6 +4,7 @@
  */
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import type { OfpVersion } from '../constants.ts';
+import type { TlvFields } from '../match/tlv-fields.ts';
 import type { Match } from '../match.ts';
 import type { OfpBody, OfpHeader, OfpMessage, OfpMessageType } from '../messages.ts';
 import type { Reader } from './reader.ts';
@@ -16,6 +17,8 @@ export interface DecodeContext {
   readonly loose?: boolean;
   /** Whose memory a flow mod's match may take: who decodes the next one is done with the last. */
   readonly into?: Match | undefined;
+  /** Tunnel options that flow mods may name; undefined: all. */
+  readonly tlv?: TlvFields | undefined;
 }
 
 /** For messages within messages: the forms do not know the registry. */

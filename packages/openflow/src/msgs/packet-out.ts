@@ -1,5 +1,4 @@
 /** Packets from the controller. */
-import { FIELDS } from '@heddle/packet';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { emitActions, parseActions } from '../actions/index.ts';
 import {
@@ -11,8 +10,7 @@ import {
   type OfpVersion,
 } from '../constants.ts';
 import { OfpError } from '../errors.ts';
-import { setMatchField } from '../match/index.ts';
-import { Match } from '../match.ts';
+import type { Match } from '../match.ts';
 import type { PacketOut } from '../messages.ts';
 import { type AnyForm, form } from './form.ts';
 import { pullOxmMatch, putMatch11 } from './match-bytes.ts';
@@ -79,8 +77,10 @@ const packetOut15 = form<'packet_out'>({
     const bufferId = r.u32();
     const length = r.u16();
     r.take(2);
-    const metadata = pullOxmMatch(r, { loose: true });
-    checkPipelineFields(metadata);
+    const metadata = pullOxmMatch(r, { loose: true, isPipelineOnly: true });
+    if (metadata.mask.inPort === 0) {
+      throw new OfpError('OFPBRC_BAD_PORT', 'packet-out needs an input port');
+    }
     return { bufferId, metadata, ...pullRest(r, length, metadata, bufferId, 6) };
   },
   encode: (w, msg) => {
@@ -101,10 +101,10 @@ function pullRest(
   version: OfpVersion,
 ): Pick<PacketOut, 'actions' | 'packet'> {
   const port = key.inPort;
+  const actions = parseActions(r.view(actionsLength), version);
   if (port >= OFPP_MAX && port !== OFPP_LOCAL && port !== OFPP_NONE && port !== OFPP_CONTROLLER) {
     throw new OfpError('OFPBRC_BAD_PORT');
   }
-  const actions = parseActions(r.view(actionsLength), version);
   const packet = bufferId === OFP_NO_BUFFER ? r.bytes() : new Uint8Array();
   return { actions, packet };
 }
@@ -112,23 +112,6 @@ function pullRest(
 function putRest(w: ByteWriter, actions: Uint8Array, msg: PacketOut): void {
   w.bytes(actions);
   if (msg.bufferId === OFP_NO_BUFFER) w.bytes(msg.packet);
-}
-
-/** Bits of a key that belong to the pipeline and to no header. */
-const PIPELINE = /^(in_port(_oxm)?|metadata|x{0,2}reg\d+|packet_type|tun_(?!metadata).*)$/;
-
-const pipelineBits = (() => {
-  const match = new Match();
-  for (const field of FIELDS) if (PIPELINE.test(field.name)) setMatchField(match, field, 0n);
-  return match.mask.u32;
-})();
-
-function checkPipelineFields({ mask }: Match): void {
-  const { u32 } = mask;
-  for (let i = 0; i < u32.length; i++) {
-    if ((u32[i]! & ~pipelineBits[i]!) !== 0) throw new OfpError('OFPBRC_PIPELINE_FIELDS_ONLY');
-  }
-  if (mask.inPort === 0) throw new OfpError('OFPBRC_BAD_PORT', 'packet-out needs an input port');
 }
 
 export const PACKET_OUT_FORMS: readonly AnyForm[] = [packetOut10, packetOut11, packetOut15];

@@ -40,6 +40,8 @@ export interface VconnOptions {
   readonly helloXid?: number;
   /** The match of a flow mod is good until the next message. */
   readonly recyclesMatches?: boolean;
+  /** Tunnel options that flow mods may name; undefined: all. */
+  readonly tlv?: DecodeContext['tlv'];
   /** A peer that lets more than this pile up, in bytes, is not listened to until it reads. */
   readonly readLimit?: number;
   /** Sees every message in both directions (`snoop`). */
@@ -80,6 +82,7 @@ export class Vconn {
     this.#events = events;
     this.#context = {
       hasTableId: false,
+      tlv: options.tlv,
       ...(options.recyclesMatches === true && { into: new Match() }),
     };
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));

@@ -4,7 +4,7 @@
  */
 import type { Server, Socket } from 'node:net';
 import { join } from 'node:path';
-import { type OfpError, type OfpMessage, Vconn } from '@heddle/openflow';
+import { messageName, type OfpError, type OfpMessage, Vconn } from '@heddle/openflow';
 import {
   connectRemote,
   dirs,
@@ -191,6 +191,17 @@ interface AttachOptions {
   readonly onClose?: (why: string | undefined) => void;
 }
 
+const BY_SWITCHES = /(_REPLY| reply|_IN|_IN2|_REMOVED|_STATUS|_FORWARD|_PAUSED|_RESUMED)$/;
+
+/** What only switches say is refused as such, whatever else is wrong with it. */
+function refusal({ ofpErr }: OfpError, raw: Uint8Array): string {
+  try {
+    return BY_SWITCHES.test(messageName(raw)) ? 'OFPBRC_BAD_TYPE' : ofpErr;
+  } catch {
+    return ofpErr;
+  }
+}
+
 /** Makes a socket a connection of the bridge. */
 function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
   let conn: OfConn | undefined;
@@ -200,6 +211,7 @@ function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
       name: options.name,
       versions: options.versions,
       recyclesMatches: true,
+      tlv: { has: (index) => mgr.env.ofproto.tlv.has(index) },
       readLimit: READ_LIMIT,
       ...(options.tap && { tap: options.tap }),
     },
@@ -214,7 +226,7 @@ function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
         mgr.receive(conn, msg, raw);
       },
       bad: (error: OfpError, raw: Uint8Array) => {
-        if (conn) mgr.sendError(conn, error.ofpErr, raw);
+        if (conn) mgr.sendError(conn, refusal(error, raw), raw);
       },
       close: (why) => {
         if (conn) mgr.remove(conn);

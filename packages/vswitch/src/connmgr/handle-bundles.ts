@@ -10,7 +10,7 @@ import {
   type OfpMessageType,
 } from '@heddle/openflow';
 import { FlowChanges } from '../ofproto/flow-changes.ts';
-import { applyFlowMod } from '../ofproto/flow-mod.ts';
+import { applyFlowMod, checkFlowMod } from '../ofproto/flow-mod.ts';
 import { applyGroupMod } from '../ofproto/group-mod.ts';
 import {
   type Bundle,
@@ -21,7 +21,7 @@ import {
   MAX_BUNDLES,
 } from './bundle.ts';
 import type { Connmgr } from './connmgr.ts';
-import { handlePacketOut } from './handle-packets.ts';
+import { checkPacketOut, handlePacketOut } from './handle-packets.ts';
 import { handlePortMod } from './handle-ports.ts';
 import type { OfConn } from './ofconn.ts';
 
@@ -117,6 +117,8 @@ export function handleBundleAdd(
   const { bundleId: id, flags, message } = msg;
   if (!BUNDLED.has(message.type)) throw new OfpError('OFPBFC_MSG_UNSUP');
   if (message.xid !== msg.xid) throw new OfpError('OFPBFC_MSG_BAD_XID');
+  if (message.type === 'flow_mod') checkFlowMod(mgr.env.ofproto, message, message.version);
+  else if (message.type === 'packet_out') checkPacketOut(mgr, message);
   // The first message opens a bundle that nobody has opened.
   const bundle = conn.bundles.get(id) ?? openBundle(mgr, conn, { id, flags }, raw);
   if (bundle.isClosed) {
@@ -151,7 +153,7 @@ function commitBundle(
   }
   const changes = new FlowChanges(mgr.env.ofproto, conn.origin);
   const now = mgr.env.nowMs();
-  const context = { hasTableId: conn.hasTableId, into: scratch };
+  const context = { hasTableId: conn.hasTableId, into: scratch, tlv: mgr.env.ofproto.tlv };
   for (const raw of bundle.messages) {
     try {
       apply(changes, decodeMessage(raw, context), now);

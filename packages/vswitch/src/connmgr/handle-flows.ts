@@ -3,7 +3,6 @@ import {
   type FlowMod,
   type FlowStatsRequest,
   type MessageOf,
-  OFP_NO_BUFFER,
   OfpError,
   type TableMod,
   type TableStats,
@@ -22,8 +21,6 @@ import { tableFeatures } from './table-features.ts';
 const FLOWS_PER_REPLY = 500;
 
 export function handleFlowMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'flow_mod'>): void {
-  const isDeletion = msg.command === 'delete' || msg.command === 'delete_strict';
-  if (!isDeletion && msg.bufferId !== OFP_NO_BUFFER) throw new OfpError('OFPBRC_BUFFER_UNKNOWN');
   const changes = new FlowChanges(mgr.env.ofproto, conn.origin);
   try {
     applyFlowMod(changes, msg, mgr.env.nowMs(), msg.version);
@@ -151,9 +148,11 @@ export function tableDesc(table: FlowTable): TableMod {
   };
 }
 
+/** Without a limit a table is full when no number is left. */
+const NO_LIMIT = 0xffff_ffff;
+
 /** Percent. */
-export function spaceLeft({ classifier, maxFlows }: FlowTable): number {
-  if (maxFlows === undefined) return 100;
+export function spaceLeft({ classifier, maxFlows = NO_LIMIT }: FlowTable): number {
   return Math.max(0, Math.floor(((maxFlows - classifier.size) * 100) / maxFlows));
 }
 
@@ -163,7 +162,7 @@ export function handleTableMod(mgr: Connmgr, msg: MessageOf<'table_mod'>): void 
   } else if (msg.tableId >= N_TABLES) throw new OfpError('OFPTMFC_BAD_TABLE');
   else if (msg.tableId >= TBL_INTERNAL) throw new OfpError('OFPTMFC_EPERM');
   else setTable(mgr.env.ofproto.tables.at(msg.tableId), msg);
-  if (msg.vacancy) mgr.env.ofproto.tables.tellsVacancy = true;
+  if (msg.isVacancyOn) mgr.env.ofproto.tables.tellsVacancy = true;
   mgr.env.tablesChanged();
 }
 
@@ -171,8 +170,8 @@ function setTable(table: FlowTable, mod: TableMod): void {
   if (mod.miss !== undefined) table.miss = mod.miss;
   if (mod.eviction !== undefined) table.evictByOpenFlow = mod.eviction;
   if (mod.isVacancyOn === false) table.vacancy = undefined;
-  else if (mod.vacancy) {
-    table.vacancy = { up: mod.vacancy.up, down: mod.vacancy.down };
+  else if (mod.isVacancyOn) {
+    table.vacancy = { up: mod.vacancy?.up ?? 0, down: mod.vacancy?.down ?? 0 };
     table.isVacancyDown = false;
   }
 }

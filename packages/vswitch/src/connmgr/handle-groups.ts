@@ -118,9 +118,10 @@ export function handleMeterMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'meter
   const id = msg.meterId;
   if (msg.command === 'delete') deleteMeters(mgr, conn, msg);
   else {
-    checkMeter(msg);
-    if (msg.command === 'add' && meters.has(id)) throw new OfpError('OFPMMFC_METER_EXISTS');
+    checkMeterId(id);
     if (msg.command === 'modify' && !meters.has(id)) throw new OfpError('OFPMMFC_UNKNOWN_METER');
+    if (msg.command === 'add' && meters.has(id)) throw new OfpError('OFPMMFC_METER_EXISTS');
+    checkMeter(msg);
     meters.set(id, newMeter(mgr, msg, meters.get(id)));
     mgr.env.tablesChanged();
   }
@@ -146,23 +147,26 @@ function newMeter(mgr: Connmgr, msg: MessageOf<'meter_mod'>, earlier: Meter | un
   }
 }
 
-function checkMeter({ meterId, flags, bands }: MessageOf<'meter_mod'>): void {
+function checkMeterId(meterId: number): void {
   const isSpecial = meterId === OFPM13_SLOWPATH || meterId === OFPM13_CONTROLLER;
-  if (meterId === 0 || (meterId > MAX_METERS && !isSpecial)) {
+  if (meterId === 0 || (meterId > OFPM13_MAX && !isSpecial)) {
     throw new OfpError('OFPMMFC_INVALID_METER');
   }
-  if ((flags & KBPS_OR_PKTPS) === KBPS_OR_PKTPS) throw new OfpError('OFPMMFC_BAD_FLAGS');
-  if (bands.length > MAX_BANDS) throw new OfpError('OFPMMFC_OUT_OF_BANDS');
-  for (const band of bands) {
-    if (band.type !== 'drop') throw new OfpError('OFPMMFC_BAD_BAND');
-    if (band.rate === 0) throw new OfpError('OFPMMFC_BAD_RATE');
-  }
+}
+
+function checkMeter({ flags, bands }: MessageOf<'meter_mod'>): void {
+  const unit = flags & KBPS_OR_PKTPS;
+  if (unit === 0 || unit === KBPS_OR_PKTPS) throw new OfpError('OFPMMFC_BAD_FLAGS');
+  if (bands.some((band) => band.rate === 0)) throw new OfpError('OFPMMFC_BAD_RATE');
+  if ((flags & ~METER_CAPABILITIES) !== 0) throw new OfpError('OFPMMFC_BAD_FLAGS');
+  if (bands.length === 0 || bands.length > MAX_BANDS) throw new OfpError('OFPMMFC_OUT_OF_BANDS');
+  if (bands.some((band) => band.type !== 'drop')) throw new OfpError('OFPMMFC_BAD_BAND');
 }
 
 function deleteMeters(mgr: Connmgr, conn: OfConn, msg: MessageOf<'meter_mod'>): void {
   const { ofproto } = mgr.env;
   const ids = msg.meterId === OFPM13_ALL ? [...ofproto.meters.keys()] : [msg.meterId];
-  if (msg.meterId === 0 || (msg.meterId > OFPM13_MAX && msg.meterId < OFPM13_SLOWPATH)) {
+  if (msg.meterId > OFPM13_MAX && msg.meterId < OFPM13_SLOWPATH) {
     throw new OfpError('OFPMMFC_INVALID_METER');
   }
   const changes = new FlowChanges(ofproto);

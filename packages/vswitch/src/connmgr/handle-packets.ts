@@ -1,33 +1,55 @@
 /** Packets from controllers. */
 import {
+  checkActions,
+  Match,
   type MessageOf,
   OFP_NO_BUFFER,
   OFPP_CONTROLLER,
   OFPP_LOCAL,
   OFPP_MAX,
   OFPP_NONE,
+  OFPTT_ALL,
+  type OfpAct,
   OfpError,
 } from '@heddle/openflow';
-import { extractFlow } from '@heddle/packet';
+import { extractFlow, type Flow } from '@heddle/packet';
 import { checkReferences } from '../ofproto/check.ts';
+import { N_TABLES } from '../ofproto/flow-table.ts';
 import type { FrozenState } from '../ofproto/recirc.ts';
 import type { Connmgr } from './connmgr.ts';
 
 const ETH_HEADER_BYTES = 14;
 
 export function handlePacketOut(mgr: Connmgr, msg: MessageOf<'packet_out'>): void {
+  const { flow, actions } = checkPacketOut(mgr, msg);
+  // As upstream, not an error: there is nothing that could be sent.
+  if (msg.packet.length >= ETH_HEADER_BYTES) mgr.env.packetOut(flow, msg.packet, actions);
+}
+
+/** Throws `OfpError` for what cannot be carried out; the packet's key, and the actions that fit it. */
+export function checkPacketOut(
+  mgr: Connmgr,
+  msg: MessageOf<'packet_out'>,
+): { flow: Flow; actions: readonly OfpAct[] } {
   if (msg.bufferId !== OFP_NO_BUFFER) throw new OfpError('OFPBRC_BUFFER_UNKNOWN');
   const { inPort } = msg.metadata.key;
   const isPort = inPort < OFPP_MAX || inPort === OFPP_LOCAL;
   if (!isPort && inPort !== OFPP_CONTROLLER && inPort !== OFPP_NONE) {
     throw new OfpError('OFPBRC_BAD_PORT');
   }
-  if (msg.packet.length < ETH_HEADER_BYTES) throw new OfpError('OFPBRC_BAD_PACKET');
-  checkReferences(mgr.env.ofproto, msg.actions);
   const flow = extractFlow(msg.packet, { inPort });
   flow.pktMark = msg.metadata.key.pktMark;
   flow.u32.set(msg.metadata.key.u32.subarray(64), 64);
-  mgr.env.packetOut(flow, msg.packet, msg.actions);
+  const { ofproto } = mgr.env;
+  const context = {
+    match: new Match(flow),
+    tableId: OFPTT_ALL,
+    nTables: N_TABLES,
+    maxPorts: OFPP_MAX,
+  };
+  const actions = checkActions(msg.actions, context, msg.version);
+  checkReferences(ofproto, actions);
+  return { flow, actions };
 }
 
 export function handleResume(mgr: Connmgr, msg: MessageOf<'resume'>): void {

@@ -13,7 +13,10 @@ import { placeTunMetadataActions } from './tlv.ts';
 
 const MAX_PORTS = OFPP_MAX;
 
-/** The actions, if they fit the match. Throws `OfpError` with the code that Open vSwitch replies. */
+/**
+ * The actions, if they fit the match; whether groups and meters exist is another question. Throws
+ * `OfpError` with the code that Open vSwitch replies.
+ */
 export function checkRule(
   ofproto: Ofproto,
   match: Match,
@@ -23,9 +26,7 @@ export function checkRule(
 ): readonly OfpAct[] {
   const context = { match, tableId, nTables: N_TABLES, maxPorts: MAX_PORTS };
   const placed = placeTunMetadataActions(ofproto, actions);
-  const checked = checkActions(placed, context, version);
-  checkReferences(ofproto, checked);
-  return checked;
+  return checkActions(placed, context, version);
 }
 
 /** Groups and meters must be there. */
@@ -37,11 +38,6 @@ export function checkReferences(ofproto: Ofproto, actions: readonly OfpAct[]): v
         break;
       case 'meter':
         if (!ofproto.meters.has(act.meter)) throw new OfpError('OFPMMFC_INVALID_METER');
-        break;
-      case 'controller':
-        if (act.meter !== undefined && !ofproto.meters.has(act.meter)) {
-          throw new OfpError('OFPMMFC_INVALID_METER');
-        }
         break;
       case 'write_actions':
       case 'clone':

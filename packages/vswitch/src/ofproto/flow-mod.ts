@@ -1,6 +1,7 @@
 /** Flow mods (OpenFlow 1.5, 6.4; ovs-ofctl(8)). */
 import {
   type FlowMod,
+  OFP_NO_BUFFER,
   OFPG_ANY,
   OFPP_NONE,
   OFPTT_ALL,
@@ -9,7 +10,7 @@ import {
   type OfpVersion,
 } from '@heddle/openflow';
 import type { Ofproto } from '../ofproto.ts';
-import { checkRule } from './check.ts';
+import { checkReferences, checkRule } from './check.ts';
 import { evictOne } from './eviction.ts';
 import { type FlowChanges, OFPRR_DELETE, OFPRR_EVICTION } from './flow-changes.ts';
 import { type FlowTable, N_TABLES, TBL_INTERNAL } from './flow-table.ts';
@@ -35,8 +36,7 @@ export function applyFlowMod(
   version: OfpVersion = 1,
 ): void {
   const { ofproto } = changes;
-  const match = placeTunMetadata(ofproto, asked.match);
-  const mod = match === asked.match ? asked : { ...asked, match };
+  const mod = checkFlowMod(ofproto, asked, version);
   switch (mod.command) {
     case 'add':
       addFlow(changes, mod, nowMs, version);
@@ -53,25 +53,47 @@ export function applyFlowMod(
   }
 }
 
-function tableFor(ofproto: Ofproto, tableId: number): FlowTable {
+/**
+ * With options and actions as this bridge has them. Throws `OfpError` for what makes no sense whatever
+ * flows there are.
+ */
+export function checkFlowMod(ofproto: Ofproto, asked: FlowMod, version: OfpVersion): FlowMod {
+  const match = placeTunMetadata(ofproto, asked.match);
+  const first = asked.tableId === OFPTT_ALL ? 0 : asked.tableId;
+  // Of what deletes flows, too, though it has no use for actions.
+  const actions = checkRule(ofproto, match, first, asked.actions, version);
+  const mod = { ...asked, match, actions };
+  if (asked.command === 'add' || asked.command.startsWith('modify')) {
+    // What could not be added is not looked for either.
+    tableFor(ofproto, mod);
+    if (asked.bufferId !== OFP_NO_BUFFER) throw new OfpError('OFPBRC_BUFFER_UNKNOWN');
+  }
+  return mod;
+}
+
+function tableFor(ofproto: Ofproto, { tableId, match }: FlowMod): FlowTable {
   const id = tableId === OFPTT_ALL ? 0 : tableId;
   if (id >= N_TABLES) throw new OfpError('OFPBRC_BAD_TABLE_ID');
   const table = ofproto.tables.at(id);
-  if (table.isReadOnly) throw new OfpError('OFPBRC_EPERM');
+  const isInternal = match.mask.recircId !== 0 || match.mask.dpHash !== 0;
+  if (table.isReadOnly || isInternal) throw new OfpError('OFPBRC_EPERM');
   return table;
 }
 
 function addFlow(changes: FlowChanges, mod: FlowMod, nowMs: number, version: OfpVersion): void {
   const { ofproto } = changes;
-  const { match, priority } = mod;
-  const table = tableFor(ofproto, mod.tableId);
-  const actions = checkRule(ofproto, match, table.id, mod.actions, version);
+  const { match, priority, actions } = mod;
+  const table = tableFor(ofproto, mod);
+  checkReferences(ofproto, actions);
   const { classifier } = table;
   const old = classifier.find(match.key, match.mask, priority);
   if (!old && mod.flags.checkOverlap && classifier.overlaps(match.key, match.mask, priority)) {
     throw new OfpError('OFPFMFC_OVERLAP');
   }
-  const state = stateOf(mod, actions, mod.newCookie ?? 0n);
+  // OpenFlow 1.0 and 1.1 have no flag for what they always do.
+  const flags =
+    version <= 2 && mod.command === 'add' ? { ...mod.flags, resetCounts: true } : mod.flags;
+  const state = stateOf({ ...mod, flags }, actions, mod.newCookie ?? 0n);
   if (!old) makeRoom(changes, table);
   const rule = new Rule(table, priority, state, nowMs, match.tunMetadata);
   // The new flow counts and ages from now on; when packets last passed is still known.
@@ -103,9 +125,8 @@ function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number, version:
     }
     return;
   }
-  const first = mod.tableId === OFPTT_ALL ? 0 : mod.tableId;
-  const actions = checkRule(ofproto, mod.match, first, mod.actions, version);
-  for (const rule of rules) modifyRule(changes, rule, { ...mod, actions }, nowMs);
+  checkReferences(ofproto, mod.actions);
+  for (const rule of rules) modifyRule(changes, rule, mod, nowMs);
 }
 
 function modifyRule(changes: FlowChanges, rule: Rule, mod: FlowMod, nowMs: number): void {
