@@ -56,7 +56,7 @@ const flowMod: Make = (r, v, xid) => {
     ...([v, 14, xid] as const),
     ...[
       cookie(r),
-      r.chance(0.7) ? u64(0) : cookie(r),
+      u64(r.pick([0, 0, 0, 1, 5])),
       u8(r.pick(TABLES)),
       u8(command(r)),
       times(r),

@@ -36,16 +36,26 @@ export async function stateOf(peer: RawPeer): Promise<string[]> {
     stats(OFP15, XID, 1, ALL_FLOWS),
     stats(OFP15, XID, 6, u32(OFPG_ALL), zeros(4)),
     stats(OFP15, XID, 7, u32(OFPG_ALL), zeros(4)),
-    stats(OFP15, XID, 9, u32(OFPM_ALL), zeros(4)),
     stats(OFP15, XID, 10, u32(OFPM_ALL), zeros(4)),
     stats(OFP15, XID, 13, u32(-1), zeros(4)),
     stats(OFP15, XID, 14),
     message(OFP15, 4, XID, u32(0x2320, 25)),
     message(OFP15, 7, XID),
   );
-  const lines = replies.flatMap((reply) => formatBytes(reply, 2).split('\n'));
+  const lines = replies.flatMap((reply) => timelessBytes(reply).split('\n'));
   return lines.map(timeless).sort();
 }
+
+/** Text, or the bytes where they say nothing. */
+function timelessBytes(reply: Buffer): string {
+  const text = formatBytes(reply, 2);
+  return text.includes('decode error')
+    ? reply.toString('hex').replaceAll(OXS_TIMES, '8002$1')
+    : text;
+}
+
+/** Duration and idle time in statistics of OpenFlow 1.5. */
+const OXS_TIMES = /8002(00|02)08.{16}/g;
 
 function timeless(line: string): string {
   return line

@@ -6,6 +6,7 @@ import type { Group } from './ofproto/group.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { finishFreezing } from './xlate-freeze.ts';
 import { hashFlow, hashMasked } from './xlate-hash.ts';
+import { MAX_DEPTH } from './xlate-limits.ts';
 
 const MAX_LIVENESS_DEPTH = 128;
 
@@ -15,10 +16,9 @@ export function groupAction(ctx: XlateContext, id: number, isLast: boolean): voi
     ctx.trace('warn', 'group does not exist');
     return;
   }
-  if (ctx.groupDepth >= 64) {
-    ctx.trace('error', 'cannot recursively translate group action');
-    ctx.drop('groups nest too deeply');
-    return;
+  // A loop of groups ends the translation as a whole: what it has in parallel would never end.
+  if (ctx.groupDepth >= MAX_DEPTH) {
+    ctx.fail(`over max translation depth ${MAX_DEPTH}`, 'Recursion too deep');
   }
   ctx.groupDepth++;
   runGroup(ctx, group, isLast);

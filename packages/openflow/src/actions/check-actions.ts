@@ -107,7 +107,6 @@ class ActionCheck {
 
   #inconsistent(): void {
     this.protocols &= OFPUTIL_P_OF10_ANY;
-    if (this.protocols === 0) throw new OfpError('OFPBAC_MATCH_INCONSISTENT');
   }
 
   #require(condition: boolean): void {

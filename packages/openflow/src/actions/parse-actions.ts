@@ -103,7 +103,7 @@ function rawAction(dv: DataView, o: number, to: number, version: OfpVersion): Ra
   if (type === OFPAT_VENDOR) {
     const vendor = dv.getUint32(o + 4);
     if (vendor !== NX_VENDOR && vendor !== ONF_VENDOR) throw new OfpError('OFPBAC_BAD_VENDOR');
-    if (o + 16 > to || dv.getUint16(o + 2) < 16) throw new OfpError('OFPBAC_BAD_LEN');
+    if (o + 16 > to) throw new OfpError('OFPBAC_BAD_LEN');
     const subtype = dv.getUint16(o + 8);
     if (vendor === NX_VENDOR) raw = NICIRA_ACTIONS.get(subtype);
     else raw = subtype === ONFACT_COPY_FIELD ? copyFieldOnf : undefined;

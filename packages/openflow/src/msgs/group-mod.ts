@@ -123,10 +123,10 @@ function checkCommandBucket(command: GroupCommand | undefined, id: number): void
 /** In upstream's order. */
 function checkGroupMod({ command, groupType, groupId }: Head, buckets: readonly Bucket[]) {
   if (groupType === undefined) throw new OfpError('OFPGMFC_BAD_TYPE');
-  if (command === 'remove_bucket' && buckets.length > 0) throw new OfpError('OFPGMFC_BAD_BUCKET');
   if (command !== 'delete' && groupType === 'indirect' && buckets.length !== 1) {
     throw new OfpError('OFPGMFC_INVALID_GROUP');
   }
+  if (command === 'remove_bucket' && buckets.length > 0) throw new OfpError('OFPGMFC_BAD_BUCKET');
   if (command === undefined) throw new OfpError('OFPGMFC_BAD_COMMAND');
   for (const bucket of buckets) checkBucket(bucket, groupType, command);
   return { command, groupType, groupId, buckets };

@@ -191,10 +191,11 @@ interface AttachOptions {
   readonly onClose?: (why: string | undefined) => void;
 }
 
-const BY_SWITCHES = /(_REPLY| reply|_IN|_IN2|_REMOVED|_STATUS|_FORWARD|_PAUSED|_RESUMED)$/;
+const BY_SWITCHES = /(_REPLY| reply|_IN|_IN2|_REMOVED|_STATUS|FORWARD|_PAUSED|_RESUMED)$/;
 
 /** What only switches say is refused as such, whatever else is wrong with it. */
 function refusal({ ofpErr }: OfpError, raw: Uint8Array): string {
+  if (ofpErr === 'OFPBRC_BAD_VERSION') return ofpErr;
   try {
     return BY_SWITCHES.test(messageName(raw)) ? 'OFPBRC_BAD_TYPE' : ofpErr;
   } catch {

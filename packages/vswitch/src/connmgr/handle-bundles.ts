@@ -118,7 +118,7 @@ export function handleBundleAdd(
   if (!BUNDLED.has(message.type)) throw new OfpError('OFPBFC_MSG_UNSUP');
   if (message.xid !== msg.xid) throw new OfpError('OFPBFC_MSG_BAD_XID');
   if (message.type === 'flow_mod') checkFlowMod(mgr.env.ofproto, message, message.version);
-  else if (message.type === 'packet_out') checkPacketOut(mgr, message);
+  else if (message.type === 'packet_out') checkPacketOut(message);
   // The first message opens a bundle that nobody has opened.
   const bundle = conn.bundles.get(id) ?? openBundle(mgr, conn, { id, flags }, raw);
   if (bundle.isClosed) {

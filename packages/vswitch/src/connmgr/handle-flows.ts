@@ -168,7 +168,9 @@ export function handleTableMod(mgr: Connmgr, msg: MessageOf<'table_mod'>): void 
 
 function setTable(table: FlowTable, mod: TableMod): void {
   if (mod.miss !== undefined) table.miss = mod.miss;
-  if (mod.eviction !== undefined) table.evictByOpenFlow = mod.eviction;
+  // As upstream's, the property's number decides where there is one: 1 is on, 0 leaves it as it is.
+  const eviction = mod.evictionFlags === undefined ? mod.eviction : mod.evictionFlags === 1;
+  if (eviction !== undefined && mod.evictionFlags !== 0) table.evictByOpenFlow = eviction;
   if (mod.isVacancyOn === false) table.vacancy = undefined;
   else if (mod.isVacancyOn) {
     table.vacancy = { up: mod.vacancy?.up ?? 0, down: mod.vacancy?.down ?? 0 };

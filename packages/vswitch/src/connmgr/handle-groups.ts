@@ -131,13 +131,14 @@ export function handleMeterMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'meter
 const OFPMF_BURST = 4;
 
 /** A band that is given no size of a burst lets pass at once what it lets pass in a second. */
-function withBurst(band: MeterBand): MeterBand {
-  return { ...band, burstSize: band.rate };
+function withBurst(band: MeterBand, flags: number): MeterBand {
+  const isGiven = (flags & OFPMF_BURST) !== 0 && band.burstSize !== 0;
+  return isGiven ? band : { ...band, burstSize: band.rate };
 }
 
 function newMeter(mgr: Connmgr, msg: MessageOf<'meter_mod'>, earlier: Meter | undefined): Meter {
   const { meterId, flags } = msg;
-  const bands = (flags & OFPMF_BURST) !== 0 ? msg.bands : msg.bands.map(withBurst);
+  const bands = msg.bands.map((band) => withBurst(band, flags));
   try {
     return new Meter({ meterId, flags, bands }, mgr.env.nowMs(), mgr.env.meters, earlier);
   } catch (error) {
@@ -157,9 +158,10 @@ function checkMeterId(meterId: number): void {
 function checkMeter({ flags, bands }: MessageOf<'meter_mod'>): void {
   const unit = flags & KBPS_OR_PKTPS;
   if (unit === 0 || unit === KBPS_OR_PKTPS) throw new OfpError('OFPMMFC_BAD_FLAGS');
+  if (bands.length === 0) throw new OfpError('OFPMMFC_OUT_OF_BANDS');
   if (bands.some((band) => band.rate === 0)) throw new OfpError('OFPMMFC_BAD_RATE');
   if ((flags & ~METER_CAPABILITIES) !== 0) throw new OfpError('OFPMMFC_BAD_FLAGS');
-  if (bands.length === 0 || bands.length > MAX_BANDS) throw new OfpError('OFPMMFC_OUT_OF_BANDS');
+  if (bands.length > MAX_BANDS) throw new OfpError('OFPMMFC_OUT_OF_BANDS');
   if (bands.some((band) => band.type !== 'drop')) throw new OfpError('OFPMMFC_BAD_BAND');
 }
 

@@ -21,16 +21,17 @@ import type { Connmgr } from './connmgr.ts';
 const ETH_HEADER_BYTES = 14;
 
 export function handlePacketOut(mgr: Connmgr, msg: MessageOf<'packet_out'>): void {
-  const { flow, actions } = checkPacketOut(mgr, msg);
+  const { flow, actions } = checkPacketOut(msg);
+  checkReferences(mgr.env.ofproto, actions);
   // As upstream, not an error: there is nothing that could be sent.
   if (msg.packet.length >= ETH_HEADER_BYTES) mgr.env.packetOut(flow, msg.packet, actions);
 }
 
 /** Throws `OfpError` for what cannot be carried out; the packet's key, and the actions that fit it. */
-export function checkPacketOut(
-  mgr: Connmgr,
-  msg: MessageOf<'packet_out'>,
-): { flow: Flow; actions: readonly OfpAct[] } {
+export function checkPacketOut(msg: MessageOf<'packet_out'>): {
+  flow: Flow;
+  actions: readonly OfpAct[];
+} {
   if (msg.bufferId !== OFP_NO_BUFFER) throw new OfpError('OFPBRC_BUFFER_UNKNOWN');
   const { inPort } = msg.metadata.key;
   const isPort = inPort < OFPP_MAX || inPort === OFPP_LOCAL;
@@ -40,7 +41,6 @@ export function checkPacketOut(
   const flow = extractFlow(msg.packet, { inPort });
   flow.pktMark = msg.metadata.key.pktMark;
   flow.u32.set(msg.metadata.key.u32.subarray(64), 64);
-  const { ofproto } = mgr.env;
   const context = {
     match: new Match(flow),
     tableId: OFPTT_ALL,
@@ -48,7 +48,6 @@ export function checkPacketOut(
     maxPorts: OFPP_MAX,
   };
   const actions = checkActions(msg.actions, context, msg.version);
-  checkReferences(ofproto, actions);
   return { flow, actions };
 }
 

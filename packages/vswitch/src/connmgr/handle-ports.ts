@@ -98,7 +98,9 @@ export function handleQueueStats(
   conn: OfConn,
   msg: MessageOf<'queue_request'>,
 ): void {
-  const ports = portsOf(mgr, msg.portNo);
+  // All of them are OFPP_ALL in OpenFlow 1.0 and OFPP_ANY since.
+  const isMissing = msg.portNo === OFPP_ALL && conn.version > 1;
+  const ports = isMissing ? [] : portsOf(mgr, msg.portNo);
   if (ports.length === 0) throw new OfpError('OFPQOFC_BAD_PORT');
   const isWanted = ({ queueId }: QueueStats) => msg.queueId === OFPQ_ALL || msg.queueId === queueId;
   const queues = ports.flatMap((port) => queueStats(mgr, port).filter(isWanted));

@@ -28,6 +28,8 @@ export interface FlowSelector {
   readonly outGroup: number;
 }
 
+const KEEP_COOKIE = 0xffff_ffff_ffff_ffffn;
+
 /** Throws `OfpError` and leaves `changes` half made: the caller reverts. */
 export function applyFlowMod(
   changes: FlowChanges,
@@ -59,9 +61,8 @@ export function applyFlowMod(
  */
 export function checkFlowMod(ofproto: Ofproto, asked: FlowMod, version: OfpVersion): FlowMod {
   const match = placeTunMetadata(ofproto, asked.match);
-  const first = asked.tableId === OFPTT_ALL ? 0 : asked.tableId;
   // Of what deletes flows, too, though it has no use for actions.
-  const actions = checkRule(ofproto, match, first, asked.actions, version);
+  const actions = checkRule(ofproto, match, asked.tableId, asked.actions, version);
   const mod = { ...asked, match, actions };
   if (asked.command === 'add' || asked.command.startsWith('modify')) {
     // What could not be added is not looked for either.
@@ -119,7 +120,8 @@ function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number, version:
     mod.command === 'modify' ? [...selectRules(ofproto, mod)] : strictRules(ofproto, mod);
   if (rules.length === 0) {
     // Where there is nothing to change and no cookie to look for, it is added, until OpenFlow 1.1.
-    const newCookie = mod.newCookie ?? (version === 2 ? mod.cookie : undefined);
+    const given = mod.cookie === KEEP_COOKIE ? undefined : mod.cookie;
+    const newCookie = mod.newCookie ?? (version === 2 ? given : undefined);
     if (mod.cookieMask === 0n && newCookie !== undefined) {
       addFlow(changes, { ...mod, newCookie }, nowMs, version);
     }

@@ -133,21 +133,10 @@ function checkGroup(
     if (type !== 'select' && bucket.weight > 1 && mod.command === 'add') {
       throw new OfpError('OFPGMFC_INVALID_GROUP');
     }
-    if (leadsTo(ofproto, bucket.actions, mod.groupId, 0)) throw new OfpError('OFPGMFC_LOOP');
   }
 }
 
 /** Groups in buckets may come later. */
 function isNotGroup(act: OfpAct): boolean {
   return act.type !== 'group';
-}
-
-function leadsTo(ofproto: Ofproto, actions: readonly OfpAct[], id: number, depth: number): boolean {
-  if (depth > 32) return true;
-  return actions.some((act) => {
-    if (act.type !== 'group') return false;
-    if (act.group === id) return true;
-    const buckets = ofproto.groups.get(act.group)?.buckets ?? [];
-    return buckets.some((b) => leadsTo(ofproto, b.actions, id, depth + 1));
-  });
 }
