@@ -17,6 +17,7 @@ test_packages=(clang:clang llvm:llvm-strip bpftool:bpftool libbpf-dev:/usr/inclu
   openvswitch-switch:ovs-vswitchd openvswitch-common:ovs-appctl python3-openvswitch:/usr/lib/python3/dist-packages/ovs/__init__.py
   ovn-central:/usr/share/ovn/ovn-sb.ovsschema ovn-common:ovn-nbctl strace:strace
   nfdump:nfdump nfdump-sflow:sfcapd
+  mininet:mn python3-os-ken:osken-manager python3-ovsdbapp:/usr/lib/python3/dist-packages/ovsdbapp/__init__.py
   tcpdump:tcpdump ethtool:ethtool procps:ps openssl:openssl)
 
 missing_packages() {

@@ -199,7 +199,7 @@ export class Bridge {
     const versions = this.row.protocols.reduce((bits, p) => bits | (parseVersions(p) ?? 0), 0);
     const now = mayConnect ? controllers : [];
     this.connections.configure(now, versions === 0 ? ALL_VERSIONS : versions, tls);
-    const hasControllers = controllers.length > 0;
+    const hasControllers = controllers.some((c) => c.kind === 'primary');
     const isSecure = this.row.fail_mode === 'secure';
     const tablesFor = `${hasControllers}/${isSecure}`;
     if (tablesFor === this.#tablesFor) return;

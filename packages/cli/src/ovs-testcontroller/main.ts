@@ -5,8 +5,11 @@ import { OFP_PORT, Vconn } from '@heddle/openflow';
 import {
   connectRemote,
   daemonStart,
+  errnoOf,
   HeddleError,
   listenRemote,
+  parseRemote,
+  strerror,
   UnixctlServer,
   unixctlPath,
   versionText,
@@ -24,20 +27,34 @@ async function main(): Promise<void> {
   if (line.print === 'version') return void console.log(versionText(PROGRAM));
   installDaemonServices();
   const daemon = await daemonStart(PROGRAM, line.daemon);
-  for (const remote of line.remotes) await start(remote, line);
+  let started = 0;
+  for (const remote of line.remotes) if (await start(remote, line)) started++;
+  if (started === 0) throw new HeddleError('no active or passive switch connections');
   const ctl = new UnixctlServer(PROGRAM);
   ctl.registerExit('', 0, () => {});
   await ctl.listen(unixctlPath(PROGRAM, line.unixctl));
   daemon.ready();
 }
 
-async function start(remote: string, line: CommandLine): Promise<void> {
-  if (/^p(tcp|ssl|unix):/.test(remote)) {
-    const accept = (socket: Socket) => serve(socket, remote, line, () => {});
-    await listenRemote(remote, accept, line.tls, OFP_PORT);
-    return;
+/** Whether switches may come by `remote` or are asked there. */
+async function start(remote: string, line: CommandLine): Promise<boolean> {
+  const refuse = (why: string): boolean => {
+    log.err(`${remote}: connect: ${why}`);
+    return false;
+  };
+  const parsed = parseRemote(remote, OFP_PORT);
+  if (!parsed) return refuse(strerror('EAFNOSUPPORT'));
+  if (!parsed.kind.startsWith('p')) {
+    connect(remote, line, 1000);
+    return true;
   }
-  connect(remote, line, 1000);
+  const accept = (socket: Socket) => serve(socket, remote, line, () => {});
+  try {
+    await listenRemote(remote, accept, line.tls, OFP_PORT);
+    return true;
+  } catch (error) {
+    return refuse(error instanceof HeddleError ? error.message : strerror(errnoOf(error)));
+  }
 }
 
 /** Again and again, each wait twice as long as the one before until a connection stands. */
