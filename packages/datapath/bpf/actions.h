@@ -45,6 +45,64 @@ INL int run_through(struct __sk_buff *skb, struct scratch *s, struct act *a)
   return RC_STOP;
 }
 
+/* A copy goes round to meet the list that follows, up to its A_END; here it is passed over. */
+NOINL int clone(struct __sk_buff *skb, struct scratch *s, struct act *a)
+{
+  __u32 z = 0;
+  struct state *st = bpf_map_lookup_elem(&state, &z);
+  if (!s || !a || !st)
+    return RC_STOP;
+  s->skip = a->a16;
+  struct ctx *c = own_ctx(s, st, skb->mark, skb->priority);
+  if (!c)
+    return RC_NEXT;
+  __u32 n = s->chunk ? 0 : s->nact;
+  for (int i = 0; i < CTX_ACTS; i++) {
+    if (i >= n)
+      break;
+    c->acts[i] = s->acts[i];
+  }
+  c->nact = n;
+  c->next = s->chunk ? s->chunk : s->next;
+  c->skip = s->at + 1;
+  send_copy(skb, s, st, c);
+  return RC_NEXT;
+}
+
+/* Bytes of the longest segment that the packet may become, a tag in the metadata included. */
+NOINL int segment_length(struct __sk_buff *skb, struct scratch *s)
+{
+  __u32 len = skb->len, tag = skb->vlan_present ? 4 : 0, gso = skb->gso_size, at;
+  if (!gso)
+    return len + tag;
+  if (!s || ((s->dirty & DIRTY_LAYOUT) && extract(skb, s)) || !s->l4)
+    return len + tag;
+  at = payload_at(skb, s);
+  if (!at) {
+    at = s->l4 + 8;
+    if (have_kfuncs) {
+      struct sk_buff *k = bpf_cast_to_kern_ctx(skb);
+      __u8 doff;
+      if (BPF_CORE_READ_BITFIELD(k, encapsulation)) {
+        at = k->inner_transport_header - (__u16)((__u64)k->data - (__u64)k->head);
+        if (bpf_skb_load_bytes(skb, at + 12, &doff, 1))
+          return len + tag;
+        at += (doff >> 4) * 4;
+      }
+    }
+  }
+  return (at + gso < len ? at + gso : len) + tag;
+}
+
+INL int check_length(struct __sk_buff *skb, struct scratch *s, struct act *a)
+{
+  if (a->b[0])
+    s->trunc = 0;
+  if (segment_length(skb, s) <= a->a32)
+    s->skip = a->a16;
+  return RC_NEXT;
+}
+
 /* `ct` and what comes before it in its list. */
 NOINL int ct_act(struct scratch *s, struct act *a)
 {
@@ -131,6 +189,15 @@ NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
     return RC_NEXT;
   case A_METER:
     return run_through(skb, s, a);
+  case A_CLONE:
+    return a->a32 ? RC_NEXT : clone(skb, s, a);
+  case A_CHECK_LEN:
+    return check_length(skb, s, a);
+  case A_SKIP:
+    s->skip = a->a16;
+    return RC_NEXT;
+  case A_END:
+    return RC_STOP;
   }
   if (a->type >= A_CT)
     return ct_act(s, a);
@@ -146,9 +213,11 @@ NOINL int run_chunk(struct __sk_buff *skb, struct scratch *s, __u32 index)
   struct chunk *c = bpf_map_lookup_elem(&chunks, &index);
   if (!c || !s)
     return RC_STOP;
+  s->chunk = index + 1;
   for (int i = 0; i < CHUNK_ACTS; i++) {
     if (i >= c->nact)
       break;
+    s->at = i;
     int rc = do_act(skb, s, &c->acts[i]);
     if (rc == RC_CT)
       rc = ct_exec(skb, s) ? fail(s) : RC_NEXT;
@@ -180,6 +249,7 @@ INL int run(struct __sk_buff *skb, struct scratch *s)
   for (int i = 0; i < CTX_ACTS; i++) {
     if (i >= n)
       break;
+    s->at = i;
     int rc = do_act(skb, s, &s->acts[i]);
     if (rc == RC_CT)
       rc = ct_exec(skb, s) ? fail(s) : RC_NEXT;

@@ -51,6 +51,7 @@ INL bool take_acts(struct scratch *s, struct flow *f, __u32 *id)
   }
   s->nact = n;
   s->next = f->next;
+  s->chunk = 0;
   *id = f->id;
   asm volatile("" ::: "memory");
   return *(volatile __u64 *)&f->gen == gen;
@@ -126,6 +127,7 @@ INL struct scratch *begin(void)
   s->recirc = 0;
   s->trunc = 0;
   s->skip = 0;
+  s->chunk = 0;
   s->tun_state = 0;
   s->wrap = 0;
   s->ct_on = 0;
@@ -180,6 +182,7 @@ int inject_in(struct __sk_buff *skb)
   s->recirc = c->recirc_id;
   s->nact = c->nact;
   s->next = c->next;
+  s->skip = c->skip;
   s->tun_state = c->tun_state;
   if (c->tun_state) {
     s->tin = c->tin;

@@ -43,6 +43,11 @@ enum act_type {
   A_SET_ND,     /* a16 offset 8 or 16: half of the target; 0: a32 = option type, 6 bytes */
   A_SET_PRIORITY = 32, /* a32: skb->priority, by which a qdisc chooses the class */
   A_METER, /* a32 id; a16: actions to skip when it does not let the packet pass, 0: drop it */
+  A_CLONE, /* a16: length of the list that follows; a32 1: it changes nothing, else it is for a
+              copy and ends with A_END */
+  A_CHECK_LEN, /* a32 bytes; a16: actions to skip unless the packet is longer; b[0] 1: both lists
+                  are the last thing done to it, and the first ends with A_END */
+  A_SKIP, /* a16 actions */
   A_SET_TUNNEL = 40, /* a16 part 0: a32 flags, tos, ttl, b id, IPv4 src, dst; 1: a32 tp_src, tp_dst,
                         b gbp, options; 2: b IPv6 src; 3: b IPv6 dst */
   A_TUN_SEND,        /* wrapped already: to be routed */
@@ -167,6 +172,7 @@ struct ctx {
   struct tun tin, tun;
   struct ct_md ct;
   __u32 ct_on, priority;
+  __u32 skip, pad; /* actions that are not to be carried out */
 };
 
 struct state {
@@ -241,7 +247,9 @@ struct scratch {
   __u32 l3, l4, l4_end; /* where headers start and the IP packet ends; 0: none */
   __u32 dirty;          /* DIRTY_* */
   __u32 nact, next;     /* the list in acts, and its first chunk plus one */
-  __u32 skip, pad;      /* actions that a meter has taken out */
+  __u32 skip;           /* actions to come that are not to be carried out */
+  __u32 at, chunk;      /* the action under way: index in acts, or in this chunk (plus one) */
+  __u32 pad;
   int verdict;
   __u32 tun_state; /* TUN_* */
   struct tun tin, tun;

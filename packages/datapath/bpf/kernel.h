@@ -11,8 +11,8 @@
 struct sk_buff {
   unsigned char *head, *data;
   unsigned int end;
-  __u8 ip_summed : 2;
-  __u16 csum_start, csum_offset;
+  __u8 ip_summed : 2, encapsulation : 1;
+  __u16 csum_start, csum_offset, inner_transport_header;
 } __relocated;
 
 struct skb_shared_info {

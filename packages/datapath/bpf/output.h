@@ -25,6 +25,7 @@ INL struct ctx *own_ctx(struct scratch *s, struct state *st, __u32 pkt_mark, __u
   c->pkt_mark = pkt_mark;
   c->priority = priority;
   c->next = 0;
+  c->skip = 0;
   c->tun_state = s->tun_state;
   if (s->tun_state) {
     c->tin = s->tin;
@@ -36,25 +37,31 @@ INL struct ctx *own_ctx(struct scratch *s, struct state *st, __u32 pkt_mark, __u
   return c;
 }
 
+INL void send_copy(struct __sk_buff *skb, struct scratch *s, struct state *st, struct ctx *c)
+{
+  __u32 mark = skb->mark;
+  skb->mark = c->mark;
+  if (bpf_clone_redirect(skb, st->inject_ifindex, 0))
+    drop_count(s, DROP_ACTION);
+  skb->mark = mark;
+}
+
 /* Sends a copy round through the injection veth, to meet the actions of a context there. */
 INL void detour(struct __sk_buff *skb, struct scratch *s, const struct act *a0,
                 const struct act *a1)
 {
-  __u32 z = 0, mark = skb->mark;
+  __u32 z = 0;
   struct state *st = bpf_map_lookup_elem(&state, &z);
   if (!st)
     return;
-  struct ctx *c = own_ctx(s, st, mark, skb->priority);
+  struct ctx *c = own_ctx(s, st, skb->mark, skb->priority);
   if (!c)
     return;
   c->acts[0] = *a0;
   if (a1)
     c->acts[1] = *a1;
   c->nact = a1 ? 2 : 1;
-  skb->mark = c->mark;
-  if (bpf_clone_redirect(skb, st->inject_ifindex, 0))
-    drop_count(s, DROP_ACTION);
-  skb->mark = mark;
+  send_copy(skb, s, st, c);
 }
 
 INL __u32 l3_length(struct __sk_buff *skb)

@@ -315,4 +315,75 @@ const SET_CASES: readonly ActionCase[] = [
   },
 ];
 
-export const ACTION_CASES: readonly ActionCase[] = [...OUTPUT_CASES, ...VLAN_CASES, ...SET_CASES];
+const toC = eth(udp4(), [], { dst: C, src: A });
+const TO_C = `set(eth(dst=${C}))`;
+
+const NESTED_CASES: readonly ActionCase[] = [
+  {
+    name: 'what a clone changes, the packet does not show',
+    frame: plain,
+    actions: `clone(${TO_C},$2),$3`,
+    out2: [toC],
+    out3: [plain],
+  },
+  {
+    name: 'the last clone is the packet',
+    frame: plain,
+    actions: `$3,clone(${TO_C},$2)`,
+    out2: [toC],
+    out3: [plain],
+  },
+  {
+    name: 'a clone of a clone, behind many actions',
+    frame: plain,
+    actions: `${'$3,push_vlan(vid=1,pcp=0),pop_vlan,'.repeat(12)}clone(clone(${TO_C},$2),$3),$3`,
+    out2: [toC],
+    out3: Array(14).fill(plain),
+  },
+  {
+    name: 'a clone of many actions',
+    frame: plain,
+    actions: `clone(${TO_C},${'push_vlan(vid=1,pcp=0),pop_vlan,'.repeat(40)}$2),$3`,
+    out2: [toC],
+    out3: [plain],
+  },
+  {
+    name: 'trunc reaches past a clone',
+    frame: plain,
+    actions: 'trunc(20),clone($3),$2',
+    out2: [plain.slice(0, 20)],
+    out3: [plain],
+  },
+  {
+    name: 'as long as is asked for',
+    frame: plain,
+    actions: `check_pkt_len(size=${plain.length},gt($3),le(${TO_C},$2))`,
+    out2: [toC],
+  },
+  {
+    name: 'a byte longer than is asked for',
+    frame: plain,
+    actions: `check_pkt_len(size=${plain.length - 1},gt(${TO_C},$2),le($3))`,
+    out2: [toC],
+  },
+  {
+    name: 'a check between other actions',
+    frame: plain,
+    actions: `check_pkt_len(size=10,gt(${TO_C},$2),le($3)),check_pkt_len(size=2000,gt(drop),le($3)),$3`,
+    out2: [toC],
+    out3: [plain, plain],
+  },
+  {
+    name: 'a tag counts',
+    frame: plain,
+    actions: `push_vlan(vid=1,pcp=0),check_pkt_len(size=${plain.length},gt(pop_vlan,$2),le($3))`,
+    out2: [plain],
+  },
+];
+
+export const ACTION_CASES: readonly ActionCase[] = [
+  ...OUTPUT_CASES,
+  ...VLAN_CASES,
+  ...SET_CASES,
+  ...NESTED_CASES,
+];

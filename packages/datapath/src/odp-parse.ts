@@ -339,6 +339,10 @@ function parseOdpAction({ name, body }: Attribute, o: OdpParseOptions): OdpActio
       return parseUserspace(body, o);
     case 'sample':
       return parseSample(body, o);
+    case 'clone':
+      return { type: 'clone', actions: parseOdpActions(body, o) };
+    case 'check_pkt_len':
+      return parseCheckPktLen(body, o);
     default:
       throw new OdpParseError(`unsupported action ${name}`);
   }
@@ -392,6 +396,21 @@ function parseSample(body: string, o: OdpParseOptions): OdpAction {
   if (!match || !(percent <= 100)) throw new OdpParseError(`sample(${body})`);
   const probability = Math.min(Math.round((percent / 100) * 2 ** 32), 0xffff_ffff);
   return { type: 'sample', probability, actions: parseOdpActions(match[2]!, o) };
+}
+
+function parseCheckPktLen(body: string, o: OdpParseOptions): OdpAction {
+  const [first, gt, le, ...more] = attributes(body);
+  const size = /^size=(\d+)$/.exec(first?.name ?? '')?.[1];
+  const isList = gt?.name === 'gt' && gt.body !== undefined && le?.name === 'le';
+  if (size === undefined || !isList || le.body === undefined || more.length > 0) {
+    throw new OdpParseError(`check_pkt_len(${body})`);
+  }
+  return {
+    type: 'check_pkt_len',
+    size: integer(size, 0xffff),
+    greater: parseOdpActions(gt.body!, o),
+    lessEqual: parseOdpActions(le.body, o),
+  };
 }
 
 function parseUserspace(body: string, o: OdpParseOptions): OdpAction {

@@ -86,6 +86,11 @@ export function workSlowly(what: DpExecute, env: SlowPathEnv): SlowWork {
   return worker;
 }
 
+/** Bytes of what a receiver sees of a super-packet. */
+function longestSegment({ bytes, vnet }: Packet): number {
+  return vnet?.gsoSize ? segments({ data: bytes, vnet })[0]!.length : bytes.length;
+}
+
 /** Whether headers come or go that the engine does not know. */
 function reshapes(actions: readonly OdpAction[], native: ActionTypes): boolean {
   return actions.some(
@@ -153,7 +158,7 @@ class Worker implements SlowWork {
         return this.#env.meterAdmits(action.id, bytes.length);
       case 'check_pkt_len': {
         const { size, greater, lessEqual } = action;
-        this.run(copy(), bytes.length > size ? greater : lessEqual, context);
+        this.run(copy(), longestSegment(packet) > size ? greater : lessEqual, context);
         return true;
       }
       case 'sample':

@@ -27,17 +27,29 @@ export function encodeActions(
   names: ActionNames,
 ): Buffer {
   used = 0;
+  encodeList(actions, true, key, names);
+  return Buffer.from(bytes.subarray(0, used));
+}
+
+/** `isFinal`: nothing is done to the packet after the list. */
+function encodeList(
+  actions: readonly OdpAction[],
+  isFinal: boolean,
+  key: Flow,
+  names: ActionNames,
+): void {
+  const end = isFinal ? actions.length - 1 : actions.length;
   for (let i = 0; i < actions.length; i++) {
-    const last = i === actions.length - 1;
-    const run = last ? 0 : outputRun(actions, i);
+    const run = outputRun(actions, i, end);
     if (run > 1) {
       encodeMany(actions, i, run);
       i += run - 1;
+    } else if (isNested(actions[i]!)) {
+      encodeNested(actions, i, i === end, key, names);
     } else {
-      encodeOne(actions[i]!, last, key, names);
+      encodeOne(actions[i]!, i === end, key, names);
     }
   }
-  return Buffer.from(bytes.subarray(0, used));
 }
 
 /** Appends an action; returns where it is. */
@@ -52,10 +64,10 @@ function append(type: number, a16 = 0, a32 = 0): number {
   return at;
 }
 
-/** How many outputs from `i` on fit one slot; the list's last action stands alone. */
-function outputRun(actions: readonly OdpAction[], i: number): number {
+/** How many outputs from `i` to before `end` fit one slot. */
+function outputRun(actions: readonly OdpAction[], i: number, end: number): number {
   let n = 0;
-  while (n < L.OUTN_PORTS && i + n < actions.length - 1 && actions[i + n]!.type === 'output') n++;
+  while (n < L.OUTN_PORTS && i + n < end && actions[i + n]!.type === 'output') n++;
   return n;
 }
 
@@ -118,6 +130,73 @@ function encodeOne(a: OdpAction, last: boolean, key: Flow, names: ActionNames): 
   }
 }
 
+type Nested = Extract<OdpAction, { type: 'clone' | 'check_pkt_len' }>;
+
+function isNested(a: OdpAction): a is Nested {
+  return a.type === 'clone' || a.type === 'check_pkt_len';
+}
+
+function encodeNested(
+  actions: readonly OdpAction[],
+  i: number,
+  isFinal: boolean,
+  key: Flow,
+  names: ActionNames,
+): void {
+  const a = actions[i]!;
+  const cut = actions[i - 1]?.type === 'trunc';
+  if (a.type === 'clone') {
+    encodeClone(a.actions, { isFinal, cut }, key, names);
+  } else if (a.type === 'check_pkt_len') {
+    const at = append(L.A_CHECK_LEN, 0, a.size);
+    bytes[at + 8] = isFinal ? 1 : 0;
+    const start = used;
+    if (isFinal) {
+      encodeLast(a.greater, key, names);
+      append(L.A_END);
+      setCount(at, start);
+      encodeLast(a.lessEqual, key, names);
+    } else {
+      if (a.greater.length > 0) encodeClone(a.greater, { isFinal, cut }, key, names);
+      const skip = append(L.A_SKIP);
+      setCount(at, start);
+      const from = used;
+      if (a.lessEqual.length > 0) encodeClone(a.lessEqual, { isFinal, cut }, key, names);
+      setCount(skip, from);
+    }
+  }
+}
+
+/** An empty list drops. */
+function encodeLast(actions: readonly OdpAction[], key: Flow, names: ActionNames): void {
+  if (actions.length === 0) append(L.A_DROP, 0, L.DROP_NONE);
+  else encodeList(actions, true, key, names);
+}
+
+/** `cut`: a `trunc` before it is meant for what follows. */
+function encodeClone(
+  actions: readonly OdpAction[],
+  { isFinal, cut }: { isFinal: boolean; cut: boolean },
+  key: Flow,
+  names: ActionNames,
+): void {
+  const changesNothing = actions.every((a) => a.type === 'output' || a.type === 'userspace');
+  const isCopied = cut || !(isFinal || changesNothing);
+  const at = append(L.A_CLONE, 0, isCopied ? 0 : 1);
+  const start = used;
+  if (isCopied || isFinal) encodeLast(actions, key, names);
+  else encodeList(actions, false, key, names);
+  if (isCopied) append(L.A_END);
+  setCount(at, start);
+}
+
+/** The list from `start` on belongs to the action at `at`. */
+function setCount(at: number, start: number): void {
+  const count = (used - start) / L.ACT_BYTES;
+  if (count > 0xffff) throw new SystemError('E2BIG', 'too many actions');
+  bytes.writeUInt16LE(count, at + 2);
+}
+
 /** What is sampled goes to the daemon: nothing else is asked for. */
 function encodeSample(sample: Extract<OdpAction, { type: 'sample' }>, names: ActionNames): void {
   const { probability, actions } = sample;
@@ -140,19 +219,25 @@ export function* splitActs(acts: Buffer): Generator<Buffer> {
   for (let at = 0; at < acts.length; at += L.ACT_BYTES) yield acts.subarray(at, at + L.ACT_BYTES);
 }
 
-export function decodeActions(acts: Buffer, names: ActionNames): OdpAction[] {
+/** `flow` is that of the list: it tells what the bytes of a `set` belong to. */
+export function decodeActions(acts: Buffer, flow: Flow, names: ActionNames): OdpAction[] {
   const out: OdpAction[] = [];
   let tunnel: Flow | undefined;
   const ct = new CtDecoder();
   let set: { key: Flow; mask: Flow } | undefined;
   let meter: number | undefined;
-  for (const act of splitActs(acts)) {
+  for (let at = 0; at < acts.length; at += L.ACT_BYTES) {
+    const act = acts.subarray(at, at + L.ACT_BYTES);
     const type = act.readUInt16LE(0);
     if (type === L.A_METER && act.readUInt16LE(2) > 0) {
       meter = act.readUInt32LE(4);
     } else if (meter !== undefined) {
       out.push(asMeteredUpcall(meter, decodeOne(type, act, names)));
       meter = undefined;
+    } else if (type === L.A_CLONE || type === L.A_CHECK_LEN) {
+      const nested = decodeNested(acts.subarray(at), flow, names);
+      out.push(nested.action);
+      at += nested.length - L.ACT_BYTES;
     } else if (type === L.A_SET_TUNNEL) {
       tunnel ??= new Flow();
       if (decodeSetTunnel(act, tunnel)) {
@@ -163,7 +248,7 @@ export function decodeActions(acts: Buffer, names: ActionNames): OdpAction[] {
       const tracked = ct.take(type, act);
       if (tracked) out.push(tracked);
     } else if (type >= L.A_SET_MARK && type < L.A_SET_PRIORITY) {
-      set ??= { key: new Flow(), mask: new Flow() };
+      set ??= { key: headersOf(flow), mask: new Flow() };
       if (decodeSet(act, set.key, set.mask)) {
         out.push({ type: 'set', ...set });
         set = undefined;
@@ -175,10 +260,48 @@ export function decodeActions(acts: Buffer, names: ActionNames): OdpAction[] {
   return out;
 }
 
+function headersOf(flow: Flow): Flow {
+  const key = new Flow();
+  key.dlType = flow.dlType;
+  key.nwProto = flow.nwProto;
+  return key;
+}
+
+/** The action that `acts` begins with, and the bytes that it takes. */
+function decodeNested(
+  acts: Buffer,
+  flow: Flow,
+  names: ActionNames,
+): { action: OdpAction; length: number } {
+  const start = L.ACT_BYTES;
+  const end = start + acts.readUInt16LE(2) * L.ACT_BYTES;
+  const first = acts.subarray(start, end);
+  const size = acts.readUInt32LE(4);
+  if (acts.readUInt16LE(0) === L.A_CLONE) {
+    return { action: { type: 'clone', actions: decodeActions(first, flow, names) }, length: end };
+  }
+  const isFinal = acts[8] === 1;
+  const skip = isFinal ? 0 : acts.readUInt16LE(end - L.ACT_BYTES + 2) * L.ACT_BYTES;
+  const length = isFinal ? acts.length : end + skip;
+  const [greater, lessEqual] = [first.subarray(0, -L.ACT_BYTES), acts.subarray(end, length)].map(
+    (list) => {
+      const actions = decodeActions(list, flow, names);
+      const [copied] = actions;
+      return !isFinal && copied?.type === 'clone' ? copied.actions : actions;
+    },
+  );
+  return {
+    action: { type: 'check_pkt_len', size, greater: greater!, lessEqual: lessEqual! },
+    length,
+  };
+}
+
 function decodeOne(type: number, act: Buffer, names: ActionNames): OdpAction[] {
   const a16 = act.readUInt16LE(2);
   const a32 = act.readUInt32LE(4);
   switch (type) {
+    case L.A_END:
+      return [];
     case L.A_OUT:
       return [{ type: 'output', port: a32 }];
     case L.A_OUTN:
@@ -203,6 +326,7 @@ function decodeOne(type: number, act: Buffer, names: ActionNames): OdpAction[] {
     case L.A_METER:
       return [{ type: 'meter', id: a32 }];
     case L.A_DROP:
+      if (a32 === L.DROP_NONE) return [];
       return [{ type: 'drop', reason: names.dropReason(a32) }];
   }
   throw new SystemError('EINVAL', `unknown action ${type} in the kernel`);

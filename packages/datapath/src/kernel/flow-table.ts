@@ -235,8 +235,9 @@ export class FlowTable {
     const acts = Buffer.concat([first, ...this.#chunks.load(next)]);
     const chained = (value[L.FLOW.flags]! & L.FLOW_CHAINED) !== 0;
     const id = value.readUInt32LE(L.FLOW.id);
-    const actions = decodeActions(acts, this.#names);
-    const ufid = this.#ufidOf(keyOf({ words, slot }), slot.mask);
+    const flow = keyOf({ words, slot });
+    const actions = decodeActions(acts, flow, this.#names);
+    const ufid = this.#ufidOf(flow, slot.mask);
     return { ufid, words, slot, id, hi, lo, chained, acts, next, actions };
   }
 

@@ -61,6 +61,8 @@ export class KernelDpif implements Dpif {
     'ct_clear',
     'set_priority',
     'meter',
+    'clone',
+    'check_pkt_len',
   ]);
   readonly name = 'ovs-system';
   readonly ct: CtTable;

@@ -1,7 +1,7 @@
 /** The bytes that the programs share with the daemon: bpf/datapath.h, by hand and in order. */
 
 /** Changes with any change of a layout or of a number below. */
-export const ABI_VERSION = 10;
+export const ABI_VERSION = 11;
 
 export const KEY_BYTES = 256;
 export const MASK_WORDS = 24;
@@ -15,6 +15,7 @@ export const CTX_ACTS = 16;
 export const OUTN_PORTS = 10;
 export const ACT_BYTES = 24;
 
+export const A_END = 0;
 export const A_OUT = 1;
 export const A_OUTN = 2;
 export const A_PUSH_VLAN = 3;
@@ -36,6 +37,9 @@ export const A_SET_ARP = 18;
 export const A_SET_ND = 19;
 export const A_SET_PRIORITY = 32;
 export const A_METER = 33;
+export const A_CLONE = 34;
+export const A_CHECK_LEN = 35;
+export const A_SKIP = 36;
 export const A_SET_TUNNEL = 40;
 export const A_CT = 64;
 export const A_CT_MARK = 65;
@@ -109,7 +113,7 @@ export const CTX = {
   ct: 544,
   ctOn: 608,
   priority: 612,
-  bytes: 616,
+  bytes: 624,
 };
 export const TUN_IN = 1;
 /** struct state, as 32-bit words */
@@ -141,6 +145,7 @@ export const DROP_NAMES = [
   'meter',
   'wrong tunnel checksum',
 ] as const;
+export const DROP_NONE = 0;
 export const DROP_EXPLICIT = 16;
 export const DROP_REASONS = 64;
 /** struct upcall */

@@ -173,6 +173,37 @@ test('rewritten TCP super-packets keep their checksums right', async () => {
   await dpif.destroy();
 });
 
+for (const [size, longer] of [
+  [1514, false],
+  [1513, true],
+] as const) {
+  test(`super-packets are as long as their segments: ${longer ? '' : 'not '}over ${size}`, async () => {
+    using hosts = new Hosts('l');
+    const dpif = await openKernelDpif(testOptions());
+    const [one, two] = [await dpif.portAdd('p1', 'system'), await dpif.portAdd('p2', 'system')];
+    let [superPackets, greater] = [0, 0];
+    dpif.setUpcallHandler((batch) => {
+      for (const { flow, packet, userdata } of batch) {
+        if (packet.vnet?.gsoSize) superPackets++;
+        if (userdata !== undefined) {
+          greater++;
+          continue;
+        }
+        const out = { type: 'output' as const, port: flow.inPort === one ? two : one };
+        const told = { type: 'userspace' as const, userdata: Uint8Array.of(1) };
+        const check = { type: 'check_pkt_len' as const, size };
+        const actions = [{ ...check, greater: [told, out], lessEqual: [out] }];
+        dpif.flowPut({ key: flow, mask: portMask(), actions });
+        dpif.execute([{ flow, packet, actions }]);
+      }
+    });
+    assert.equal(await tcpTransfer(hosts, 2), 2 << 20);
+    if (longer) assert.ok(greater > 0 && superPackets > 0);
+    else assert.equal(greater, 0);
+    await dpif.destroy();
+  });
+}
+
 for (const count of [500]) {
   test(`a flood to ${count} ports reaches all`, async () => {
     const rig = await Rig.open(1);

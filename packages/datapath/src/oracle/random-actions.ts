@@ -83,14 +83,17 @@ function transport(r: Random, flow: Flow): [string, string[]] | undefined {
   ];
 }
 
+const MAX_NESTING = 3;
+
 /** A list that ends with an output to port 2; the source address of the frame stays. */
-export function randomActions(r: Random, flow: Flow, rewriteNetwork: boolean): string {
+export function randomActions(r: Random, flow: Flow, rewriteNetwork: boolean, nesting = 0): string {
+  const nested = (): string => randomActions(r, flow, rewriteNetwork, nesting + 1);
   const actions: string[] = [];
   const set = (group: [string, string[]] | undefined): void => {
     if (group !== undefined && group[1].length > 0) actions.push(`set(${group[0]}(${group[1]}))`);
   };
   for (let n = r.below(4); n >= 0; n--) {
-    switch (r.below(6)) {
+    switch (r.below(nesting < MAX_NESTING ? 8 : 5)) {
       case 0:
         set(['eth', [`dst=${mac(r)}`]]);
         break;
@@ -106,9 +109,19 @@ export function randomActions(r: Random, flow: Flow, rewriteNetwork: boolean): s
       case 4:
         actions.push('pop_vlan');
         break;
+      case 5:
+        actions.push(`clone(${nested()})`);
+        break;
+      case 6: {
+        const [greater, lessEqual] = [nested(), r.chance(25) ? 'drop' : nested()];
+        actions.push(`check_pkt_len(size=${r.below(160)},gt(${greater}),le(${lessEqual}))`);
+        break;
+      }
       default:
         actions.push(r.chance(50) ? '2' : `trunc(${20 + r.below(100)}),2`);
     }
   }
+  // A nested list at the end is for the packet itself.
+  if (nesting === 0 && actions.at(-1)?.endsWith('))') && r.chance(50)) return actions.join(',');
   return [...actions, '2'].join(',');
 }
