@@ -381,14 +381,15 @@ function continuationOf(
 ): Continuation {
   const bridge = Buffer.alloc(16);
   bridge.writeUInt32BE(ofproto.serial, 12);
+  const { tableId, cookie } = data;
+  const [first = { tableId, cookie, actions: [] }, ...outer] = state.rests;
   return {
+    ...first,
+    ...(outer.length > 0 && { outer }),
     bridge,
     stack: state.stack,
     mirrors: state.mirrored,
     conntracked: state.conntracked,
-    tableId: data.tableId,
-    cookie: data.cookie,
-    actions: state.actions,
     actionSet: state.actionSet,
     odpPort: ofproto.ports.get(state.ofport)?.odpPort ?? NO_ODP_PORT,
   };

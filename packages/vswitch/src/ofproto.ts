@@ -203,6 +203,8 @@ export class Ofproto {
   /** A controller of OpenFlow 1.0 to 1.2 wants what no flow matches. */
   wantsPacketInOnMiss = false;
   hasControllers = false;
+  /** It lets through what controllers and managers need to reach it. */
+  isInBand = false;
   /** A queue is class `queue + 1` of the root qdisc, 1:0: the kernel's datapath. */
   hasQdiscs = false;
   /** Puts a flow into the tables that `learn` has made; set by who has the tables in hand. */

@@ -25,6 +25,7 @@ import { type DeviceEvent, type Devices, KernelDevices } from './devices/devices
 import { DUMMY_KIND, DummyDevices } from './devices/dummy-devices.ts';
 import type { Iface } from './iface.ts';
 import { interfaceStatus, statisticsMap } from './iface-status.ts';
+import { InBandControl } from './in-band/in-band.ts';
 import { writeMirrorStatistics } from './mirror-config.ts';
 import type { OfPort } from './ofproto.ts';
 import type { BridgeRow, OpenVSwitchRow, Schema } from './port-config.ts';
@@ -68,6 +69,7 @@ export class Switch {
   readonly routes: TunnelRoutes;
   readonly neighbours: NeighbourTable;
   readonly qos: QosTable;
+  readonly #inBand: InBandControl;
   readonly #carryOver: CarryOver | undefined;
   readonly #timers: Timer[] = [];
   #adopted = new Map<Backer, AdoptedPorts>();
@@ -91,6 +93,7 @@ export class Switch {
     const { carryOverPath: path } = options;
     this.#carryOver = path === undefined ? undefined : new CarryOver(path);
     this.devices = openDevices(options, (events) => this.#deviceEvents(events));
+    this.#inBand = new InBandControl(this.devices, this.routes, options.dummy === undefined);
     this.ready = new Promise((resolve) => {
       this.#firstDone = resolve;
     });
@@ -194,6 +197,7 @@ export class Switch {
       const controllers = controllersOf(this.idl, bridge.row);
       bridge.configureControllers(controllers, () => this.#tls(), !this.#isRestoring);
     }
+    this.#inBand.configure(this.idl, this.bridges.values());
     for (const bridge of this.bridges.values()) {
       changed = bridge.configureExporters(this.idl) || changed;
     }
@@ -551,6 +555,7 @@ export class Switch {
       bridge.ofproto.macs.expire(bridge.ofproto.tree?.ageingMs);
       bridge.housekeep();
     }
+    this.#inBand.run(this.bridges.values());
     this.neighbours.expire();
     if (this.#configured) this.#followEgress();
   }

@@ -3,10 +3,11 @@ import type { OdpAction } from '@heddle/datapath';
 import { OFPP_CONTROLLER, OFPP_IN_PORT, type OfpAct, type Subfield } from '@heddle/openflow';
 import { orderActionSet } from './action-set.ts';
 import type { XlateContext } from './xlate-context.ts';
-import { finishPause, sendToController } from './xlate-controller.ts';
+import { sendToController } from './xlate-controller.ts';
 import { ctAction, ctClear } from './xlate-ct.ts';
 import { sampleAction } from './xlate-export.ts';
-import { finishFreezing } from './xlate-freeze.ts';
+import { finishFreezing } from './xlate-finish.ts';
+import { freezeRest } from './xlate-freeze.ts';
 import { groupAction } from './xlate-group.ts';
 import { bundleAction, multipathAction } from './xlate-hash.ts';
 import { learnAction } from './xlate-learn.ts';
@@ -28,11 +29,11 @@ export function runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast
   for (const [i, act] of actions.entries()) {
     if (ctx.isExiting) return;
     if (ctx.frozen) {
-      ctx.frozen.push(...actions.slice(i));
+      freezeRest(ctx, actions.slice(i));
       return;
     }
     if (ctx.wasMpls && !worksOnUnknown(act)) {
-      ctx.frozen = actions.slice(i);
+      freezeRest(ctx, actions.slice(i));
       return;
     }
     if (ctx.isTracing) ctx.trace('action', actionText(act));
@@ -47,12 +48,8 @@ export function runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast
     }
     if (ctx.redo) {
       ctx.redo = false;
-      ctx.frozen = [act];
-    }
-    const paused = ctx.paused;
-    if (paused) {
-      finishPause(ctx, paused, actions.slice(i + 1));
-      return;
+      ctx.frozen = undefined;
+      freezeRest(ctx, [act]);
     }
   }
 }
@@ -224,8 +221,10 @@ function outputTrunc(ctx: XlateContext, ofport: number, maxLen: number): void {
 
 function controller(ctx: XlateContext, act: Extract<OfpAct, { type: 'controller' }>): void {
   const { maxLen, controllerId, reason, userdata, pause = false, meter } = act;
-  if (pause) ctx.paused = { reason, maxLen, controllerId, userdata, pause, meter };
-  else sendToController(ctx, { reason, maxLen, controllerId, userdata, pause, meter });
+  if (pause) {
+    ctx.paused = { reason, maxLen, controllerId, userdata, pause, meter };
+    ctx.frozen = [];
+  } else sendToController(ctx, { reason, maxLen, controllerId, userdata, pause, meter });
 }
 
 function enqueue(ctx: XlateContext, ofport: number, queue: number): void {

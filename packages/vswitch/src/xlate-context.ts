@@ -1,5 +1,10 @@
 import type { OdpAction } from '@heddle/datapath';
-import { type HashFields, OFPM13_SLOWPATH, type OfpAct } from '@heddle/openflow';
+import {
+  type ContinuationFrame,
+  type HashFields,
+  OFPM13_SLOWPATH,
+  type OfpAct,
+} from '@heddle/openflow';
 import {
   clearTunnel,
   clearTunnelFields,
@@ -103,8 +108,8 @@ export class XlateContext {
   readonly slow = new Set<string>();
   /** It is for the switch itself, as what these ports take. */
   readonly protocols: ProtocolPacket[] = [];
-  /** Actions that are left when what is done now is over: what a `ct` or so freezes. */
-  frozen: OfpAct[] | undefined;
+  /** What is left of the lists, from the innermost out, when one of them was interrupted. */
+  frozen: ContinuationFrame[] | undefined;
   /** The action that was being done is to be done again after the recirculation. */
   redo = false;
   /** A `controller(pause)` was met: the rest waits for the controller. */

@@ -1,6 +1,6 @@
 /** Packets to controllers, for good or with the rest of their way waiting. */
 import { asMeteredUpcall } from '@heddle/datapath';
-import { OFPM13_CONTROLLER, type OfpAct } from '@heddle/openflow';
+import { type ContinuationFrame, OFPM13_CONTROLLER } from '@heddle/openflow';
 import type { ControllerAction } from './ofproto/recirc.ts';
 import { encodeUserdata } from './ofproto/userdata.ts';
 import type { XlateContext } from './xlate-context.ts';
@@ -10,12 +10,12 @@ import { freezeState } from './xlate-freeze.ts';
 export function sendToController(
   ctx: XlateContext,
   controller: ControllerAction,
-  rest: readonly OfpAct[] = [],
+  rests: readonly ContinuationFrame[] = [],
 ): void {
   ctx.options.observe?.({ type: 'controller', bridge: ctx.bridge, reason: controller.reason });
   ctx.commit();
   const id = ctx.config.recirc.alloc({
-    ...freezeState(ctx, undefined, rest, controller.pause ? 'controller' : ''),
+    ...freezeState(ctx, undefined, rests, controller.pause ? 'controller' : ''),
     controller,
   });
   const userdata = encodeUserdata({
@@ -35,19 +35,7 @@ export function sendToController(
   ctx.odpActions.push(meter ? asMeteredUpcall(meter.dpId, [upcall]) : upcall);
 }
 
-/** Hands the packet to a controller, that may send it on with NXT_RESUME. */
-export function finishPause(
-  ctx: XlateContext,
-  controller: ControllerAction,
-  rest: readonly OfpAct[],
-): void {
-  ctx.paused = undefined;
-  if (isDryRun(ctx)) ctx.commit();
-  else sendToController(ctx, controller, rest);
-  ctx.isExiting = true;
-}
-
 /** A trace without a packet, which tells no controller. */
-function isDryRun(ctx: XlateContext): boolean {
+export function isDryRun(ctx: XlateContext): boolean {
   return ctx.isTracing && !ctx.withPacket;
 }

@@ -1,5 +1,5 @@
 /** Interrupting a translation for the datapath to do something, and going on afterwards. */
-import type { OfpAct } from '@heddle/openflow';
+import type { ContinuationFrame, OfpAct } from '@heddle/openflow';
 import { copyTunnel, Flow, fillTunnel, isTunnelled } from '@heddle/packet';
 import type { FrozenState } from './ofproto/recirc.ts';
 import type { XlateContext } from './xlate-context.ts';
@@ -7,11 +7,11 @@ import type { XlateContext } from './xlate-context.ts';
 /** First word of what only the pipeline knows, and how many words of it there are. */
 export const PIPELINE = 64;
 
-/** What is needed to go on from here in `tableId`, or with `actions`. */
+/** What is needed to go on from here in `tableId`, or with the rests of lists. */
 export function freezeState(
   ctx: XlateContext,
   tableId: number | undefined,
-  actions: readonly OfpAct[],
+  rests: readonly ContinuationFrame[],
   pauseReason: string,
 ): FrozenState {
   const metadata = new Flow();
@@ -28,7 +28,7 @@ export function freezeState(
     metadata,
     stack: ctx.stack.slice(),
     actionSet: ctx.actionSet.slice(),
-    actions,
+    rests,
     conntracked: ctx.conntracked,
     wasMpls: ctx.wasMpls,
     mirrored: ctx.mirrored,
@@ -53,15 +53,14 @@ export function recirculate(ctx: XlateContext, state: FrozenState): number {
   return id;
 }
 
-/**
- * What is left goes on after the packet was looked at anew. As upstream has it this ends the whole
- * pipeline: what stands behind a `clone` whose copy recirculates is not done, either.
- */
-export function finishFreezing(ctx: XlateContext): void {
-  const actions = ctx.frozen ?? [];
-  ctx.frozen = undefined;
-  ctx.isExiting = true;
-  ctx.commit();
-  ctx.wasMpls = false;
-  recirculate(ctx, freezeState(ctx, undefined, actions, ''));
+/** Leaves the rest of a flow's list for later. */
+export function freezeRest(ctx: XlateContext, actions: readonly OfpAct[]): void {
+  const frames = ctx.frozen ?? [];
+  ctx.frozen = frames;
+  if (actions.length === 0) return;
+  const { tableId, cookie } = ctx;
+  const last = frames.at(-1);
+  if (last?.tableId === tableId && last.cookie === cookie) {
+    frames[frames.length - 1] = { tableId, cookie, actions: [...last.actions, ...actions] };
+  } else frames.push({ tableId, cookie, actions });
 }

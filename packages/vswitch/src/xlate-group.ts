@@ -4,7 +4,7 @@ import type { Flow } from '@heddle/packet';
 import { orderActionSet } from './action-set.ts';
 import type { Group } from './ofproto/group.ts';
 import type { XlateContext } from './xlate-context.ts';
-import { finishFreezing } from './xlate-freeze.ts';
+import { finishFreezing } from './xlate-finish.ts';
 import { hashFlow, hashMasked } from './xlate-hash.ts';
 import { MAX_DEPTH } from './xlate-limits.ts';
 

@@ -8,6 +8,7 @@ import type { FlowMod } from '@heddle/openflow';
 import { type Flow, isTunnelled } from '@heddle/packet';
 import type { Bond } from './bond/bond.ts';
 import type { NetFlow } from './export/netflow.ts';
+import { deliverDhcp } from './in-band/dhcp.ts';
 import type { McastMessage } from './mcast-snooping/membership.ts';
 import type { Mirror } from './mirror.ts';
 import type { FlowTable } from './ofproto/flow-table.ts';
@@ -18,7 +19,7 @@ import { runActionSet, runActions } from './xlate-actions.ts';
 import { admits, outputsSoFar, takeBack } from './xlate-admission.ts';
 import { XlateContext, type XlateEngine, XlateError, type XlateMemory } from './xlate-context.ts';
 import { startExport } from './xlate-export.ts';
-import { finishFreezing } from './xlate-freeze.ts';
+import { finishFreezing } from './xlate-finish.ts';
 import { hashFlow } from './xlate-hash.ts';
 import { mirrorArrival } from './xlate-mirror.ts';
 import type { DropEffect, XlateEvent } from './xlate-observe.ts';
@@ -128,6 +129,8 @@ export interface TraceNode {
     | 'thaw'
     | 'action'
     | 'detail'
+    /** As `detail`, when the tables are through. */
+    | 'closing'
     | 'note'
     | 'error'
     | 'warn';
@@ -247,6 +250,7 @@ function xlateBridge(ctx: XlateContext, byPatch: boolean, actions?: XlateOptions
       const before = outputsSoFar(ctx);
       xlateTable(ctx, { tableId: 0, isLast: true, mayPacketIn: true, byPatch, isFirst: true });
       if (before) takeBack(ctx, before);
+      else if (!byPatch) deliverDhcp(ctx);
     }
   });
 }

@@ -64,7 +64,7 @@ export function handleResume(mgr: Connmgr, msg: MessageOf<'resume'>): void {
     metadata: metadata.key,
     stack: continuation.stack,
     actionSet: continuation.actionSet,
-    actions: [...continuation.actions, ...(continuation.outer ?? []).flatMap((f) => f.actions)],
+    rests: [continuation, ...(continuation.outer ?? [])],
     conntracked: continuation.conntracked,
     wasMpls: false,
     mirrored: continuation.mirrors,

@@ -3,7 +3,7 @@
  * something (conntrack, hashing, popping MPLS) and goes on when the packet comes back with the id.
  * Equal states share an id, so that translating anew gives the same actions.
  */
-import type { OfpAct } from '@heddle/openflow';
+import type { ContinuationFrame, OfpAct } from '@heddle/openflow';
 import { Flow } from '@heddle/packet';
 import type { Ofproto } from '../ofproto.ts';
 
@@ -18,8 +18,8 @@ export interface FrozenState {
   readonly metadata: Flow;
   readonly stack: readonly bigint[];
   readonly actionSet: readonly OfpAct[];
-  /** What is left of the interrupted list. */
-  readonly actions: readonly OfpAct[];
+  /** What is left of the interrupted lists, from the innermost out. */
+  readonly rests: readonly ContinuationFrame[];
   readonly conntracked: boolean;
   readonly wasMpls: boolean;
   /** Bits of the mirrors that have their copy. */

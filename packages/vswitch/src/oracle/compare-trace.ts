@@ -14,6 +14,7 @@ export function comparableTrace(text: string, key: Flow): string {
     .replaceAll(/\bmeter\(\d+\)/g, 'meter(N)')
     .replaceAll(/^( *-> bucket \d+: score) \d+$/gm, '$1 N')
     .replaceAll(SLOW_PATH, '')
+    .replaceAll(RESTORED, '')
     .replaceAll(/^(Flow: (.*)$[\s\S]*?^Final flow: )(.*)$/gm, (all, head, flow, final) =>
       final === flow ? `${head}unchanged` : all,
     )
@@ -35,9 +36,15 @@ export function isBeyondCompare(text: string): boolean {
   if (text.includes('recirc_id=') && text.includes('dl_vlan1=')) return true;
   // What would cut a packet that is not sent cuts the next one that is.
   if (text.includes('legacy L2 port') && text.includes('max_len=')) return true;
+  // Its dry run of a copy for a controller to send on rewrites the headers again at the end.
+  if (/\bclone\(.*controller\(.*\bpause\b/.test(text)) return true;
   if (text.includes(' encap(mpls') && /^Flow: .*\bmplsm?,/m.test(text)) return true;
   return text.includes(' encap(') && /^ *push_mpls:/m.test(text);
 }
+
+/** How Open vSwitch tells of the flows that a packet goes on with. */
+const RESTORED =
+  /^ *(Resuming from table \d+\n( *Restoring (?!actions).*\n)* *Restoring actions: .*|Restoring .*|unroll_xlate\(.*|restored state: .*)\n/gm;
 
 /** What the datapath of either cannot do is its own matter. */
 const SLOW_PATH = /^This flow is handled by the userspace slow path because it:\n( +- .*\n?)*/gm;

@@ -7,6 +7,7 @@ import { formatOdpFlow, parseOdpFlow } from '@heddle/datapath';
 import type { Random } from '@heddle/datapath/oracle/random-frame';
 import { type FlowMod, OfpError, parseTlvMap } from '@heddle/openflow';
 import { extractFlow, type Flow } from '@heddle/packet';
+import * as b from '@heddle/packet/build';
 import { HeddleError, realClock } from '@heddle/runtime';
 import { MacLearning } from '../mac-learning.ts';
 import { FlowChanges } from '../ofproto/flow-changes.ts';
@@ -138,10 +139,35 @@ export class FlowTables implements Disposable {
     const reply = await this.#oracle.trace(...words);
     if (isBeyondCompare(reply)) return undefined;
     const { key, ofport, entry } = this.#parse(words);
+    const first = this.#both(reply, key, ofport, entry);
+    if (first.ours !== first.theirs) return first;
+    return (await this.#resumed(reply, first.text)) ?? first;
+  }
+
+  #both(reply: string, key: Flow, ofport: number, entry?: { bridge: Ofproto; ofport: number }) {
     const picks = picksOf(reply);
     const pick = () => picks.shift();
     const { text } = traceAll(this.#config, key, ofport, { pick, ...(entry && { entry }) });
-    return { ours: comparableTrace(text, key), theirs: comparableTrace(reply, key) };
+    return { text, ours: comparableTrace(text, key), theirs: comparableTrace(reply, key) };
+  }
+
+  /** A packet that comes back with what it was given to go on with; undefined: nothing differs. */
+  async #resumed(theirs: string, ours: string): Promise<Comparison | undefined> {
+    const ids = recirculations(ours);
+    for (const [i, id] of recirculations(theirs).entries()) {
+      const key = extractFlow(RESUMED_FRAME, { inPort: this.#ports[1]!.odpPort! });
+      key.dpHash = 0x1234_5670 + i;
+      key.recircId = id;
+      const reply = await this.#oracle.trace(formatOdpFlow(key));
+      // It is kept for a short while only.
+      if (!reply.includes('thaw') || isBeyondCompare(reply)) return undefined;
+      key.recircId = ids[i]!;
+      const found = this.#both(reply, key, this.#ports[1]!.ofport);
+      // Registers that are restored count as the packet's own in one of the two.
+      const [ours, theirs] = [found.ours, found.theirs].map((t) => t.replaceAll(FLOW_LINES, ''));
+      if (ours !== theirs) return found;
+    }
+    return undefined;
   }
 
   #parse(words: PacketWords): {
@@ -159,6 +185,22 @@ export class FlowTables implements Disposable {
     key.inPort = bridge.ports.get(ofport)!.odpPort!;
     return { key, ofport, entry: { bridge, ofport } };
   }
+}
+
+const RESUMED_FRAME = b.ethernet(
+  { dst: 0x505400000001, src: 0x505400000002 },
+  b.ipv4({ src: '10.0.0.1', dst: '10.0.0.2' }, b.tcp({ src: 1, dst: 2, flags: 0x12 })),
+);
+
+const FLOW_LINES = /^(Final flow|Flow): .*$/gm;
+
+/** Ids that packets come back with but for those that are traced at once, which `ct` gives. */
+function recirculations(text: string): number[] {
+  const last = /^Datapath actions: (.*)$/m.exec(text)?.[1] ?? '';
+  const traced = new Set(Array.from(text.matchAll(/^recirc\((\w+)\)/gm), ([, id]) => id));
+  return Array.from(last.matchAll(/\brecirc\((\w+)\)/g), ([, id]) => id!)
+    .filter((id) => !traced.has(id))
+    .map(Number);
 }
 
 /** Why a flow mod is refused. */

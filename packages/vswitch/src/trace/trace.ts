@@ -101,12 +101,14 @@ export function trace(
   options: TraceOptions = {},
 ): Trace {
   const result = xlateActions(config, flow, { withPacket: false, ...options, trace: true });
+  // What comes back from a recirculation is where it was before.
+  const enteredBy = flow.recircId === 0 ? ofport : result.seen.flow.inPort;
   const text = [
-    `Flow: ${formatOpenFlowFlow(result.seen.flow, ofport)}`,
+    `Flow: ${formatOpenFlowFlow(result.seen.flow, enteredBy)}`,
     ...result.trace.flatMap((root) => nodeLines(root, 0, false)),
     '',
     `Final flow: ${result.final ? formatOpenFlowFlow(result.final, result.final.inPort) : 'unchanged'}`,
-    `Megaflow: ${formatMegaflow(result.seen.flow, result.seen.wildcards, ofport)}`,
+    `Megaflow: ${formatMegaflow(result.seen.flow, result.seen.wildcards, enteredBy)}`,
     `Datapath actions: ${formatOdpActions(result.actions, { userdata: formatUserdata })}`,
     ...failureLines(result),
     ...slowPathLines(result),
@@ -116,7 +118,7 @@ export function trace(
 
 function failureLines({ failure }: XlateResult): string[] {
   if (failure === undefined) return [];
-  return [`Translation failed (${failure}), packet is dropped.`];
+  return [`Translation failed (${failure}), packet is dropped.`, ''];
 }
 
 function slowPathLines({ protocols, slow }: XlateResult): string[] {
@@ -157,7 +159,7 @@ function nodeLines(node: TraceNode, level: number, more: boolean): string[] {
 /** Buckets are always indented. */
 function hasMore(nodes: readonly TraceNode[], i: number): boolean {
   if (nodes[i]!.kind === 'bucket') return true;
-  return i < nodes.length - 1;
+  return nodes.slice(i + 1).some(({ kind }) => kind !== 'closing');
 }
 
 function lineText({ kind, text }: TraceNode): string {
@@ -166,6 +168,7 @@ function lineText({ kind, text }: TraceNode): string {
     case 'note':
       return `    ${text}`;
     case 'detail':
+    case 'closing':
       return `     -> ${text}`;
     case 'warn':
       return `     >> ${text}`;
