@@ -21,7 +21,9 @@ const PEER_MAC = 'f8:bc:12:44:34:b6';
 const OURS = { v4: '1.1.2.88', v6: '2001:cafe::88' };
 const PEER = { v4: '1.1.2.92', v6: '2001:cafe::92' };
 
-const TUNNELS = [
+type Tunnels = readonly (readonly [type: string, remote: string, ...options: string[]])[];
+
+const TUNNELS: Tunnels = [
   ['vxlan', PEER.v4, 'key=123'],
   ['gre', PEER.v4, 'key=456', 'ttl=7'],
   ['geneve', PEER.v4, 'key=flow', 'tos=inherit', 'ttl=inherit'],
@@ -31,14 +33,31 @@ const TUNNELS = [
   ['gre', PEER.v6, 'key=3', 'tos=0x20'],
   ['vxlan', '1.1.2.93', 'csum=true', 'key=9', 'egress_pkt_mark=0'],
   ['geneve', '3.3.3.3', 'key=1'],
-] as const;
+  ['gre', '1.1.2.94', 'seq=true', 'csum=true', 'key=8'],
+];
+
+/** By themselves: beside a GRE tunnel, the one of the two that was opened first has all of GRE. */
+const ERSPAN_TUNNELS: Tunnels = [
+  ['erspan', PEER.v4, 'key=10', 'erspan_ver=1', 'erspan_idx=0x3'],
+  ['erspan', PEER.v6, 'key=11', 'erspan_ver=2', 'erspan_dir=1', 'erspan_hwid=0x2a'],
+  [
+    'erspan',
+    '1.1.2.94',
+    'key=flow',
+    ...['ver', 'idx', 'dir', 'hwid'].map((o) => `erspan_${o}=flow`),
+  ],
+  ['erspan', '1.1.2.93', 'key=2000', 'erspan_ver=1'],
+  ['erspan', '1.1.2.93', 'key=5'],
+];
 
 class Subject {
   readonly instance: Instance;
+  readonly tunnels: Tunnels;
   readonly #read = new Map<string, number>();
 
-  constructor(instance: Instance) {
+  constructor(instance: Instance, tunnels: Tunnels) {
     this.instance = instance;
+    this.tunnels = tunnels;
   }
 
   async appctl(command: string, ...args: string[]): Promise<string> {
@@ -70,7 +89,7 @@ class Subject {
     ] as const) {
       add(bridge, port, ofport, 'type=dummy', `options:tx_pcap=${this.#pcap(port)}`);
     }
-    for (const [i, [type, remote, ...options]] of TUNNELS.entries()) {
+    for (const [i, [type, remote, ...options]] of this.tunnels.entries()) {
       const set = options.map((o) => `options:${o}`);
       add('br1', `t${i}`, 10 + i, `type=${type}`, `options:remote_ip="${remote}"`, ...set);
     }
@@ -84,7 +103,7 @@ class Subject {
     ] as const) {
       assert.equal(await this.appctl('ovs/route/add', prefix, 'br0', ...more), 'OK\n');
     }
-    for (const address of [PEER.v4, PEER.v6, '1.1.2.93', '1.1.2.7']) {
+    for (const address of [PEER.v4, PEER.v6, '1.1.2.93', '1.1.2.94', '1.1.2.7']) {
       assert.equal(await this.appctl('tnl/neigh/set', 'br0', address, PEER_MAC), 'OK\n');
     }
     const map = '{class=0x102,type=0x80,len=4}->tun_metadata0';
@@ -136,13 +155,20 @@ function comparable(frame: Uint8Array): string {
     dv.setUint16(l4, 0);
     if (dv.getUint16(l4 + 6) !== 0) dv.setUint16(l4 + 6, 1);
   }
+  // Open vSwitch counts headers that it built and did not send; version 2 of ERSPAN tells the time.
+  const isGre = copy[l3 + (isV6 ? 6 : 9)] === 47;
+  const flags = isGre ? dv.getUint16(l4) : 0;
+  const keyAt = flags & 0x8000 ? 8 : 4;
+  if (flags & 0x1000) dv.setUint32(l4 + keyAt + (flags & 0x2000 ? 4 : 0), 0);
+  if ((flags & 0x9000) === 0x9000) dv.setUint16(l4 + 4, 1);
+  if (isGre && dv.getUint16(l4 + 2) === 0x22eb) dv.setUint32(l4 + 12, 0);
   return toHex(copy);
 }
 
 /** A tunnel's packet that comes to us, now and then a broken one. */
-function outerFrame(r: Random): Uint8Array {
+function outerFrame(r: Random, tunnels: Tunnels): Uint8Array {
   const inner = innerFrame(r, 1);
-  const [type, remote, ...options] = r.pick(TUNNELS);
+  const [type, remote, ...options] = r.pick(tunnels);
   const key = Number(/key=(\d+)/.exec(options.join())?.[1] ?? r.below(3));
   const vni = [key >> 16, (key >> 8) & 0xff, key & 0xff];
   const csum = r.chance(50);
@@ -161,6 +187,8 @@ function outerFrame(r: Random): Uint8Array {
     const bytes = Buffer.concat([Uint8Array.of(flags, 0, ...proto, ...more), inner]);
     if (csum) bytes.writeUInt16BE(internetChecksum(bytes) ^ (r.chance(10) ? 1 : 0), 4);
     l4 = raw(47, bytes);
+  } else if (type === 'erspan') {
+    l4 = raw(47, Buffer.concat([erspanHeader(r, key), inner]));
   } else {
     const option = r.chance(50) ? [1, 2, 0x80, 1, ...r.bytes(4)] : [];
     const head =
@@ -185,6 +213,21 @@ function outerFrame(r: Random): Uint8Array {
   return r.chance(5) ? frame.slice(0, 50 + r.below(frame.length - 50)) : frame;
 }
 
+function erspanHeader(r: Random, session: number): Uint8Array {
+  const ver = r.pick([1, 2]);
+  const proto = ver === 1 ? [0x88, 0xbe] : [0x22, 0xeb];
+  const base = [
+    (ver << 4) | r.below(16),
+    r.below(256),
+    (r.below(63) << 2) | (session >> 8),
+    session,
+  ];
+  const index = [0, r.below(16), r.below(256), r.below(256)];
+  const last = [0, 0, r.below(4), r.below(128) << 1];
+  const more = ver === 1 ? index : [...r.bytes(4), ...last];
+  return Uint8Array.of(0x10, 0, ...proto, 0, 0, 0, 9, ...base, ...more);
+}
+
 function internetChecksum(bytes: Buffer): number {
   let sum = 0;
   for (let i = 0; i < bytes.length; i += 2) {
@@ -194,16 +237,20 @@ function internetChecksum(bytes: Buffer): number {
   return ~sum & 0xffff;
 }
 
-function randomActions(r: Random): string {
+function randomActions(r: Random, tunnels: Tunnels): string {
   const writes = [
     'set_field:77->tun_id',
     'set_field:5->tun_metadata0',
     'set_field:02:00:00:00:00:77->eth_src',
+    `set_field:${1 + r.below(3)}->tun_erspan_ver`,
+    `set_field:${r.below(0x100000)}->tun_erspan_idx`,
+    `set_field:${r.below(2)}->tun_erspan_dir`,
+    `set_field:${r.below(64)}->tun_erspan_hwid`,
   ];
   const list = Array.from({ length: 1 + r.below(4) }, () =>
-    r.chance(35) ? r.pick(writes) : `output:${r.pick([2, ...TUNNELS.map((_, i) => 10 + i)])}`,
+    r.chance(35) ? r.pick(writes) : `output:${r.pick([2, ...tunnels.map((_, i) => 10 + i)])}`,
   );
-  return `${list.join(',')},output:${10 + r.below(TUNNELS.length)}`;
+  return `${list.join(',')},output:${10 + r.below(tunnels.length)}`;
 }
 
 /** What the bridge below does with tunnels' packets. */
@@ -215,16 +262,16 @@ const BELOW = [
   'priority=1,actions=output:2,output:1',
 ];
 
-async function create(scope: Scope) {
+async function create(scope: Scope, tunnels: Tunnels) {
   const options = async () => ({
     switchArgs: ['--enable-dummy=system'],
     host: await Host.create(scope),
   });
-  const ours = new Subject(await Instance.ours(scope, await options()));
-  const theirs = new Subject(await Instance.oracle(scope, await options()));
+  const ours = new Subject(await Instance.ours(scope, await options()), tunnels);
+  const theirs = new Subject(await Instance.oracle(scope, await options()), tunnels);
   const both = [ours, theirs];
   await Promise.all(both.map((s) => s.setUp()));
-  return { ours, theirs, both };
+  return { ours, theirs, both, tunnels };
 }
 
 function normalTrace(text: string): string {
@@ -234,18 +281,23 @@ function normalTrace(text: string): string {
     .join('\n');
 }
 
-test('packets into tunnels and out of them: traced alike, sent alike', async () => {
-  await using scope = new Scope();
-  const pair = await create(scope);
-  await intoTunnels(pair);
-  await outOfTunnels(pair);
-});
+for (const [name, tunnels] of [
+  ['VXLAN, Geneve and GRE', TUNNELS],
+  ['ERSPAN', ERSPAN_TUNNELS],
+] as const) {
+  test(`packets into tunnels and out of them, ${name}: traced alike, sent alike`, async () => {
+    await using scope = new Scope();
+    const pair = await create(scope, tunnels);
+    await intoTunnels(pair);
+    await outOfTunnels(pair);
+  });
+}
 
 type Pair = Awaited<ReturnType<typeof create>>;
 
-async function intoTunnels({ ours, theirs, both }: Pair): Promise<void> {
+async function intoTunnels({ ours, theirs, both, tunnels }: Pair): Promise<void> {
   const r = new Random(SEED);
-  const actions = Array.from({ length: COUNT }, () => randomActions(r));
+  const actions = Array.from({ length: COUNT }, () => randomActions(r, tunnels));
   const above = actions.map((a, n) => `dl_src=${macOf(n)},actions=${a}`);
   for (const s of both) {
     await s.flows('br0', BELOW);
@@ -284,11 +336,11 @@ function forget(s: Subject, port: string): void {
   kept.delete(`${s.instance.directory} ${port}`);
 }
 
-async function outOfTunnels({ ours, theirs, both }: Pair): Promise<void> {
+async function outOfTunnels({ ours, theirs, both, tunnels }: Pair): Promise<void> {
   const r = new Random(SEED + 1);
   const shown = 'move:NXM_NX_TUN_ID[0..15]->NXM_OF_ETH_DST[0..15]';
   const option = 'move:NXM_NX_TUN_METADATA0[0..15]->NXM_OF_ETH_SRC[0..15]';
-  const flows = TUNNELS.map(
+  const flows = tunnels.map(
     (_, i) => `in_port=${10 + i},actions=${shown},${option},output:${1 + (i % 2)}`,
   );
   for (const s of both) {
@@ -298,7 +350,7 @@ async function outOfTunnels({ ours, theirs, both }: Pair): Promise<void> {
   const end = toHex(ethernet({ dst: MAC, src: PEER_MAC }, raw(0x9999, Uint8Array.from([1]))));
   let arrived = 0;
   for (let n = 0; n < 4 * COUNT; n++) {
-    const frame = toHex(outerFrame(r));
+    const frame = toHex(outerFrame(r, tunnels));
     const where = `seed ${SEED}, packet ${n}: ${frame}`;
     for (const s of both) {
       await s.appctl('netdev-dummy/receive', 'p10', frame);

@@ -26,14 +26,21 @@ NOINL int sum_packet(struct __sk_buff *skb, struct scratch *s, __u32 off, __u32 
     if (off >= end)
       return csum_fold(sum);
     __u32 n = end - off;
+    if (n < SUM_BYTES)
+      __builtin_memset(s->sum, 0, SUM_BYTES);
     if (n >= SUM_BYTES) {
       if (bpf_skb_load_bytes(skb, off, s->sum, SUM_BYTES))
         return -1;
       n = SUM_BYTES;
+    } else if (n == 1) {
+      if (bpf_skb_load_bytes(skb, off, s->sum, 1))
+        return -1;
     } else {
-      __builtin_memset(s->sum, 0, SUM_BYTES);
       BOUND(n)
-      if (n < 1 || n > SUM_BYTES || bpf_skb_load_bytes(skb, off, s->sum, n))
+      if (n > SUM_BYTES)
+        return -1;
+      BOUND(n)
+      if (n < 2 || bpf_skb_load_bytes(skb, off, s->sum, n))
         return -1;
     }
     sum = bpf_csum_diff(0, 0, (void *)s->sum, SUM_BYTES, sum);
@@ -77,4 +84,24 @@ NOINL int bad_checksum(struct __sk_buff *skb, struct scratch *s, __u32 off, __u3
   if (proto == IPPROTO_UDP)
     all += sum_pseudo(s->tin.src, s->tin.dst, proto, len - off);
   return csum_fold(all) != 0xffff;
+}
+
+/* Of the frame as it will be when a checksum that is still to be completed is complete; -1: none. */
+NOINL int sum_frame(struct __sk_buff *skb, struct scratch *s)
+{
+  __u32 end = skb->len;
+  __u64 sum = 0;
+  if (have_kfuncs) {
+    struct sk_buff *k = bpf_cast_to_kern_ctx(skb);
+    if (BPF_CORE_READ_BITFIELD(k, ip_summed) == CHECKSUM_PARTIAL) {
+      __be16 partial;
+      /* From there on everything will sum to the complement of what stands in the checksum's place. */
+      end = k->csum_start - (__u16)((__u64)k->data - (__u64)k->head);
+      if (bpf_skb_load_bytes(skb, end + k->csum_offset, &partial, 2))
+        return -1;
+      sum = (__u16)~partial;
+    }
+  }
+  int rest = sum_packet(skb, s, 0, end);
+  return rest < 0 ? -1 : csum_fold(sum + rest);
 }

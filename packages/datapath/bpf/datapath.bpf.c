@@ -214,24 +214,22 @@ int underlay_in(struct __sk_buff *skb)
   struct scratch *s = begin();
   if (!s || skb->vlan_present)
     return TC_ACT_UNSPEC;
-  struct tunnel_port *p = find_tunnel(skb, s);
-  if (!p)
+  __u32 type = find_tunnel(skb, s);
+  if (!type)
     return TC_ACT_UNSPEC;
-  __u32 l4 = s->l4, slot = p->slot, type = p->type, no = p->port_no;
+  __u32 l4 = s->l4, slot = s->slot;
   int n = parse_tunnel(skb, s, l4, type);
   if (n <= 0) {
-    if (type == TUN_GRE) /* somebody else's */
+    if (type >= TUN_GRE) /* somebody else's */
       return TC_ACT_UNSPEC;
     drop_count(s, DROP_MALFORMED);
     return TC_ACT_SHOT;
   }
   if (s->tin.flags & TNL_F_CSUM &&
-      bad_checksum(skb, s, l4, type == TUN_GRE ? IPPROTO_GRE : IPPROTO_UDP)) {
+      bad_checksum(skb, s, l4, outer_proto(type))) {
     drop_count(s, DROP_CHECKSUM);
     return TC_ACT_SHOT;
   }
-  s->in_port = no;
-  s->slot = slot;
   s->tun_state = TUN_IN;
   __u64 seq = coalesces(skb, s, l4 + n) ? s->stream_seq : 0;
   int rc = unwrap(skb, s, l4 + n, seq);

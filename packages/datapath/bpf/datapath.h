@@ -139,6 +139,7 @@ struct quota {
 #define TNL_F_DF 2
 #define TNL_F_CSUM 4
 #define TNL_F_KEY 8
+#define TNL_F_SEQ 16
 
 /* A tunnel's header, in the order of the key: words 2 to 7, then 29 and 30. */
 struct tun {
@@ -149,12 +150,18 @@ struct tun {
   __be16 tp_src, tp_dst;
   __be16 gbp_id;
   __u8 gbp_flags, opts_len;
-  __be32 opts[3];
+  __be32 opts[3]; /* or struct erspan, and opts_len is 0 */
+};
+
+struct erspan {
+  __u8 ver, dir, hwid, pad;
+  __be32 idx;
 };
 #define TUN_KEY_BYTES 48
 
 #define TUN_IN 1  /* tun_state: the packet came by tunnel `tin` */
 #define TUN_OUT 2 /* `tun` is set */
+#define TUN_CUT 4 /* a segment by itself, whose checksum is complete where programs cannot tell */
 #define WRAP_DONE 255
 
 struct route {
@@ -181,6 +188,8 @@ struct state {
   __u32 ctx_seq;          /* programs' next context */
   __u32 coalesce_ifindex; /* the near end of the coalescing veth; 0: there is none */
   __u64 stream_seq;       /* of the stream record made last */
+  __u32 segment_ifindex;  /* what goes out there comes back one segment at a time; 0: nothing does */
+  __u32 gre_seq, erspan_seq, pad;
 };
 
 /* What segments have in common that may be made one packet. */

@@ -10,6 +10,7 @@
 #define TUN_VXLAN 1
 #define TUN_GENEVE 2
 #define TUN_GRE 3
+#define TUN_ERSPAN 4
 
 #define VXLAN_I bpf_htonl(0x08000000)
 #define VXLAN_GBP bpf_htonl(0x80000000)
@@ -18,6 +19,9 @@
 #define GRE_SEQ bpf_htons(0x1000)
 #define GRE_OTHERS bpf_htons(0x4fff) /* routing, version and what no one uses */
 #define PROTO_TEB bpf_htons(0x6558)
+#define PROTO_ERSPAN1 bpf_htons(0x88be)
+#define PROTO_ERSPAN2 bpf_htons(0x22eb)
+#define ERSPAN_KEY (IPPROTO_GRE << 16 | 1) /* in `tunnels` */
 #define IP_DF bpf_htons(0x4000)
 
 /* Bits 7 and 8 since Linux 6.3. */
@@ -193,19 +197,66 @@ INL int leave(struct scratch *s)
   return bpf_redirect_neigh(s->rt.ifindex, &nh, sizeof nh, 0);
 }
 
-/* UDP or GRE and what follows it, for an inner frame of `len` bytes; returns its length. */
+/* RFC 2784 and 2890. The checksum comes first, and later. */
+INL __u32 put_gre(struct scratch *s, __be32 id)
+{
+  __u32 z = 0, n = 0, flags = s->tun.flags;
+  __be16 *g = (void *)(s->hdr + L4_AT);
+  __be32 *w = (void *)(g + 2);
+  g[0] = 0;
+  g[1] = PROTO_TEB;
+  if (flags & TNL_F_CSUM) {
+    g[0] |= GRE_CSUM;
+    w[0] = 0;
+    n = 1;
+  }
+  if (flags & TNL_F_KEY) {
+    g[0] |= GRE_KEY;
+    w[n] = id;
+    n++;
+  }
+  if (flags & TNL_F_SEQ) {
+    struct state *st = bpf_map_lookup_elem(&state, &z);
+    g[0] |= GRE_SEQ;
+    w[n] = st ? bpf_htonl(__sync_fetch_and_add(&st->gre_seq, 1)) : 0;
+    n++;
+  }
+  return 4 + n * 4;
+}
+
+/* draft-foschiano-erspan-03, sections 4.2 and 4.3; 0: there is no such header. */
+INL __u32 put_erspan(struct scratch *s, __be32 id)
+{
+  struct erspan *e = (void *)s->tun.opts;
+  __u32 z = 0, session = bpf_ntohl(id), ver = e->ver;
+  struct state *st = bpf_map_lookup_elem(&state, &z);
+  if (!st || session > 1023 || (ver != 1 && ver != 2))
+    return 0;
+  __be16 *g = (void *)(s->hdr + L4_AT);
+  __be32 *w = (void *)(g + 2);
+  g[0] = GRE_SEQ;
+  w[0] = bpf_htonl(__sync_fetch_and_add(&st->erspan_seq, 1));
+  w[1] = bpf_htonl(ver << 28 | session);
+  if (ver == 1) {
+    g[1] = PROTO_ERSPAN1;
+    w[2] = e->idx;
+    return 16;
+  }
+  g[1] = PROTO_ERSPAN2;
+  w[2] = bpf_htonl(bpf_ktime_get_ns() / 100000);
+  w[3] = bpf_htonl((e->hwid & 0x30) << 4 | (e->hwid & 15) << 4 | (e->dir & 1) << 3);
+  return 20;
+}
+
+/* UDP or GRE and what follows it, for an inner frame of `len` bytes; returns its length, or 0. */
 INL __u32 put_l4(struct scratch *s, __u32 type, __u32 len, __u32 hash)
 {
   struct tun *t = &s->tun;
   __be32 id = (__be32)(t->id >> 32);
-  if (type == TUN_GRE) {
-    __be16 *g = (void *)(s->hdr + L4_AT);
-    bool key = t->flags & TNL_F_KEY;
-    g[0] = key ? GRE_KEY : 0;
-    g[1] = PROTO_TEB;
-    *(__be32 *)(g + 2) = id;
-    return key ? 8 : 4;
-  }
+  if (type == TUN_GRE)
+    return put_gre(s, id);
+  if (type == TUN_ERSPAN)
+    return put_erspan(s, id);
   struct udp_hdr *u = (void *)(s->hdr + L4_AT);
   u->source = bpf_htons(32768 | ((hash ^ hash >> 16) & 0x7fff));
   if (t->tp_src)
@@ -232,6 +283,35 @@ INL __u32 put_l4(struct scratch *s, __u32 type, __u32 len, __u32 hash)
   return 16 + opts;
 }
 
+INL __u32 outer_proto(__u32 type)
+{
+  return type >= TUN_GRE ? IPPROTO_GRE : IPPROTO_UDP;
+}
+
+/* The checksum of `tl` bytes of UDP or GRE header and what follows them, which sums to `sum`. */
+INL void put_checksum(struct scratch *s, __u32 type, __u32 tl, __u32 len, bool v6, __u64 sum)
+{
+  struct tun *t = &s->tun;
+  __be32 *w = (void *)(s->hdr + L4_AT);
+#pragma unroll
+  for (int i = 0; i < 8; i++)
+    if (i * 4 < tl)
+      sum += w[i];
+  if (type == TUN_GRE) {
+    w[1] |= (__u16)~csum_fold(sum); /* its first two bytes, on little-endian machines */
+    return;
+  }
+  sum += bpf_htonl(len);
+  sum += bpf_htonl(IPPROTO_UDP);
+  sum += (__u64)s->rt.src[0] + t->dst[0];
+  if (v6)
+#pragma unroll
+    for (int i = 1; i < 4; i++)
+      sum += (__u64)s->rt.src[i] + t->dst[i];
+  __u16 check = ~csum_fold(sum);
+  ((struct udp_hdr *)w)->check = check ? check : 0xffff;
+}
+
 INL void put_ip4(struct scratch *s, __u32 type, __u32 len)
 {
   struct tun *t = &s->tun;
@@ -243,7 +323,7 @@ INL void put_ip4(struct scratch *s, __u32 type, __u32 len)
   h->tot_len = bpf_htons(len + 20);
   h->frag_off = t->flags & TNL_F_DF ? IP_DF : 0;
   h->ttl = t->ttl;
-  h->protocol = type == TUN_GRE ? IPPROTO_GRE : IPPROTO_UDP;
+  h->protocol = outer_proto(type);
   h->saddr = s->rt.src[0];
   h->daddr = t->dst[0];
   __u32 sum = 0;
@@ -261,7 +341,7 @@ INL void put_ip6(struct scratch *s, __u32 type, __u32 len)
   struct ipv6hdr *h = (void *)(s->hdr + L4_AT - 40);
   *(__be32 *)h = bpf_htonl(0x60000000 | (__u32)t->tos << 20);
   h->payload_len = bpf_htons(len);
-  h->nexthdr = type == TUN_GRE ? IPPROTO_GRE : IPPROTO_UDP;
+  h->nexthdr = outer_proto(type);
   h->hop_limit = t->ttl;
   __builtin_memcpy(&h->saddr, s->rt.src, 16);
   __builtin_memcpy(&h->daddr, t->dst, 16);
@@ -309,16 +389,54 @@ INL int by_veth(struct __sk_buff *skb, struct scratch *s, __u16 act, __u32 a32)
   return 0;
 }
 
-/* The packet, wrapped as s->tun says and on its way; `port`: datapath port, `type`: TUN_*. */
+/*
+ * Whether the header is one for each segment: the kernel would give all of a super-packet's the same.
+ * Where programs cannot tell whether a checksum is complete, it is completed on the same way.
+ */
+INL bool must_cut(struct __sk_buff *skb, struct scratch *s, __u32 type)
+{
+  bool csum = s->tun.flags & TNL_F_CSUM;
+  if (s->tun_state & TUN_CUT)
+    return false;
+  if (skb->gso_size)
+    return csum || s->tun.flags & TNL_F_SEQ || type == TUN_ERSPAN;
+  return csum && !have_kfuncs;
+}
+
+/* To come back here segment by segment. */
+INL int cut(struct __sk_buff *skb, struct scratch *s, __u32 port)
+{
+  __u32 z = 0, mark = skb->mark;
+  struct state *st = bpf_map_lookup_elem(&state, &z);
+  if (!st || !st->segment_ifindex)
+    return -3;
+  struct ctx *c = own_ctx(s, st, mark, skb->priority);
+  if (!c)
+    return -1;
+  struct act a = { .type = A_OUT, .a16 = 1, .a32 = port };
+  c->acts[0] = a;
+  c->nact = 1;
+  c->tun_state |= TUN_CUT;
+  skb->mark = c->mark;
+  s->verdict = bpf_redirect(st->segment_ifindex, 0);
+  return 1;
+}
+
+/*
+ * The packet, wrapped as s->tun says and on its way; `port`: datapath port, `type`: TUN_*. 1: it will
+ * be, one segment at a time.
+ */
 NOINL int tunnel_out(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 type)
 {
   if (!s || !(s->tun_state & TUN_OUT))
     return -1;
   if ((s->dirty & DIRTY_LAYOUT) && extract(skb, s))
     return -1;
+  if (must_cut(skb, s, type))
+    return cut(skb, s, port);
   if (tunnel_route(skb, s))
     return -2;
-  bool v6 = is_ip6(s->tun.src, s->tun.dst);
+  bool v6 = is_ip6(s->tun.src, s->tun.dst), csum = s->tun.flags & TNL_F_CSUM && type != TUN_ERSPAN;
   __u32 hash = bpf_get_hash_recalc(skb), gso = skb->gso_size, tag = 0, at = payload_at(skb, s);
   __be16 eth[9];
   if (bpf_skb_load_bytes(skb, 0, eth, 14))
@@ -334,10 +452,12 @@ NOINL int tunnel_out(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32
   }
   __u32 len = skb->len + tag, l3 = v6 ? 40 : 20;
   __u32 tl = put_l4(s, type, len, hash) & 31;
+  if (!tl)
+    return -3;
   __u32 room = l3 + tl + 14 + tag;
   __u64 flags = BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
   flags |= v6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
-  flags |= type == TUN_GRE ? BPF_F_ADJ_ROOM_ENCAP_L4_GRE : BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
+  flags |= type >= TUN_GRE ? BPF_F_ADJ_ROOM_ENCAP_L4_GRE : BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
   flags |= BPF_F_ADJ_ROOM_ENCAP_L2(14 + tag);
   if (!gso) {
     if (l3 + tl + len > s->rt.mtu)
@@ -348,6 +468,15 @@ NOINL int tunnel_out(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32
     return too_big(skb, s, port, room);
   }
   __u32 total = tl + len > 65535 - l3 ? 65535 - l3 : tl + len;
+  if (csum) {
+    int sum = sum_frame(skb, s);
+    if (sum < 0)
+      return -1;
+    __u64 all = sum;
+    if (tag)
+      all += (__u64)eth[6] + eth[7];
+    put_checksum(s, type, tl, total, v6, all);
+  }
   if (v6)
     put_ip6(s, type, total);
   else
@@ -404,6 +533,8 @@ NOINL int wrap(struct __sk_buff *skb, struct scratch *s)
     drop_count(s, DROP_ACTION);
   if (s->wrap == WRAP_DONE)
     return rc ? TC_ACT_SHOT : s->verdict;
+  if (rc > 0)
+    return s->verdict;
   struct port_stat *ps = bpf_map_lookup_elem(&port_stats, &slot);
   if (!ps)
     return TC_ACT_SHOT;
@@ -416,6 +547,30 @@ NOINL int wrap(struct __sk_buff *skb, struct scratch *s)
   return s->verdict;
 }
 
+INL int parse_erspan(struct __sk_buff *skb, struct tun *t, __u32 off)
+{
+  struct erspan *e = (void *)t->opts;
+  __be32 h[4], more;
+  if (bpf_skb_load_bytes(skb, off, h, 16) || *(__be16 *)h != GRE_SEQ)
+    return 0;
+  __u32 base = bpf_ntohl(h[2]);
+  e->ver = base >> 28;
+  t->flags |= TNL_F_KEY;
+  t->id = (__u64)bpf_htonl(base & 1023) << 32;
+  if (e->ver == 1) {
+    e->idx = h[3] & bpf_htonl(0xfffff);
+    return 16;
+  }
+  if (e->ver != 2 || bpf_skb_load_bytes(skb, off + 16, &more, 4))
+    return 0;
+  __u32 m = bpf_ntohl(more);
+  if (m & 1) /* something of the platform's follows */
+    return 0;
+  e->dir = m >> 3 & 1;
+  e->hwid = (m >> 4 & 15) | (m >> 4 & 0x30);
+  return 20;
+}
+
 /* The tunnel header at `off` into s->tin; returns its length, 0: no such header. */
 NOINL int parse_tunnel(struct __sk_buff *skb, struct scratch *s, __u32 off, __u32 type)
 {
@@ -423,6 +578,8 @@ NOINL int parse_tunnel(struct __sk_buff *skb, struct scratch *s, __u32 off, __u3
     return 0;
   struct tun *t = &s->tin;
   __be32 h[4];
+  if (type == TUN_ERSPAN)
+    return parse_erspan(skb, t, off);
   if (type == TUN_GRE) {
     __be16 g[2];
     __u32 n = 4;
@@ -500,9 +657,14 @@ INL bool is_sound(struct __sk_buff *skb, struct scratch *s, __u32 l4, __u32 end,
   return end > l4 && skb->len > end && !bpf_skb_change_tail(skb, end, 0);
 }
 
-/* Whether it is for a tunnel of ours: outer header into s->tin, where L4 begins into s->l4. */
-INL struct tunnel_port *find_tunnel(struct __sk_buff *skb, struct scratch *s)
+/*
+ * The type of the tunnel of ours that it is for, 0: of none. Its port goes into s->in_port and s->slot,
+ * the outer header into s->tin, where L4 begins into s->l4.
+ */
+NOINL int find_tunnel(struct __sk_buff *skb, struct scratch *s)
 {
+  if (!s)
+    return 0;
   struct tun *t = &s->tin;
   struct address to = {};
   __be32 h[10];
@@ -534,11 +696,13 @@ INL struct tunnel_port *find_tunnel(struct __sk_buff *skb, struct scratch *s)
   }
   __u32 key = proto << 16;
   __be16 port;
-  if (proto == IPPROTO_UDP) {
-    if (bpf_skb_load_bytes(skb, l4 + 2, &port, 2))
-      return 0;
+  /* The UDP port, or what GRE carries. */
+  if (bpf_skb_load_bytes(skb, l4 + 2, &port, 2))
+    return 0;
+  if (proto == IPPROTO_UDP)
     key |= port;
-  }
+  else if (port == PROTO_ERSPAN1 || port == PROTO_ERSPAN2)
+    key = ERSPAN_KEY;
   struct tunnel_port *p = bpf_map_lookup_elem(&tunnels, &key);
   if (!p)
     return 0;
@@ -562,7 +726,9 @@ INL struct tunnel_port *find_tunnel(struct __sk_buff *skb, struct scratch *s)
   if (!bpf_map_lookup_elem(&locals, &to) || !is_sound(skb, s, l4, end, sum))
     return 0;
   s->l4 = l4;
-  return p;
+  s->in_port = p->port_no;
+  s->slot = p->slot;
+  return p->type;
 }
 
 /*

@@ -26,9 +26,9 @@ export type VportType =
  * A port without a device: what goes out of it is wrapped as the flow's last `set(tunnel(...))`
  * says and routed by the host; what arrives for this host at `dstPort` comes in by it.
  */
-export type TunnelVportType = 'vxlan' | 'geneve' | 'gre';
+export type TunnelVportType = 'vxlan' | 'geneve' | 'gre' | 'erspan';
 export interface TunnelVportOptions {
-  /** UDP port; 0 for GRE. */
+  /** UDP port; 0 for GRE and ERSPAN. */
   readonly dstPort: number;
 }
 

@@ -22,8 +22,10 @@ export {
   parseOdpFlow,
 } from './odp-parse.ts';
 export {
+  TNL_TYPE_ERSPAN,
   TNL_TYPE_GENEVE,
   TNL_TYPE_GRE,
+  TNL_TYPE_IP6ERSPAN,
   TNL_TYPE_IP6GRE,
   TNL_TYPE_VXLAN,
 } from './odp-tnl-header.ts';

@@ -8,6 +8,8 @@ export type TnlPush = Extract<OdpAction, { readonly type: 'tnl_push' }>;
 export const TNL_TYPE_GRE = 3;
 export const TNL_TYPE_VXLAN = 4;
 export const TNL_TYPE_GENEVE = 5;
+export const TNL_TYPE_ERSPAN = 107;
+export const TNL_TYPE_IP6ERSPAN = 108;
 export const TNL_TYPE_IP6GRE = 109;
 
 const ETH_LEN = 14;
@@ -21,8 +23,13 @@ export function tnlL4Offset(header: Uint8Array): number {
   return ETH_LEN + (header[12] === 0x86 ? 40 : 20);
 }
 
+/** GRE is what carries it. */
 export function isGre(headerType: number): boolean {
-  return headerType === TNL_TYPE_GRE || headerType === TNL_TYPE_IP6GRE;
+  return headerType === TNL_TYPE_GRE || headerType === TNL_TYPE_IP6GRE || isErspan(headerType);
+}
+
+export function isErspan(headerType: number): boolean {
+  return headerType === TNL_TYPE_ERSPAN || headerType === TNL_TYPE_IP6ERSPAN;
 }
 
 export function formatTnlPush(a: TnlPush, portName: (port: number) => string): string {
@@ -35,7 +42,11 @@ function formatHeader({ header, headerType }: TnlPush): string {
   const type = dv.getUint16(12);
   const eth = `eth(dst=${formatMac(ethDst(dv, 0))},src=${formatMac(ethSrc(dv, 0))},dl_type=0x${type.toString(16).padStart(4, '0')})`;
   const l4 = tnlL4Offset(header);
-  const inner = isGre(headerType) ? formatGre(dv, l4) : formatUdp(dv, l4, headerType);
+  const inner = isErspan(headerType)
+    ? formatErspan(dv, l4)
+    : isGre(headerType)
+      ? formatGre(dv, l4)
+      : formatUdp(dv, l4, headerType);
   return `${eth},${type === 0x0800 ? formatIp4(dv) : formatIp6(dv)},${inner}`;
 }
 
@@ -101,4 +112,14 @@ function formatGre(dv: DataView, l4: number): string {
   }
   if (flags & GRE_SEQ) text += `,seq=0x${dv.getUint32(at).toString(16)}`;
   return `${text})`;
+}
+
+function formatErspan(dv: DataView, l4: number): string {
+  const base = dv.getUint32(l4 + 8);
+  const ver = base >>> 28;
+  const sid = (base & 0x3ff).toString(16);
+  if (ver === 1) return `erspan(ver=1,sid=0x${sid},idx=0x${dv.getUint32(l4 + 12).toString(16)})`;
+  const last = dv.getUint32(l4 + 16);
+  const hwid = ((last >>> 4) & 15) | ((last >>> 4) & 0x30);
+  return `erspan(ver=${ver},sid=0x${sid},dir=${(last >>> 3) & 1},hwid=0x${hwid.toString(16)})`;
 }

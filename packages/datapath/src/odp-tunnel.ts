@@ -1,5 +1,7 @@
 /** `tunnel(...)` in flows and in `set`, as `ovs-dpctl` writes it. */
 import {
+  type Erspan,
+  erspanOf,
   FLOW_TNL_F_CSUM,
   FLOW_TNL_F_DONT_FRAGMENT,
   FLOW_TNL_F_KEY,
@@ -11,6 +13,7 @@ import {
   isTunnelIpv6,
   parseIpv4,
   parseIpv6,
+  putErspan,
   TUN_OPTS_MAX,
   toHex,
 } from '@heddle/packet';
@@ -56,9 +59,16 @@ export function formatTunnel(key: Flow, mask: Flow | undefined, all: boolean): s
   }
   const options = mask === undefined || mask.tunOptsLen !== 0 || all;
   if (key.tunOptsLen !== 0 && options) parts.push(`geneve(${formatOptions(key)})`);
+  const erspan = erspanOf(key);
+  if (erspan && options) parts.push(`erspan(${formatErspan(erspan)})`);
   const flags = formatFlags(key.tunFlags, mask?.tunFlags ?? ALL_FLAGS);
   if (flags !== '') parts.push(`flags(${flags})`);
   return parts.join(',');
+}
+
+function formatErspan({ ver, idx, dir, hwid }: Erspan): string {
+  const more = ver === 1 ? `idx=${hexOr0(idx)}` : `dir=${dir},hwid=${hexOr0(hwid)}`;
+  return `ver=${ver},${more}`;
 }
 
 function formatAddresses(
@@ -204,6 +214,10 @@ function parseNested(name: string, body: string, key: Flow, mask: Flow): void {
     [mask.tunGbpId, mask.tunGbpFlags] = [0xffff, 0xff];
     return;
   }
+  if (name === 'erspan') {
+    parseErspan(body, key, mask);
+    return;
+  }
   if (name !== 'geneve') throw new TunnelTextError(`${name}(${body})`);
   const options: number[] = [];
   for (const [, cls, type, length, value = ''] of body.matchAll(
@@ -216,6 +230,21 @@ function parseNested(name: string, body: string, key: Flow, mask: Flow): void {
   if (options.length > TUN_OPTS_MAX) throw new TunnelTextError('too many options');
   key.tunOptsLen = options.length;
   key.tunOpts.set(options);
+  mask.tunOptsLen = 0xff;
+  mask.tunOpts.fill(0xff);
+}
+
+function parseErspan(body: string, key: Flow, mask: Flow): void {
+  const found = { ver: 0, idx: 0, dir: 0, hwid: 0 };
+  const limits: Readonly<Record<string, bigint>> = { ver: 2n, idx: 0xfffffn, dir: 1n, hwid: 0x3fn };
+  for (const part of body.split(',')) {
+    const [name = '', value = ''] = part.split('=');
+    const n = name in limits ? integer(value, limits[name]!) : undefined;
+    if (n === undefined) throw new TunnelTextError(`bad erspan ${part}`);
+    found[name as keyof typeof found] = Number(n);
+  }
+  if (found.ver === 0) throw new TunnelTextError(`erspan(${body})`);
+  putErspan(key, found);
   mask.tunOptsLen = 0xff;
   mask.tunOpts.fill(0xff);
 }

@@ -48,3 +48,5 @@ export const FLOW_TNL_F_DONT_FRAGMENT = 2;
 export const FLOW_TNL_F_CSUM = 4;
 /** There is a key at all. */
 export const FLOW_TNL_F_KEY = 8;
+/** GRE packets are to be numbered; of no packet that came. */
+export const FLOW_TNL_F_SEQ = 16;

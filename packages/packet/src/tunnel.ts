@@ -12,6 +12,9 @@ const END = KEY_SLOTS.get('dlDst')!.offset / 4;
 const MORE = KEY_SLOTS.get('tunGbpId')!.offset / 4;
 const MORE_END = MORE + 4;
 const METADATA = KEY_SLOTS.get('tunMetadataPresent')!.offset / 4;
+/** The words with ERSPAN's fields. */
+const ERSPAN = KEY_SLOTS.get('tunErspanIdx')!.offset / 4 - 1;
+const ERSPAN_END = ERSPAN + 3;
 
 /** `dst` where a tunnel's key begins, up to its options as they are on the wire. */
 export function copyTunnel(from: Flow, to: Flow): void {
@@ -22,6 +25,7 @@ export function copyTunnel(from: Flow, to: Flow): void {
 /** The same with options by field, as the OpenFlow pipeline sees them. */
 export function copyTunnelFields(from: Flow, to: Flow): void {
   copyTunnel(from, to);
+  for (let i = ERSPAN; i < ERSPAN_END; i++) to.u32[i] = from.u32[i]!;
   for (let i = METADATA; i < FLOW_WORDS; i++) to.u32[i] = from.u32[i]!;
 }
 
@@ -33,7 +37,47 @@ export function clearTunnel(flow: Flow): void {
 /** The same with options by field. */
 export function clearTunnelFields(flow: Flow): void {
   clearTunnel(flow);
+  flow.u32.fill(0, ERSPAN, ERSPAN_END);
   flow.u32.fill(0, METADATA);
+}
+
+/** What an ERSPAN header tells; of version 1 the index, of version 2 direction and hardware id. */
+export interface Erspan {
+  readonly ver: number;
+  readonly idx: number;
+  readonly dir: number;
+  readonly hwid: number;
+}
+
+/** A key's: it lies where options do, of which such a tunnel has none. */
+export function erspanOf({ tunOptsLen, tunOpts }: Flow): Erspan | undefined {
+  const [ver = 0, dir = 0, hwid = 0] = tunOpts;
+  if (tunOptsLen !== 0 || ver === 0) return undefined;
+  const idx = ((tunOpts[4]! << 24) | (tunOpts[5]! << 16) | (tunOpts[6]! << 8) | tunOpts[7]!) >>> 0;
+  return { ver, idx, dir, hwid };
+}
+
+export function putErspan(flow: Flow, { ver, idx, dir, hwid }: Erspan): void {
+  const opts = new Uint8Array(TUN_OPTS_MAX);
+  opts.set([ver, dir, hwid, 0, idx >>> 24, idx >>> 16, idx >>> 8, idx]);
+  flow.tunOptsLen = 0;
+  flow.tunOpts = opts;
+}
+
+/** From the key to the fields of the OpenFlow pipeline. */
+export function readErspan(flow: Flow): void {
+  const found = erspanOf(flow);
+  if (!found) return;
+  flow.tunErspanVer = found.ver;
+  flow.tunErspanIdx = found.idx;
+  flow.tunErspanDir = found.dir;
+  flow.tunErspanHwid = found.hwid;
+}
+
+/** Whether a mask looks at any of the fields. */
+export function looksAtErspan({ u32 }: Flow): boolean {
+  for (let i = ERSPAN; i < ERSPAN_END; i++) if (u32[i] !== 0) return true;
+  return false;
 }
 
 export function fillTunnel(mask: Flow): void {

@@ -53,6 +53,7 @@ const GENEVE: TunnelConfig = {
   csum: false,
   seq: false,
   gbp: false,
+  erspan: { ver: 0, idx: 0, dir: 0, hwid: 0 },
   egressPktMark: undefined,
 };
 

@@ -14,6 +14,7 @@ import {
   flowEquals,
   IPPROTO_ICMPV6,
   isTunnelled,
+  readErspan,
   VLAN_CFI,
 } from '@heddle/packet';
 import type { ControllerAction } from './ofproto/recirc.ts';
@@ -179,6 +180,7 @@ export class XlateContext {
     }
     clearTunnel(this.base);
     for (const flow of [this.flow, this.#initial]) {
+      readErspan(flow);
       if (flow.tunOptsLen === 0) continue;
       bridge.tlv.readOptions(flow.tunOpts.subarray(0, flow.tunOptsLen), flow);
     }

@@ -1,8 +1,10 @@
 /** Tunnels whose packets bridges carry: headers by `tnl_push`, frames for us by `tnl_pop`. */
 import {
   type OdpAction,
+  TNL_TYPE_ERSPAN,
   TNL_TYPE_GENEVE,
   TNL_TYPE_GRE,
+  TNL_TYPE_IP6ERSPAN,
   TNL_TYPE_IP6GRE,
   TNL_TYPE_VXLAN,
 } from '@heddle/datapath';
@@ -11,11 +13,13 @@ import {
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
+  erspanOf,
   extractFlow,
   FLOW_TNL_F_CSUM,
   FLOW_TNL_F_DONT_FRAGMENT,
   FLOW_TNL_F_KEY,
   FLOW_TNL_F_OAM,
+  FLOW_TNL_F_SEQ,
   Flow,
   formatIpv4,
   formatIpv6,
@@ -36,6 +40,10 @@ const ETH_LEN = 14;
 const IPPROTO_GRE = 47;
 const IP_DF = 0x4000;
 const TRANS_ETHER = 0x6558;
+const GRE_SEQ = 0x1000;
+const ERSPAN_1 = 0x88be;
+const ERSPAN_2 = 0x22eb;
+const MAX_SESSION = 1023n;
 const ARP_REPLY = 2;
 const ND_ADVERT = 136;
 
@@ -77,6 +85,11 @@ export function sendNative(
   ctx.trace('detail', `tunneling from ${from} to ${to}`);
   tunnel.tunIpv6Src = source;
   const header = buildHeader(tunnel, config, route.mac, mac);
+  if (!header) {
+    ctx.trace('warn', 'native tunnel header build failed');
+    ctx.drop('the tunnel has no header for it', port);
+    return;
+  }
   const outer = extractFlow(header, { inPort: local.odpPort!, pktMark: flow.pktMark });
   const actions = enterBridge(ctx, local, outer);
   ctx.effects.patches.push({ from: port, to: undefined }, { from: undefined, to: local });
@@ -93,20 +106,23 @@ export function sendNative(
 
 function headerTypeOf(type: TunnelConfig['type'], v6: boolean): number {
   if (type === 'gre') return v6 ? TNL_TYPE_IP6GRE : TNL_TYPE_GRE;
+  if (type === 'erspan') return v6 ? TNL_TYPE_IP6ERSPAN : TNL_TYPE_ERSPAN;
   return type === 'vxlan' ? TNL_TYPE_VXLAN : TNL_TYPE_GENEVE;
 }
 
 /** Ethernet to the end of the tunnel's header; lengths and checksums are made when it is put on. */
-function buildHeader(t: Flow, c: TunnelConfig, src: number, dst: number): Uint8Array {
+function buildHeader(t: Flow, c: TunnelConfig, src: number, dst: number): Uint8Array | undefined {
   const v6 = isIpv6(t.tunIpv6Dst);
   const l4 = ETH_LEN + (v6 ? 40 : 20);
-  const tail = c.type === 'gre' ? greHeader(t) : udpHeader(t, c, v6);
+  const isUdp = c.type === 'vxlan' || c.type === 'geneve';
+  const tail = isUdp ? udpHeader(t, c, v6) : c.type === 'gre' ? greHeader(t) : erspanHeader(t);
+  if (!tail) return undefined;
   const bytes = new Uint8Array(l4 + tail.length);
   const dv = new DataView(bytes.buffer);
   setMac(dv, 0, dst);
   setMac(dv, 6, src);
   dv.setUint16(12, v6 ? ETH_P_IPV6 : ETH_P_IP);
-  const proto = c.type === 'gre' ? IPPROTO_GRE : IPPROTO_UDP;
+  const proto = isUdp ? IPPROTO_UDP : IPPROTO_GRE;
   if (v6) {
     dv.setUint32(ETH_LEN, (0x6000_0000 | (t.tunTos << 20)) >>> 0);
     dv.setUint16(ETH_LEN + 4, tail.length);
@@ -157,11 +173,27 @@ function hasCritical(options: Uint8Array): boolean {
 function greHeader(t: Flow): Uint8Array {
   const hasCsum = (t.tunFlags & FLOW_TNL_F_CSUM) !== 0;
   const hasKey = (t.tunFlags & FLOW_TNL_F_KEY) !== 0;
-  const bytes = new Uint8Array(4 + (hasCsum ? 4 : 0) + (hasKey ? 4 : 0));
+  const hasSeq = (t.tunFlags & FLOW_TNL_F_SEQ) !== 0;
+  const keyAt = 4 + (hasCsum ? 4 : 0);
+  const bytes = new Uint8Array(keyAt + (hasKey ? 4 : 0) + (hasSeq ? 4 : 0));
   const dv = new DataView(bytes.buffer);
-  dv.setUint16(0, (hasCsum ? 0x8000 : 0) | (hasKey ? 0x2000 : 0));
+  dv.setUint16(0, (hasCsum ? 0x8000 : 0) | (hasKey ? 0x2000 : 0) | (hasSeq ? GRE_SEQ : 0));
   dv.setUint16(2, TRANS_ETHER);
-  if (hasKey) dv.setUint32(bytes.length - 4, Number(t.tunId & 0xffff_ffffn));
+  if (hasKey) dv.setUint32(keyAt, Number(t.tunId & 0xffff_ffffn));
+  return bytes;
+}
+
+/** draft-foschiano-erspan-03; number and time are put in with each packet. */
+function erspanHeader(t: Flow): Uint8Array | undefined {
+  const e = erspanOf(t);
+  if (!e || (e.ver !== 1 && e.ver !== 2) || t.tunId > MAX_SESSION) return undefined;
+  const bytes = new Uint8Array(e.ver === 1 ? 16 : 20);
+  const dv = new DataView(bytes.buffer);
+  dv.setUint16(0, GRE_SEQ);
+  dv.setUint16(2, e.ver === 1 ? ERSPAN_1 : ERSPAN_2);
+  dv.setUint32(8, (e.ver << 28) | Number(t.tunId));
+  if (e.ver === 1) dv.setUint32(12, e.idx);
+  else dv.setUint32(16, ((e.hwid & 0x30) << 4) | ((e.hwid & 15) << 4) | (e.dir << 3));
   return bytes;
 }
 

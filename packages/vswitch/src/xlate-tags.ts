@@ -1,5 +1,5 @@
 /** VLAN tags of a flow as a list, and how many of them a switch sees. */
-import { copyTunnel, Flow, KEY_SLOTS, VLAN_CFI } from '@heddle/packet';
+import { copyTunnel, Flow, KEY_SLOTS, looksAtErspan, VLAN_CFI } from '@heddle/packet';
 import type { VlanTag } from './vlan.ts';
 
 export function sameTags(a: readonly VlanTag[], b: readonly VlanTag[]): boolean {
@@ -64,7 +64,7 @@ export function keyMask(
   mask: Flow = new Flow(),
 ): Flow {
   mask.copyFrom(wildcards);
-  if (looksAtOptions(wildcards)) {
+  if (looksAtOptions(wildcards) || looksAtErspan(wildcards)) {
     // Where an option lies is told by those before it: all of them are looked at.
     mask.tunOptsLen = 0xff;
     mask.tunOpts.fill(0xff);

@@ -7,14 +7,16 @@ import {
   FLOW_TNL_F_CSUM,
   FLOW_TNL_F_DONT_FRAGMENT,
   FLOW_TNL_F_KEY,
+  FLOW_TNL_F_SEQ,
   Flow,
   isTunnelled,
+  putErspan,
   sameTunnel,
   TUN_OPTS_MAX,
 } from '@heddle/packet';
 import { vlog } from '@heddle/runtime';
 import type { OfPort } from './ofproto.ts';
-import type { TunnelConfig } from './tunnel/config.ts';
+import type { ErspanConfig, TunnelConfig } from './tunnel/config.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sendNative } from './xlate-native-tunnel.ts';
 
@@ -101,7 +103,7 @@ function lookAtOuter(ctx: XlateContext): void {
     ctx.wildcards.tunGbpId = 0xffff;
     ctx.wildcards.tunGbpFlags = 0xff;
   }
-  if (from.type === 'geneve') {
+  if (from.type === 'geneve' || from.type === 'erspan') {
     ctx.wildcards.tunOptsLen = 0xff;
     ctx.wildcards.tunOpts.fill(0xff);
   }
@@ -122,10 +124,15 @@ function fillTunnelHeader(ctx: XlateContext, c: TunnelConfig): boolean {
     (c.csum ? FLOW_TNL_F_CSUM : 0) |
     (c.outKey === 'none' ? 0 : FLOW_TNL_F_KEY) |
     (flow.tunFlags & ~(FLOW_TNL_F_DONT_FRAGMENT | FLOW_TNL_F_CSUM | FLOW_TNL_F_KEY));
+  if (c.seq) flow.tunFlags |= FLOW_TNL_F_SEQ;
   fillTosAndTtl(ctx, c);
   if (!c.gbp) {
     flow.tunGbpId = 0;
     flow.tunGbpFlags = 0;
+  }
+  if (c.type === 'erspan') {
+    fillErspan(flow, c.erspan);
+    return true;
   }
   const options = c.type === 'geneve' ? ctx.bridge.tlv.writeOptions(flow) : new Uint8Array();
   if (options.length > TUN_OPTS_MAX) return false;
@@ -133,6 +140,20 @@ function fillTunnelHeader(ctx: XlateContext, c: TunnelConfig): boolean {
   flow.tunOpts.fill(0);
   flow.tunOpts.set(options);
   return true;
+}
+
+/** What is not `flow` is the port's; a version that there is not leaves the packet without a header. */
+function fillErspan(flow: Flow, c: ErspanConfig): void {
+  const or = (configured: number | 'flow', written: number) =>
+    configured === 'flow' ? written : configured;
+  const ver = or(c.ver, flow.tunErspanVer);
+  const [v1, v2] = [ver === 1, ver === 2];
+  putErspan(flow, {
+    ver,
+    idx: v1 ? or(c.idx, flow.tunErspanIdx) & 0xfffff : 0,
+    dir: v2 ? or(c.dir, flow.tunErspanDir) & 1 : 0,
+    hwid: v2 ? or(c.hwid, flow.tunErspanHwid) & 0x3f : 0,
+  });
 }
 
 /** DSCP and TTL are inherited where that is asked for, ECN always; CE starts anew as ECT(0). */

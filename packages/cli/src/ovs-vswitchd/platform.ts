@@ -14,7 +14,7 @@ type Platform = Pick<
   'openDpif' | 'datapathTypes' | 'ifaceTypes' | 'clock' | 'dummy' | 'carryOverPath'
 >;
 
-const IFACE_TYPES = ['geneve', 'gre', 'internal', 'patch', 'system', 'tap', 'vxlan'];
+const IFACE_TYPES = ['erspan', 'geneve', 'gre', 'internal', 'patch', 'system', 'tap', 'vxlan'];
 const DUMMY_TYPES = ['dummy', 'dummy-internal', 'dummy-pmd'];
 
 export function kernelPlatform(): Platform {

@@ -1,6 +1,6 @@
 /**
- * The veth through which TCP segments that tunnels bring pass GRO (bpf/coalesce.h). It is there
- * while there are tunnels.
+ * The veth through which TCP segments that tunnels bring pass GRO (bpf/coalesce.h), and the other way
+ * super-packets that a tunnel must send one by one. It is there while there are tunnels.
  */
 import { createHash } from 'node:crypto';
 import { cpus } from 'node:os';
@@ -8,13 +8,14 @@ import { Ethtool } from '@heddle/linux/ethtool';
 import type { Devices } from './devices.ts';
 import { STATE } from './layout.ts';
 import type { Links } from './links.ts';
-import type { Programs } from './programs.ts';
+import { kernelHasKfuncs, type Programs } from './programs.ts';
 
 /** Segments come with whatever the network below lets through. */
 const MTU = 65535;
 /** Each has a ring and a NAPI context; streams are spread over them by hash. */
 const MAX_QUEUES = 8;
 export const COALESCE_LINK = 'coalesce';
+export const SEGMENT_LINK = 'segment';
 
 export class Coalescer {
   readonly #programs: Programs;
@@ -41,8 +42,12 @@ export class Coalescer {
     const { rtnl } = this.#devices;
     const near = rtnl.link(this.#near);
     const farIndex = rtnl.link(this.#far)?.index ?? 0;
-    if (near !== undefined && this.#links.isAttached(COALESCE_LINK, farIndex)) {
+    const isWhole =
+      this.#links.isAttached(COALESCE_LINK, farIndex) &&
+      this.#links.isAttached(SEGMENT_LINK, near?.index ?? 0);
+    if (near !== undefined && isWhole) {
       this.#state[STATE.coalesceIfindex] = near.index;
+      this.#state[STATE.segmentIfindex] = farIndex;
       return;
     }
     this.close();
@@ -50,21 +55,29 @@ export class Coalescer {
     const common = { mtu: MTU, up: true, alias: this.#alias };
     this.#devices.addVeth(
       { name: this.#near, ...common, txQueues: queues, rxQueues: 1 },
-      { name: this.#far, ...common, txQueues: 1, rxQueues: queues },
+      { name: this.#far, ...common, txQueues: 1, rxQueues: queues, gsoMaxSegs: 1 },
       true,
     );
     using ethtool = new Ethtool();
     // A veth takes for GRO only what comes from a device that could not have kept it whole.
     ethtool.setFeature(this.#near, 'tso', false);
     ethtool.setFeature(this.#far, 'gro', true);
-    const program = this.#programs.programs['coalesced_in']!;
-    this.#links.attach(COALESCE_LINK, program, rtnl.link(this.#far)!.index);
-    this.#state[STATE.coalesceIfindex] = rtnl.link(this.#near)!.index;
+    // Programs that cannot tell whether a checksum is complete are given complete ones.
+    if (!kernelHasKfuncs()) ethtool.setFeature(this.#far, 'txChecksum', false);
+    const { coalesced_in, inject_in } = this.#programs.programs;
+    const [nearIndex, newFar] = [rtnl.link(this.#near)!.index, rtnl.link(this.#far)!.index];
+    this.#links.attach(COALESCE_LINK, coalesced_in!, newFar);
+    this.#links.attach(SEGMENT_LINK, inject_in!, nearIndex);
+    this.#state[STATE.coalesceIfindex] = nearIndex;
+    this.#state[STATE.segmentIfindex] = newFar;
   }
 
   close(): void {
+    const { rtnl } = this.#devices;
     this.#state[STATE.coalesceIfindex] = 0;
-    this.#links.detach(COALESCE_LINK, this.#devices.rtnl.link(this.#far)?.index ?? 0);
+    this.#state[STATE.segmentIfindex] = 0;
+    this.#links.detach(COALESCE_LINK, rtnl.link(this.#far)?.index ?? 0);
+    this.#links.detach(SEGMENT_LINK, rtnl.link(this.#near)?.index ?? 0);
     this.#devices.remove(this.#near);
   }
 }

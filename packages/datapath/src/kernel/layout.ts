@@ -1,7 +1,7 @@
 /** The bytes that the programs share with the daemon: bpf/datapath.h, by hand and in order. */
 
 /** Changes with any change of a layout or of a number below. */
-export const ABI_VERSION = 11;
+export const ABI_VERSION = 12;
 
 export const KEY_BYTES = 256;
 export const MASK_WORDS = 24;
@@ -117,7 +117,7 @@ export const CTX = {
 };
 export const TUN_IN = 1;
 /** struct state, as 32-bit words */
-export const STATE = { order: 0, injectIfindex: 1, coalesceIfindex: 3 };
+export const STATE = { order: 0, injectIfindex: 1, coalesceIfindex: 3, segmentIfindex: 6 };
 /** struct counters within struct scratch, as 64-bit words */
 export const COUNTERS = {
   at: KEY_BYTES,

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { flowUfid } from '../odp-ufid.ts';
-import { COALESCE_LINK, Coalescer } from './coalescer.ts';
+import { COALESCE_LINK, Coalescer, SEGMENT_LINK } from './coalescer.ts';
 import { CT_MEMORY, CT_TABLES, resetConntrack } from './ct-table.ts';
 import { Devices } from './devices.ts';
 import { Engine, nowMs } from './engine.ts';
@@ -134,7 +134,7 @@ function upgrade(old: Engine, dir: string, links: Links): Engine {
   pinPrograms(programs, dir);
   const { port_in, inject_in, underlay_in, coalesced_in } = programs.programs;
   links.replaceAll((name) => {
-    if (name === LINK_NAME) return inject_in!;
+    if (name === LINK_NAME || name === SEGMENT_LINK) return inject_in!;
     if (name === COALESCE_LINK) return coalesced_in!;
     return name.startsWith('under_') ? underlay_in! : port_in!;
   });

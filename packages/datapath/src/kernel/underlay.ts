@@ -5,6 +5,7 @@
 import { type Address, ipBytes } from '@heddle/linux/rtnetlink/ip';
 import type { Link } from '@heddle/linux/rtnetlink/link';
 import { SystemError, vlog } from '@heddle/runtime';
+import type { TunnelVportType } from '../dpif.ts';
 import { isTunnelVport } from '../tunnel-vport.ts';
 import type { Coalescer } from './coalescer.ts';
 import type { Devices } from './devices.ts';
@@ -106,8 +107,9 @@ export class Underlay {
     const entries = new Map<number, Buffer>();
     for (const port of tunnels) {
       const dstPort = port.dstPort ?? 0;
-      const proto = port.type === 'gre' ? IPPROTO_GRE : IPPROTO_UDP;
-      const key = ((proto << 16) | ((dstPort & 0xff) << 8) | (dstPort >> 8)) >>> 0;
+      const udp = (IPPROTO_UDP << 16) | ((dstPort & 0xff) << 8) | (dstPort >> 8);
+      const key =
+        { gre: IPPROTO_GRE << 16, erspan: (IPPROTO_GRE << 16) | 1 }[port.type as string] ?? udp;
       const value = Buffer.alloc(TUNNEL_PORT_BYTES);
       value.writeUInt32LE(port.portNo, 0);
       value.writeUInt32LE(port.slot, 4);
@@ -147,8 +149,11 @@ export class Underlay {
   }
 }
 
+const CODES: Readonly<Record<TunnelVportType, number>> = { vxlan: 1, geneve: 2, gre: 3, erspan: 4 };
+
+/** TUN_* in bpf/tunnel.h. */
 export function tunnelCode(type: Port['type']): number {
-  return type === 'vxlan' ? 1 : type === 'geneve' ? 2 : 3;
+  return CODES[type as TunnelVportType];
 }
 
 function linkName(ifindex: number): string {

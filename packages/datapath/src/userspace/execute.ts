@@ -18,6 +18,8 @@ export interface ActionSink {
   meter(id: number, bytes: number): boolean;
   /** 0 to 2^32 - 1. */
   random(): number;
+  /** What a tunnel's next packet has for a number. */
+  sequence(tnlPort: OdpPort): number;
   /** `packet` has the header by now. */
   pushed(packet: Packet, tnlPort: OdpPort): void;
   /** Looks up what the packet holds as one that came by a tunnel. */
@@ -78,7 +80,7 @@ export function executeActions(
         const hash = dpHash(packet.key(), 'sym_l4', 0);
         for (const inner of segments({ data: packet.bytes, vnet: packet.vnet })) {
           const piece = packet.clone();
-          piece.wrap(pushHeader(inner, a, hash));
+          piece.wrap(pushHeader(inner, a, hash, () => sink.sequence(a.tnlPort)));
           sink.pushed(piece, a.tnlPort);
           executeActions(piece, rest, sink);
         }

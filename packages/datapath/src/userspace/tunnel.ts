@@ -12,6 +12,7 @@ import {
   FLOW_TNL_F_OAM,
   Flow,
   IPPROTO_UDP,
+  putErspan,
   TUN_OPTS_MAX,
 } from '@heddle/packet';
 import type { TunnelVportType, VnetHdr } from '../dpif.ts';
@@ -22,6 +23,8 @@ const IPPROTO_GRE = 47;
 const IP_DF = 0x4000;
 const IP_FRAGMENT = 0x3fff;
 const TRANS_ETHER = 0x6558;
+const ERSPAN_1 = 0x88be;
+const ERSPAN_2 = 0x22eb;
 const VXLAN_VNI = 0x0800_0000;
 const GRE_CSUM = 0x8000;
 const GRE_KEY = 0x2000;
@@ -32,8 +35,16 @@ const GRE_OTHERS = 0x4fff;
 /** UDP source ports, `tnl/egress_port_range`: the same for packets of one connection. */
 export const sourcePorts = { min: 32768, max: 61000 };
 
-/** The header before the frame, its lengths and checksums made right; `hash` is the packet's. */
-export function pushHeader(frame: Uint8Array, a: TnlPush, hash: number): Uint8Array {
+/**
+ * The header before the frame, its lengths and checksums made right; `hash` is the packet's, `sequence`
+ * gives the tunnel's next number.
+ */
+export function pushHeader(
+  frame: Uint8Array,
+  a: TnlPush,
+  hash: number,
+  sequence: () => number,
+): Uint8Array {
   const { header, headerType } = a;
   const bytes = new Uint8Array(header.length + frame.length);
   bytes.set(header);
@@ -42,7 +53,12 @@ export function pushHeader(frame: Uint8Array, a: TnlPush, hash: number): Uint8Ar
   const l4 = tnlL4Offset(header);
   const length = bytes.length - l4;
   if (isGre(headerType)) {
-    if (dv.getUint16(l4) & GRE_CSUM) dv.setUint16(l4 + 4, checksum(dv, l4, length));
+    const flags = dv.getUint16(l4);
+    const seqAt = l4 + 4 + (flags & GRE_CSUM ? 4 : 0) + (flags & GRE_KEY ? 4 : 0);
+    if (flags & GRE_SEQ) dv.setUint32(seqAt, sequence());
+    // Version 2 tells the time in units of 100 microseconds.
+    if (dv.getUint16(l4 + 2) === ERSPAN_2) dv.setUint32(l4 + 12, Date.now() * 10);
+    if (flags & GRE_CSUM) dv.setUint16(l4 + 4, checksum(dv, l4, length));
   } else {
     const { min, max } = sourcePorts;
     dv.setUint16(l4, min + Math.floor(((hash >>> 0) / 2 ** 32) * (max - min + 1)));
@@ -90,13 +106,17 @@ export function popHeader(
   const tunnel = new Flow();
   const ip = popIp(dv, tunnel);
   if (ip === undefined) return undefined;
-  const proto = type === 'gre' ? IPPROTO_GRE : IPPROTO_UDP;
+  const isUdp = type === 'vxlan' || type === 'geneve';
+  const proto = isUdp ? IPPROTO_UDP : IPPROTO_GRE;
   if (ip.proto !== proto) return undefined;
   // A partial checksum is the outer UDP header's, or of what lies within: then the outer one holds
   // for the packet with the inner one complete.
   const isPartial = vnet !== undefined && (vnet.flags & 1) !== 0;
-  const at =
-    type === 'gre' ? popGre(dv, ip, tunnel, isPartial) : popUdp(dv, ip, tunnel, type, isPartial);
+  const at = isUdp
+    ? popUdp(dv, ip, tunnel, type, isPartial)
+    : type === 'gre'
+      ? popGre(dv, ip, tunnel, isPartial)
+      : popErspan(dv, ip, tunnel);
   if (at === undefined || ip.end - at < ETH_LEN) return undefined;
   const isWithin = vnet !== undefined && (vnet.flags & 1) !== 0 && vnet.csumStart > at;
   const moved = isWithin
@@ -209,4 +229,26 @@ function popGre(
     at += 4;
   }
   return flags & GRE_SEQ ? at + 4 : at;
+}
+
+/** draft-foschiano-erspan-03: the version is what the header says, not GRE's protocol type. */
+function popErspan(dv: DataView, { l4, end }: Ip, tunnel: Flow): number | undefined {
+  if (end - l4 < 16 || dv.getUint16(l4) !== GRE_SEQ) return undefined;
+  const type = dv.getUint16(l4 + 2);
+  if (type !== ERSPAN_1 && type !== ERSPAN_2) return undefined;
+  const base = dv.getUint32(l4 + 8);
+  const ver = base >>> 28;
+  tunnel.tunFlags |= FLOW_TNL_F_KEY;
+  tunnel.tunId = BigInt(base & 0x3ff);
+  if (ver === 1) {
+    putErspan(tunnel, { ver, idx: dv.getUint32(l4 + 12) & 0xfffff, dir: 0, hwid: 0 });
+    return l4 + 16;
+  }
+  if (ver !== 2 || end - l4 < 20) return undefined;
+  const last = dv.getUint32(l4 + 16);
+  // Something of the platform's would follow.
+  if (last & 1) return undefined;
+  const hwid = ((last >>> 4) & 15) | ((last >>> 4) & 0x30);
+  putErspan(tunnel, { ver, idx: 0, dir: (last >>> 3) & 1, hwid });
+  return l4 + 20;
 }

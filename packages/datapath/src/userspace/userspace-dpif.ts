@@ -104,6 +104,8 @@ class Port implements DpPort {
   readonly type: VportType;
   readonly netdev: Netdev;
   policer: TokenBuckets | undefined;
+  /** Of a tunnel: what its next packet is numbered, where packets are. */
+  sequence = 0;
   readonly dstPort?: number;
 
   constructor(portNo: OdpPort, type: VportType, netdev: Netdev, dstPort?: number) {
@@ -394,6 +396,10 @@ export class UserspaceDpif implements Dpif {
     track: (packet, action, resume) => this.#track(packet, action, resume),
     meter: (id, bytes) => this.meters.admits(id, bytes),
     random: () => Math.floor(Math.random() * 2 ** 32),
+    sequence: (tnlPort) => {
+      const port = this.#ports.get(tnlPort);
+      return port === undefined ? 0 : port.sequence++;
+    },
     pushed: (packet, tnlPort) => {
       const stats = this.#ports.get(tnlPort)?.stats;
       if (stats === undefined) return;

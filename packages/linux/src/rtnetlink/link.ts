@@ -36,6 +36,7 @@ export const IFLA = {
   numRxQueues: [32, 'u32'],
   carrier: [33, 'u8'],
   linkNetnsid: [37, 's32'],
+  gsoMaxSegs: [40, 'u32'],
   targetNetnsid: [46, 's32'],
   minMtu: [50, 'u32'],
   maxMtu: [51, 'u32'],

@@ -40,6 +40,8 @@ export interface NewLink extends Omit<LinkChange, 'promisc' | 'name'> {
   readonly name: string;
   readonly txQueues?: number;
   readonly rxQueues?: number;
+  /** Longer super-packets are cut before the device gets them. */
+  readonly gsoMaxSegs?: number;
 }
 
 export class Rtnl implements Disposable {
@@ -327,6 +329,7 @@ function newLinkAttributes(made: NewLink): link.LinkAttributes {
   const out = linkAttributes(made);
   if (made.txQueues !== undefined) out.numTxQueues = made.txQueues;
   if (made.rxQueues !== undefined) out.numRxQueues = made.rxQueues;
+  if (made.gsoMaxSegs !== undefined) out.gsoMaxSegs = made.gsoMaxSegs;
   return out;
 }
 

@@ -62,6 +62,10 @@ export function reasonText(drop: Drop, env: ExplainEnv): string {
       return `there is no route to the other end of tunnel ${name} (ovs-appctl ovs/route/show)`;
     case 'the next hop of the tunnel is not known yet':
       return `nobody has answered yet for the next hop of tunnel ${name} (ovs-appctl tnl/neigh/show)`;
+    case 'the tunnel has no header for it':
+      return `tunnel ${name} has no header for it: ERSPAN takes versions 1 and 2 (erspan_ver) and keys below 1024`;
+    case 'tunnel options too long':
+      return `its Geneve options are longer than tunnel ${name} can send`;
     case 'no port to send to':
       return 'there is no port that it could go to';
     default:

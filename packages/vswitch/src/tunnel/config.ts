@@ -1,12 +1,11 @@
 /** Options of a tunnel Interface (ovs-vswitchd.conf.db(5), "Tunnel Options"). */
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '@heddle/packet';
 
-export type TunnelType = 'vxlan' | 'geneve' | 'gre';
-const TUNNEL_TYPES: readonly TunnelType[] = ['geneve', 'gre', 'vxlan'];
+export type TunnelType = 'vxlan' | 'geneve' | 'gre' | 'erspan';
+const TUNNEL_TYPES: readonly TunnelType[] = ['erspan', 'geneve', 'gre', 'vxlan'];
 /** Types of upstream's that this switch knows of and does not do. */
 export const UNSUPPORTED_TUNNELS: ReadonlySet<string> = new Set([
   'bareudp',
-  'erspan',
   'gtpu',
   'ip6erspan',
   'ip6gre',
@@ -18,6 +17,14 @@ export const UNSUPPORTED_TUNNELS: ReadonlySet<string> = new Set([
 export type TunnelAddress = Uint8Array;
 /** `none`: packets have no key, or it is 0. */
 export type TunnelKey = bigint | 'flow' | 'none';
+
+/** `ver` 0: not set, and no packet can be sent. */
+export interface ErspanConfig {
+  readonly ver: number | 'flow';
+  readonly idx: number | 'flow';
+  readonly dir: number | 'flow';
+  readonly hwid: number | 'flow';
+}
 
 export interface TunnelConfig {
   readonly type: TunnelType;
@@ -33,6 +40,7 @@ export interface TunnelConfig {
   readonly csum: boolean;
   readonly seq: boolean;
   readonly gbp: boolean;
+  readonly erspan: ErspanConfig;
   readonly egressPktMark: number | undefined;
 }
 
@@ -40,6 +48,7 @@ export const DEFAULT_PORTS: Readonly<Record<TunnelType, number>> = {
   vxlan: 4789,
   geneve: 6081,
   gre: 0,
+  erspan: 0,
 };
 const DEFAULT_TTL = 64;
 
@@ -51,7 +60,10 @@ const OWN: Readonly<Record<TunnelType, readonly string[]>> = {
   vxlan: ['dst_port', 'exts'],
   geneve: ['dst_port'],
   gre: ['seq'],
+  erspan: ['erspan_ver', 'erspan_idx', 'erspan_dir', 'erspan_hwid'],
 };
+/** ERSPAN has neither. */
+const NOT_ERSPAN = ['csum'];
 
 export interface ParsedTunnel {
   readonly config: TunnelConfig | undefined;
@@ -85,7 +97,9 @@ export function parseTunnelOptions(
   const remote = address('remote_ip');
   const local = address('local_ip');
   for (const option of options.keys()) {
-    if (!COMMON.includes(option) && !OWN[type].includes(option)) {
+    const isKnown =
+      type === 'erspan' && NOT_ERSPAN.includes(option) ? false : COMMON.includes(option);
+    if (!isKnown && !OWN[type].includes(option)) {
       warnings.push(`${name}: unknown ${type} argument '${option}'`);
     }
   }
@@ -108,6 +122,7 @@ export function parseTunnelOptions(
   for (const e of extensions) {
     if (e !== 'gbp') errors.push(`${name}: ${type} extension '${e}' is not supported`);
   }
+  const erspan = erspanConfig(options, (why) => errors.push(`${name}: ${why}`));
   if (errors.length > 0) return { config: undefined, errors, warnings };
   const config: TunnelConfig = {
     type,
@@ -119,15 +134,14 @@ export function parseTunnelOptions(
     ttl: ttlOf(options.get('ttl')),
     tos: tosOf(options.get('tos'), (why) => warnings.push(`${name}: ${why}`)),
     dontFragment: options.get('df_default') !== 'false',
-    csum: options.get('csum') === 'true',
+    csum: type !== 'erspan' && options.get('csum') === 'true',
     seq: type === 'gre' && options.get('seq') === 'true',
     gbp: extensions.includes('gbp'),
+    erspan,
     egressPktMark: options.has('egress_pkt_mark')
       ? leadingNumber(options.get('egress_pkt_mark')!) >>> 0
       : undefined,
   };
-  if (config.seq) warnings.push(`${name}: sequence numbers are not sent`);
-  if (config.csum) warnings.push(`${name}: outer checksums are not sent`);
   return { config, errors, warnings };
 }
 
@@ -162,13 +176,34 @@ function keyOf(options: ReadonlyMap<string, string>, option: string): TunnelKey 
   return BigInt.asUintN(64, BigInt(/^0[0-7]/.test(found) ? `0o${found.slice(1)}` : found));
 }
 
+function erspanConfig(
+  options: ReadonlyMap<string, string>,
+  refuse: (why: string) => void,
+): ErspanConfig {
+  const read = (name: string, base: 10 | 16, isValid: (n: number) => boolean, what: string) => {
+    const text = options.get(`erspan_${name}`);
+    if (text === undefined || text === 'flow') return text ?? 0;
+    const digits = base === 16 ? /^\s*(?:0x)?([0-9a-f]+)/i.exec(text)?.[1] : text;
+    const n = base === 16 ? Number.parseInt(digits ?? '0', 16) : leadingNumber(text);
+    if (!isValid(n))
+      refuse(`invalid erspan ${what}: ${base === 16 ? `0x${n.toString(16)}` : text}`);
+    return n;
+  };
+  return {
+    ver: read('ver', 10, (n) => n === 1 || n === 2, 'version'),
+    idx: read('idx', 16, (n) => n <= 0xfffff, 'index'),
+    dir: read('dir', 10, (n) => n === 0 || n === 1, 'direction'),
+    hwid: read('hwid', 16, (n) => n <= 0x3f, 'hardware ID'),
+  } as ErspanConfig;
+}
+
 /** As C's atoi. */
 function leadingNumber(text: string): number {
   return Number(/^\s*([-+]?\d+)/.exec(text)?.[1] ?? 0);
 }
 
 function portOf(type: TunnelType, text: string | undefined): number {
-  if (type === 'gre' || text === undefined) return DEFAULT_PORTS[type];
+  if (DEFAULT_PORTS[type] === 0 || text === undefined) return DEFAULT_PORTS[type];
   return leadingNumber(text) & 0xffff;
 }
 
@@ -198,6 +233,7 @@ export function tunnelConfigText(c: TunnelConfig): string {
     ['df_default', !c.dontFragment && 'false'],
     ['dst_port', c.dstPort !== DEFAULT_PORTS[c.type] && c.dstPort],
     ['egress_pkt_mark', c.egressPktMark],
+    ...erspanParts(c),
     ['exts', c.gbp && 'gbp'],
     ['in_key', !same && key(c.inKey)],
     ['key', same && key(c.inKey)],
@@ -212,6 +248,20 @@ export function tunnelConfigText(c: TunnelConfig): string {
     .filter(([, v]) => v !== undefined && v !== false && v !== '')
     .map(([name, v]) => `${name}=${v}`)
     .join(', ');
+}
+
+function erspanParts({ type, erspan: e }: TunnelConfig): [string, string | number | false][] {
+  if (type !== 'erspan') return [];
+  const isFlow = e.ver === 'flow';
+  const text = (v: number | 'flow', format: (n: number) => string) =>
+    isFlow || v === 'flow' ? 'flow' : format(v);
+  const hex = (n: number) => `0x${n.toString(16)}`;
+  return [
+    ['erspan_dir', (isFlow || e.ver === 2) && text(e.dir, String)],
+    ['erspan_hwid', (isFlow || e.ver === 2) && text(e.hwid, hex)],
+    ['erspan_idx', (isFlow || e.ver === 1) && text(e.idx, (n) => (n === 0 ? '0' : hex(n)))],
+    ['erspan_ver', String(e.ver)],
+  ];
 }
 
 /** `::->1.2.3.4, key=0x7b, legacy_l2, dp port=4789`: what tells tunnels apart. */

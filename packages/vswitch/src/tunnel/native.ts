@@ -123,11 +123,12 @@ export class NativeTunnels {
     wildcards.nwProto = 0xff;
     wildcards.nwFrag = ANY_FRAGMENT;
     if (!family.some((a) => a.every((b, i) => b === to[i])) || flow.nwFrag !== 0) return undefined;
-    if (flow.nwProto === IPPROTO_GRE) return vports.find((p) => p.type === 'gre')?.portNo;
+    // As in Open vSwitch, one of the two has all of GRE: the one that was there first.
+    if (flow.nwProto === IPPROTO_GRE) return vports.find(isGre)?.portNo;
     if (flow.nwProto !== IPPROTO_UDP || (flow.nwFrag & LATER_FRAGMENT) !== 0) return undefined;
-    if (!vports.some((p) => p.type !== 'gre')) return undefined;
+    if (vports.every(isGre)) return undefined;
     wildcards.tpDst = 0xffff;
-    return vports.find((p) => p.type !== 'gre' && p.dstPort === flow.tpDst)?.portNo;
+    return vports.find((p) => !isGre(p) && p.dstPort === flow.tpDst)?.portNo;
   }
 
   /** `tnl/ports/show -v`: which frames are for which port. */
@@ -137,15 +138,18 @@ export class NativeTunnels {
         for (const port of this.#env.vports()) {
           if (!isTunnelVport(port.type)) continue;
           const [name, type] = isIpv6(address) ? ['ipv6', '86dd'] : ['ipv4', '0800'];
-          const isGre = port.type === 'gre';
-          const proto = isGre ? IPPROTO_GRE : IPPROTO_UDP;
+          const proto = isGre(port) ? IPPROTO_GRE : IPPROTO_UDP;
           const ip = `${name}(dst=${formatAddress(address)},proto=${proto},frag=no)`;
-          const udp = isGre ? '' : `,udp(dst=${port.dstPort})`;
+          const udp = isGre(port) ? '' : `,udp(dst=${port.dstPort})`;
           yield `${port.name} (${port.portNo}) : eth(dst=${formatMac(mac)}),eth_type(0x${type}),${ip}${udp}`;
         }
       }
     }
   }
+}
+
+function isGre({ type }: DpPort): boolean {
+  return type === 'gre' || type === 'erspan';
 }
 
 function v4(address: number): Uint8Array {

@@ -46,8 +46,15 @@ function randomTunnel(r: Random, n: number): Spec {
   maybe(20, 'df_default', ['false', 'true']);
   maybe(20, 'csum', ['true', 'false']);
   maybe(20, 'egress_pkt_mark', ['5', '0']);
-  const type = r.pick(['vxlan', 'vxlan', 'geneve', 'gre']);
-  if (type !== 'gre') maybe(20, 'dst_port', ['4790', '4789']);
+  const type = r.pick(['vxlan', 'vxlan', 'geneve', 'gre', 'erspan']);
+  if (type === 'vxlan' || type === 'geneve') maybe(20, 'dst_port', ['4790', '4789']);
+  if (type === 'gre') maybe(30, 'seq', ['true', 'false']);
+  if (type === 'erspan') {
+    maybe(90, 'erspan_ver', ['1', '1', '2', '2', 'flow', '3']);
+    maybe(50, 'erspan_idx', ['3', '10', '0xabcde', 'fffff', 'flow', '0x100000']);
+    maybe(50, 'erspan_dir', ['0', '1', 'flow', '2']);
+    maybe(50, 'erspan_hwid', ['7', '0x7', '11', 'f', 'flow', '0x40']);
+  }
   return { name: `t${n}`, type, ofport: 10 + n, options };
 }
 
@@ -96,6 +103,10 @@ function randomActions(r: Random): string {
     () => `set_field:${r.pick(['10.0.0.1', '1.2.3.4'])}->tun_dst`,
     () => `set_field:${r.pick(['10.0.0.9', '1.2.3.5'])}->tun_src`,
     () => 'mod_dl_src:02:00:00:00:00:77',
+    () => `set_field:${1 + r.below(2)}->tun_erspan_ver`,
+    () => `set_field:${r.below(0x100000)}->tun_erspan_idx`,
+    () => `set_field:${r.below(2)}->tun_erspan_dir`,
+    () => `set_field:${r.below(16)}->tun_erspan_hwid`,
     () => `set_field:${r.below(9)}->pkt_mark`,
   ];
   const ports = [1, ...Array.from({ length: TUNNELS }, (_, i) => 11 + i)];
@@ -114,7 +125,7 @@ function randomOuter(r: Random, spec: Spec, odpPort: number, mayBeV6: boolean): 
   const id = r.pick([0, 1, 5, 16, 99]);
   const tos = r.pick(['', '', ',tos=0x3', ',tos=0x20', ',tos=0x1']);
   const outer = `tun_id=0x${id.toString(16)},${name}src=${family(REMOTES)},${name}dst=${family(LOCALS)}`;
-  const port = spec.type === 'gre' ? '' : `,tp_dst=${odpPort}`;
+  const port = spec.type === 'gre' || spec.type === 'erspan' ? '' : `,tp_dst=${odpPort}`;
   return `tunnel(${outer}${tos},ttl=64${port},flags(${flags}))`;
 }
 

@@ -15,6 +15,7 @@ const PREFIXES: Readonly<Record<TunnelType, string>> = {
   vxlan: 'vxlan_sys',
   geneve: 'genev_sys',
   gre: 'gre_sys',
+  erspan: 'erspan_sys',
 };
 
 /** `vxlan_sys_4789`, `gre_sys`: names as ovs-dpctl(8) shows them. */
