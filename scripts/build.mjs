@@ -70,7 +70,8 @@ function lazyBuiltins({ onResolve, onLoad }) {
     const members = names.map((name) => `get ${name}() { return load().${name}; }`);
     return {
       loader: 'js',
-      contents: `const load = () => process.getBuiltinModule('${path}');
+      contents: `let module_;
+const load = () => module_ ??= process.getBuiltinModule('${path}');
 module.exports = { ${members.join(', ')} };`,
     };
   });

@@ -2,7 +2,7 @@
  * A client that blocks: one system call to send, one to receive, no event loop in between, so that
  * what is measured is the server.
  */
-import { readSync, writeSync } from 'node:fs';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import { check, syscall } from '@heddle/linux/native';
 
 const CONNECT = process.arch === 'arm64' ? 203 : 42;
@@ -25,7 +25,16 @@ export class Channel {
     address.writeUInt16LE(AF_UNIX);
     address.write(path, 2);
     this.#fd = check(syscall(SOCKET, AF_UNIX, SOCK_STREAM, 0), 'socket');
-    check(syscall(CONNECT, this.#fd, address, address.length), 'connect');
+    try {
+      check(syscall(CONNECT, this.#fd, address, address.length), 'connect');
+    } catch (error) {
+      closeSync(this.#fd);
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
   }
 
   send(message: string | Buffer): void {

@@ -37,7 +37,8 @@ export class Server {
     const server = new Server(kind, dir, file);
     for (;;) {
       try {
-        new Channel(server.socket).request('list_dbs', []);
+        using channel = new Channel(server.socket);
+        channel.request('list_dbs', []);
         return [server, performance.now() - began];
       } catch (error) {
         if (performance.now() - began > 120_000) throw error;

@@ -165,7 +165,7 @@ many('transactions', (r) => {
   const { schema, transactions } = r.pick(SAMPLES);
   const ops = spoilJson(r, r.pick(transactions)) as Json[];
   survives('transaction', printJson(ops), () => {
-    const outcome = execute(new Tables(schema), ops, { ownsLock: () => false, elapsedMs: 0 });
+    const outcome = execute(new Tables(schema), ops, { ownsLock: () => false });
     if ('results' in outcome) printJson(outcome.results);
   });
 });

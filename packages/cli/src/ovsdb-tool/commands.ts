@@ -163,7 +163,7 @@ function run({ schema, tables }: ReadDatabase, json: Json, role: string) {
     return { reply: syntax('database name expected as first parameter'), record: undefined };
   }
   const guard = guardFor(tables, { role, id: undefined }, undefined);
-  const context = { ownsLock: () => false, elapsedMs: 0, noWait: true, guard };
+  const context = { ownsLock: () => false, noWait: true, guard };
   const outcome = execute(tables, json.slice(1), context);
   if ('blocked' in outcome) throw new Error('a wait that may not block has blocked');
   const { results, changes, comments } = outcome;

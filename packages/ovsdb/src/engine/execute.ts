@@ -42,8 +42,6 @@ export interface Guard {
 export interface ExecuteContext {
   /** Whether this client holds the lock; for `assert`. */
   readonly ownsLock: (name: string) => boolean;
-  /** Milliseconds since the transaction was asked for; for `wait`. */
-  readonly elapsedMs: number;
   /** What this client may change; without one, everything. */
   readonly guard?: Guard | undefined;
   /** Nobody else can make a `wait` come true: it is an error. */
@@ -72,17 +70,21 @@ class Wait extends Error {
   }
 }
 
-/** Runs the operations on an overlay; the tables do not change. */
+/**
+ * Runs the operations on an overlay; the tables do not change. `elapsedMs`: since they were asked
+ * for; for `wait`.
+ */
 export function execute(
   tables: Tables,
   ops: readonly Json[],
   context: ExecuteContext,
+  elapsedMs = 0,
 ): ExecuteResult | Blocked {
-  const run = new Execution(tables, context);
+  const run = new Execution(tables, context, elapsedMs);
   const results: Json[] = [];
-  for (const [i, op] of ops.entries()) {
+  for (let i = 0; i < ops.length; i++) {
     try {
-      results.push(run.operation(op, { n: i + 1, of: ops.length }));
+      results.push(run.operation(ops[i]!, i + 1, ops.length));
     } catch (error) {
       if (error instanceof Wait) return { blocked: true, timeoutMs: error.timeoutMs };
       if (!(error instanceof OvsdbError)) throw error;
@@ -100,31 +102,23 @@ export function execute(
   }
 }
 
-/** The members of each operation besides `op`: required ones, then optional ones. */
-const MEMBERS: Readonly<Record<string, readonly [readonly string[], readonly string[]]>> = {
-  insert: [
-    ['table', 'row'],
-    ['uuid', 'uuid-name'],
-  ],
-  select: [['table', 'where'], ['columns']],
-  update: [['table', 'where', 'row'], []],
-  mutate: [['table', 'where', 'mutations'], []],
-  delete: [['where', 'table'], []],
-  wait: [
-    ['where', 'until', 'rows', 'table'],
-    ['timeout', 'columns'],
-  ],
-  commit: [['durable'], []],
-  abort: [[], []],
-  comment: [['comment'], []],
-  assert: [['lock'], []],
-};
-
-/** Which operation of how many is being parsed, for the words of its errors. */
-interface Position {
-  readonly n: number;
-  readonly of: number;
+/** The members that an operation must have, in the order of complaints, and those that it may. */
+function members(required: readonly string[], optional: readonly string[] = []) {
+  return { required, allowed: new Set(['op', ...required, ...optional]) };
 }
+
+const MEMBERS = new Map([
+  ['insert', members(['table', 'row'], ['uuid', 'uuid-name'])],
+  ['select', members(['table', 'where'], ['columns'])],
+  ['update', members(['table', 'where', 'row'])],
+  ['mutate', members(['table', 'where', 'mutations'])],
+  ['delete', members(['where', 'table'])],
+  ['wait', members(['where', 'until', 'rows', 'table'], ['timeout', 'columns'])],
+  ['commit', members(['durable'])],
+  ['abort', members([])],
+  ['comment', members(['comment'])],
+  ['assert', members(['lock'])],
+]);
 
 class Execution {
   readonly txn: Transaction;
@@ -133,12 +127,14 @@ class Execution {
   readonly #tables: Tables;
   readonly #context: ExecuteContext;
   readonly #guard: Guard | undefined;
+  readonly #elapsedMs: number;
   /** named-uuid → uuid, and whether an insert has claimed it. */
   readonly #names = new Map<string, { uuid: string; inserted: boolean }>();
 
-  constructor(tables: Tables, context: ExecuteContext) {
+  constructor(tables: Tables, context: ExecuteContext, elapsedMs: number) {
     this.#tables = tables;
     this.#context = context;
+    this.#elapsedMs = elapsedMs;
     this.#guard = context.guard;
     this.txn = new Transaction(tables);
   }
@@ -152,8 +148,11 @@ class Execution {
     return entry.uuid;
   };
 
-  operation(json: Json, position: Position): Json {
-    const op = this.#checkMembers(json, position);
+  readonly #decoding = { resolve: this.#resolve };
+
+  /** `n` of `of` are under way, for the words of errors. */
+  operation(json: Json, n: number, of: number): Json {
+    const op = checkMembers(this.#tables, json, n, of);
     const o = json as JsonObject;
     switch (op) {
       case 'insert':
@@ -180,36 +179,6 @@ class Execution {
       default:
         return this.#assert(o);
     }
-  }
-
-  #checkMembers(json: Json, { n, of }: Position): string {
-    const fail = (what: string) =>
-      new OvsdbError(
-        'syntax error',
-        `Parsing ovsdb operation ${n} of ${of} failed: ${what}`,
-        isObject(json) ? printSortedJson(json) : undefined,
-      );
-    if (!isObject(json)) throw fail('Object expected.');
-    const { op, table } = json;
-    if (op === undefined) throw fail("Required 'op' member is missing.");
-    if (typeof op !== 'string') throw fail("Type mismatch for member 'op'.");
-    const members = MEMBERS[op];
-    if (!members) throw fail(`No operation "${String(op)}"`);
-    for (const name of members[0]) {
-      if (json[name] === undefined) throw fail(`Required '${name}' member is missing.`);
-      if (name !== 'table') continue;
-      if (typeof table !== 'string') throw fail("Type mismatch for member 'table'.");
-      if (!this.#tables.byName.has(String(table))) {
-        throw fail(`No table named ${String(table)}.`);
-      }
-    }
-    const wrong = Object.keys(json).find((k) => TYPES[k] && !TYPES[k](json[k]!));
-    if (wrong !== undefined) throw fail(`Type mismatch for member '${wrong}'.`);
-    for (const name of Object.keys(json)) {
-      if (name === 'op' || members[0].includes(name) || members[1].includes(name)) continue;
-      throw fail(`Member '${name}' is present but not allowed here.`);
-    }
-    return op;
   }
 
   #assert(json: JsonObject): Json {
@@ -274,7 +243,7 @@ class Execution {
     if (!isObject(json))
       throw new OvsdbError('syntax error', 'row must be JSON object', printSortedJson(json));
     const out = new Map<ColumnSchema, Datum>();
-    for (const [name, value] of Object.entries(json)) {
+    for (const name in json) {
       const column = columnOf(table.schema, name);
       if (!column)
         throw new OvsdbError(
@@ -282,7 +251,7 @@ class Execution {
           `No column ${name} in table ${table.schema.name}.`,
           printSortedJson(json),
         );
-      out.set(column, decodeDatum(column.type, value, { resolve: this.#resolve }));
+      out.set(column, decodeDatum(column.type, json[name]!, this.#decoding));
     }
     return out;
   }
@@ -402,12 +371,51 @@ class Execution {
     if (sameRows(actual, wanted, columns) === (until === '==')) return {};
     const limit = timeout === undefined ? Infinity : Number(timeout);
     if (this.#context.noWait) throw new OvsdbError('not supported', 'triggers not supported');
-    if (this.#context.elapsedMs < limit) throw new Wait(limit);
+    if (this.#elapsedMs < limit) throw new Wait(limit);
     throw new OvsdbError(
       'timed out',
       limit === 0 ? '"where" clause test failed' : `"wait" timed out after ${limit} ms`,
     );
   }
+}
+
+/** Returns which operation it is. */
+function checkMembers(tables: Tables, json: Json, n: number, of: number): string {
+  if (!isObject(json)) throw misshapen(json, n, of, 'Object expected.');
+  const { op, table } = json;
+  if (op === undefined) throw misshapen(json, n, of, "Required 'op' member is missing.");
+  if (typeof op !== 'string') throw misshapen(json, n, of, "Type mismatch for member 'op'.");
+  const members = MEMBERS.get(op);
+  if (!members) throw misshapen(json, n, of, `No operation "${op}"`);
+  for (const name of members.required) {
+    if (json[name] === undefined) {
+      throw misshapen(json, n, of, `Required '${name}' member is missing.`);
+    }
+    if (name !== 'table') continue;
+    if (typeof table !== 'string') {
+      throw misshapen(json, n, of, "Type mismatch for member 'table'.");
+    }
+    if (!tables.byName.has(table)) throw misshapen(json, n, of, `No table named ${table}.`);
+  }
+  let stray: string | undefined;
+  for (const name in json) {
+    if (TYPES.get(name)?.(json[name]!) === false) {
+      throw misshapen(json, n, of, `Type mismatch for member '${name}'.`);
+    }
+    if (!members.allowed.has(name)) stray ??= name;
+  }
+  if (stray !== undefined) {
+    throw misshapen(json, n, of, `Member '${stray}' is present but not allowed here.`);
+  }
+  return op;
+}
+
+function misshapen(json: Json, n: number, of: number, what: string): OvsdbError {
+  return new OvsdbError(
+    'syntax error',
+    `Parsing ovsdb operation ${n} of ${of} failed: ${what}`,
+    isObject(json) ? printSortedJson(json) : undefined,
+  );
 }
 
 /** Whether the rows, seen in `columns` only and as sets, are the same. */
@@ -435,17 +443,18 @@ function isId(json: Json): boolean {
   return typeof json === 'string' && /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(json);
 }
 
-const TYPES: Readonly<Record<string, (json: Json) => boolean>> = {
-  where: isArray,
-  row: isObject,
-  rows: isArray,
-  mutations: isArray,
-  columns: isArray,
-  comment: (j) => typeof j === 'string',
-  lock: isId,
-  uuid: (j) => typeof j === 'string',
-  durable: (j) => typeof j === 'boolean',
-  timeout: (j) => Number.isInteger(j),
-  until: (j) => typeof j === 'string',
-  'uuid-name': isId,
-};
+const isString = (json: Json) => typeof json === 'string';
+const TYPES = new Map<string, (json: Json) => boolean>([
+  ['where', isArray],
+  ['row', isObject],
+  ['rows', isArray],
+  ['mutations', isArray],
+  ['columns', isArray],
+  ['comment', isString],
+  ['lock', isId],
+  ['uuid', isString],
+  ['durable', (json) => typeof json === 'boolean'],
+  ['timeout', (json) => Number.isInteger(json)],
+  ['until', isString],
+  ['uuid-name', isId],
+]);

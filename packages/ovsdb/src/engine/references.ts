@@ -2,6 +2,7 @@
 import {
   compareAtoms,
   type Datum,
+  datumSize,
   EMPTY_SET,
   findKey,
   forEachDifference,
@@ -22,22 +23,29 @@ export function forEachReferenceChange(
   for (const column of kind === 'strong' ? table.strongColumns : table.weakColumns) {
     const before = old?.data[column.index] ?? EMPTY_SET;
     const after = now?.data[column.index] ?? EMPTY_SET;
-    if (before === after) continue;
+    if (before === after || (datumSize(before) === 0 && datumSize(after) === 0)) continue;
     const { key, value } = column.type;
-    const report = (to: string, from: Datum, next: Datum) =>
-      forEachDifference(
-        from,
-        next,
-        (atom) => callback(to, atom as string, -1),
-        (atom) => callback(to, atom as string, 1),
-      );
     if (key.refTable !== undefined && key.refType === kind) {
-      report(key.refTable, before, after);
+      report(key.refTable, before, after, callback);
     }
     if (value?.refTable !== undefined && value.refType === kind) {
-      report(value.refTable, inOrder(before), inOrder(after));
+      report(value.refTable, inOrder(before), inOrder(after), callback);
     }
   }
+}
+
+function report(
+  to: string,
+  before: Datum,
+  after: Datum,
+  callback: (table: string, uuid: string, sign: 1 | -1) => void,
+): void {
+  forEachDifference(
+    before,
+    after,
+    (atom) => callback(to, atom as string, -1),
+    (atom) => callback(to, atom as string, 1),
+  );
 }
 
 /** The values of a map as a set would have them, except that one may be there several times. */

@@ -171,8 +171,9 @@ export class Transaction {
     }
     for (const [table, changed] of this.#overlay) {
       for (const [uuid, now] of changed) {
+        if (now) continue;
         const n = counts.get(table)?.get(uuid) ?? table.strong.get(uuid) ?? 0;
-        if (!now && n > 0) {
+        if (n > 0) {
           throw new OvsdbError(
             'referential integrity violation',
             `cannot delete ${table.schema.name} row ${uuid} because of ${n} remaining reference(s)`,
@@ -267,13 +268,14 @@ export class Transaction {
   #checkIndexes(): void {
     for (const [table, changed] of this.#overlay) {
       table.indexes.forEach((index, i) => {
-        const mine = new Map<Atom, Row>();
+        const mine = changed.size > 1 ? new Map<Atom, Row>() : undefined;
         for (const row of changed.values()) {
           if (!row) continue;
+          if (!mine && keepsIndex(table, index, row)) continue;
           const key = index.keyOf(row);
-          const other = mine.get(key) ?? this.#unchangedAt(table, index, key, changed);
+          const other = mine?.get(key) ?? this.#unchangedAt(table, index, key, changed);
           if (other) throw indexViolation(table, i, row, other);
-          mine.set(key, row);
+          mine?.set(key, row);
         }
       });
     }
@@ -303,6 +305,11 @@ export class Transaction {
       }
     }
   }
+}
+
+function keepsIndex(table: Table, index: UniqueIndex, row: Row): boolean {
+  const before = table.rows.get(row.uuid);
+  return before !== undefined && index.same(before, row);
 }
 
 /** `row` is of this transaction; `other` is too, and came first, or has been there before. */

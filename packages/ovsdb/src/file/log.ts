@@ -22,6 +22,11 @@ import { fileStorage, type LogStorage } from './storage.ts';
 const log = vlog.module('ovsdb_file');
 /** A disk that syncs faster than this is waited for: that costs less than to ask a thread. */
 const FAST_SYNC_MS = 1;
+/**
+ * The same for a transaction that comes alone: to ask a thread would cost as much again as the
+ * transaction, and who comes meanwhile would wait for the sync all the same.
+ */
+const FAST_LONE_SYNC_MS = 4;
 /** So many appends, each so soon after the one before, make room for more worth while. */
 const BURST = 16;
 const BURST_PAUSE_MS = 50;
@@ -115,9 +120,9 @@ export class LogFile {
     return this.#bytes > MIN_COMPACTION_BYTES && this.#bytes > 4 * this.#snapshotBytes;
   }
 
-  /** Whether a sync is over before a thread could be asked for it. */
-  get isFast(): boolean {
-    return this.#syncMs < FAST_SYNC_MS;
+  /** Whether so many transactions had better be synced while everything else waits. */
+  isFast(transactions: number): boolean {
+    return this.#syncMs < (transactions === 1 ? FAST_LONE_SYNC_MS : FAST_SYNC_MS);
   }
 
   /** What the lengths of records that are appended should be multiples of. */

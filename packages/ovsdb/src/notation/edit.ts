@@ -19,7 +19,7 @@ const MIN_LARGE = MAX_PLAIN / 2;
 /** Adds elements; keys that a map has already keep their values. */
 export function insertElements(datum: Datum, added: Datum): Datum {
   if (datum instanceof LargeSet) {
-    const missing = added.keys.filter((key) => datum.find(key) < 0);
+    const missing = added.keys.filter((key) => !datum.has(key));
     return editLarge(datum, [], missing);
   }
   const keys: Atom[] = [];
@@ -35,7 +35,7 @@ export function insertElements(datum: Datum, added: Datum): Datum {
 /** Removes elements; from a map those only whose values are equal, too, unless `byKey`. */
 export function removeElements(datum: Datum, removed: Datum, byKey: boolean): Datum {
   if (datum instanceof LargeSet) {
-    const there = removed.keys.filter((key) => datum.find(key) >= 0);
+    const there = removed.keys.filter((key) => datum.has(key));
     return editLarge(datum, there, []);
   }
   const gone: number[] = [];
@@ -53,17 +53,25 @@ interface Differing {
   readonly after: Datum;
 }
 
+/** A transaction, its record and its monitors ask for the difference of the same sets. */
+let latest: (Differing & { readonly from: LargeSet; readonly to: LargeSet }) | undefined;
+
 function differing(from: Datum, to: Datum): Differing {
   if (!(from instanceof LargeSet && to instanceof LargeSet)) return trim(from, to);
-  const { before, after } = from.differing(to);
-  return trim({ keys: before }, { keys: after });
+  if (latest?.from !== from || latest.to !== to) {
+    const { before, after } = from.differing(to);
+    latest = { from, to, ...trim({ keys: before }, { keys: after }) };
+  }
+  return latest;
 }
 
 function trim(from: Datum, to: Datum): Differing {
-  const [a, b, av, bv] = [from.keys, to.keys, from.values, to.values];
+  const { keys: a, values: av } = from;
+  const { keys: b, values: bv } = to;
   const same = (i: number, j: number) => a[i] === b[j] && (!av || av[i] === bv![j]);
   let start = 0;
-  let [endA, endB] = [a.length, b.length];
+  let endA = a.length;
+  let endB = b.length;
   while (start < endA && start < endB && same(start, start)) start++;
   while (endA > start && endB > start && same(endA - 1, endB - 1)) {
     endA--;
@@ -113,8 +121,8 @@ export function diffDatum(type: ColumnType, from: Datum, to: Datum): Datum {
 export function applyDiff(type: ColumnType, from: Datum, diff: Datum): Datum {
   if (type.max === 1) return diff;
   if (from instanceof LargeSet) {
-    const there = diff.keys.filter((key) => from.find(key) >= 0);
-    const missing = diff.keys.filter((key) => from.find(key) < 0);
+    const there = diff.keys.filter((key) => from.has(key));
+    const missing = diff.keys.filter((key) => !from.has(key));
     return editLarge(from, there, missing);
   }
   const gone: number[] = [];

@@ -38,6 +38,11 @@ export class LargeSet implements Datum {
     return flat.keys;
   }
 
+  has(key: Atom): boolean {
+    const piece = this.#pieces[this.#pieceOf(key)]!;
+    return piece[positionIn(piece, key)] === key;
+  }
+
   /** The position of a key, or -1. */
   find(key: Atom): number {
     const piece = this.#pieceOf(key);

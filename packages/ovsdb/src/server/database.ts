@@ -119,17 +119,16 @@ export class Database {
    */
   async transact(
     ops: readonly Json[],
-    context: Omit<ExecuteContext, 'elapsedMs'>,
+    context: ExecuteContext,
     cancellation?: Cancellation,
   ): Promise<Json[]> {
-    const start = performance.now();
+    let start: number | undefined;
     for (;;) {
-      const outcome = execute(this.tables, ops, {
-        ...context,
-        elapsedMs: performance.now() - start,
-      });
+      const elapsedMs = start === undefined ? 0 : performance.now() - start;
+      const outcome = execute(this.tables, ops, context, elapsedMs);
       if ('blocked' in outcome) {
-        await this.#changed(outcome.timeoutMs - (performance.now() - start), cancellation);
+        start ??= performance.now();
+        await this.#changed(outcome.timeoutMs - elapsedMs, cancellation);
         continue;
       }
       const { results, changes, comments } = outcome;
@@ -252,7 +251,7 @@ export class Database {
       const work = this.#betweenWrites.shift();
       if (work) await work();
       else if (this.#pending.length === 0) break;
-      else if (!this.file || this.file.isFast) this.#writeNow();
+      else if (!this.file || this.file.isFast(this.#pending.length)) this.#writeNow();
       else await this.#writeGroup(this.file);
     }
     this.#awake = false;

@@ -28,8 +28,9 @@ export function parseMessage(text: string): Message {
   if (method !== undefined && typeof method !== 'string') {
     throw bad('method is not a JSON string');
   }
-  const unexpected = Object.keys(json).find((k) => !MEMBERS.includes(k as 'id'));
-  if (unexpected !== undefined) throw bad(`message has unexpected member "${unexpected}"`);
+  for (const name in json) {
+    if (!MEMBERS.includes(name as 'id')) throw bad(`message has unexpected member "${name}"`);
+  }
   const type =
     (result ?? null) !== null
       ? 'reply'

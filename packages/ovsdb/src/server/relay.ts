@@ -266,7 +266,7 @@ export class RelayDatabase extends Database {
 
   override async transact(
     ops: readonly Json[],
-    context: Omit<ExecuteContext, 'elapsedMs'>,
+    context: ExecuteContext,
     cancellation?: Cancellation,
   ): Promise<Json[]> {
     if (!ops.some((op) => isObject(op) && WRITES.has(op['op'] ?? null))) {
@@ -279,8 +279,8 @@ export class RelayDatabase extends Database {
   }
 
   /** The source knows nothing of who the clients of a relay are and what they may do. */
-  #refusal(ops: readonly Json[], context: Omit<ExecuteContext, 'elapsedMs'>): Json[] | undefined {
-    const outcome = execute(this.tables, ops, { ...context, elapsedMs: 0 });
+  #refusal(ops: readonly Json[], context: ExecuteContext): Json[] | undefined {
+    const outcome = execute(this.tables, ops, context);
     if ('blocked' in outcome) return undefined;
     const refused = outcome.results.some(
       (r) => isObject(r) && (r['error'] === 'not allowed' || r['error'] === 'permission error'),
