@@ -36,6 +36,7 @@ const COLUMNS = [
   'cfm_health',
   'cfm_remote_mpids',
   'cfm_remote_opstate',
+  'cfm_flap_count',
 ];
 
 /** One frame, now and then cut or with a byte changed, as hex. */

@@ -8,7 +8,10 @@ import { join } from 'node:path';
 import { parsePcap, toHex } from '@heddle/packet';
 import { unixctlCall } from '@heddle/runtime';
 import { eventually, Host, Instance, runOk, type Scope } from '@heddle/testing';
-import { atRest } from '@heddle/vswitch/oracle/at-rest';
+import { atRest, workedThrough } from '@heddle/vswitch/oracle/at-rest';
+
+/** Open vSwitch's thread for BFD, CFM and LLDP: what is due without delay it sees by and by. */
+const MONITOR = 'monitor';
 
 /** Its vsctl is the faster one to start, and does the same. */
 const VSCTL = '/usr/bin/ovs-vsctl';
@@ -57,7 +60,7 @@ export class DummySwitch {
     const { directory, host } = this.instance;
     const db = `--db=unix:${directory}/db.sock`;
     const out = await runOk(host.argv(VSCTL, db, '--timeout=60', ...words), { timeoutMs: 70_000 });
-    await atRest(this.#pid);
+    await workedThrough(this.#pid, MONITOR);
     return out;
   }
 
@@ -82,6 +85,7 @@ export class DummySwitch {
   /** Frames or flows, as netdev-dummy/receive takes them. */
   async receive(port: string, ...words: string[]): Promise<void> {
     await this.appctl('netdev-dummy/receive', port, ...words);
+    await workedThrough(this.#pid, MONITOR);
   }
 
   /** `ms` in steps: what is due is looked at after each. */

@@ -1,7 +1,7 @@
 /** BFD and CFM over real links: with Open vSwitch over a veth, between two of ours through VXLAN. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, Instance, isolate, Scope } from '@heddle/testing';
+import { collect, eventually, Host, Instance, isolate, Scope } from '@heddle/testing';
 
 isolate();
 
@@ -95,4 +95,41 @@ test('through VXLAN: the other end of a killed daemon says down, and up when it 
   await bothAre([ends[0]], /forwarding="false".*state=down/);
   await b.startSwitch();
   await bothAre(ends, /forwarding="true".*state=up/);
+});
+
+test('a daemon that is replaced: sessions over a bond stay up at both ends, nothing is lost', async () => {
+  await using scope = new Scope();
+  const both = [await Instance.ours(scope), await Instance.ours(scope)] as const;
+  const hosts: Host[] = [];
+  for (const name of ['a0', 'a1']) await both[0].host.veth(scope, name, name, both[1].host);
+  for (const [i, instance] of both.entries()) {
+    const host = await Host.create(scope);
+    await host.veth(scope, 'eth0', 'p0', instance.host);
+    await host.address('eth0', `10.0.0.${i + 1}/24`);
+    hosts.push(host);
+    await instance.vsctl(
+      ...['add-br', 'br0', '--', 'add-port', 'br0', 'p0', '--'],
+      ...['add-bond', 'br0', 'bond0', 'a0', 'a1', 'bond_mode=active-backup'],
+      // However slow a daemon starts, its neighbour waits for it.
+      ...['a0', 'a1'].flatMap((name) => [
+        ...['--', 'set', 'Interface', name, 'bfd:enable=true', 'bfd:mult=30'],
+      ]),
+    );
+  }
+  const ends = both.flatMap((instance) =>
+    ['a0', 'a1'].map((name): readonly [Instance, string] => [instance, name]),
+  );
+  await bothAre(ends, /forwarding="true".*state=up/);
+  const [a, b] = hosts as [Host, Host];
+  await a.neighbour('eth0', '10.0.0.2', await b.mac('eth0'));
+  await b.neighbour('eth0', '10.0.0.1', await a.mac('eth0'));
+  await eventually('a way', () => a.reaches('10.0.0.2', 4));
+  const status = () => Promise.all(ends.map(([instance, name]) => bfdOf(instance, name)));
+  const before = await status();
+  const ping = collect(a.start(['ping', '-qi', '0.02', '-c', '300', '-W', '5', '10.0.0.2']));
+  await both[0].kill('ovs-vswitchd');
+  await both[0].startSwitch();
+  assert.deepEqual(await status(), before);
+  assert.match((await ping).stdout, /300 received/);
+  assert.deepEqual(await status(), before);
 });

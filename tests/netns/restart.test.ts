@@ -47,10 +47,7 @@ test('heddle restart keeps flows and groups, and traffic goes on', async () => {
   // What has a megaflow goes on; a probe of ARP's, for one, waits for the switch.
   const macs = await Promise.all(hosts.map((h) => h.mac('eth0')));
   const fix = (from: number, to: number) =>
-    hosts[from]!.exec(
-      ...['ip', 'neigh', 'replace', `10.0.0.${to + 1}`, 'lladdr', macs[to]!],
-      ...['dev', 'eth0', 'nud', 'permanent'],
-    );
+    hosts[from]!.neighbour('eth0', `10.0.0.${to + 1}`, macs[to]!);
   await Promise.all([fix(0, 1), fix(1, 0)]);
   await eventually('a way', () => hosts[0]!.reaches('10.0.0.2', 4));
   const pids = [instance.pid('ovs-vswitchd'), instance.pid('ovsdb-server')];

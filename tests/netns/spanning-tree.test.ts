@@ -1,7 +1,7 @@
 /** Loops of real switches: ours, Open vSwitch's, and a Linux bridge that speaks STP itself. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, Host, Instance, isolate, Scope } from '@heddle/testing';
+import { collect, eventually, Host, Instance, isolate, Scope } from '@heddle/testing';
 
 isolate();
 
@@ -19,7 +19,7 @@ function settled(text: string): boolean {
   return !/Discarding|Learning|listening|learning/.test(text.replaceAll(/.*Alternate.*\n/g, ''));
 }
 
-test('two links to a Linux bridge with STP: one is blocked, and stays so without the daemon', async () => {
+test('two links to a Linux bridge with STP: one is blocked, and stays so without the daemon and with the next', async () => {
   await using scope = new Scope();
   const switchHost = await Host.create(scope);
   const bridgeHost = await Host.create(scope);
@@ -68,11 +68,22 @@ test('two links to a Linux bridge with STP: one is blocked, and stays so without
     });
   };
   assert.deepEqual(await crossed(), []);
+  // ARP, which would wait for the daemon, has nothing to ask.
+  await a.neighbour('eth0', '10.0.0.2', await b.mac('eth0'));
+  await b.neighbour('eth0', '10.0.0.1', await a.mac('eth0'));
+  assert.ok(await a.reaches('10.0.0.2', 2));
+  const ping = collect(a.start(['ping', '-qi', '0.02', '-c', '300', '-W', '5', '10.0.0.2']));
+  const whole = await show();
   await instance.kill('ovs-vswitchd');
   const sent = () => packets(switchHost, blocked, 'tx');
   const before = await sent();
   await a.run(['ping', '-c', '3', '-i', '0.2', '-W', '1', '-b', '10.0.0.255']);
   assert.equal(await sent(), before, 'the blocked port stays so without its daemon');
+  await instance.startSwitch();
+  assert.equal(await show(), whole, 'the next daemon goes on');
+  assert.match((await ping).stdout, /300 received/);
+  assert.equal(await show(), whole);
+  assert.deepEqual(await crossed(), []);
 });
 
 test('RSTP: a ring of ours and of Open vSwitch has no loop, and no storm', async () => {

@@ -98,6 +98,12 @@ export class Host {
     await this.exec('ip', 'addr', 'add', address, 'dev', device, ...flags);
   }
 
+  /** Knows for good who has an address: nothing has to be asked. */
+  async neighbour(device: string, address: string, mac: string): Promise<void> {
+    const args = ['neigh', 'replace', address, 'lladdr', mac, 'dev', device];
+    await this.exec('ip', ...args, 'nud', 'permanent');
+  }
+
   async mac(device: string): Promise<string> {
     const [link] = JSON.parse(await this.exec('ip', '-j', 'link', 'show', device));
     return link.address;

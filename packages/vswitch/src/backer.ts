@@ -100,6 +100,9 @@ export class Backer {
         this.onLiveness(port);
       },
       statusChanged: (port) => this.onPortStatus(port),
+      found: (key) => (this.dpif.adopted ? this.carryOver?.found(key) : undefined),
+      awayMs: () => this.carryOver?.awayMs ?? Infinity,
+      keep: (key, value) => this.carryOver?.put(key, value),
     });
   }
 

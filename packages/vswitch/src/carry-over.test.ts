@@ -5,7 +5,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { realClock } from '@heddle/runtime';
+import { bfdToKeep, keptBfd } from './bfd/carry-over.ts';
+import { bfdSettings, newBfd } from './bfd/config.ts';
 import { CarryOver } from './carry-over.ts';
+import { cfmToKeep, restoreCfm } from './cfm/carry-over.ts';
+import { Cfm, type CfmSettings } from './cfm/cfm.ts';
 import { lacpToKeep, restoreLacp } from './lacp/carry-over.ts';
 import { Lacp, type LacpMemberSettings } from './lacp/lacp.ts';
 import { MacLearning } from './mac-learning.ts';
@@ -79,4 +83,62 @@ test('a file that is damaged or of another kind is none', (t) => {
     restoreLacp(made, kept, 0);
     assert.equal(made.members.get(port)!.status, 'expired');
   }
+});
+
+const BFD = bfdSettings(new Map([['enable', 'true']]))!;
+
+test('a BFD session that is up goes on, unless the neighbour must have missed it', () => {
+  const [us, them] = [newBfd('us', BFD), newBfd('them', BFD)];
+  const say = (from: typeof us, to: typeof us, nowMs: number) => {
+    const packet = from.send(nowMs);
+    if (packet) to.receive(packet, nowMs);
+  };
+  for (let now = 0; now < 5000; now += 100) {
+    say(us, them, now);
+    say(them, us, now);
+    for (const bfd of [us, them]) bfd.run(now, () => 0);
+  }
+  assert.equal(us.state, 'up');
+  const kept: unknown = JSON.parse(JSON.stringify(bfdToKeep(us)));
+  assert.equal(keptBfd(kept, 3000), undefined);
+  for (const none of [undefined, 7, {}, { ...(kept as object), remote: null }]) {
+    assert.equal(keptBfd(none, 0), undefined);
+  }
+  const next = newBfd('us', BFD, keptBfd(kept, 2000), 7000);
+  assert.deepEqual([next.state, next.isForwarding, next.disc], ['up', true, us.disc]);
+  say(next, them, 7000);
+  assert.equal(them.state, 'up');
+  next.run(9999, () => 0);
+  assert.ok(next.isForwarding);
+  next.run(10_000, () => 0);
+  assert.deepEqual([next.state, next.flaps], ['down', us.flaps + 1]);
+  assert.equal(bfdToKeep(next), undefined);
+});
+
+test('CFM goes on with whom it has heard', () => {
+  const settings: CfmSettings = {
+    ...{ mpid: 1n, intervalMs: 1000, isExtended: false, isDemand: false, opup: true },
+    ...{ vlan: undefined, pcp: undefined, checksTnlKey: false },
+  };
+  const cfm = new Cfm('us', settings, 0);
+  const hear = (nowMs: number) => {
+    const ccm = { seq: 0, mpid: 2n, rdi: false, intervalCode: 4, intervalMs: 0, opdown: false };
+    cfm.receive(ccm, nowMs);
+    cfm.run(nowMs, () => 0);
+  };
+  for (let now = 0; now < 20_000; now += 500) hear(now);
+  const kept: unknown = JSON.parse(JSON.stringify(cfmToKeep(cfm)));
+  const next = new Cfm('us', settings, 30_000);
+  for (const none of [undefined, 7, {}, { flaps: 0, remotes: [{ mpid: 2, opup: 1 }] }]) {
+    restoreCfm(next, none, 0);
+  }
+  restoreCfm(next, kept, 3500);
+  assert.deepEqual(next.remoteMpids, []);
+  restoreCfm(next, kept, 3499);
+  assert.deepEqual([next.remoteMpids, next.isFaulty], [[2n], false]);
+  next.run(33_500, () => 0);
+  assert.equal(next.isFaulty, false);
+  next.run(37_000, () => 0);
+  assert.ok(next.isFaulty);
+  assert.equal(cfmToKeep(next), undefined);
 });

@@ -2,22 +2,33 @@
  * What a daemon leaves for the next one beside its flows: what protocols have agreed with their
  * peers, so that a restart is none to them. A file of JSON, written anew when something changes.
  */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { messageOf, vlog } from '@heddle/runtime';
 
 const log = vlog.module('bridge');
 
 const VERSION = 1;
+/** How often the file is touched. */
+const TOUCH_MS = 200;
 
 export class CarryOver {
   readonly #path: string;
   readonly #found: Map<string, unknown>;
   readonly #entries = new Map<string, string>();
+  readonly #lastAliveMs: number;
   #isDue = false;
+  #touching: NodeJS.Timeout | undefined;
 
   constructor(path: string) {
     this.#path = path;
+    this.#lastAliveMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? -Infinity;
     this.#found = load(path);
+  }
+
+  /** How long there has been no daemon, in milliseconds: protocols have limits to that. */
+  get awayMs(): number {
+    const ms = Date.now() - this.#lastAliveMs;
+    return ms >= 0 ? ms : Infinity;
   }
 
   /** What the last daemon has left under a name; whoever takes it checks what it is. */
@@ -28,6 +39,12 @@ export class CarryOver {
   /** From now on what is configured is new. */
   settle(): void {
     this.#found.clear();
+    this.#touching ??= setInterval(() => this.#touch(), TOUCH_MS).unref();
+  }
+
+  /** This daemon is about to end. */
+  close(): void {
+    clearInterval(this.#touching);
   }
 
   /** Keeps a value for the next daemon; undefined: there is nothing to keep any more. */
@@ -45,6 +62,16 @@ export class CarryOver {
   remove(): void {
     this.#entries.clear();
     rmSync(this.#path, { force: true });
+  }
+
+  #touch(): void {
+    if (this.#entries.size === 0) return;
+    const now = Date.now() / 1000;
+    try {
+      utimesSync(this.#path, now, now);
+    } catch {
+      // There is no file when it could not be written, which has been told of.
+    }
   }
 
   #write(): void {

@@ -14,17 +14,21 @@ export function configureWatches(
   autoAttach: AutoAttachRow | undefined,
   monitor: PortMonitor,
 ): void {
+  const { nowMs } = monitor;
   const bfd = bfdSettings(row.bfd);
   if (!bfd) port.bfd = undefined;
   else if (port.bfd) port.bfd.configure(bfd);
-  else port.bfd = newBfd(port.name, bfd);
+  else port.bfd = newBfd(port.name, bfd, monitor.keptBfd(port), nowMs);
   const cfm = cfmSettings(row, port.tunnel);
   if (!cfm) port.cfm = undefined;
-  else if (port.cfm) port.cfm.configure(cfm, monitor.nowMs);
-  else port.cfm = new Cfm(port.name, cfm, monitor.nowMs);
+  else if (port.cfm) port.cfm.configure(cfm, nowMs);
+  else {
+    port.cfm = new Cfm(port.name, cfm, nowMs);
+    monitor.restoreCfm(port, port.cfm);
+  }
   const lldp = lldpSettings(row.lldp, autoAttach);
   if (!lldp) port.lldp = undefined;
   else if (port.lldp) port.lldp.configure(lldp);
-  else port.lldp = new Lldp(port.name, lldp, monitor.nowMs);
+  else port.lldp = new Lldp(port.name, lldp, nowMs);
   monitor.configured(port);
 }

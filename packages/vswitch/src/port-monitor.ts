@@ -4,8 +4,10 @@
  */
 import { randomInt } from 'node:crypto';
 import type { Clock, Timer } from '@heddle/runtime';
-import type { Bfd } from './bfd/bfd.ts';
+import type { Bfd, KeptBfd } from './bfd/bfd.ts';
+import { bfdToKeep, keptBfd } from './bfd/carry-over.ts';
 import { emitBfd, parseBfd } from './bfd/packet.ts';
+import { cfmToKeep, restoreCfm } from './cfm/carry-over.ts';
 import { type CcmVlan, emitCcm, parseCcm } from './cfm/ccm.ts';
 import type { Cfm, CfmSettings } from './cfm/cfm.ts';
 import type { OfPort } from './ofproto.ts';
@@ -23,6 +25,12 @@ export interface PortMonitorEnv {
   livenessChanged(port: OfPort): void;
   /** What the database says of a protocol is no longer so. */
   statusChanged(port: OfPort): void;
+  /** What the last daemon has left, when this one goes on with its flows. */
+  found(key: string): unknown;
+  /** How long there was no daemon. */
+  awayMs(): number;
+  /** For the next daemon; undefined: there is nothing to keep. */
+  keep(key: string, value: unknown): void;
 }
 
 interface Alarm {
@@ -44,6 +52,14 @@ export class PortMonitor {
     return Math.floor(this.#env.clock.nowMs());
   }
 
+  keptBfd(port: OfPort): KeptBfd | undefined {
+    return keptBfd(this.#env.found(keyOf('bfd', port)), this.#env.awayMs());
+  }
+
+  restoreCfm(port: OfPort, cfm: Cfm): void {
+    restoreCfm(cfm, this.#env.found(keyOf('cfm', port)), this.#env.awayMs());
+  }
+
   /** A port's protocols have been configured anew, or gone. */
   changed(port: OfPort): void {
     this.#tell(port);
@@ -58,6 +74,12 @@ export class PortMonitor {
 
   /** The port is gone. */
   forget(port: OfPort): void {
+    this.#keep('bfd', port, undefined);
+    this.#keep('cfm', port, undefined);
+    this.#disarm(port);
+  }
+
+  #disarm(port: OfPort): void {
     this.#alarms.get(port)?.timer.cancel();
     this.#alarms.delete(port);
   }
@@ -128,7 +150,7 @@ export class PortMonitor {
     const dueMs = this.#dueMs(port);
     const alarm = this.#alarms.get(port);
     if (alarm && alarm.atMs <= dueMs) return;
-    this.forget(port);
+    this.#disarm(port);
     if (dueMs === Infinity) return;
     const timer = this.#env.clock.after(Math.max(dueMs - this.nowMs, 0), () => {
       this.#alarms.delete(port);
@@ -141,6 +163,10 @@ export class PortMonitor {
     return Math.min(...[bfd, cfm, lldp].map((watch) => watch?.dueMs ?? Infinity));
   }
 
+  #keep(protocol: 'bfd' | 'cfm', port: OfPort, value: unknown): void {
+    this.#env.keep(keyOf(protocol, port), value);
+  }
+
   #tell(port: OfPort): void {
     const { bfd, cfm } = port;
     const isFaulty = bfd?.isForwarding === false || cfm?.isFaulty === true || cfm?.isOpup === false;
@@ -148,11 +174,17 @@ export class PortMonitor {
       port.isFaulty = isFaulty;
       this.#env.livenessChanged(port);
     }
+    this.#keep('bfd', port, bfdToKeep(bfd));
+    this.#keep('cfm', port, cfmToKeep(cfm));
     const status = `${bfd?.statusKey ?? ''}/${cfm?.statusKey ?? ''}`;
     if (status === (this.#status.get(port) ?? '/')) return;
     this.#status.set(port, status);
     this.#env.statusChanged(port);
   }
+}
+
+function keyOf(protocol: 'bfd' | 'cfm', port: OfPort): string {
+  return `${protocol}/${port.bundle.bridge.name}/${port.name}`;
 }
 
 /** The tag of a CCM; undefined: none. */

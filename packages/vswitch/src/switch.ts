@@ -130,6 +130,7 @@ export class Switch {
     }
     if (cleanup) this.qos.removeAll();
     this.qos.close();
+    this.#carryOver?.close();
     if (cleanup) this.#carryOver?.remove();
     for (const backer of this.backers.values()) {
       backer.udpif.stop();

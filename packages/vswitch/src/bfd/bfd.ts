@@ -51,7 +51,7 @@ const DEMAND_RX_INTERVALS = 100;
 /** Counters of the datapath tell of traffic with some delay. */
 const MIN_RX_LOOK_MS = 500;
 
-interface Remote {
+export interface Remote {
   state: BfdState;
   diag: number;
   flags: number;
@@ -73,6 +73,17 @@ const nobody = (): Remote => ({
 
 /** 0 to below 1. */
 export type RandomFraction = () => number;
+
+/** A session that is up, for whoever goes on with it. */
+export interface KeptBfd {
+  readonly disc: number;
+  readonly udpSrc: number;
+  readonly diag: number;
+  readonly minTxMs: number;
+  readonly minRxMs: number;
+  readonly flaps: number;
+  readonly remote: Omit<Remote, 'state' | 'flags'>;
+}
 
 export class Bfd {
   readonly name: string;
@@ -119,6 +130,20 @@ export class Bfd {
     this.#pollTxMs = settings.minTxMs;
     this.#pollRxMs = this.minRxMs;
     if (settings.cpathDown) this.diag = Diag.cpathDown;
+  }
+
+  /** Goes on with a session that was up; the neighbour's time to be heard begins anew. */
+  resume(kept: KeptBfd, nowMs: number): void {
+    this.state = 'up';
+    this.diag = kept.diag;
+    this.remote = { ...kept.remote, state: 'up', flags: 0 };
+    this.minTxMs = kept.minTxMs;
+    this.minRxMs = kept.minRxMs;
+    this.flaps = kept.flaps;
+    this.detectMs = nowMs + this.rxIntervalMs * this.remote.mult;
+    this.#wasForwarding = this.#forwards(nowMs);
+    this.#isForwarding = this.#wasForwarding;
+    this.#pollIfChanged();
   }
 
   configure(settings: BfdSettings): void {

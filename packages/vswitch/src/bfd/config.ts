@@ -1,7 +1,7 @@
 /** Interface rows as settings of BFD (ovs-vswitchd.conf.db(5), "BFD Configuration"). */
 import { randomInt } from 'node:crypto';
 import { parseIpv4, parseMac } from '@heddle/packet';
-import { Bfd, type BfdSettings } from './bfd.ts';
+import { Bfd, type BfdSettings, type KeptBfd } from './bfd.ts';
 
 const MIN_RX_MS = 1000;
 const MIN_TX_MS = 100;
@@ -46,11 +46,13 @@ export function bfdSettings(config: ReadonlyMap<string, string>): BfdSettings | 
 
 let nSessions = 0;
 
-/** A session with a discriminator of its own. */
-export function newBfd(name: string, settings: BfdSettings): Bfd {
-  return new Bfd(name, settings, {
-    disc: randomInt(1, 2 ** 32),
-    udpSrc: UDP_SRC_BASE + (nSessions++ % UDP_SRC_N),
+/** A session with a discriminator of its own, or one that the last daemon had. */
+export function newBfd(name: string, settings: BfdSettings, kept?: KeptBfd, nowMs = 0): Bfd {
+  const bfd = new Bfd(name, settings, {
+    disc: kept?.disc ?? randomInt(1, 2 ** 32),
+    udpSrc: kept?.udpSrc ?? UDP_SRC_BASE + (nSessions++ % UDP_SRC_N),
     random: Math.random,
   });
+  if (kept) bfd.resume(kept, nowMs);
+  return bfd;
 }

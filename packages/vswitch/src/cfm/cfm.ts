@@ -47,6 +47,13 @@ export interface RemoteMp {
   healthy: number;
 }
 
+/** A maintenance point without faults, for whoever goes on with it. */
+export interface KeptCfm {
+  readonly remotes: readonly Pick<RemoteMp, 'mpid' | 'opup'>[];
+  readonly flaps: number;
+  readonly health: number | undefined;
+}
+
 export class Cfm {
   readonly name: string;
   settings: CfmSettings;
@@ -56,7 +63,7 @@ export class Cfm {
   #seen = new Set<CfmFault>();
   /** How often there was a fault or none any more. */
   flaps = 0;
-  /** Percent; undefined: nobody, or more than one, is heard. */
+  /** Percent; undefined: not reckoned yet, or more than one is heard. */
   health: number | undefined;
   remoteOpup = true;
   /** Heard of between the last two checks. */
@@ -75,7 +82,18 @@ export class Cfm {
     this.name = name;
     this.settings = settings;
     this.nextTxMs = nowMs;
-    this.nextCheckMs = nowMs + this.#faultIntervalMs;
+    this.nextCheckMs = nowMs + this.faultIntervalMs;
+  }
+
+  /** Goes on where another has left off, as if all had been heard just now. */
+  resume({ remotes, flaps, health }: KeptCfm): void {
+    for (const { mpid, opup } of remotes) {
+      this.remotes.set(mpid, { mpid, recv: true, opup, rdi: false, seq: 0, healthy: 0 });
+    }
+    this.remoteMpids = [...this.remotes.keys()];
+    this.remoteOpup = remotes.every(({ opup }) => opup);
+    this.flaps = flaps;
+    this.health = health;
   }
 
   configure(settings: CfmSettings, nowMs: number): void {
@@ -83,10 +101,11 @@ export class Cfm {
     this.settings = settings;
     if (was.intervalMs === settings.intervalMs) return;
     this.nextTxMs = nowMs;
-    this.nextCheckMs = nowMs + this.#faultIntervalMs;
+    this.nextCheckMs = nowMs + this.faultIntervalMs;
   }
 
-  get #faultIntervalMs(): number {
+  /** So long may nobody be heard. */
+  get faultIntervalMs(): number {
     const { intervalMs } = this.settings;
     const ms = this.isDemand ? Math.max(intervalMs, MIN_DEMAND_MS) : intervalMs;
     return Math.floor(ms * FAULT_INTERVALS);
@@ -159,14 +178,15 @@ export class Cfm {
     }
     if (seen.size > 0 !== this.faults.size > 0) this.flaps++;
     this.faults = seen;
-    this.nextCheckMs = nowMs + this.#faultIntervalMs;
+    this.nextCheckMs = nowMs + this.faultIntervalMs;
   }
 
   #reckonHealth(hasData: boolean): void {
     if (this.#checks === HEALTH_CHECKS) {
       this.#checks = 0;
       const [remote] = this.remotes.values();
-      if (!remote || this.remotes.size > 1) this.health = undefined;
+      if (this.remotes.size > 1) this.health = undefined;
+      else if (!remote) this.health = 0;
       else {
         const percent = Math.floor((remote.healthy * 100) / HEALTH_CCMS);
         this.health = hasData && remote.recv ? 100 : Math.min(percent, 100);

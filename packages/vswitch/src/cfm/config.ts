@@ -37,7 +37,7 @@ export function cfmSettings(
     intervalMs: isExtended ? Math.min(intervalMs, MAX_INTERVAL_MS) : roundDown(intervalMs),
     isExtended,
     isDemand: config.get('cfm_demand') === 'true',
-    opup: config.get('cfm_opstate') !== 'down',
+    opup: (config.get('cfm_opstate') ?? 'up').toLowerCase() === 'up',
     vlan: isRandom ? 'random' : inRange(vid, MAX_VLAN),
     pcp: inRange(pcp, MAX_PCP),
     checksTnlKey: tunnel !== undefined && (tunnel.inKey === 'none' || tunnel.inKey === 'flow'),

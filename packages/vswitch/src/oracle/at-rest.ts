@@ -7,12 +7,38 @@ import { readdirSync, readFileSync } from 'node:fs';
 const TIMEOUT_MS = 60_000;
 
 /** Resolves once every thread of a process has slept at one and the same moment (proc(5)). */
-export async function atRest(pid: number): Promise<void> {
+export function atRest(pid: number): Promise<void> {
+  return until(pid, () => wasAsleep(pid));
+}
+
+/** As `atRest`, and every thread of that name, which wakes by itself, has been at work meanwhile. */
+export async function workedThrough(pid: number, name: string): Promise<void> {
+  await atRest(pid);
+  const before = threadsOf(pid, name);
+  if (before.size === 0) return;
+  await until(pid, () => {
+    const now = threadsOf(pid, name);
+    return [...before].every(([tid, switches]) => now.get(tid) !== switches);
+  });
+  await atRest(pid);
+}
+
+async function until(pid: number, isSo: () => boolean): Promise<void> {
   const end = Date.now() + TIMEOUT_MS;
-  while (!wasAsleep(pid)) {
+  while (!isSo()) {
     if (Date.now() > end) throw new Error(`process ${pid} does not come to rest`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
+}
+
+/** Threads of a name, by id, with how often each has gone to sleep. */
+function threadsOf(pid: number, name: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const tid of readdirSync(`/proc/${pid}/task`)) {
+    const status = statusOf(pid, tid);
+    if (status?.startsWith(`Name:\t${name}`)) found.set(tid, switchesOf(status));
+  }
+  return found;
 }
 
 /**
@@ -28,14 +54,20 @@ function wasAsleep(pid: number): boolean {
 function sleepers(pid: number): string | undefined {
   const threads: string[] = [];
   for (const tid of readdirSync(`/proc/${pid}/task`)) {
-    let status: string;
-    try {
-      status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'latin1');
-    } catch {
-      return undefined;
-    }
-    if (!/^State:\tS/m.test(status)) return undefined;
-    threads.push(`${tid} ${status.slice(status.indexOf('voluntary_ctxt_switches'))}`);
+    const status = statusOf(pid, tid);
+    if (!status || !/^State:\tS/m.test(status)) return undefined;
+    threads.push(`${tid} ${switchesOf(status)}`);
   }
   return threads.join();
 }
+
+/** undefined: the thread has ended. */
+function statusOf(pid: number, tid: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/task/${tid}/status`, 'latin1');
+  } catch {
+    return undefined;
+  }
+}
+
+const switchesOf = (status: string) => status.slice(status.indexOf('voluntary_ctxt_switches'));

@@ -141,6 +141,14 @@ export class Rstp<P> implements SpanningTree<P> {
     this.#settle();
   }
 
+  /** Ports are where another has left them: nothing that was before counts. */
+  resume(): void {
+    this.#out = [];
+    this.#flushes.clear();
+    for (const port of this.ports.values()) port.reselect = true;
+    this.#settle();
+  }
+
   get nextMs(): number {
     return this.#lastTickMs + TICK_MS;
   }

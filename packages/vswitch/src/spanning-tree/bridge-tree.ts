@@ -1,8 +1,10 @@
 /** The spanning tree of a bridge at work: BPDUs in and out, states into force, addresses forgotten. */
 import { type Clock, type Timer, vlog } from '@heddle/runtime';
 import type { Bundle, OfPort, Ofproto } from '../ofproto.ts';
+import { restoreRstp, rstpToKeep } from '../rstp/carry-over.ts';
 import type { RstpConfig } from '../rstp/config.ts';
 import { Rstp } from '../rstp/rstp.ts';
+import { restoreStp, stpToKeep } from '../stp/carry-over.ts';
 import type { StpConfig } from '../stp/config.ts';
 import { Stp } from '../stp/stp.ts';
 import { bpduFrame, bpduOf } from './bpdu.ts';
@@ -10,6 +12,8 @@ import { CLOCK_GRAIN_MS, type TreeState } from './tree.ts';
 
 const log = vlog.module('spanning_tree');
 const MAX_SLEEP_MS = 60_000;
+
+const nameOf = (port: OfPort) => port.name;
 
 export interface BridgeTreeEnv {
   readonly ofproto: Ofproto;
@@ -21,6 +25,10 @@ export interface BridgeTreeEnv {
   statesChanged(ports: readonly OfPort[]): void;
   /** What the database says of it is no longer so. */
   statusChanged(): void;
+  /** What the last daemon has left of it, and how long ago. */
+  readonly found: { readonly kept: unknown; readonly awayMs: number };
+  /** Keeps it for the next daemon; undefined: there is no tree. */
+  keep(value: unknown): void;
 }
 
 export type TreeConfig =
@@ -46,7 +54,12 @@ export class BridgeTree {
       config.kind === 'stp'
         ? { kind: 'stp', entity: new Stp(name, config.settings, now) }
         : { kind: 'rstp', entity: new Rstp(name, config.settings, now) };
-    this.configure(config);
+    this.#configure(config);
+    const { kept, awayMs } = env.found;
+    const { protocol } = this;
+    if (protocol.kind === 'stp') restoreStp(protocol.entity, nameOf, kept, awayMs, now);
+    else restoreRstp(protocol.entity, nameOf, kept, awayMs);
+    this.#follow();
   }
 
   get kind(): TreeConfig['kind'] {
@@ -58,6 +71,11 @@ export class BridgeTree {
   }
 
   configure(config: TreeConfig): void {
+    this.#configure(config);
+    this.#follow();
+  }
+
+  #configure(config: TreeConfig): void {
     const { protocol } = this;
     const now = this.#env.nowMs();
     if (protocol.kind === 'stp' && config.kind === 'stp') {
@@ -65,7 +83,6 @@ export class BridgeTree {
     } else if (protocol.kind === 'rstp' && config.kind === 'rstp') {
       protocol.entity.configure(config.settings, config.ports, now);
     }
-    this.#follow();
   }
 
   receive(port: OfPort, frame: Uint8Array): void {
@@ -82,6 +99,7 @@ export class BridgeTree {
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
+    this.#env.keep(undefined);
     const ports = [...this.#env.ofproto.ports.values()].filter((p) => p.treeState !== undefined);
     for (const port of ports) port.treeState = undefined;
     if (ports.length > 0) this.#env.statesChanged(ports);
@@ -107,6 +125,12 @@ export class BridgeTree {
     } finally {
       this.#isBusy = false;
     }
+    const { protocol } = this;
+    this.#env.keep(
+      protocol.kind === 'stp'
+        ? stpToKeep(protocol.entity, nameOf)
+        : rstpToKeep(protocol.entity, nameOf),
+    );
     this.#sleep();
   }
 

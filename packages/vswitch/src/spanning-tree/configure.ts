@@ -31,6 +31,9 @@ export function configureTree(
     if (had) dpif.tablesChanged();
     return;
   }
+  const { carryOver } = bridge.backer;
+  const key = `${config.kind}/${bridge.name}`;
+  const kept = bridge.backer.dpif.adopted ? carryOver?.found(key) : undefined;
   ofproto.tree = new BridgeTree(config, {
     ofproto,
     clock: dpif.clock,
@@ -39,6 +42,8 @@ export function configureTree(
     sendFrame: (port, frame) => dpif.sendFrame(port, frame),
     statesChanged: (ports) => dpif.portStatesChanged(ports),
     statusChanged,
+    found: { kept, awayMs: carryOver?.awayMs ?? Infinity },
+    keep: (value) => carryOver?.put(key, value),
   });
   dpif.tablesChanged();
 }

@@ -9,11 +9,12 @@ export type Link = readonly [End, End];
 const MAX_BPDUS = 100_000;
 
 export class Network {
-  readonly bridges: readonly SpanningTree<number>[];
+  /** Another may take the place of one. */
+  readonly bridges: SpanningTree<number>[];
   readonly links: readonly Link[];
   #nowMs = 0;
 
-  constructor(bridges: readonly SpanningTree<number>[], links: readonly Link[]) {
+  constructor(bridges: SpanningTree<number>[], links: readonly Link[]) {
     this.bridges = bridges;
     this.links = links;
   }

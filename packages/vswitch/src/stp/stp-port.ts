@@ -11,6 +11,16 @@ export interface StpPortSettings {
   readonly isUp: boolean;
 }
 
+/** What makes up a port's part in the tree, timers aside. */
+export interface KeptStpPort {
+  readonly state: TreeState;
+  readonly portId: number;
+  readonly designatedRoot: bigint;
+  readonly designatedCost: number;
+  readonly designatedBridge: bigint;
+  readonly designatedPort: number;
+}
+
 export class StpPort<P> {
   readonly key: P;
   settings: StpPortSettings;
@@ -32,6 +42,16 @@ export class StpPort<P> {
     this.key = key;
     this.settings = settings;
     this.portId = portIdOf(settings);
+  }
+
+  resume(was: KeptStpPort, nowMs: number): void {
+    this.designatedRoot = was.designatedRoot;
+    this.designatedCost = was.designatedCost;
+    this.designatedBridge = was.designatedBridge;
+    this.designatedPort = was.designatedPort;
+    this.enter(was.state, nowMs);
+    const waits = was.state === 'listening' || was.state === 'learning';
+    this.forwardDelaySince = waits ? nowMs : undefined;
   }
 
   enter(state: TreeState, nowMs: number): void {

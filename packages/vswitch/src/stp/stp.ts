@@ -16,7 +16,7 @@ import {
   type SpanningTree,
   type TreeState,
 } from '../spanning-tree/tree.ts';
-import { portIdOf, StpPort, type StpPortSettings } from './stp-port.ts';
+import { type KeptStpPort, portIdOf, StpPort, type StpPortSettings } from './stp-port.ts';
 
 const HOLD_TIME_MS = 1000;
 /** A bridge speaks as soon as its ports are there. */
@@ -32,7 +32,7 @@ export interface StpSettings {
 }
 
 /** What the root says that timers are. */
-interface Times {
+export interface Times {
   helloTimeMs: number;
   maxAgeMs: number;
   forwardDelayMs: number;
@@ -117,6 +117,24 @@ export class Stp<P> implements SpanningTree<P> {
     const inOrder = [...this.ports.values()].sort((a, b) => a.settings.number - b.settings.number);
     this.ports.clear();
     for (const port of inOrder) this.ports.set(port.key, port);
+  }
+
+  /** Goes on where another has left off, who last heard something at `heardMs`. */
+  restore(kept: ReadonlyMap<P, KeptStpPort>, times: Times, heardMs: number, nowMs: number): void {
+    this.#nowMs = nowMs;
+    for (const [key, was] of kept) {
+      const port = this.ports.get(key);
+      if (!port || port.state === 'disabled' || was.portId !== port.portId) continue;
+      port.resume(was, nowMs);
+      port.messageAgeSince = this.isDesignated(port) ? undefined : heardMs;
+    }
+    this.#configurationUpdate();
+    this.#portStateSelection();
+    if (this.rootPort) {
+      this.times = times;
+      this.#helloSince = undefined;
+    }
+    this.#configBpduGeneration();
   }
 
   /** 8.8.4, and timers: those in force follow when this bridge is the root. */
