@@ -13,8 +13,13 @@ else
   echo "$name: no Node.js: run 'npm install' in $root, or install Node.js 20 or newer" >&2
   exit 1
 fi
-# Young objects of a switch die at once: more room for them would only be more memory.
+# Young objects of a switch die at once: more room for them would only be more memory. It runs long and does the same all
+# the time: to compile code after fewer calls pays off within the first thousands of packets (other Nodes may not know how).
 case $name in ovs-vswitchd) options=--max-semi-space-size=4 ;; *) options= ;; esac
+case $name$node in ovs-vswitchd"$root"/*)
+  options="$options --no-lazy-feedback-allocation --invocation-count-for-maglev=60 --invocation-count-for-turbofan=600"
+  ;;
+esac
 if [ -z "${HEDDLE_SRC-}" ] && [ -e "$root/dist/$name.mjs" ]; then exec "$node" $options "$root/dist/$name.mjs" "$@"; fi
 if [ -e "$root/packages/cli/src/run.ts" ]; then
   case $node in "$root"/*) ;; *) case $("$node" --version) in

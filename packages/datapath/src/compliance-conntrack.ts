@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Flow, toHex } from '@heddle/packet';
-import type { ComplianceFactory, ComplianceProvider } from './compliance.ts';
+import { type ComplianceFactory, type ComplianceProvider, keptUpcall } from './compliance.ts';
 import { type CtEntry, formatCtEntry } from './conntrack/format.ts';
 import type { CtTimeouts } from './conntrack/timeouts.ts';
 import type { DpFlow, OdpPort, Upcall } from './dpif.ts';
@@ -148,7 +148,7 @@ class Reference {
         return device;
       },
     });
-    this.dpif.setUpcallHandler((batch) => void this.#upcalls.push(...batch));
+    this.dpif.setUpcallHandler((batch) => void this.#upcalls.push(...batch.map(keptUpcall)));
   }
 
   static async open(ports: readonly OdpPort[]): Promise<Reference> {
@@ -167,7 +167,7 @@ async function run(p: ComplianceProvider, c: Case, count: number): Promise<void>
   const r = new Random(SEED);
   const reference = await Reference.open(p.ports);
   let upcalls: Upcall[] = [];
-  p.dpif.setUpcallHandler((batch) => void upcalls.push(...batch));
+  p.dpif.setUpcallHandler((batch) => void upcalls.push(...batch.map(keptUpcall)));
   for (const dpif of [p.dpif, reference.dpif]) {
     if (c.timeouts) dpif.ct!.setTimeoutPolicy(2, c.timeouts);
     if (c.limit !== undefined) dpif.ct!.maxConnections = c.limit;

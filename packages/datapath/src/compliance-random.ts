@@ -5,7 +5,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { extractFlow, type Flow, formatMac, IPPROTO_TCP, toHex } from '@heddle/packet';
-import { type ComplianceFactory, type ComplianceProvider, flowFor } from './compliance.ts';
+import {
+  type ComplianceFactory,
+  type ComplianceProvider,
+  flowFor,
+  keptUpcall,
+} from './compliance.ts';
 import type { DpFlow, OdpPort, Upcall } from './dpif.ts';
 import { formatOdpFlow } from './odp-format.ts';
 import { randomActions } from './oracle/random-actions.ts';
@@ -41,7 +46,7 @@ async function compareKeys(p: ComplianceProvider, count: number): Promise<void> 
   const r = new Random(SEED);
   const upcalls = new Map<string, Upcall>();
   p.dpif.setUpcallHandler((batch) => {
-    for (const u of batch) upcalls.set(formatMac(u.flow.dlSrc), u);
+    for (const u of batch) upcalls.set(formatMac(u.flow.dlSrc), keptUpcall(u));
   });
   const port = p.ports[0]!;
   for (let i = 0; i < count; i += BATCH) {

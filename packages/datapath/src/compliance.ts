@@ -60,13 +60,18 @@ export function flowFor(
   return { key, mask, actions: parseOdpActions(actions) };
 }
 
+/** For longer than until its handler returns. */
+export function keptUpcall(upcall: Upcall): Upcall {
+  return { ...upcall, flow: upcall.flow.clone() };
+}
+
 class Bench {
   readonly p: ComplianceProvider;
   readonly upcalls: Upcall[] = [];
 
   constructor(p: ComplianceProvider) {
     this.p = p;
-    p.dpif.setUpcallHandler((batch) => void this.upcalls.push(...batch));
+    p.dpif.setUpcallHandler((batch) => void this.upcalls.push(...batch.map(keptUpcall)));
   }
 
   get dpif(): Dpif {

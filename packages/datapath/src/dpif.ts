@@ -245,7 +245,10 @@ export interface Dpif extends Disposable {
   /** Sends packets through explicit actions, in order. */
   execute(batch: readonly DpExecute[]): void;
 
-  /** One handler; upcalls arrive in batches, ports served in turn. */
+  /**
+   * One handler; upcalls arrive in batches, ports served in turn. The flow of a miss is good until the
+   * handler returns.
+   */
   setUpcallHandler(handler: ((batch: readonly Upcall[]) => void) | undefined): void;
 
   /** Every port that is wanted is there: what an earlier daemon left beside them goes. */

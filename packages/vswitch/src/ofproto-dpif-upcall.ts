@@ -7,6 +7,7 @@ import {
   asMeteredUpcall,
   type DpExecute,
   type Dpif,
+  type DpPacket,
   flowUfid,
   type InstalledFlow,
   type OdpAction,
@@ -15,6 +16,7 @@ import {
 import { extractMpls, Flow, flowAnd, isSubset } from '@heddle/packet';
 import { type Clock, coverage, every, messageOf, type Timer, vlog } from '@heddle/runtime';
 import { exactMask } from './exact-mask.ts';
+import { KnownOutcomes } from './known-outcomes.ts';
 import {
   type ControllerUserdata,
   decodeUserdata,
@@ -24,7 +26,7 @@ import {
 import type { Ofproto, XlateConfig } from './ofproto.ts';
 import { recircIdsOf } from './recirc-use.ts';
 import { type ActionTypes, plainActions, type SlowPathEnv, workSlowly } from './slow-path.ts';
-import { Masks, sameActions, type Ukey, UkeyTable } from './ukey.ts';
+import { Masks, NO_STATS, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
 import { isMpls } from './xlate-commit.ts';
 import { XlateMemory } from './xlate-context.ts';
@@ -69,6 +71,7 @@ export class Udpif {
   readonly #dirty = new Set<Ukey>();
   #allDirty = false;
   readonly #masks = new Masks();
+  readonly #known = new KnownOutcomes();
   readonly #memories: XlateMemory[] = [];
   /** Of the flow that is being installed. */
   readonly #key = new Flow();
@@ -116,6 +119,7 @@ export class Udpif {
 
   /** Everything may differ: configuration has changed. */
   configChanged(): void {
+    this.#known.clear();
     // Changes come in bursts: which megaflows there are is looked at once for all of them.
     this.#allDirty = this.ukeys.size > 0;
     this.#schedule();
@@ -172,22 +176,26 @@ export class Udpif {
 
   #handleMiss({ flow, packet }: Upcall, executes: DpExecute[]): void {
     const key = beyondKey(flow, packet.data);
-    const use = (result: XlateResult) => this.#handleResult(result, { flow, packet }, executes);
-    this.#withXlate(key, use, packet.data);
+    // What is done with one packet may lead to the next: each has memory of its own.
+    const memory = this.#memories.pop() ?? new XlateMemory();
+    try {
+      this.#handleResult(this.#xlate(key, memory, packet.data), flow, packet, executes);
+    } finally {
+      this.#memories.push(memory);
+    }
   }
 
-  #handleResult(
-    result: XlateResult,
-    { flow, packet }: Pick<DpExecute, 'flow' | 'packet'>,
-    executes: DpExecute[],
-  ): void {
-    this.#apply(result.effects, 1, packet.data.length, this.#seen(flow));
-    const { drop } = result.effects;
-    if (drop) drop.bridge.drops.sample(drop.reason, flow, packet.data, this.dpif.nowMs());
-    this.#receive(result, packet.data);
-    const actions = actionsOf(result, this.native);
-    this.#install(flow, result, actions);
-    this.#send(result, actions, { flow, packet }, executes);
+  #handleResult(result: XlateResult, flow: Flow, packet: DpPacket, executes: DpExecute[]): void {
+    const { effects } = result;
+    const nowMs = this.dpif.nowMs();
+    const seen = effects.netflow && { tcpFlags: flow.tcpFlags, usedMs: nowMs };
+    applyEffects(effects, 1, packet.data.length, nowMs, seen);
+    const { drop } = effects;
+    if (drop) drop.bridge.drops.sample(drop.reason, flow, packet.data, nowMs);
+    if (result.protocols.length > 0) this.#receive(result, packet.data);
+    const actions = this.#known.actions(actionsOf(result, this.native));
+    this.#install(flow, result, actions, nowMs);
+    this.#send(result, actions, flow, packet, executes);
   }
 
   /** A packet that a megaflow sent up: for controllers, or to be treated here. */
@@ -209,7 +217,7 @@ export class Udpif {
           drop: undefined,
         };
         this.#apply({ ...result.effects, ...counted }, 1, 0);
-        this.#send(result, actionsOf(result, this.native), { flow, packet }, executes);
+        this.#send(result, actionsOf(result, this.native), flow, packet, executes);
       };
       this.#withXlate(beyondKey(flow, packet.data), use, packet.data);
     }
@@ -224,15 +232,13 @@ export class Udpif {
   #send(
     result: XlateResult,
     actions: readonly OdpAction[],
-    what: Pick<DpExecute, 'flow' | 'packet'>,
+    flow: Flow,
+    packet: DpPacket,
     executes: DpExecute[],
   ): void {
     if (actions[0]?.type === 'drop') return;
-    if (SLOW.get(result) !== actions) {
-      executes.push({ ...what, actions });
-      return;
-    }
-    this.#work(result, what, executes, 0);
+    if (isSlow(result, actions)) this.#work(result, { flow, packet }, executes, 0);
+    else executes.push({ flow, packet, actions });
   }
 
   /** What the engine cannot do is done here. */
@@ -313,17 +319,25 @@ export class Udpif {
 
   /** The result is good until `use` returns. `frame` is the packet, when there is one. */
   #withXlate<T>(key: Flow, use: (result: XlateResult) => T, frame?: Uint8Array): T {
-    counters.xlate.add();
-    // What is done with one packet may lead to the next: each has memory of its own.
     const memory = this.#memories.pop() ?? new XlateMemory();
     try {
-      return use(xlateActions(this.#config, key, { memory, ...(frame && { frame }) }));
+      return use(this.#xlate(key, memory, frame));
     } finally {
       this.#memories.push(memory);
     }
   }
 
-  #install(flow: Flow, result: XlateResult, actions: readonly OdpAction[]): void {
+  #xlate(key: Flow, memory: XlateMemory, frame: Uint8Array | undefined): XlateResult {
+    counters.xlate.add();
+    return xlateActions(this.#config, key, { memory, frame });
+  }
+
+  #install(
+    flow: Flow,
+    result: XlateResult,
+    actions: readonly OdpAction[],
+    createdMs: number,
+  ): void {
     if (this.ukeys.size >= this.options.flowLimit) return;
     const mask = this.#masks.intern(
       this.#megaflows ? result.wildcards : exactMask(flow, result.wildcards),
@@ -336,11 +350,13 @@ export class Udpif {
       ufid,
       mask,
       actions,
-      createdMs: this.dpif.nowMs(),
-      stats: known?.stats ?? { packets: 0, bytes: 0, usedMs: undefined },
+      createdMs,
+      stats: known?.stats ?? NO_STATS,
       // What the packet itself has said is no other's.
       effects:
-        result.effects.mcast.length === 0 ? result.effects : { ...result.effects, mcast: [] },
+        result.effects.mcast.length === 0
+          ? this.#known.effects(result.effects)
+          : { ...result.effects, mcast: [] },
       macs: result.macs,
       dump: this.#dump,
     };
@@ -357,15 +373,13 @@ export class Udpif {
     applyEffects(effects, packets, bytes, this.dpif.nowMs(), seen);
   }
 
-  #seen({ tcpFlags }: Flow): PacketsSeen {
-    return { tcpFlags, usedMs: this.dpif.nowMs() };
-  }
-
   #credit(ukey: Ukey, { stats }: InstalledFlow): void {
     const packets = stats.packets - ukey.stats.packets;
-    const { tcpFlags, usedMs = this.dpif.nowMs() } = stats;
-    const seen = { tcpFlags, usedMs };
-    if (packets > 0) this.#apply(ukey.effects, packets, stats.bytes - ukey.stats.bytes, seen);
+    if (packets > 0) {
+      const { tcpFlags, usedMs = this.dpif.nowMs() } = stats;
+      const seen = { tcpFlags, usedMs };
+      this.#apply(ukey.effects, packets, stats.bytes - ukey.stats.bytes, seen);
+    }
     ukey.stats = stats;
   }
 
@@ -422,7 +436,7 @@ export class Udpif {
       return;
     }
     const actions = actionsOf(result, this.native);
-    ukey.effects = result.effects;
+    ukey.effects = this.#known.effects(result.effects);
     this.ukeys.setMacs(ukey, result.macs);
     if (sameActions(actions, ukey.actions)) return;
     ukey.actions = actions;
@@ -496,6 +510,16 @@ export function actionsOf(result: XlateResult, native: ActionTypes): readonly Od
 }
 
 const SLOW = new WeakMap<XlateResult, readonly OdpAction[]>();
+
+/** Whether these are what brings such packets up, one by one. */
+function isSlow(result: XlateResult, actions: readonly OdpAction[]): boolean {
+  return brings(actions[0]) && SLOW.get(result) === actions;
+}
+
+/** Most lists begin otherwise, and a look into a WeakMap takes long. */
+function brings(action: OdpAction | undefined): boolean {
+  return action?.type === 'userspace' || action?.type === 'sample';
+}
 
 function slowActions(result: XlateResult): readonly OdpAction[] {
   let actions = SLOW.get(result);

@@ -10,12 +10,15 @@ export interface Ukey {
   actions: readonly OdpAction[];
   readonly createdMs: number;
   /** The counters at the last look; what came since is to be credited. */
-  stats: Pick<FlowStats, 'packets' | 'bytes' | 'usedMs'>;
+  stats: Readonly<Pick<FlowStats, 'packets' | 'bytes' | 'usedMs'>>;
   effects: XlateEffects;
   macs: readonly MacDependency[];
   /** The last dump that it was in. */
   dump: number;
 }
+
+/** Of a megaflow that has counted nothing yet. */
+export const NO_STATS: Ukey['stats'] = { packets: 0, bytes: 0, usedMs: undefined };
 
 const MAX_KNOWN_MASKS = 4096;
 

@@ -21,15 +21,9 @@ import type { ControllerAction } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import type { VlanTag } from './vlan.ts';
-import type {
-  MacDependency,
-  TraceNode,
-  XlateEffects,
-  XlateFork,
-  XlateOptions,
-  XlateResult,
-} from './xlate.ts';
+import type { MacDependency, TraceNode, XlateFork, XlateOptions, XlateResult } from './xlate.ts';
 import { commitActions, isMpls } from './xlate-commit.ts';
+import { EffectsDraft, NOTHING, some } from './xlate-effects-draft.ts';
 import { type ExportState, finishExport, isSample } from './xlate-export.ts';
 import { ETH_P_NSH, looksAtNsh } from './xlate-nsh.ts';
 import type { DropEffect, DropReason } from './xlate-observe.ts';
@@ -78,8 +72,7 @@ export class XlateContext {
   readonly wildcards: Flow;
   /** Bits of `flow` that actions have written, so far as they belong to headers. */
   readonly written: Flow;
-  effects: XlateEffects = emptyEffects();
-  readonly macs: MacDependency[] = [];
+  readonly effects = new EffectsDraft();
   /** Whether there is a packet to learn from. */
   withPacket: boolean;
 
@@ -105,10 +98,7 @@ export class XlateContext {
   wasMpls = false;
   /** A header that `encap` has added or `decap` taken away since the last commit. */
   pending: PendingHeader | undefined;
-  /** What the datapath cannot do by itself, so that each packet must be seen. */
-  readonly slow = new Set<string>();
-  /** It is for the switch itself, as what these ports take. */
-  readonly protocols: ProtocolPacket[] = [];
+  #slow: Set<string> | undefined;
   /** What is left of the lists, from the innermost out, when one of them was interrupted. */
   frozen: ContinuationFrame[] | undefined;
   /** The action that was being done is to be done again after the recirculation. */
@@ -121,20 +111,21 @@ export class XlateContext {
   mirrored = 0;
   /** Bytes of what is sent at most, 0 for all: of copies for a mirror. */
   snaplen = 0;
-  /** Where tracked copies go on, for people. */
-  readonly forks: XlateFork[] = [];
   /** The flow that the actions are of, for `fin_timeout`. */
   currentRule: Rule | undefined;
   odpActions: OdpAction[] = [];
   /** Set when the bridge that it entered samples or counts for collectors. */
   exports: ExportState | undefined;
   /** Where the packet's tunnel ended: here. Zero when it came by none. */
-  tunnelDst: Uint8Array = new Uint8Array(16);
+  tunnelDst: Uint8Array = NO_ADDRESS;
   readonly #memory: XlateMemory;
   readonly #key: Flow;
   readonly #initial: Flow;
-  readonly #roots: TraceNode[] = [];
-  #nodes: TraceNode[] = this.#roots;
+  #macs: MacDependency[] | undefined;
+  #protocols: ProtocolPacket[] | undefined;
+  #forks: XlateFork[] | undefined;
+  readonly #roots: TraceNode[];
+  #nodes: TraceNode[];
   #dropReason: DropReason | undefined;
   #dropped: DropEffect | undefined;
 
@@ -143,19 +134,23 @@ export class XlateContext {
     this.config = config;
     this.options = options;
     this.#key = key;
+    this.#roots = options.trace ? [] : NOTHING;
+    this.#nodes = this.#roots;
     const { memory = new XlateMemory() } = options;
     const limited = limitTags(key, config.vlanLimit);
     this.#memory = memory;
     this.flow = memory.flow;
     this.base = memory.base;
     this.#initial = memory.initial;
-    for (const flow of [this.flow, this.base, this.#initial]) flow.copyFrom(limited);
+    this.flow.copyFrom(limited);
+    this.base.copyFrom(limited);
+    this.#initial.copyFrom(limited);
     this.wildcards = memory.wildcards;
     this.written = memory.written;
-    for (const flow of [this.wildcards, this.written]) {
-      flow.clear();
-      flow.tlv = undefined;
-    }
+    this.wildcards.clear();
+    this.wildcards.tlv = undefined;
+    this.written.clear();
+    this.written.tlv = undefined;
     this.withPacket = options.withPacket ?? true;
     // The actions of a packet-out are no flow's.
     if (options.actions) this.cookie = NO_COOKIE;
@@ -175,18 +170,46 @@ export class XlateContext {
     this.bridge = bridge;
     this.inPort = bridge.ports.get(ofport);
     this.entry = this.inPort?.bundle;
-    for (const flow of [this.flow, this.base, this.#initial, this.wildcards, this.written]) {
-      flow.tlv = bridge.tlv;
-    }
-    clearTunnel(this.base);
-    for (const flow of [this.flow, this.#initial]) {
-      readErspan(flow);
-      if (flow.tunOptsLen === 0) continue;
-      bridge.tlv.readOptions(flow.tunOpts.subarray(0, flow.tunOptsLen), flow);
-    }
-    this.flow.inPort = ofport;
-    this.base.inPort = ofport;
-    this.#initial.inPort = ofport;
+    const { flow, base, wildcards, written } = this;
+    const initial = this.#initial;
+    const { tlv } = bridge;
+    flow.tlv = tlv;
+    base.tlv = tlv;
+    initial.tlv = tlv;
+    wildcards.tlv = tlv;
+    written.tlv = tlv;
+    clearTunnel(base);
+    readErspan(flow);
+    readErspan(initial);
+    readOptions(flow);
+    readOptions(initial);
+    flow.inPort = ofport;
+    base.inPort = ofport;
+    initial.inPort = ofport;
+  }
+
+  /** Entries of MAC tables that the translation depends on. */
+  get macs(): MacDependency[] {
+    this.#macs ??= [];
+    return this.#macs;
+  }
+
+  /** What the datapath cannot do by itself, so that each packet must be seen. */
+  get slow(): Set<string> {
+    this.#slow ??= new Set();
+    return this.#slow;
+  }
+
+  /** It is for the switch itself, as what these ports take. */
+  get protocols(): ProtocolPacket[] {
+    this.#protocols ??= [];
+    return this.#protocols;
+  }
+
+  /** Where tracked copies go on, for people. */
+  get forks(): XlateFork[] {
+    this.#forks ??= [];
+    return this.#forks;
   }
 
   get tags(): readonly VlanTag[] {
@@ -303,21 +326,22 @@ export class XlateContext {
     zeroUnmatchable(this.wildcards, this.#initial);
     this.#looksBeyondKey();
     if (!isTunnelled(this.#key)) clearTunnelFields(this.wildcards);
-    const sends = this.odpActions.some((a) => DOES_SOMETHING.has(a.type) && !isSample(a));
-    const dropReason = sends ? undefined : (this.#dropReason ?? 'no port to send to');
-    const isDropped = dropReason !== undefined && this.protocols.length === 0;
+    const dropReason = this.odpActions.some(sends)
+      ? undefined
+      : (this.#dropReason ?? 'no port to send to');
+    const isDropped = dropReason !== undefined && this.#protocols === undefined;
     if (isDropped) this.effects.drop = this.#dropped ?? this.#dropEffect(dropReason);
     return {
       actions: some(this.odpActions),
       wildcards: keyMask(this.#key, this.#initial, this.wildcards, vlanLimit, this.#memory.mask),
       seen: { flow: this.#initial, wildcards: this.wildcards },
       final: flowEquals(this.flow, this.#initial) ? undefined : this.flow,
-      effects: compact(this.effects),
-      macs: some(this.macs),
-      forks: this.forks,
-      slow: [...this.slow],
+      effects: this.effects.result(),
+      macs: some(this.#macs),
+      forks: this.#forks ?? NOTHING,
+      slow: this.#slow ? [...this.#slow] : NOTHING,
       slowMeter: this.bridge?.meters.get(OFPM13_SLOWPATH)?.dpId,
-      protocols: this.protocols,
+      protocols: this.#protocols ?? NOTHING,
       dropReason,
       failure: error?.message,
       trace: this.#roots,
@@ -338,51 +362,15 @@ const DOES_SOMETHING: ReadonlySet<OdpAction['type']> = new Set([
   'check_pkt_len',
 ]);
 
-const NOTHING: never[] = [];
-Object.freeze(NOTHING);
-
-/** Without the room that a list is given to grow. */
-function some<T>(list: T[]): T[] {
-  return list.length === 0 ? NOTHING : list.slice();
+function sends(action: OdpAction): boolean {
+  return DOES_SOMETHING.has(action.type) && !isSample(action);
 }
 
-/** Many megaflows keep theirs, and most of the lists are empty. */
-function compact(effects: XlateEffects): XlateEffects {
-  return {
-    learn: some(effects.learn),
-    mcast: some(effects.mcast),
-    rules: some(effects.rules),
-    tables: some(effects.tables),
-    patches: some(effects.patches),
-    groups: some(effects.groups),
-    mirrors: some(effects.mirrors),
-    bonds: some(effects.bonds),
-    flows: some(effects.flows),
-    finTimeouts: some(effects.finTimeouts),
-    neighbours: some(effects.neighbours),
-    solicits: some(effects.solicits),
-    netflow: effects.netflow,
-    drop: effects.drop,
-  };
-}
+const NO_ADDRESS = new Uint8Array(16);
 
-function emptyEffects(): XlateEffects {
-  return {
-    learn: [],
-    mcast: [],
-    rules: [],
-    tables: [],
-    patches: [],
-    groups: [],
-    mirrors: [],
-    bonds: [],
-    flows: [],
-    finTimeouts: [],
-    netflow: undefined,
-    neighbours: [],
-    solicits: [],
-    drop: undefined,
-  };
+function readOptions(flow: Flow): void {
+  if (flow.tunOptsLen === 0) return;
+  flow.tlv?.readOptions(flow.tunOpts.subarray(0, flow.tunOptsLen), flow);
 }
 
 /** Forgets what was looked at but is zero in every packet of this type, which is looked at. */

@@ -30,7 +30,7 @@ export function applyEffects(
   packets: number,
   bytes: number,
   nowMs: number,
-  seen: PacketsSeen = { tcpFlags: 0, usedMs: nowMs },
+  seen?: PacketsSeen,
 ): void {
   for (const { bridge, vlan, mac, bundle } of effects.learn) bridge.macs.learn(vlan, mac, bundle);
   for (const { bridge, vlan, bundle, message } of effects.mcast) {
@@ -73,7 +73,7 @@ export function applyEffects(
   const { drop, netflow } = effects;
   if (netflow) {
     const { flow, output } = netflow;
-    netflow.netflow.count(flow, output, { packets, bytes, ...seen });
+    netflow.netflow.count(flow, output, { packets, bytes, tcpFlags: 0, usedMs: nowMs, ...seen });
   }
   if (drop) drop.bridge.drops.count(drop, packets, bytes, nowMs);
   for (const { rule, idle, hard } of effects.finTimeouts) rule.shorten(idle, hard);

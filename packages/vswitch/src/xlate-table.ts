@@ -33,7 +33,7 @@ export interface TableEntry {
 
 export function xlateTable(ctx: XlateContext, entry: TableEntry): void {
   checkLimits(ctx);
-  const [tableId, cookie] = [ctx.tableId, ctx.cookie];
+  const { tableId, cookie } = ctx;
   ctx.tableId = entry.tableId;
   const rule = lookUp(ctx, entry);
   if (rule) runRule(ctx, rule, entry);
@@ -79,7 +79,8 @@ function lookUp(ctx: XlateContext, entry: TableEntry): Rule | undefined {
   flow.inPort = saved.inPort;
   flow.tpSrc = saved.tpSrc;
   flow.tpDst = saved.tpDst;
-  ctx.effects.tables.push({ table: bridge.tables.at(entry.tableId), matched: rule !== undefined });
+  const table = bridge.tables.at(entry.tableId);
+  ctx.effects.tables.push(rule ? table.matched : table.missed);
   return rule;
 }
 

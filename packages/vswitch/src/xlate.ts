@@ -146,7 +146,7 @@ export interface XlateOptions {
   /** There is a packet to learn from (the default); without, tables are taken as they are. */
   readonly withPacket?: boolean;
   /** The packet from its Ethernet header on, for what the key does not hold. */
-  readonly frame?: Uint8Array;
+  readonly frame?: Uint8Array | undefined;
   /** Where it enters, when that is not the port that `inPort` of the key tells. */
   readonly entry?: { readonly bridge: Ofproto; readonly ofport: number };
   /** TCP flags seen, for `fin_timeout`; the key's otherwise. */

@@ -28,7 +28,7 @@ export function encodeActions(
 ): Buffer {
   used = 0;
   encodeList(actions, true, key, names);
-  return Buffer.from(bytes.subarray(0, used));
+  return kept();
 }
 
 /** `isFinal`: nothing is done to the packet after the list. */
@@ -52,15 +52,41 @@ function encodeList(
   }
 }
 
+/** Lists that came last: flows are many, and most do what others do. */
+const recent: Buffer[] = [];
+const RECENT = 8;
+let oldest = 0;
+
+/** What was put together, in memory that nobody writes to. */
+function kept(): Buffer {
+  for (const known of recent) if (isUsed(known)) return known;
+  const list = Buffer.allocUnsafeSlow(used);
+  bytes.copy(list, 0, 0, used);
+  recent[oldest] = list;
+  oldest = (oldest + 1) % RECENT;
+  return list;
+}
+
+function isUsed(list: Buffer): boolean {
+  if (list.length !== used) return false;
+  for (let i = 0; i < used; i++) if (list[i] !== bytes[i]) return false;
+  return true;
+}
+
 /** Appends an action; returns where it is. */
 function append(type: number, a16 = 0, a32 = 0): number {
   if (used === bytes.length) bytes = Buffer.concat([bytes, Buffer.alloc(bytes.length)]);
   const at = used;
   used += L.ACT_BYTES;
-  bytes.fill(0, at + 8, used);
-  bytes.writeUInt16LE(type, at);
-  bytes.writeUInt16LE(a16, at + 2);
-  bytes.writeUInt32LE(a32 >>> 0, at + 4);
+  bytes[at] = type;
+  bytes[at + 1] = type >>> 8;
+  bytes[at + 2] = a16;
+  bytes[at + 3] = a16 >>> 8;
+  bytes[at + 4] = a32;
+  bytes[at + 5] = a32 >>> 8;
+  bytes[at + 6] = a32 >>> 16;
+  bytes[at + 7] = a32 >>> 24;
+  for (let i = at + 8; i < used; i++) bytes[i] = 0;
   return at;
 }
 

@@ -32,11 +32,14 @@ interface Pending {
 export class Injector {
   readonly #fd: number;
   readonly #ctxs: Buffer;
+  /** The same memory. */
+  readonly #words: Uint32Array;
   readonly #chunks: ChunkTable;
   readonly #names: ActionNames;
   readonly #now: () => number;
   readonly #pending: (Pending | undefined)[] = new Array(DAEMON_SLOTS);
   readonly #batch = Buffer.alloc(BATCH_BYTES);
+  readonly #batchWords = new Uint32Array(this.#batch.buffer, this.#batch.byteOffset);
   readonly #result = new Int32Array(2);
   #next = 0;
   #sequence: number;
@@ -46,6 +49,7 @@ export class Injector {
   constructor(fd: number, ctxs: BpfMap, chunks: ChunkTable, names: ActionNames, now: () => number) {
     this.#fd = fd;
     this.#ctxs = Buffer.from(ctxs.memory());
+    this.#words = new Uint32Array(ctxs.memory());
     this.#chunks = chunks;
     this.#names = names;
     this.#now = now;
@@ -76,15 +80,23 @@ export class Injector {
 
   #encode(at: number, e: DpExecute, mark: number): void {
     const b = this.#batch;
+    const w = this.#batchWords;
     const { data, vnet } = e.packet;
-    b.writeUInt32LE(data.length, at);
-    b.writeUInt32LE(mark, at + 4);
-    b[at + 8] = vnet?.flags ?? 0;
-    b[at + 9] = vnet?.gsoType ?? 0;
-    b.writeUInt16LE(vnet?.hdrLen ?? 0, at + 10);
-    b.writeUInt16LE(vnet?.gsoSize ?? 0, at + 12);
-    b.writeUInt16LE(vnet?.csumStart ?? 0, at + 14);
-    b.writeUInt16LE(vnet?.csumOffset ?? 0, at + 16);
+    // Both the header and what lies before it are of whole words.
+    const word = at >> 2;
+    w[word] = data.length;
+    w[word + 1] = mark;
+    w[word + 2] = 0;
+    w[word + 3] = 0;
+    w[word + 4] = 0;
+    if (vnet !== undefined) {
+      b[at + 8] = vnet.flags;
+      b[at + 9] = vnet.gsoType;
+      b.writeUInt16LE(vnet.hdrLen, at + 10);
+      b.writeUInt16LE(vnet.gsoSize, at + 12);
+      b.writeUInt16LE(vnet.csumStart, at + 14);
+      b.writeUInt16LE(vnet.csumOffset, at + 16);
+    }
     b.set(data, at + SEND_HEADER_BYTES);
   }
 
@@ -109,27 +121,29 @@ export class Injector {
     const slot = this.#takeSlot();
     if (slot === undefined) return undefined;
     const inline = Math.min(acts.length, INLINE_BYTES);
-    const chunks = this.#chunks.store(acts.subarray(INLINE_BYTES));
+    const chunks = acts.length === inline ? 0 : this.#chunks.store(acts.subarray(inline));
     this.#sequence = (this.#sequence + 1) & 0x3ffff;
     const mark = (((this.#sequence || ++this.#sequence) << 13) | slot) >>> 0;
     const at = slot * CTX.bytes;
     const c = this.#ctxs;
-    c.writeUInt32LE(e.flow.inPort, at + CTX.inPort);
-    c.writeUInt32LE(e.flow.recircId, at + CTX.recircId);
-    c.writeUInt32LE(e.flow.pktMark, at + CTX.pktMark);
+    const w = this.#words;
+    const word = at / 4;
+    w[word + CTX.inPort / 4] = e.flow.inPort;
+    w[word + CTX.recircId / 4] = e.flow.recircId;
+    w[word + CTX.pktMark / 4] = e.flow.pktMark;
     const tunnelled = isTunnelled(e.flow);
-    c.writeUInt32LE(tunnelled ? TUN_IN : 0, at + CTX.tunState);
+    w[word + CTX.tunState / 4] = tunnelled ? TUN_IN : 0;
     if (tunnelled) {
       c.set(e.flow.u8.subarray(TUNNEL, TUNNEL + 48), at + CTX.tin);
       c.set(e.flow.u8.subarray(TUNNEL_MORE, TUNNEL_MORE + 16), at + CTX.tin + 48);
     }
-    c.writeUInt32LE(inline / ACT_BYTES, at + CTX.nact);
-    c.writeUInt32LE(chunks, at + CTX.next);
-    c.writeUInt32LE(e.flow.ctState === 0 ? 0 : 1, at + CTX.ctOn);
-    c.writeUInt32LE(e.packet.priority ?? 0, at + CTX.priority);
+    w[word + CTX.nact / 4] = inline / ACT_BYTES;
+    w[word + CTX.next / 4] = chunks;
+    w[word + CTX.ctOn / 4] = e.flow.ctState === 0 ? 0 : 1;
+    w[word + CTX.priority / 4] = e.packet.priority ?? 0;
     if (e.flow.ctState !== 0) putCtMetadata(c, at + CTX.ct, e.flow);
-    acts.copy(c, at + CTX.acts, 0, inline);
-    c.writeUInt32LE(mark, at + CTX.mark);
+    for (let i = 0; i < inline; i++) c[at + CTX.acts + i] = acts[i]!;
+    w[word + CTX.mark / 4] = mark;
     this.#pending[slot] = { mark, chunks, since: this.#now() };
     return mark;
   }
@@ -138,9 +152,9 @@ export class Injector {
     const slot = this.#next;
     const p = this.#pending[slot];
     if (p !== undefined) {
-      const done = this.#ctxs.readUInt32LE(slot * CTX.bytes + CTX.done) === p.mark;
+      const done = this.#words[(slot * CTX.bytes + CTX.done) / 4] === p.mark;
       if (!done && this.#now() - p.since < LOST_AFTER_MS) return undefined;
-      this.#chunks.free(p.chunks);
+      if (p.chunks !== 0) this.#chunks.free(p.chunks);
     }
     this.#next = (slot + 1) % DAEMON_SLOTS;
     return slot;

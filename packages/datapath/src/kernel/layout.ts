@@ -169,6 +169,7 @@ export const UPCALL = {
   keyBytes: 248,
   bytes: 288,
 };
+export const UPCALL_MISS = 0;
 export const UPCALL_ACTION = 1;
 export const UPCALL_RESEND = 2;
 export const UPCALL_TOO_BIG = 3;

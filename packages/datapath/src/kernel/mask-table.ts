@@ -20,6 +20,8 @@ export class MaskTable {
   readonly #state: Uint32Array;
   readonly #byHash = new Map<number, MaskSlot[]>();
   readonly #byIndex: (MaskSlot | undefined)[] = new Array(MAX_MASKS).fill(undefined);
+  /** The last one asked for: who puts many flows asks with one object for all equal masks. */
+  #last: { readonly mask: Flow; readonly slot: MaskSlot } | undefined;
   /** Of the masks with flows, or with one to come. */
   readonly #order: number[] = [];
 
@@ -94,8 +96,12 @@ export class MaskTable {
   }
 
   #find(mask: Flow): MaskSlot | undefined {
+    const last = this.#last;
+    if (last?.mask === mask && this.#byIndex[last.slot.index] === last.slot) return last.slot;
     const alike = this.#byHash.get(flowHash(mask));
-    return alike?.find((slot) => flowEquals(slot.mask, mask));
+    const slot = alike?.find((known) => flowEquals(known.mask, mask));
+    if (slot !== undefined) this.#last = { mask, slot };
+    return slot;
   }
 
   #make(mask: Flow): MaskSlot | undefined {

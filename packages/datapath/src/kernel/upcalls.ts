@@ -6,6 +6,7 @@ import type { DpExecute, DpPacket, Upcall, VnetHdr } from '../dpif.ts';
 import {
   UPCALL,
   UPCALL_ACTION,
+  UPCALL_MISS,
   UPCALL_NO_CSUM_INFO,
   UPCALL_RESEND,
   UPCALL_TOO_BIG,
@@ -27,6 +28,9 @@ export class UpcallReader {
   readonly #fd: number;
   #watcher: FdWatcher | undefined;
   readonly #batch = Buffer.alloc(BATCH_BYTES);
+  readonly #words = new Uint32Array(this.#batch.buffer, this.#batch.byteOffset, BATCH_BYTES / 4);
+  /** Of the misses of a batch, used again for the next one. */
+  readonly #flows: Flow[] = [];
   #answers = MAX_ANSWERS;
   #answersSince = performance.now();
   /** By slot: bytes of records sent, and acknowledged. */
@@ -93,13 +97,13 @@ export class UpcallReader {
     const resends: DpExecute[] = [];
     const upcalls: Upcall[] = [];
     const slots: number[] = [];
+    let misses = 0;
     for (let at = RING_HEADER; at < bytes; at = this.#next(at)) {
-      const flow = new Flow();
-      const key = at + UPCALL.key;
-      flow.u8.set(b.subarray(key, key + UPCALL.keyBytes));
+      const type = b[at + UPCALL.type]! | (b[at + UPCALL.type + 1]! << 8);
+      const flow = type === UPCALL_MISS ? this.#flowOf(misses++) : new Flow();
+      this.#readKey(at, flow);
       const packet = decodePacket(b, at, flow);
-      const type = b.readUInt16LE(at + UPCALL.type);
-      const id = b.readUInt32LE(at + UPCALL.userdata);
+      const id = this.#words[(at + UPCALL.userdata) >> 2]!;
       if (type === UPCALL_RESEND) {
         const actions = [{ type: 'output' as const, port: id }];
         resends.push({ flow, packet: { ...packet, vnet: undefined }, actions });
@@ -109,7 +113,7 @@ export class UpcallReader {
         const answer = this.#mayAnswer() ? packetTooBig(packet.data, id) : undefined;
         if (answer)
           upcalls.push({ type: 'miss', flow: answerKey(flow, answer), packet: { data: answer } });
-        if (answer) slots.push(b.readUInt32LE(at + UPCALL.slot));
+        if (answer) slots.push(this.#words[(at + UPCALL.slot) >> 2]!);
         continue;
       }
       upcalls.push(
@@ -117,9 +121,24 @@ export class UpcallReader {
           ? { type: 'action', flow, packet, userdata: this.#userdata(id) }
           : { type: 'miss', flow, packet },
       );
-      slots.push(b.readUInt32LE(at + UPCALL.slot));
+      slots.push(this.#words[(at + UPCALL.slot) >> 2]!);
     }
     return { resends, upcalls, slots };
+  }
+
+  /** What handlers keep of a miss they copy. */
+  #flowOf(i: number): Flow {
+    const flow = this.#flows[i] ?? new Flow();
+    this.#flows[i] = flow;
+    flow.clear();
+    flow.tlv = undefined;
+    return flow;
+  }
+
+  #readKey(at: number, { u32 }: Flow): void {
+    const words = this.#words;
+    const from = (at + UPCALL.key) >> 2;
+    for (let i = 0; i < UPCALL.keyBytes >> 2; i++) u32[i] = words[from + i]!;
   }
 
   /** Errors are sent at a limited rate (RFC 1812, 4.3.2.8; RFC 4443, 2.4 (f)). */
@@ -136,23 +155,31 @@ export class UpcallReader {
   }
 
   #next(at: number): number {
-    return at + RING_HEADER + ((this.#batch.readUInt32LE(at - RING_HEADER) + 7) & ~7);
+    return at + RING_HEADER + ((this.#words[(at - RING_HEADER) >> 2]! + 7) & ~7);
   }
 
   #acknowledge(bytes: number): void {
-    const b = this.#batch;
-    const sizes = new Map<number, number>();
+    const w = this.#words;
+    let slot = 0;
+    let size = 0;
     for (let at = RING_HEADER; at < bytes; at = this.#next(at)) {
-      const slot = b.readUInt32LE(at + UPCALL.slot);
-      sizes.set(slot, (sizes.get(slot) ?? 0) + b.readUInt32LE(at + UPCALL.size));
+      const of = w[(at + UPCALL.slot) >> 2]!;
+      if (of !== slot && size > 0) {
+        this.#acknowledgeOf(slot, size);
+        size = 0;
+      }
+      slot = of;
+      size += w[(at + UPCALL.size) >> 2]!;
     }
+    if (size > 0) this.#acknowledgeOf(slot, size);
+  }
+
+  #acknowledgeOf(slot: number, size: number): void {
     const q = this.#quotas;
-    for (const [slot, size] of sizes) {
-      const sent = q[2 * slot]!;
-      const acked = q[2 * slot + 1]! + BigInt(size);
-      // What lay in the ring when an earlier daemon ended counts as acknowledged already.
-      q[2 * slot + 1] = acked < sent ? acked : sent;
-    }
+    const sent = q[2 * slot]!;
+    const acked = q[2 * slot + 1]! + BigInt(size);
+    // What lay in the ring when an earlier daemon ended counts as acknowledged already.
+    q[2 * slot + 1] = acked < sent ? acked : sent;
   }
 }
 
@@ -173,7 +200,7 @@ function inTurn(upcalls: readonly Upcall[], slots: readonly number[]): readonly 
 
 function decodePacket(b: Buffer, at: number, flow: Flow): DpPacket {
   const length = b.readUInt32LE(at + UPCALL.len);
-  const flags = b.readUInt16LE(at + UPCALL.flags);
+  const flags = b[at + UPCALL.flags]! | (b[at + UPCALL.flags + 1]! << 8);
   const from = at + UPCALL.bytes;
   const tag = (flags & UPCALL_VLAN) !== 0 && length >= 12 ? 4 : 0;
   const data = Buffer.allocUnsafe(length + tag);

@@ -26,6 +26,9 @@ export class FlowTable {
   isVacancyDown = false;
   lookups = 0;
   matches = 0;
+  /** What a lookup in it came to. */
+  readonly matched = { table: this, matched: true };
+  readonly missed = { table: this, matched: false };
 
   constructor(id: number) {
     this.id = id;

@@ -1,0 +1,113 @@
+/** The effects of a translation that is under way: most of the lists stay empty. */
+import type { Mirror } from './mirror.ts';
+import type { Rule } from './ofproto/rule.ts';
+import type { XlateEffects } from './xlate.ts';
+
+type Lists = Omit<XlateEffects, 'netflow' | 'drop'>;
+
+/** The empty list of all that have none. */
+export const NOTHING: never[] = [];
+Object.freeze(NOTHING);
+
+/** Without the room that a list is given to grow. */
+export function some<T>(list: T[] | undefined): T[] {
+  return list === undefined || list.length === 0 ? NOTHING : list.slice();
+}
+
+/** Lists are made when they are asked for: making all of them takes as long as the rest. */
+export class EffectsDraft implements XlateEffects {
+  netflow: XlateEffects['netflow'];
+  drop: XlateEffects['drop'];
+  #learn: Lists['learn'] | undefined;
+  #mcast: Lists['mcast'] | undefined;
+  #rules: Rule[] | undefined;
+  #tables: Lists['tables'] | undefined;
+  #patches: Lists['patches'] | undefined;
+  #groups: Lists['groups'] | undefined;
+  #mirrors: Mirror[] | undefined;
+  #bonds: Lists['bonds'] | undefined;
+  #flows: Lists['flows'] | undefined;
+  #finTimeouts: Lists['finTimeouts'] | undefined;
+  #neighbours: Lists['neighbours'] | undefined;
+  #solicits: Lists['solicits'] | undefined;
+
+  get learn(): Lists['learn'] {
+    this.#learn ??= [];
+    return this.#learn;
+  }
+
+  get mcast(): Lists['mcast'] {
+    this.#mcast ??= [];
+    return this.#mcast;
+  }
+
+  get rules(): Rule[] {
+    this.#rules ??= [];
+    return this.#rules;
+  }
+
+  get tables(): Lists['tables'] {
+    this.#tables ??= [];
+    return this.#tables;
+  }
+
+  get patches(): Lists['patches'] {
+    this.#patches ??= [];
+    return this.#patches;
+  }
+
+  get groups(): Lists['groups'] {
+    this.#groups ??= [];
+    return this.#groups;
+  }
+
+  get mirrors(): Mirror[] {
+    this.#mirrors ??= [];
+    return this.#mirrors;
+  }
+
+  get bonds(): Lists['bonds'] {
+    this.#bonds ??= [];
+    return this.#bonds;
+  }
+
+  get flows(): Lists['flows'] {
+    this.#flows ??= [];
+    return this.#flows;
+  }
+
+  get finTimeouts(): Lists['finTimeouts'] {
+    this.#finTimeouts ??= [];
+    return this.#finTimeouts;
+  }
+
+  get neighbours(): Lists['neighbours'] {
+    this.#neighbours ??= [];
+    return this.#neighbours;
+  }
+
+  get solicits(): Lists['solicits'] {
+    this.#solicits ??= [];
+    return this.#solicits;
+  }
+
+  /** To be kept: megaflows are many. */
+  result(): XlateEffects {
+    return {
+      learn: some(this.#learn),
+      mcast: some(this.#mcast),
+      rules: some(this.#rules),
+      tables: some(this.#tables),
+      patches: some(this.#patches),
+      groups: some(this.#groups),
+      mirrors: some(this.#mirrors),
+      bonds: some(this.#bonds),
+      flows: some(this.#flows),
+      finTimeouts: some(this.#finTimeouts),
+      neighbours: some(this.#neighbours),
+      solicits: some(this.#solicits),
+      netflow: this.netflow,
+      drop: this.drop,
+    };
+  }
+}
