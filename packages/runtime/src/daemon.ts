@@ -10,6 +10,7 @@ import { claimPidfile, runningPid } from './pidfile.ts';
 import { ROLE } from './role.ts';
 import { crashOnBugs, dieOfSignals } from './signals.ts';
 import { startSyslog } from './syslog.ts';
+import { becomeUser, type DaemonUser, findUser } from './user.ts';
 import { vlog } from './vlog.ts';
 
 export { applyLogOption, LOG_OPTIONS } from './log-options.ts';
@@ -21,7 +22,7 @@ export const DAEMON_OPTIONS: readonly OptionSpec[] = [
   { long: 'overwrite-pidfile', help: 'with --pidfile, start even if already running' },
   { long: 'monitor', help: 'restart the daemon when it crashes' },
   { long: 'no-self-confinement' },
-  { long: 'user', argument: 'USER[:GROUP]', help: 'change user (refused, see --help)' },
+  { long: 'user', argument: 'USER[:GROUP]', help: 'change user' },
 ];
 
 /** The same for --help, in upstream's words. */
@@ -30,7 +31,7 @@ export function daemonUsage(program: string): string {
 Daemon options:
   --detach                run in background as daemon
   --monitor               creates a process to monitor this daemon
-  --user=username[:group] refused: the daemon keeps the user that starts it
+  --user=username[:group] changes the effective daemon user:group
   --no-chdir              do not chdir to '/'
   --pidfile[=FILE]        create pidfile (default: ${join(dirs.rundir, `${program}.pid`)})
   --overwrite-pidfile     with --pidfile, start even if already running
@@ -43,6 +44,8 @@ export interface DaemonConfig {
   monitor: boolean;
   pidfile: string | undefined;
   overwritePidfile: boolean;
+  /** Whom to become before anything else is opened than the log file. */
+  user?: DaemonUser;
   /** Its work is what it writes to standard error, in the background, too. */
   keepsStderr?: boolean;
 }
@@ -82,9 +85,8 @@ export function applyDaemonOption(
     case 'no-self-confinement':
       return true;
     case 'user':
-      throw new HeddleError(
-        `${program}: --user is not supported: start the program as ${value} instead`,
-      );
+      config.user = findUser(program, config.pidfile, value!);
+      return true;
     default:
       return false;
   }
@@ -112,6 +114,10 @@ export async function daemonStart(program: string, config: DaemonConfig): Promis
   }
   nameProcess(program);
   startSyslog();
+  if (config.user) {
+    vlog.giveFileTo(config.user);
+    becomeUser(config.user);
+  }
   if (config.pidfile !== undefined) {
     claimPidfile(program, config.pidfile, config.overwritePidfile);
   }

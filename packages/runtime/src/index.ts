@@ -43,6 +43,7 @@ export {
 export { ConnectError, type UnixctlReply, unixctlCall } from './unixctl-client.ts';
 export { type UnixctlCommands, UnixctlError, type UnixctlHandler } from './unixctl-command.ts';
 export { UnixctlServer } from './unixctl-server.ts';
+export { type CapabilityKeeper, installCapabilityKeeper } from './user.ts';
 export { HEDDLE_VERSION, OVS_VERSION, versionText } from './version.ts';
 export { FACILITIES, type Facility, LEVELS, type Level, type Logger, vlog } from './vlog.ts';
 export { WarpClock } from './warp-clock.ts';

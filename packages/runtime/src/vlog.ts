@@ -2,7 +2,7 @@
  * Logging as Open vSwitch does it (ovs-vswitchd(8), "Logging Options"): modules, three facilities
  * with a level each, patterns, and a limit to the rate of messages that a peer can provoke.
  */
-import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fchownSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { type Clock, realClock } from './clock.ts';
 import { errnoOf, strerror } from './errors.ts';
 import { OVS_MODULES } from './vlog-modules.ts';
@@ -296,6 +296,11 @@ export const vlog = {
     state.configuredFile = path;
     if (announce) log.info(`opened log file ${path}`);
     return true;
+  },
+
+  /** Who is to write to the log file owns it, and can reopen it. */
+  giveFileTo({ uid, gid }: { uid: number; gid: number }): void {
+    if (state.file) fchownSync(state.file.fd, uid, gid);
   },
 
   /** `vlog/reopen`, after the file was rotated away; false when there is none to open. */

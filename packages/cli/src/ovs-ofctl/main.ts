@@ -49,7 +49,7 @@ async function runCommandLine(argv: readonly string[]): Promise<number> {
   }
   const run = await command.load();
   const daemonize = async (): Promise<Daemon> => {
-    const asked = config.detach || config.monitor || config.pidfile !== undefined;
+    const asked = config.detach || config.monitor || config.pidfile !== undefined || config.user;
     return asked ? daemonStart(PROGRAM, { ...config, keepsStderr: true }) : { ready: dieOfSignals };
   };
   return run({ settings, args: rest, daemonize });

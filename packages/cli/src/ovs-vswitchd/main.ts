@@ -68,6 +68,11 @@ async function main(): Promise<void> {
     if (option.spec.long === 'unixctl') unixctl = option.value;
     if (option.spec.long === 'enable-dummy') dummy = dummyLevel(option.value);
   }
+  if (config.user) {
+    throw new HeddleError(
+      `${PROGRAM}: --user is not supported: another user may not load what runs in the kernel`,
+    );
+  }
   if (args.length > 1) {
     throw new HeddleError('at most one non-option argument accepted; use --help for usage');
   }

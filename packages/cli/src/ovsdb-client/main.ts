@@ -70,7 +70,7 @@ async function runCommandLine(argv: readonly string[]): Promise<number> {
 
 /** Most calls are no daemons, and over before a daemon's start-up would be. */
 async function start(config: DaemonConfig): Promise<Daemon> {
-  if (!config.detach && !config.monitor && config.pidfile === undefined) {
+  if (!config.detach && !config.monitor && config.pidfile === undefined && !config.user) {
     return { ready: dieOfSignals };
   }
   adoptParentsStdout();
