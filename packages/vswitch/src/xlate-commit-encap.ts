@@ -24,7 +24,9 @@ const PUSHED = [
   ...['dlSrc', 'dlDst', 'nshFlags', 'nshTtl', 'nshMdtype', 'nshNp', 'nshPath'],
   ...['nshC1', 'nshC2', 'nshC3', 'nshC4', 'mplsLse0'],
 ] as 'dlSrc'[];
-const POPPED = ['packetType', 'dlType', 'dlSrc', 'dlDst'] as const;
+const POPPED = [
+  ...['packetType', 'dlType', 'dlSrc', 'dlDst', 'mplsLse0', 'mplsLse1', 'mplsLse2'],
+] as 'dlSrc'[];
 
 function pushed(flow: Flow, nshMetadata: Uint8Array | undefined): OdpAction {
   switch (flow.packetType) {

@@ -1,7 +1,7 @@
 /** `encap` and `decap`: headers that come and go as a whole (ovs-actions(7), EXT-382). */
 import type { OfpAct } from '@heddle/openflow';
 import type { Flow } from '@heddle/packet';
-import { isMpls } from './xlate-commit.ts';
+import { countLabels, isMpls } from './xlate-commit.ts';
 import { PT_ETH, PT_NSH } from './xlate-commit-encap.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
 
@@ -208,15 +208,17 @@ function decapNsh(ctx: XlateContext): boolean {
 function decapMpls(ctx: XlateContext, packetType: number): boolean {
   const { flow } = ctx;
   flow.packetType = packetType;
-  ctx.pending = { type: 'decap' };
   if (packetType === PT_ETH) {
-    flow.dlType = ETH_TYPE_TEB;
     flow.dlSrc = 0;
     flow.dlDst = 0;
-    return true;
   }
-  flow.dlType = packetType & 0xffff;
-  return packetType >>> 16 === 1;
+  if (countLabels(flow) === 0) return false;
+  ctx.pending = { type: 'decap' };
+  flow.mplsLse0 = flow.mplsLse1;
+  flow.mplsLse1 = flow.mplsLse2;
+  flow.mplsLse2 = 0;
+  flow.dlType = packetType === PT_ETH ? ETH_TYPE_TEB : packetType & 0xffff;
+  return true;
 }
 
 /** `(1,0x894f)` */

@@ -1,6 +1,6 @@
 /** Interrupting a translation for the datapath to do something, and going on afterwards. */
-import type { ContinuationFrame, OfpAct } from '@heddle/openflow';
-import { copyTunnel, Flow, fillTunnel, isTunnelled } from '@heddle/packet';
+import { type ContinuationFrame, OFPP_IN_PORT, type OfpAct } from '@heddle/openflow';
+import { copyTunnel, Flow, fieldByName, fillTunnel, isTunnelled } from '@heddle/packet';
 import type { FrozenState } from './ofproto/recirc.ts';
 import type { XlateContext } from './xlate-context.ts';
 
@@ -53,11 +53,28 @@ export function recirculate(ctx: XlateContext, state: FrozenState): number {
   return id;
 }
 
+/** What is resumed has no instructions: a miss in the table that it goes to tells no controller. */
+function asAction(act: OfpAct): OfpAct {
+  switch (act.type) {
+    case 'goto_table':
+      return { type: 'resubmit', port: OFPP_IN_PORT, table: act.table };
+    case 'write_metadata': {
+      const { metadata: value, mask } = act;
+      return { type: 'set_field', set: { field: METADATA, value, mask } };
+    }
+    default:
+      return act;
+  }
+}
+
+const METADATA = fieldByName('metadata')!;
+
 /** Leaves the rest of a flow's list for later. */
-export function freezeRest(ctx: XlateContext, actions: readonly OfpAct[]): void {
+export function freezeRest(ctx: XlateContext, rest: readonly OfpAct[]): void {
   const frames = ctx.frozen ?? [];
   ctx.frozen = frames;
-  if (actions.length === 0) return;
+  if (rest.length === 0) return;
+  const actions = rest.map(asAction);
   const { tableId, cookie } = ctx;
   const last = frames.at(-1);
   if (last?.tableId === tableId && last.cookie === cookie) {
