@@ -168,7 +168,8 @@ NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
     s->trunc = 0;
     return RC_NEXT;
   case A_TRUNC:
-    s->trunc = a->a32;
+    /* So many bytes go, whatever headers come and go before the output. */
+    s->trunc = wire_length(skb) > a->a32 ? wire_length(skb) - a->a32 : 0;
     return RC_NEXT;
   case A_DROP:
     drop_count(s, a->a32);

@@ -252,7 +252,7 @@ struct scratch {
   struct counters c;
   struct act acts[CTX_ACTS];
   __u64 flow_hash;
-  __u32 in_port, slot, recirc, trunc;
+  __u32 in_port, slot, recirc, trunc; /* trunc: bytes that the next output cuts off */
   __u32 l3, l4, l4_end; /* where headers start and the IP packet ends; 0: none */
   __u32 dirty;          /* DIRTY_* */
   __u32 nact, next;     /* the list in acts, and its first chunk plus one */

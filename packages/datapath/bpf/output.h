@@ -103,7 +103,7 @@ NOINL int output(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 las
   __u32 cut = truncated(skb, s);
   if (cut < skb->len) {
     if (!last) {
-      struct act t = { .type = A_TRUNC, .a32 = s->trunc };
+      struct act t = { .type = A_TRUNC, .a32 = wire_length(skb) - (skb->len - cut) };
       struct act a = { .type = A_OUT, .a16 = 1, .a32 = port };
       s->trunc = 0;
       detour(skb, s, &t, &a);

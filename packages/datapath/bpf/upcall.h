@@ -12,11 +12,17 @@ INL void drop_count(struct scratch *s, __u32 reason)
   s->c.drops[reason & (DROP_REASONS - 1)]++;
 }
 
-/* Bytes of the sk_buff that `trunc` leaves; a tag in the metadata counts as on the wire. */
+/* Bytes on the wire: a tag in the metadata counts. */
+INL __u32 wire_length(struct __sk_buff *skb)
+{
+  return skb->len + (skb->vlan_present ? 4 : 0);
+}
+
+/* Bytes of the sk_buff that `trunc` leaves. */
 INL __u32 truncated(struct __sk_buff *skb, struct scratch *s)
 {
-  __u32 tag = skb->vlan_present ? 4 : 0, n = s->trunc;
-  return n && n < skb->len + tag ? n - tag : skb->len;
+  __u32 cut = s->trunc;
+  return cut + ETH_HLEN < skb->len ? skb->len - cut : cut ? ETH_HLEN : skb->len;
 }
 
 INL void fill_offload(struct __sk_buff *skb, struct upcall *u)

@@ -137,6 +137,20 @@ const VLAN_CASES: readonly ActionCase[] = [
     actions: 'push_vlan(vid=10,pcp=3),trunc(40),$2',
     out2: [tagged.slice(0, 40)],
   },
+  {
+    name: 'trunc takes away, whatever is pushed before the output',
+    frame: plain,
+    actions: 'trunc(40),push_vlan(vid=10,pcp=3),$2,$3',
+    out2: [tagged.slice(0, 44)],
+    out3: [tagged],
+  },
+  {
+    name: 'trunc takes away, whatever is popped before the output',
+    frame: tagged,
+    actions: 'trunc(40),pop_vlan,$2,$3',
+    out2: [plain.slice(0, 36)],
+    out3: [plain],
+  },
   { name: 'two tags stay', frame: double, actions: '$2', out2: [double] },
   {
     name: 'the outer of two popped',

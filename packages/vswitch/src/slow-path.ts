@@ -10,6 +10,7 @@ import {
   Packet,
   segments,
 } from '@heddle/datapath';
+import { ETH_HEADER_LEN } from '@heddle/packet';
 
 export type ActionTypes = ReadonlySet<OdpAction['type']>;
 
@@ -113,6 +114,15 @@ const RESHAPING: ActionTypes = new Set([
 /** What holds for outputs to come, and is said again with each; `trunc` for one alone. */
 const CONTEXT: ActionTypes = new Set(['set_tunnel', 'set_priority', 'trunc']);
 
+/** `trunc` takes as many bytes from a packet as from what it was before headers came or went. */
+function recut(context: readonly OdpAction[], before: number, now: number): OdpAction[] {
+  return context.flatMap((a): OdpAction[] => {
+    if (a.type !== 'trunc') return [a];
+    if (before <= a.maxLen) return [];
+    return [{ ...a, maxLen: Math.max(a.maxLen + now - before, ETH_HEADER_LEN) }];
+  });
+}
+
 class Worker implements SlowWork {
   readonly executes: DpExecute[] = [];
   readonly again: Packet[] = [];
@@ -135,12 +145,14 @@ class Worker implements SlowWork {
         if (plain.length > 0) this.#handOver(packet, [...context, ...plain]);
         return;
       }
+      const { length } = packet.bytes;
       if (CONTEXT.has(action.type) && native.has(action.type)) {
         context = [...context.filter((a) => a.type !== action.type), action];
       } else if (!this.#step(packet, action, context, rest.length > 1)) return;
       else if (action.type === 'output' || action.type === 'userspace') {
         context = context.filter((a) => a.type !== 'trunc');
       }
+      if (packet.bytes.length !== length) context = recut(context, length, packet.bytes.length);
     }
   }
 

@@ -1,4 +1,5 @@
 /** The interpreter of action lists. */
+import { ETH_HEADER_LEN } from '@heddle/packet';
 import type { OdpPort, VnetHdr } from '../dpif.ts';
 import type { OdpAction, OdpCtAction } from '../odp-actions.ts';
 import { dpHash } from './dp-hash.ts';
@@ -42,12 +43,15 @@ export function executeActions(
   sink: ActionSink,
 ): void {
   if (actions.length === 0) sink.drop(DROP_NO_ACTIONS);
-  // `trunc` holds for the next output or upcall only.
-  let maxLen = Number.POSITIVE_INFINITY;
+  // `trunc` holds for the next output or upcall only: so many bytes go, whatever headers come and
+  // go before it.
+  let cut = 0;
   const frame = (): Uint8Array => {
-    const cut = packet.bytes.length > maxLen ? packet.bytes.subarray(0, maxLen) : packet.bytes;
-    maxLen = Number.POSITIVE_INFINITY;
-    return cut;
+    const { bytes } = packet;
+    const left =
+      cut === 0 ? bytes : bytes.subarray(0, Math.max(bytes.length - cut, ETH_HEADER_LEN));
+    cut = 0;
+    return left;
   };
   /** What a nested list does is not seen by what follows it. */
   const copyFor = (i: number): Packet => (i + 1 < actions.length ? packet.clone() : packet);
@@ -61,7 +65,7 @@ export function executeActions(
         sink.userspace(packet, frame(), a.userdata);
         break;
       case 'trunc':
-        maxLen = a.maxLen;
+        cut = Math.max(packet.bytes.length - a.maxLen, 0);
         break;
       case 'recirc': {
         const next = i + 1 < actions.length ? packet.clone() : packet;
