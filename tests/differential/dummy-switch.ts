@@ -43,10 +43,14 @@ export class DummySwitch {
 
   /** As `appctl`, where a refusal is an answer, too. */
   async ask(command: string, ...args: string[]): ReturnType<typeof unixctlCall> {
-    const socket = join(this.instance.directory, `ovs-vswitchd.${this.#pid}.ctl`);
-    const answer = await unixctlCall(socket, command, args);
+    const answer = await this.#call(command, args);
     await atRest(this.#pid);
     return answer;
+  }
+
+  #call(command: string, args: readonly string[]): ReturnType<typeof unixctlCall> {
+    const socket = join(this.instance.directory, `ovs-vswitchd.${this.#pid}.ctl`);
+    return unixctlCall(socket, command, args);
   }
 
   get #pid(): number {
@@ -91,7 +95,9 @@ export class DummySwitch {
   /** `ms` in steps: what is due is looked at after each. */
   async warp(ms: number, stepMs = 100): Promise<void> {
     for (let at = 0; at < ms; at += stepMs) {
-      await this.appctl('time/warp', String(Math.min(stepMs, ms - at)));
+      await this.#call('time/warp', [String(Math.min(stepMs, ms - at))]);
+      // Open vSwitch looks at some timers only when something wakes it.
+      await this.appctl('version');
     }
   }
 

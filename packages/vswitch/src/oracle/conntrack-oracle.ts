@@ -80,6 +80,7 @@ export class ConntrackOracle implements Disposable {
 
   async warp(ms: number): Promise<void> {
     await this.appctl('time/warp', String(ms));
+    await this.appctl('version');
     await this.#oracle.atRest();
   }
 
