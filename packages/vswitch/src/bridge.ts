@@ -1,7 +1,8 @@
 /** A Bridge row made real. */
 
 import type { OdpPort, VportType } from '@heddle/datapath';
-import { parseVersions } from '@heddle/openflow';
+import { parseVersions, type Subfield } from '@heddle/openflow';
+import { parseSubfield } from '@heddle/openflow/actions/text-values';
 import type { Idl } from '@heddle/ovsdb';
 import { parseMac } from '@heddle/packet';
 import { type Clock, messageOf, type TlsFiles, vlog } from '@heddle/runtime';
@@ -210,6 +211,16 @@ export class Bridge {
     this.#tablesFor = tablesFor;
   }
 
+  #evictionGroup(table: number, text: string): Subfield[] {
+    try {
+      return [parseSubfield(text)];
+    } catch (error) {
+      const where = `bridge ${this.ofproto.name} table ${table}`;
+      log.warn(`${where}: error parsing 'groups' (${messageOf(error)})`);
+      return [];
+    }
+  }
+
   /** Names and limits of flow tables (ovs-vswitchd.conf.db(5), "Flow_Table"). */
   configureTables(idl: Idl<Schema>): void {
     const { tables } = this.ofproto;
@@ -218,6 +229,7 @@ export class Bridge {
       table.name = '';
       table.maxFlows = undefined;
       table.evictByConfig = false;
+      table.evictionGroups = [];
     }
     for (const [id, uuid] of this.row.flow_tables) {
       const row = idl.get('Flow_Table', uuid);
@@ -226,7 +238,9 @@ export class Bridge {
       table.name = row.name ?? '';
       table.maxFlows = row.flow_limit;
       table.evictByConfig = row.overflow_policy === 'evict';
+      table.evictionGroups = [...row.groups].flatMap((text) => this.#evictionGroup(id, text));
     }
+    this.dpif.enforceLimits();
   }
 
   get bonds(): Bond[] {

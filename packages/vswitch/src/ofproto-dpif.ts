@@ -20,12 +20,15 @@ import { type CtChoice, ctFilter } from './ct-match.ts';
 import type { Device } from './devices/devices.ts';
 import { DUMMY_KIND } from './devices/dummy-devices.ts';
 import { Exporters } from './export/exporters.ts';
+import { evictionOrder } from './ofproto/eviction.ts';
 import {
   FlowChanges,
   OFPRR_DELETE,
+  OFPRR_EVICTION,
   OFPRR_HARD_TIMEOUT,
   OFPRR_IDLE_TIMEOUT,
 } from './ofproto/flow-changes.ts';
+import { InternalFlows } from './ofproto/internal-flows.ts';
 import type { FrozenState } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { ControllerUserdata } from './ofproto/userdata.ts';
@@ -74,6 +77,7 @@ export class OfprotoDpif implements OfprotoEnv {
     this.ofproto = ofproto;
     this.#options = options;
     this.connmgr = new Connmgr(this);
+    ofproto.internal = new InternalFlows(ofproto.tables, this.nowMs());
     const { backer, device, sourceTowards } = options;
     this.exporters = new Exporters({
       ofproto,
@@ -294,10 +298,25 @@ export class OfprotoDpif implements OfprotoEnv {
     this.connmgr.commit(changes, undefined, 0);
   }
 
+  /** Takes out what tables that evict have beyond their limits, which may have been lowered. */
+  enforceLimits(): void {
+    const changes = new FlowChanges(this.ofproto);
+    for (const table of this.ofproto.tables.used()) {
+      const excess = table.classifier.size - (table.maxFlows ?? Infinity);
+      if (!table.evicts || excess <= 0) continue;
+      for (const victim of evictionOrder(table).slice(0, excess)) {
+        changes.delete(victim, OFPRR_EVICTION);
+      }
+    }
+    this.connmgr.commit(changes, undefined, 0);
+  }
+
   /** Every flow and group goes; without controllers a standalone bridge forwards as a switch does. */
   flush(withDefaultFlow: boolean): void {
     const changes = new FlowChanges(this.ofproto);
-    for (const table of this.ofproto.tables.used()) changes.clear(table, OFPRR_DELETE);
+    for (const table of this.ofproto.tables.used()) {
+      if (!table.isReadOnly) changes.clear(table, OFPRR_DELETE);
+    }
     for (const id of [...this.ofproto.groups.keys()]) changes.setGroup(id, undefined);
     this.ofproto.setDefaultFlow(withDefaultFlow, this.nowMs());
     this.connmgr.commit(changes, undefined, 0);

@@ -19,6 +19,7 @@ import type { McastSnooping } from './mcast-snooping/mcast-snooping.ts';
 import type { Mirror } from './mirror.ts';
 import { FlowTables } from './ofproto/flow-table.ts';
 import type { Group } from './ofproto/group.ts';
+import type { InternalFlows } from './ofproto/internal-flows.ts';
 import type { Meter } from './ofproto/meter.ts';
 import type { RecircIds } from './ofproto/recirc.ts';
 import { NO_FLAGS, Rule, type RuleState } from './ofproto/rule.ts';
@@ -188,6 +189,8 @@ export class Ofproto {
   readonly groups = new Map<number, Group>();
   readonly meters = new Map<number, Meter>();
   readonly drops = new DropLog();
+  /** Those of table 254, which count what no other flow does. */
+  internal: InternalFlows | undefined;
   forwardBpdu = false;
   /** For whom its packets are sampled and counted. */
   exports: BridgeExports = {};

@@ -69,6 +69,7 @@ function lookUp(ctx: XlateContext, entry: TableEntry): Rule | undefined {
     flow.tpDst = 0;
   }
   if (isFragment && bridge.fragHandling === 'drop') {
+    if (bridge.internal) ctx.effects.rules.push(bridge.internal.fragments);
     ctx.drop('fragments are dropped');
     return undefined;
   }
@@ -129,7 +130,10 @@ function miss(ctx: XlateContext, entry: TableEntry): void {
     if (entry.isFirst && !entry.byPatch && !admits(ctx, false)) return;
     const toController =
       table.miss === 'controller' || (table.miss === 'default' && bridge.wantsPacketInOnMiss);
-    if (entry.mayPacketIn && toController && !ctx.inPort?.noPacketIn) {
+    const isTold = entry.mayPacketIn && toController && !ctx.inPort?.noPacketIn;
+    const { internal } = bridge;
+    if (internal) ctx.effects.rules.push(isTold ? internal.toControllers : internal.drop);
+    if (isTold) {
       ctx.trace('action', 'CONTROLLER:65535');
       sendToController(ctx, {
         reason: table.miss === 'controller' ? OFPR_IMPLICIT_MISS : OFPR_NO_MATCH,

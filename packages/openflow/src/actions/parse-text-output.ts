@@ -24,13 +24,16 @@ import {
   scanSubfield,
 } from './text-values.ts';
 
-export const PACKET_IN_REASONS = [
+/** By number; what Open vSwitch has for misses inside has no name. */
+export const PACKET_IN_REASONS: readonly string[] = [
   'no_match',
   'action',
   'invalid_ttl',
   'action_set',
   'group',
   'packet_out',
+  '',
+  '',
 ];
 
 function parseOutput(c: TextContext, value: string) {
@@ -102,7 +105,7 @@ function parseController(c: TextContext, value: string): void {
 function controllerOption(key: string, value: string) {
   switch (key) {
     case 'reason': {
-      const reason = PACKET_IN_REASONS.indexOf(value);
+      const reason = value === '' ? -1 : PACKET_IN_REASONS.indexOf(value);
       if (reason < 0) fail(`unknown reason "${value}"`);
       return { reason };
     }

@@ -49,6 +49,7 @@ const flowMod10 = form<'flow_mod'>({
     normalizeMatchLogged(match);
     const isExact = (dv.getUint32(at) & OFPFW10_ALL) === 0;
     const base = pullCommand10(r, at + OFP10_MATCH_LENGTH, context);
+    checkTableId(dv.getUint8(at + OFP10_MATCH_LENGTH + 8), context);
     const actions = parseInstructions(r.view(), 1, context.tlv);
     const flags = flowFlagsFromWire(dv.getUint16(at + 62), 1);
     checkEmerg(flags, base.idleTimeout, base.hardTimeout);
@@ -94,6 +95,7 @@ const flowModNx = form<'flow_mod'>({
       throw new OfpError('NXBRC_NXM_INVALID');
     }
     const actions = parseInstructions(r.view(), version, context.tlv);
+    checkTableId(dv.getUint8(at + 8), context);
     const flags = flowFlagsFromWire(dv.getUint16(at + 22), version);
     checkEmerg(flags, base.idleTimeout, base.hardTimeout);
     return {
@@ -138,7 +140,7 @@ const CT_ADDRESSES = {
 /** Cookie, command, timeouts, priority, buffer and port: 22 bytes, as OpenFlow 1.0 and NXM have them. */
 function pullCommand10({ dv }: Reader, at: number, { hasTableId = true }: DecodeContext) {
   const word = dv.getUint16(at + 8);
-  const command = COMMANDS[hasTableId ? word & 0xff : word];
+  const command = COMMANDS[word & 0xff];
   if (command === undefined) throw new OfpError('OFPFMFC_BAD_COMMAND');
   const cookie = dv.getBigUint64(at);
   return {
@@ -154,6 +156,11 @@ function pullCommand10({ dv }: Reader, at: number, { hasTableId = true }: Decode
     outGroup: OFPG_ANY,
     importance: 0,
   };
+}
+
+/** Without NXT_FLOW_MOD_TABLE_ID what would be the table is part of the command. */
+function checkTableId(tableId: number, { hasTableId = true }: DecodeContext): void {
+  if (!hasTableId && tableId !== 0) throw new OfpError('OFPFMFC_BAD_COMMAND');
 }
 
 function putCommand10(w: ByteWriter, msg: FlowMod & { readonly hasTableId?: boolean }): void {

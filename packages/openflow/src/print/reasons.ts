@@ -1,13 +1,5 @@
 /** Why a message was sent, by number. */
-export const PACKET_IN_REASONS: readonly string[] = [
-  'no_match',
-  'action',
-  'invalid_ttl',
-  'action_set',
-  'group',
-  'packet_out',
-  '',
-];
+export { PACKET_IN_REASONS } from '../actions/parse-text-output.ts';
 
 export const FLOW_REMOVED_REASONS: readonly string[] = [
   'idle',

@@ -9,6 +9,7 @@ import {
   type OfpMessage,
   type OfpMessageType,
 } from '@heddle/openflow';
+import { checkReferences } from '../ofproto/check.ts';
 import { FlowChanges } from '../ofproto/flow-changes.ts';
 import { applyFlowMod, checkFlowMod } from '../ofproto/flow-mod.ts';
 import { applyGroupMod } from '../ofproto/group-mod.ts';
@@ -22,7 +23,7 @@ import {
 } from './bundle.ts';
 import type { Connmgr } from './connmgr.ts';
 import { checkPacketOut, handlePacketOut } from './handle-packets.ts';
-import { handlePortMod } from './handle-ports.ts';
+import { handlePortMod, portToChange } from './handle-ports.ts';
 import type { OfConn } from './ofconn.ts';
 
 const OFPBF_ATOMIC = 1;
@@ -134,7 +135,7 @@ export function handleBundleAdd(
     throw new OfpError('OFPBFC_MSG_TOO_MANY');
   }
   bundle.usedMs = mgr.env.clock.nowMs();
-  bundle.messages.push(bundledBytes(raw));
+  bundle.messages.push(raw);
   bundle.types.add(message.type);
 }
 
@@ -156,7 +157,7 @@ function commitBundle(
   const context = { hasTableId: conn.hasTableId, into: scratch, tlv: mgr.env.ofproto.tlv };
   for (const raw of bundle.messages) {
     try {
-      apply(changes, decodeMessage(raw, context), now);
+      apply(mgr, changes, decodeMessage(bundledBytes(raw), context), now);
     } catch (error) {
       changes.revert();
       if (!(error instanceof OfpError)) throw error;
@@ -167,7 +168,7 @@ function commitBundle(
   mgr.commit(changes, conn, msg.xid);
   if (!EFFECTS.some((type) => bundle.types.has(type))) return;
   for (const raw of bundle.messages) {
-    const message = decodeMessage(raw, context);
+    const message = decodeMessage(bundledBytes(raw), context);
     if (message.type === 'packet_out') handlePacketOut(mgr, message);
     else if (message.type === 'port_mod') handlePortMod(mgr, conn, message);
   }
@@ -177,7 +178,10 @@ const scratch = new Match();
 /** What happens when the tables stand. */
 const EFFECTS: readonly OfpMessageType[] = ['packet_out', 'port_mod'];
 
-function apply(changes: FlowChanges, message: OfpMessage, now: number): void {
+/** What is not done yet must be possible. */
+function apply(mgr: Connmgr, changes: FlowChanges, message: OfpMessage, now: number): void {
   if (message.type === 'flow_mod') applyFlowMod(changes, message, now, message.version);
   else if (message.type === 'group_mod') applyGroupMod(changes, message, now);
+  else if (message.type === 'port_mod') portToChange(mgr, message);
+  else if (message.type === 'packet_out') checkReferences(mgr.env.ofproto, message.actions);
 }

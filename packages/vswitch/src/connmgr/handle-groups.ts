@@ -168,9 +168,6 @@ function checkMeter({ flags, bands }: MessageOf<'meter_mod'>): void {
 function deleteMeters(mgr: Connmgr, conn: OfConn, msg: MessageOf<'meter_mod'>): void {
   const { ofproto } = mgr.env;
   const ids = msg.meterId === OFPM13_ALL ? [...ofproto.meters.keys()] : [msg.meterId];
-  if (msg.meterId > OFPM13_MAX && msg.meterId < OFPM13_SLOWPATH) {
-    throw new OfpError('OFPMMFC_INVALID_METER');
-  }
   const changes = new FlowChanges(ofproto);
   const removed: Meter[] = [];
   for (const id of ids) {

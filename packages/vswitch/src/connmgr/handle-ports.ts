@@ -78,10 +78,16 @@ function count(n: number): bigint {
   return n < 0 ? UNKNOWN_COUNT : BigInt(n);
 }
 
-export function handlePortMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'port_mod'>): void {
+/** Throws `OfpError` when there is no such port with this address. */
+export function portToChange(mgr: Connmgr, msg: MessageOf<'port_mod'>): OfPort {
   const port = mgr.env.ofproto.ports.get(msg.portNo);
   if (!port) throw new OfpError('OFPPMFC_BAD_PORT');
   if (msg.hwAddr !== mgr.env.phyPort(port).hwAddr) throw new OfpError('OFPPMFC_BAD_HW_ADDR');
+  return port;
+}
+
+export function handlePortMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'port_mod'>): void {
+  const port = portToChange(mgr, msg);
   const before = port.config;
   const mask = msg.mask & SETTABLE;
   port.config = (before & ~mask) | (msg.config & mask);

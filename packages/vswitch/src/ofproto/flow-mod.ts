@@ -51,7 +51,7 @@ export function applyFlowMod(
       deleteFlows(changes, mod);
       return;
     case 'delete_strict':
-      for (const rule of strictRules(ofproto, mod)) changes.delete(rule, OFPRR_DELETE);
+      for (const rule of strictRules(ofproto, mod)) removeRule(changes, rule);
   }
 }
 
@@ -159,8 +159,8 @@ function stateOf(mod: FlowMod, actions: readonly OfpAct[], cookie: bigint): Rule
 
 function deleteFlows(changes: FlowChanges, mod: FlowMod): void {
   const { ofproto } = changes;
-  if (!selectsAll(mod)) {
-    for (const rule of [...selectRules(ofproto, mod)]) changes.delete(rule, OFPRR_DELETE);
+  if (!selectsAll(mod) || mod.tableId === TBL_INTERNAL) {
+    for (const rule of [...selectRules(ofproto, mod)]) removeRule(changes, rule);
     return;
   }
   for (const table of selectTables(ofproto, mod.tableId)) {
@@ -168,6 +168,11 @@ function deleteFlows(changes: FlowChanges, mod: FlowMod): void {
     if (!all.some((rule) => rule.isHidden)) changes.clear(table, OFPRR_DELETE);
     else for (const rule of all) if (!rule.isHidden) changes.delete(rule, OFPRR_DELETE);
   }
+}
+
+function removeRule(changes: FlowChanges, rule: Rule): void {
+  if (rule.tableId === TBL_INTERNAL) throw new OfpError('OFPBRC_EPERM');
+  changes.delete(rule, OFPRR_DELETE);
 }
 
 /** Whether a selection leaves nothing out but tables. */

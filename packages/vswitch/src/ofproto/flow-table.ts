@@ -1,6 +1,6 @@
 /** The OpenFlow tables of a bridge (ovs-vswitchd.conf.db(5), "Flow_Table"). */
 
-import type { TableMiss } from '@heddle/openflow';
+import type { Subfield, TableMiss } from '@heddle/openflow';
 import type { Flow } from '@heddle/packet';
 import { Classifier } from '../classifier/classifier.ts';
 import { ExpiryQueue } from './expiry.ts';
@@ -21,6 +21,8 @@ export class FlowTable {
   /** Evict when full (Flow_Table's overflow_policy, or OpenFlow's TABLE_MOD). */
   evictByConfig = false;
   evictByOpenFlow = false;
+  /** Flows that differ in these are of different groups, of which the largest lose flows first. */
+  evictionGroups: readonly Subfield[] = [];
   /** Percent of free space that tell a controller of a full or emptying table. */
   vacancy: { readonly up: number; readonly down: number } | undefined;
   isVacancyDown = false;
@@ -87,9 +89,10 @@ export class FlowTables {
     for (const table of this.used()) yield* table.classifier.rules();
   }
 
+  /** How many flows there are, the internal ones aside. */
   get size(): number {
     let n = 0;
-    for (const table of this.used()) n += table.classifier.size;
+    for (const { id, classifier } of this.used()) if (id < TBL_INTERNAL) n += classifier.size;
     return n;
   }
 }

@@ -81,7 +81,8 @@ function changeBuckets(changes: FlowChanges, mod: GroupMod): void {
   const { ofproto } = changes;
   const old = ofproto.groups.get(mod.groupId);
   if (!old) throw new OfpError('OFPGMFC_UNKNOWN_GROUP');
-  const at = mod.commandBucketId ?? BUCKET_LAST;
+  const isInsertion = mod.command === 'insert_bucket';
+  const at = mod.commandBucketId ?? (isInsertion ? BUCKET_LAST : BUCKET_ALL);
   const buckets =
     mod.command === 'insert_bucket'
       ? insertBuckets(old.buckets, mod.buckets, at)
