@@ -12,7 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { fileLocks, vlog } from '@heddle/runtime';
+import { coverage, fileLocks, vlog } from '@heddle/runtime';
 import { ioError, type Json, type JsonObject } from '../notation/index.ts';
 import { Compaction } from './compaction.ts';
 import { decodeLog, encodeRecord, type LogContents, type LogEnd } from './format.ts';
@@ -20,6 +20,11 @@ import { ALIGN_BYTES, newPadding, startOfPadding } from './padding.ts';
 import { fileStorage, type LogStorage } from './storage.ts';
 
 const log = vlog.module('ovsdb_file');
+const locked = coverage.counter('lockfile_lock');
+const lockFailed = coverage.counter('lockfile_error');
+const unlocked = coverage.counter('lockfile_unlock');
+const syncs = coverage.counter('ovsdb_log_sync');
+const slowSyncs = coverage.counter('ovsdb_log_sync_slow');
 /** A disk that syncs faster than this is waited for: that costs less than to ask a thread. */
 const FAST_SYNC_MS = 1;
 /**
@@ -27,6 +32,8 @@ const FAST_SYNC_MS = 1;
  * transaction, and who comes meanwhile would wait for the sync all the same.
  */
 const FAST_LONE_SYNC_MS = 4;
+/** What an operator may want to know of a disk. */
+const SLOW_SYNC_MS = 100;
 /** So many appends, each so soon after the one before, make room for more worth while. */
 const BURST = 16;
 const BURST_PAUSE_MS = 50;
@@ -225,6 +232,8 @@ export class LogFile {
 
   #written(data: Buffer, start: number): void {
     this.#syncMs = performance.now() - start;
+    syncs.add();
+    if (this.#syncMs >= SLOW_SYNC_MS) slowSyncs.add();
     this.#bytes += data.length;
   }
 
@@ -344,13 +353,19 @@ export function lockFile(path: string): () => void {
   try {
     fd = openSync(lock, 'a', 0o600);
   } catch (error) {
+    lockFailed.add();
     throw ioError(path, 'failed to lock lockfile', error);
   }
   const holder = fileLocks()?.lock(fd);
   if (holder !== undefined) {
     closeSync(fd);
+    lockFailed.add();
     log.warn(`${lock}: cannot lock file because it is already locked by pid ${holder}`);
     throw ioError(path, 'failed to lock lockfile', { code: 'EAGAIN' });
   }
-  return () => closeSync(fd);
+  locked.add();
+  return () => {
+    unlocked.add();
+    closeSync(fd);
+  };
 }

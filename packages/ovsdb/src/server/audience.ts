@@ -1,8 +1,10 @@
 /** Monitors of a database that ask for the same see the same: what they see is printed once. */
+import { coverage } from '@heddle/runtime';
 import { type Json, printJson } from '../notation/index.ts';
 import type { Commit, Database } from './database.ts';
 import { Monitor, type MonitorVersion } from './monitor.ts';
 
+const updatesSent = coverage.counter('ovsdb_update');
 const UPDATE_METHODS: Readonly<Record<MonitorVersion, string>> = {
   1: 'update',
   2: 'update2',
@@ -57,6 +59,7 @@ export class Audience {
       return known.message;
     };
     for (const member of this.#members) member.changed(commit, message);
+    updatesSent.add(this.#members.size);
   }
 }
 

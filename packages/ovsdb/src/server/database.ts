@@ -1,6 +1,6 @@
 /** A database that is served: its tables, its file, and what happens around a commit. */
 import { randomUUID } from 'node:crypto';
-import { messageOf, vlog } from '@heddle/runtime';
+import { coverage, messageOf, vlog } from '@heddle/runtime';
 import { type ExecuteContext, execute } from '../engine/execute.ts';
 import { type RowsOf, rowsBefore } from '../engine/rows-before.ts';
 import { Tables } from '../engine/table.ts';
@@ -15,6 +15,11 @@ import { type DatabaseSchema, schemaToJson } from '../schema/schema.ts';
 import type { Cancellation } from './cancellation.ts';
 
 const log = vlog.module('ovsdb_server');
+const transactions = coverage.counter('ovsdb_transact');
+const commits = coverage.counter('ovsdb_commit');
+const reverted = coverage.counter('ovsdb_commit_failed');
+const waits = coverage.counter('ovsdb_wait');
+const compactions = coverage.counter('ovsdb_compact');
 /** Upstream keeps as many. */
 const MAX_HISTORY = 100;
 /** The history holds no more elements of sets and maps than this, or than a few per row. */
@@ -122,12 +127,14 @@ export class Database {
     context: ExecuteContext,
     cancellation?: Cancellation,
   ): Promise<Json[]> {
+    transactions.add();
     let start: number | undefined;
     for (;;) {
       const elapsedMs = start === undefined ? 0 : performance.now() - start;
       const outcome = execute(this.tables, ops, context, elapsedMs);
       if ('blocked' in outcome) {
         start ??= performance.now();
+        waits.add();
         await this.#changed(outcome.timeoutMs - elapsedMs, cancellation);
         continue;
       }
@@ -176,6 +183,7 @@ export class Database {
         await compaction.write();
         await compaction.catchUp(file.bytes);
         await this.#between(() => file.finishCompaction(compaction));
+        compactions.add();
         log.info(`${file.path}: compacted to ${file.bytes} bytes`);
       } finally {
         await compaction.discard();
@@ -306,6 +314,7 @@ export class Database {
       done();
       return;
     }
+    commits.add();
     this.#lastId = commit.id;
     this.#remember(commit);
     for (const listener of this.#listeners) listener(commit);
@@ -332,6 +341,7 @@ export class Database {
     const error = ioError(this.file?.path ?? this.name, 'write failed', reason);
     log.rl.err(error.message);
     for (const { commit } of group.toReversed()) {
+      if (commit) reverted.add();
       const inverse = (commit?.changes ?? []).map(({ table, uuid, old, now }) => ({
         table,
         uuid,

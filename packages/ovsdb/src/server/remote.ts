@@ -3,6 +3,7 @@ import type { Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import {
   connectRemote,
+  coverage,
   errnoOf,
   listenRemote,
   messageOf,
@@ -16,6 +17,8 @@ import type { OvsdbServer } from './server.ts';
 import { Session, type SessionTerms } from './session.ts';
 
 const log = vlog.module('ovsdb_jsonrpc_server');
+const listened = coverage.counter('pstream_open');
+const connected = coverage.counter('stream_open');
 const PROBE_MS = 5000;
 const MAX_BACKOFF_MS = 8000;
 /** How soon to try to listen again where it did not go. */
@@ -132,6 +135,7 @@ class PassiveRemote implements Remote {
 
   async listen(): Promise<void> {
     try {
+      listened.add();
       const accept = (socket: Socket) => this.#accept(socket);
       const listener = await listenRemote(this.#target, accept, this.#server.tls);
       if (this.#closed) listener.close();
@@ -253,6 +257,7 @@ class ActiveRemote implements Remote {
 
   #connect(): void {
     let socket: Socket;
+    connected.add();
     try {
       socket = connectRemote(this.#target, this.#server.tls);
     } catch (error) {

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { JsonStream, vlog } from '@heddle/runtime';
+import { coverage, JsonStream, vlog } from '@heddle/runtime';
 import fc from 'fast-check';
 import { type Json, type JsonObject, parseJson, printJson } from '../notation/index.ts';
 import { parseSchema } from '../schema/schema.ts';
@@ -122,6 +122,25 @@ function versionOf(update: Json): JsonObject {
   const { _version } = (update as JsonObject)['insert'] as JsonObject;
   return _version === undefined ? {} : { _version };
 }
+
+test('coverage counters tell what the server has done', async () => {
+  const db = new Database(parseSchema(SCHEMA));
+  const names = ['ovsdb_transact', 'ovsdb_commit', 'ovsdb_commit_failed', 'ovsdb_wait'];
+  const counts = () => names.map((name) => coverage.counter(name).total);
+  const before = counts();
+  const context = { ownsLock: () => false };
+  const where = [['name', '==', 'counted']];
+  await db.transact([{ op: 'insert', table: 'A', row: { name: 'counted' } }], context);
+  await db.transact([{ op: 'select', table: 'A', where }], context);
+  await db.transact(
+    [{ op: 'wait', table: 'A', where, columns: [], until: '==', rows: [], timeout: 1 }],
+    context,
+  );
+  db.close();
+  const [transactions, commits, failures, waits] = counts().map((n, i) => n - before[i]!);
+  assert.deepEqual([transactions, commits, failures], [3, 1, 0]);
+  assert.ok(waits! > 0);
+});
 
 test('no bytes bring the server down', async () => {
   const messy = fc.oneof(
