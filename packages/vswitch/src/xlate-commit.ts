@@ -17,7 +17,7 @@ import {
   KEY_SLOTS,
 } from '@heddle/packet';
 import type { VlanTag } from './vlan.ts';
-import { commitEncap, nshHeader } from './xlate-commit-encap.ts';
+import { commitEncap, nshHeader, PT_ETH } from './xlate-commit-encap.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sameTag, tagsOf } from './xlate-tags.ts';
 
@@ -34,7 +34,9 @@ const IPV6 = header(['ipv6Src', 16], ['ipv6Dst', 16], ['ipv6Label', 4], ['nwTos'
 const ARP = header(['nwSrc', 4], ['nwDst', 4], ['nwProto', 1], ['arpSha', 6], ['arpTha', 6]);
 const PORTS = header(['tpSrc', 2], ['tpDst', 2]);
 const ND = header(['ndTarget', 16], ['ndSll', 6], ['ndTll', 6]);
-const NSH = header(['nshFlags', 1], ['nshTtl', 1], ['nshPath', 4], ['nshC1', 16]);
+const NSH_BASE = header(['nshFlags', 1], ['nshTtl', 1], ['nshPath', 4]);
+/** With the context headers, which only metadata of type 1 has (RFC 8300, 2.4). */
+const NSH_MD1 = header(['nshFlags', 1], ['nshTtl', 1], ['nshPath', 4], ['nshC1', 16]);
 const MARK = header(['pktMark', 4]);
 const TAGS = header(['vlanTci0', 2], ['vlanTpid0', 2], ['vlanTci1', 2], ['vlanTpid1', 2]);
 
@@ -85,9 +87,10 @@ const ETH_P_NSH = 0x894f;
 
 function commitNsh(ctx: XlateContext): void {
   const { flow, base, written } = ctx;
-  if (!differs(flow, base, NSH)) return;
+  const fields = flow.nshMdtype === 1 ? NSH_MD1 : NSH_BASE;
+  if (!differs(flow, base, fields)) return;
   const mask = new Flow();
-  for (const [offset, length] of NSH) {
+  for (const [offset, length] of fields) {
     for (let i = offset; i < offset + length; i++) {
       mask.u8[i] = written.u8[i]! | (flow.u8[i]! ^ base.u8[i]!);
       base.u8[i] = flow.u8[i]!;
@@ -147,7 +150,8 @@ function commitHeader(ctx: XlateContext, fields: Header): void {
 /** Pops and pushes the least that turns one stack of tags into the other. */
 function commitTags(ctx: XlateContext): void {
   const { flow, base, wildcards, odpActions } = ctx;
-  if (!differs(flow, base, TAGS)) return;
+  // Tags go with an Ethernet header.
+  if (flow.packetType !== PT_ETH || !differs(flow, base, TAGS)) return;
   const from = tagsOf(base);
   const to = tagsOf(flow);
   let same = 0;

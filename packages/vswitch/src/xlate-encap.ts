@@ -212,7 +212,10 @@ function decapMpls(ctx: XlateContext, packetType: number): boolean {
     flow.dlSrc = 0;
     flow.dlDst = 0;
   }
-  if (countLabels(flow) === 0) return false;
+  if (countLabels(flow) === 0) {
+    Object.assign(ctx.base, { packetType, dlSrc: flow.dlSrc, dlDst: flow.dlDst });
+    return false;
+  }
   ctx.pending = { type: 'decap' };
   flow.mplsLse0 = flow.mplsLse1;
   flow.mplsLse1 = flow.mplsLse2;

@@ -73,8 +73,8 @@ const METADATA = fieldByName('metadata')!;
 export function freezeRest(ctx: XlateContext, rest: readonly OfpAct[]): void {
   const frames = ctx.frozen ?? [];
   ctx.frozen = frames;
-  if (rest.length === 0) return;
-  const actions = rest.map(asAction);
+  const actions = rest.filter((act) => act.type !== 'note').map(asAction);
+  if (actions.length === 0) return;
   const { tableId, cookie } = ctx;
   const last = frames.at(-1);
   if (last?.tableId === tableId && last.cookie === cookie) {

@@ -85,8 +85,8 @@ export function xlateHeaderAction(ctx: XlateContext, act: HeaderAction): void {
       if (has(ctx, act.src.field) && has(ctx, act.dst.field)) {
         subfieldSet(flow, act.dst, subfieldGet(flow, act.src));
         afterWrite(ctx, act.dst.field);
-        traceSubfield(ctx, act.dst);
       }
+      traceSubfield(ctx, act.dst);
       return;
     }
     case 'mod_dl_src':

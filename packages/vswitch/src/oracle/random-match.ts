@@ -123,7 +123,7 @@ const BY_NETWORK: Readonly<Record<Protocol['network'], readonly Choice[]>> = {
   nsh: [
     { name: 'nsh_flags', values: [0, 4], masked: ['0x4/0x4'] },
     { name: 'nsh_ttl', values: [1, 5, 63], packet: 90 },
-    { name: 'nsh_mdtype', values: [1], packet: 90 },
+    { name: 'nsh_mdtype', values: [1], packet: 100 },
     { name: 'nsh_np', values: [1, 2, 3], packet: 90 },
     { name: 'nsh_spi', values: ['0x0', '0x5'], masked: ['0x1/0x1'] },
     { name: 'nsh_si', values: [3, 255], packet: 80 },

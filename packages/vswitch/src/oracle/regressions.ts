@@ -63,6 +63,15 @@ export const REGRESSIONS: readonly Regression[] = [
   // What is left of a flow when its headers go.
   one('decap(),write_actions(push_mpls:0x8847,group:6)', `${TRACKED},icmp`),
   one('decap(),write_actions(push_mpls:0x8847,group:6)', 'in_port=1,arp,arp_sha=01:00:5e:00:00:01'),
+  ...['0,type=0', '1,type=0x800', '1,type=0x8847'].flatMap((type) =>
+    ['mpls_label=0', 'mpls_bos=1'].map((label) =>
+      one(`decap(),decap(packet_type(ns=${type})),controller`, `in_port=1,mpls,${label}`),
+    ),
+  ),
+  one('decap(),decap()', 'in_port=1,dl_type=0x894f,nsh_mdtype=1,nsh_np=1'),
+  one('encap(nsh(md_type=1)),push_vlan:0x8100,controller'),
+  one('group:6,note:01.02'),
+  one('decap(),decap(packet_type(ns=0,type=0)),encap(nsh(md_type=1)),controller', 'in_port=1,mpls'),
   ...['ip', 'ipv6', 'arp', 'icmp,ct_nw_src=1.1.1.1', 'tcp6,ct_ipv6_src=::1'].map((type) =>
     one('encap(nsh),controller', `${TRACKED},${type}`),
   ),
