@@ -56,15 +56,7 @@ NOINL int clone(struct __sk_buff *skb, struct scratch *s, struct act *a)
   struct ctx *c = own_ctx(s, st, skb->mark, skb->priority);
   if (!c)
     return RC_NEXT;
-  __u32 n = s->chunk ? 0 : s->nact;
-  for (int i = 0; i < CTX_ACTS; i++) {
-    if (i >= n)
-      break;
-    c->acts[i] = s->acts[i];
-  }
-  c->nact = n;
-  c->next = s->chunk ? s->chunk : s->next;
-  c->skip = s->at + 1;
+  keep_rest(s, c);
   send_copy(skb, s, st, c);
   return RC_NEXT;
 }
@@ -208,6 +200,17 @@ NOINL int do_act(struct __sk_buff *skb, struct scratch *s, struct act *a)
   return RC_NEXT;
 }
 
+INL int track(struct __sk_buff *skb, struct scratch *s)
+{
+  int r = ct_exec(skb, s);
+  if (r < 0)
+    return fail(s);
+  if (!r)
+    return RC_NEXT;
+  hold(skb, s);
+  return RC_STOP;
+}
+
 /* The rest of a list that did not fit into its flow or context. */
 NOINL int run_chunk(struct __sk_buff *skb, struct scratch *s, __u32 index)
 {
@@ -221,7 +224,7 @@ NOINL int run_chunk(struct __sk_buff *skb, struct scratch *s, __u32 index)
     s->at = i;
     int rc = do_act(skb, s, &c->acts[i]);
     if (rc == RC_CT)
-      rc = ct_exec(skb, s) ? fail(s) : RC_NEXT;
+      rc = track(skb, s);
     if (rc)
       return rc;
   }
@@ -253,7 +256,7 @@ INL int run(struct __sk_buff *skb, struct scratch *s)
     s->at = i;
     int rc = do_act(skb, s, &s->acts[i]);
     if (rc == RC_CT)
-      rc = ct_exec(skb, s) ? fail(s) : RC_NEXT;
+      rc = track(skb, s);
     if (rc)
       return rc;
   }

@@ -12,6 +12,9 @@
 #define CTF_SRC 8
 #define CTF_DST 16
 #define CTF_RANDOM 32
+#define CTF_FTP 1024
+#define CTF_TFTP 2048
+#define CTF_EXPECTED 0x10000 /* the connection was announced */
 
 #define NSEC 1000000000ULL
 #define CT_EVICT_TRIES 4
@@ -240,6 +243,10 @@ NOINL int ct_remove(struct scratch *s)
     ct_key_of(&t, &ak, k.zone);
     bpf_map_delete_elem(&ct_aliases, &ak);
   }
+  if (e->flags & CTE_REL)
+    bpf_map_delete_elem(&ct_parents, &k);
+  if (ct_may_gain(e->flags))
+    bpf_map_delete_elem(&ct_gains, &k);
   if (bpf_map_delete_elem(&cts, &k))
     return -1;
   ct_count(k.zone, -1);
@@ -298,21 +305,10 @@ INL bool ct_seq_free(void)
   return g && g->no_seq_check;
 }
 
-/* Sets and reports what the connection of key `k` carries. */
-INL void ct_report(struct scratch *s, struct ct_entry *e, const struct ct_key *k)
+/* The tuple of the first packet of the connection of key `k`. */
+INL void ct_orig(struct ct_tuple *t, const struct ct_entry *e, const struct ct_key *k)
 {
-  struct ct_args *a = &s->w.args;
-  if (a->mark_mask)
-    e->mark = (e->mark & ~a->mark_mask) | (a->mark & a->mark_mask);
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-    if (a->label_mask[i])
-      e->label[i] = (e->label[i] & ~a->label_mask[i]) | (a->label[i] & a->label_mask[i]);
-    s->ct.label[i] = e->label[i];
-  }
-  s->ct.mark = e->mark;
   bool sw = e->flags & CTE_SWAPPED;
-  struct ct_tuple *t = &s->ct.orig;
   __builtin_memcpy(t->src, sw ? k->b : k->a, 16);
   __builtin_memcpy(t->dst, sw ? k->a : k->b, 16);
   t->sport = sw ? k->pb : k->pa;
@@ -324,6 +320,27 @@ INL void ct_report(struct scratch *s, struct ct_entry *e, const struct ct_key *k
   __u32 class = k->kind >> 2 & 3;
   if (is_icmp(t))
     t->icmp_type = t->v6 ? 128 : class == 1 ? 8 : class == 2 ? 13 : 15;
+}
+
+/* Sets and reports what the connection of key `k` carries; one that was announced keeps it. */
+INL void ct_report(struct scratch *s, struct ct_entry *e, struct ct_key *k)
+{
+  struct ct_args *a = &s->w.args;
+  bool rel = e->flags & CTE_REL;
+  s->w.cte = e->flags;
+  if (a->mark_mask && !rel)
+    e->mark = (e->mark & ~a->mark_mask) | (a->mark & a->mark_mask);
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    if (a->label_mask[i] && !rel)
+      e->label[i] = (e->label[i] & ~a->label_mask[i]) | (a->label[i] & a->label_mask[i]);
+    s->ct.label[i] = e->label[i];
+  }
+  s->ct.mark = e->mark;
+  ct_orig(&s->ct.orig, e, k);
+  struct ct_tuple *parent = rel ? bpf_map_lookup_elem(&ct_parents, k) : 0;
+  if (parent)
+    s->ct.orig = *parent;
 }
 
 /* The same of s->w.key. */
@@ -465,7 +482,12 @@ NOINL int ct_prepare(struct scratch *s, __u32 zone, __u32 flags)
   struct ct_entry *e = &s->w.e;
   struct ct_key k;
   __u32 swapped = ct_key_of(&s->w.t, &k, zone);
-  e->flags = swapped ? CTE_SWAPPED : 0;
+  e->flags = (e->flags & CTE_REL) | (swapped ? CTE_SWAPPED : 0);
+  if (k.proto == IPPROTO_TCP && (flags & CTF_FTP))
+    e->flags |= CTE_FTP;
+  if (k.proto == IPPROTO_UDP && (flags & CTF_TFTP))
+    e->flags |= CTE_TFTP;
+  e->born = bpf_get_prandom_u32();
   /* Policies tell of these protocols alone. */
   if (k.proto == IPPROTO_TCP || k.proto == IPPROTO_UDP || is_icmp(&s->w.t))
     e->policy = s->w.zone >> 16;
@@ -498,6 +520,17 @@ NOINL int ct_insert(struct scratch *s, __u32 zone, __u32 nat)
   return 0;
 }
 
+/* Keeps by what the connection of s->w.key was announced. */
+NOINL int ct_adopt(struct scratch *s)
+{
+  if (!s)
+    return 0;
+  struct ct_key k = s->w.key;
+  struct ct_tuple t = s->w.parent;
+  bpf_map_update_elem(&ct_parents, &k, &t, BPF_ANY);
+  return 0;
+}
+
 /* Enters the connection that ct_first has begun. 0 when it is in the table. */
 INL int ct_commit(struct scratch *s, __u32 zone, __u32 flags)
 {
@@ -516,15 +549,60 @@ INL int ct_commit(struct scratch *s, __u32 zone, __u32 flags)
     if (r)
       return -1;
   }
-  return ct_insert(s, zone, nat);
+  if (ct_insert(s, zone, nat))
+    return -1;
+  if (flags & CTF_EXPECTED)
+    ct_adopt(s);
+  return 0;
+}
+
+/*
+ * Whether s->w.t was announced: s->w.e is then what that connection begins with, s->w.args how it is
+ * translated. Returns the action's flags for it.
+ */
+NOINL int ct_expected(struct scratch *s, __u32 zone, __u32 flags)
+{
+  __u32 z = 0;
+  struct ct_global *g = bpf_map_lookup_elem(&ct_globals, &z);
+  if (!s || !g || !g->expects)
+    return flags;
+  const struct ct_tuple *t = &s->w.t;
+  struct ct_expect_key xk = {.dport = t->dport, .zone = zone, .proto = t->proto, .v6 = t->v6};
+  __builtin_memcpy(xk.src, t->src, 16);
+  __builtin_memcpy(xk.dst, t->dst, 16);
+  struct ct_expect *x = bpf_map_lookup_elem(&ct_expects, &xk);
+  if (!x)
+    return flags;
+  struct ct_key k = x->parent;
+  struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
+  if (!e || e->born != x->born || e->expires <= bpf_ktime_get_coarse_ns())
+    return flags;
+  ct_orig(&s->w.parent, e, &k);
+  s->w.e.mark = x->mark;
+  __builtin_memcpy(s->w.e.label, x->label, 16);
+  s->w.e.flags = CTE_REL;
+  struct ct_args *a = &s->w.args;
+  __builtin_memcpy(a->nat_min, x->addr, 16);
+  a->nat_span = 0;
+  a->port_min = a->port_max = x->port;
+  flags &= ~(CTF_SRC | CTF_DST | CTF_RANDOM);
+  return flags | CTF_EXPECTED | (x->flags & CTE_SNAT ? CTF_SRC : CTF_DST);
 }
 
 /* Whether the packet has been through this zone; s->w.t is then its connection's first tuple. */
 NOINL int ct_known(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 flags)
 {
   if (!s || !s->ct_on || !(s->ct.state & CS_TRK) || s->ct.zone != zone || (flags & CTF_FORCE) ||
-      (s->ct.state & (CS_INV | CS_REL)) || !s->ct.orig.proto)
+      (s->ct.state & CS_INV) || !s->ct.orig.proto)
     return 0;
+  if (s->ct.state & CS_REL) {
+    /* One that was announced tells of the other's tuple: an answer to it leads back. */
+    if (ct_read(skb, s))
+      return 0;
+    ct_reverse(&s->w.reply, &s->w.t);
+    s->w.t = s->w.reply;
+    return 2;
+  }
   s->w.t = s->ct.orig;
   if (is_icmp(&s->w.t)) {
     __be16 id;
@@ -553,6 +631,7 @@ INL int ct_judge(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 fla
     found = 0;
   }
   if (seen) {
+    s->w.quotes = 1;
     s->ct.state |= found ? CS_REL | (found == 2 ? CS_RPL : 0) : CS_INV;
     return found;
   }
@@ -564,6 +643,8 @@ INL int ct_judge(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 fla
     }
     if (u != CTU_NEW) {
       s->ct.state |= u == CTU_VALID ? CS_EST | (found == 2 ? CS_RPL : 0) : CS_NEW;
+      if (s->w.cte & CTE_REL)
+        s->ct.state |= CS_REL;
       return found | CT_NOTED;
     }
     ct_remove(s);
@@ -574,19 +655,33 @@ INL int ct_judge(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 fla
   }
   s->ct.state |= CS_NEW;
   s->ct.orig = s->w.t;
-  return (flags & CTF_COMMIT) && !ct_commit(s, zone, flags);
+  flags = ct_expected(s, zone, flags);
+  if (flags & CTF_EXPECTED)
+    s->ct.state |= CS_REL;
+  if (flags & CTF_COMMIT)
+    return !ct_commit(s, zone, flags);
+  if (flags & CTF_EXPECTED) {
+    s->ct.mark = s->w.e.mark;
+    __builtin_memcpy(s->ct.label, s->w.e.label, 16);
+    s->ct.orig = s->w.parent;
+  }
+  return 0;
 }
 
-/* The `ct` action; what the slots before it brought is in s->w.args. */
+/* The `ct` action; what the slots before it brought is in s->w.args. 1: the daemon is to see it. */
 NOINL int ct_exec(struct __sk_buff *skb, struct scratch *s)
 {
   if (!s || ((s->dirty & ~DIRTY_CT) && extract(skb, s)))
     return -1;
-  __u32 zone = s->w.zone & 0xffff, flags = s->w.flags;
-  int found = ct_known(skb, s, zone, flags) ? ct_find(s, zone) : 0;
-  if (found == 1) {
+  __u32 zone = s->w.zone & 0xffff, flags = s->w.flags, nat = 0;
+  s->w.quotes = 0;
+  int known = ct_known(skb, s, zone, flags), found = known ? ct_find(s, zone) : 0;
+  if (known == 2 && found > 0) {
+    found = 3 - found;
+  } else if (known == 1 && found == 1) {
     found = s->ct.state & CS_RPL ? 2 : 1;
   } else {
+    known = 0;
     __builtin_memset(&s->ct, 0, sizeof s->ct);
     s->ct.state = CS_TRK;
     s->ct.zone = zone;
@@ -596,10 +691,17 @@ NOINL int ct_exec(struct __sk_buff *skb, struct scratch *s)
     if (!(found & CT_NOTED))
       ct_note(s);
     if (flags & CTF_NAT)
-      ct_translate(skb, s, (found & 3) == 2);
+      nat = ct_translate(skb, s, (found & 3) == 2);
+    if (nat && !s->w.quotes && ct_may_gain(s->w.cte))
+      ct_move(skb, s, (found & 3) == 2);
   }
   __builtin_memset(&s->w.args, 0, sizeof s->w.args);
   s->ct_on = 1;
   s->dirty |= DIRTY_CT;
-  return 0;
+  if (!found || !(s->w.cte & (CTE_FTP | CTE_TFTP)) || (s->ct.state & (CS_INV | CS_REL)))
+    return 0;
+  /* To be looked at when its addresses are those that the other end sees. */
+  if (s->w.cte & (CTE_SNAT | CTE_DNAT) ? !nat : known)
+    return 0;
+  return ct_announces(skb, s, (found & 3) == 2);
 }

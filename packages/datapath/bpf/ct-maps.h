@@ -49,12 +49,15 @@ struct ct_entry {
   __be16 nat_port;
   __u8 flags; /* CTE_* */
   __u8 other; /* CTO_*; not for TCP */
-  __u32 pad;
+  __u32 born; /* never the same twice for a key, more or less */
 };
 
 #define CTE_SWAPPED 1 /* the originator is the higher end of the key */
 #define CTE_SNAT 2
 #define CTE_DNAT 4
+#define CTE_FTP 8 /* has a helper */
+#define CTE_TFTP 16
+#define CTE_REL 32 /* was announced: ct_parents has by what */
 
 #define CTO_FIRST 0
 #define CTO_MULTIPLE 1
@@ -63,6 +66,35 @@ struct ct_entry {
 struct ct_alias {
   struct ct_key key;
   __u32 swapped; /* answers come from the higher end of the alias's own key */
+};
+
+/* A connection that is to come, from any port. */
+struct ct_expect_key {
+  __be32 src[4], dst[4];
+  __be16 dport;
+  __u16 zone;
+  __u8 proto, v6;
+  __u16 pad;
+};
+
+/* By whom it is expected while that lives, with what it begins and how it is translated. */
+struct ct_expect {
+  struct ct_key parent;
+  __u32 born, mark, label[4];
+  __be32 addr[4];
+  __u16 port;      /* 0: any */
+  __u8 flags, pad; /* CTE_SNAT or CTE_DNAT */
+};
+#define CT_EXPECTS 16384
+
+/* Bytes that text gained in a direction: before the segment at `pos`, and with it. */
+struct ct_gain {
+  __u32 pos, before, after;
+};
+
+/* Of the originator's direction, and of the other. */
+struct ct_gains {
+  struct ct_gain d[2];
 };
 
 /* What tracking found of the packet: the ct_* fields. */
@@ -92,6 +124,9 @@ struct ct_work {
   struct ct_tuple t, reply;
   struct ct_key key;
   struct ct_entry e;
+  struct ct_tuple parent; /* of what announced it */
+  __u32 cte;              /* CTE_* of the connection reported last */
+  __u32 quotes;           /* the packet is an error about another */
   __u32 inner_l3, inner_l4, zone, flags;
   __u8 buf[48];
 };
@@ -109,6 +144,7 @@ struct ct_global {
   __u32 no_seq_check;
   __u64 refused, evicted;
   __u64 head, tail; /* of ct_recent: where the next key goes, and the oldest one left */
+  __u32 expects, pad; /* elements of ct_expects */
 };
 
 /* Keys of the connections entered last: where room is found in a table that is full. */

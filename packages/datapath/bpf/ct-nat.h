@@ -234,7 +234,7 @@ NOINL int nat_inner(struct __sk_buff *skb, struct scratch *s, __u32 dst)
   return 0;
 }
 
-/* Does to the packet what its connection, s->w.key, asks for. */
+/* Does to the packet what its connection, s->w.key, asks for. 1: it was translated. */
 NOINL int ct_translate(struct __sk_buff *skb, struct scratch *s, __u32 reply)
 {
   if (!s || (s->ct.state & (CS_SNAT | CS_DNAT)))
@@ -244,13 +244,16 @@ NOINL int ct_translate(struct __sk_buff *skb, struct scratch *s, __u32 reply)
   if (!e || !(e->flags & (CTE_SNAT | CTE_DNAT)))
     return 0;
   __u32 snat = e->flags & CTE_SNAT, dst = reply ? !!snat : !snat;
-  bool related = s->ct.state & CS_REL;
+  bool related = s->w.quotes;
   /* The packet as it is to be: the first one translated, or the answer to it untranslated. */
   struct ct_tuple *t = &s->w.reply;
+  /* Not on the stack, of which little is left. */
+  struct ct_tuple *orig = &s->w.parent;
+  ct_orig(orig, e, &k);
   if (reply) {
-    ct_reverse(t, &s->ct.orig);
+    ct_reverse(t, orig);
   } else {
-    *t = s->ct.orig;
+    *t = *orig;
     __builtin_memcpy(snat ? t->src : t->dst, e->nat_addr, 16);
     if (snat)
       t->sport = e->nat_port;
@@ -262,5 +265,5 @@ NOINL int ct_translate(struct __sk_buff *skb, struct scratch *s, __u32 reply)
   nat_outer(skb, s, dst, !related);
   s->dirty |= DIRTY_KEY;
   s->ct.state |= dst ? CS_DNAT : CS_SNAT;
-  return 0;
+  return 1;
 }

@@ -32,6 +32,7 @@
 #include "coalesce.h"
 #include "checksum.h"
 #include "tunnel.h"
+#include "ct-helper.h"
 #include "ct-tcp.h"
 #include "conntrack.h"
 #include "actions.h"

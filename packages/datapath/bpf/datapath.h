@@ -190,6 +190,7 @@ struct state {
   __u64 stream_seq;       /* of the stream record made last */
   __u32 segment_ifindex;  /* what goes out there comes back one segment at a time; 0: nothing does */
   __u32 gre_seq, erspan_seq, pad;
+  __u64 alive;            /* when the daemon was there last: CLOCK_MONOTONIC, ns */
 };
 
 /* What segments have in common that may be made one packet. */
@@ -283,6 +284,7 @@ struct scratch {
 #define UPCALL_ACTION 1
 #define UPCALL_RESEND 2 /* to the port in `userdata`, as it is */
 #define UPCALL_TOO_BIG 3 /* for a tunnel: `userdata` bytes would fit */
+#define UPCALL_HELPER 4  /* announces a connection; comes back for the context `userdata` */
 #define UPCALL_VLAN 1 /* flags: the outer tag is in vlan_tci and vlan_proto */
 #define UPCALL_NO_CSUM_INFO 2
 
@@ -321,6 +323,9 @@ MAP(port_stats, PERCPU_ARRAY, 1, __u32, struct port_stat, 0);
 MAP(quotas, ARRAY, 1, __u32, struct quota, BPF_F_MMAPABLE);
 MAP(cts, HASH, 1, struct ct_key, struct ct_entry, BPF_F_NO_PREALLOC);
 MAP(ct_aliases, HASH, 1, struct ct_key, struct ct_alias, BPF_F_NO_PREALLOC);
+MAP(ct_parents, HASH, 1, struct ct_key, struct ct_tuple, BPF_F_NO_PREALLOC);
+MAP(ct_gains, HASH, CT_EXPECTS, struct ct_key, struct ct_gains, BPF_F_NO_PREALLOC);
+MAP(ct_expects, HASH, CT_EXPECTS, struct ct_expect_key, struct ct_expect, BPF_F_NO_PREALLOC);
 MAP(ct_zones, ARRAY, 65536, __u32, struct ct_zone, BPF_F_MMAPABLE);
 MAP(ct_globals, ARRAY, 1, __u32, struct ct_global, BPF_F_MMAPABLE);
 MAP(ct_recent, ARRAY, CT_RECENT, __u32, struct ct_key, 0);

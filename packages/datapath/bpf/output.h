@@ -46,6 +46,20 @@ INL void send_copy(struct __sk_buff *skb, struct scratch *s, struct state *st, s
   skb->mark = mark;
 }
 
+/* What comes behind the action at hand, for the packet to meet in the context. */
+INL void keep_rest(struct scratch *s, struct ctx *c)
+{
+  __u32 n = s->chunk ? 0 : s->nact;
+  for (int i = 0; i < CTX_ACTS; i++) {
+    if (i >= n)
+      break;
+    c->acts[i] = s->acts[i];
+  }
+  c->nact = n;
+  c->next = s->chunk ? s->chunk : s->next;
+  c->skip = s->at + 1;
+}
+
 /* Sends a copy round through the injection veth, to meet the actions of a context there. */
 INL void detour(struct __sk_buff *skb, struct scratch *s, const struct act *a0,
                 const struct act *a1)

@@ -12,6 +12,7 @@ import type { DpFlow, OdpPort, Upcall } from './dpif.ts';
 import type { OdpAction, OdpCtAction, OdpNat } from './odp-actions.ts';
 import { formatOdpFlow } from './odp-format.ts';
 import { CtPackets } from './oracle/conntrack-packets.ts';
+import { type HelperPacketOptions, HelperPackets } from './oracle/helper-packets.ts';
 import { Random } from './oracle/random-frame.ts';
 import { MemoryNetdev } from './userspace/netdev.ts';
 import { UserspaceDpif } from './userspace/userspace-dpif.ts';
@@ -36,6 +37,8 @@ interface Case {
   /** How many connections there may be. */
   readonly limit?: number;
   readonly answers?: ConstructorParameters<typeof CtPackets>[1];
+  /** Control connections with a helper, and what they announce. */
+  readonly talk?: Pick<HelperPacketOptions, 'helper' | 'clientAs' | 'serverAs'>;
 }
 
 function nat(direction: 'src' | 'dst', address: number[], ports?: [number, number]): OdpNat {
@@ -46,6 +49,7 @@ function nat(direction: 'src' | 'dst', address: number[], ports?: [number, numbe
 }
 
 const SNAT = [10, 9, 0, 1];
+const CLIENT6 = [0xfd, 0, 0x11, 0x11, 0x22, 0x22, 0, 0, 0, 0, 0, 0, 0xaa, 0xaa, 0, 3];
 const SERVER6 = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
 
 const CASES: readonly Case[] = [
@@ -111,6 +115,40 @@ const CASES: readonly Case[] = [
     second: [{ ...PLAIN, nat: {} }],
     answers: { ports: [0, 90] },
   },
+  ...(['ftp', 'tftp'] as const).flatMap((helper): Case[] => [
+    {
+      name: `${helper}`,
+      first: [{ ...COMMIT, helper, mark: { value: 7, mask: 0xf } }],
+      second: [{ ...PLAIN, mark: { value: 0x70, mask: 0xf0 } }],
+      talk: { helper },
+    },
+    {
+      name: `${helper}, IPv6`,
+      v6: true,
+      first: [{ ...COMMIT, helper }],
+      second: [COMMIT],
+      talk: { helper },
+    },
+    {
+      name: `${helper}, snat`,
+      first: [{ ...COMMIT, helper, nat: nat('src', [110, 109, 100, 101]) }],
+      second: [{ ...COMMIT, nat: {} }],
+      talk: { helper, clientAs: '110.109.100.101' },
+    },
+    {
+      name: `${helper}, dnat`,
+      first: [{ ...COMMIT, helper, nat: nat('dst', [10, 0, 0, 2]) }],
+      second: [{ ...COMMIT, nat: {} }],
+      talk: { helper, serverAs: '1.1.1.1' },
+    },
+    {
+      name: `${helper}, snat, IPv6`,
+      v6: true,
+      first: [{ ...COMMIT, helper, nat: nat('src', CLIENT6) }],
+      second: [{ ...COMMIT, nat: {} }],
+      talk: { helper, clientAs: 'fd00:1111:2222::aaaa:3' },
+    },
+  ]),
 ];
 
 function flowOf(port: OdpPort, actions: readonly OdpAction[]): DpFlow {
@@ -174,7 +212,10 @@ async function run(p: ComplianceProvider, c: Case, count: number): Promise<void>
     dpif.flowPut(flowOf(p.ports[0]!, c.first));
     dpif.flowPut(flowOf(p.ports[1]!, c.second));
   }
-  const packets = new CtPackets(r, { ...c.answers, v6: c.v6 ?? false, damage: false });
+  const v6 = c.v6 ?? false;
+  const packets = c.talk
+    ? new HelperPackets(r, { ...c.talk, v6, firstPort: 2048 })
+    : new CtPackets(r, { ...c.answers, v6, damage: false });
   const history: string[] = [];
   for (let i = 0; i < count; i++) {
     const { port, frame } = packets.next();

@@ -214,13 +214,23 @@ export class Conntrack implements DpConntrack {
 
   /** Whether the connection of a packet that has been through this zone is known still. */
   #known(packet: TrackedPacket, md: CtMetadata): boolean {
-    const skip = CS_INVALID | CS_RELATED;
-    if (!md.conn && md.tuple && (md.state & skip) === 0) {
+    if (!md.conn && (md.state & CS_RELATED) !== 0) this.#knownByItself(packet, md);
+    else if (!md.conn && md.tuple && (md.state & CS_INVALID) === 0) {
       const id = isIcmp(md.tuple) ? packet.dv.getUint16(packet.layout.l4 + 4) : undefined;
       const tuple = id === undefined ? md.tuple : { ...md.tuple, srcPort: id, dstPort: id };
       md.conn = this.#find(tuple, md.zone)?.conn;
     }
     return md.conn !== undefined && !md.conn.dead;
+  }
+
+  /** One of a connection that was announced tells of the other's tuple: an answer to it leads back. */
+  #knownByItself(packet: TrackedPacket, md: CtMetadata): void {
+    const seen = readPacket(packet);
+    if (!seen || seen.related) return;
+    const found = this.#find(reversed(seen.tuple), md.zone);
+    if (!found?.conn.parent) return;
+    md.conn = found.conn;
+    md.isReply = !found.isReply;
   }
 
   /** A packet that has been through this zone: its connection did not move on since. */

@@ -16,6 +16,8 @@ const CTF_PERSISTENT = 64;
 const CTF_HASH = 128;
 const CTF_V6 = 256;
 const CTF_HELPER = 512;
+const CTF_FTP = 1024;
+const CTF_TFTP = 2048;
 
 /** Appends a slot and returns its 16 bytes. */
 type Append = (type: number, a16: number, a32: number) => Buffer;
@@ -41,6 +43,7 @@ function flagsOf({ commit, force, nat, helper }: OdpCtAction): number {
     (commit ? CTF_COMMIT : 0) |
     (force ? CTF_FORCE : 0) |
     (helper === undefined ? 0 : CTF_HELPER) |
+    (helper === 'ftp' ? CTF_FTP : helper === 'tftp' ? CTF_TFTP : 0) |
     (nat ? CTF_NAT | natFlags(nat) : 0)
   );
 }
@@ -139,7 +142,7 @@ function be(bytes: Buffer): bigint {
 }
 
 /** As in the flow key: 32-bit words in the host's order, the lowest first. */
-function put128(b: Buffer, v: bigint): void {
+export function put128(b: Buffer, v: bigint): void {
   for (let i = 0; i < 4; i++) b.writeUInt32LE(Number((v >> BigInt(32 * i)) & 0xffff_ffffn), 4 * i);
 }
 

@@ -17,12 +17,16 @@ export const ENTRY = {
   natPort: 80,
   flags: 82,
   other: 83,
+  born: 84,
   bytes: 88,
 };
 const PEER = { state: 12, scale: 13 };
 const SWAPPED = 1;
 export const SNAT = 2;
 export const DNAT = 4;
+export const FTP = 8;
+const TFTP = 16;
+export const ANNOUNCED = 32;
 /** Types that begin an exchange, by class. */
 const REQUESTS_V4 = [0, 8, 13, 15];
 
@@ -31,7 +35,8 @@ export interface RawConnection {
   readonly value: Buffer;
 }
 
-function tuplesOf({ key, value }: RawConnection): { orig: Tuple; reply: Tuple } {
+/** Of a connection's first packet, and of the answers to it. */
+export function tuplesOf({ key, value }: RawConnection): { orig: Tuple; reply: Tuple } {
   const kind = key[KEY.kind]!;
   const v6 = (kind & 1) !== 0;
   const n = v6 ? 16 : 4;
@@ -79,11 +84,17 @@ export function entryOf(raw: RawConnection, nowNs: number): CtEntry {
         wscale: [peer(0, PEER.scale), peer(1, PEER.scale)] as const,
       },
     }),
+    ...helperOf(value),
   };
 }
 
+export function helperOf(value: Buffer): { helper?: 'ftp' | 'tftp' } {
+  const flags = value[ENTRY.flags]!;
+  return flags & FTP ? { helper: 'ftp' } : flags & TFTP ? { helper: 'tftp' } : {};
+}
+
 /** CLOCK_MONOTONIC, nanoseconds; rounded to a microsecond or so. */
-function expiresNs(value: Buffer): number {
+export function expiresNs(value: Buffer): number {
   return value.readUInt32LE(ENTRY.expires) + value.readUInt32LE(ENTRY.expires + 4) * 2 ** 32;
 }
 
@@ -91,20 +102,36 @@ function expiresNs(value: Buffer): number {
 export function aliasKey(raw: RawConnection): Buffer {
   const { reply } = tuplesOf(raw);
   const key = Buffer.from(raw.key);
-  const src = pad16(reply.src);
-  const dst = pad16(reply.dst);
-  const order = compareWords(src, dst) || comparePorts(reply.srcPort, reply.dstPort);
-  const [a, b] = order > 0 ? [dst, src] : [src, dst];
-  const [pa, pb] = order > 0 ? [reply.dstPort, reply.srcPort] : [reply.srcPort, reply.dstPort];
+  const isSwapped = putEnds(key, reply);
+  if (isIcmp(reply)) {
+    // The answers' sender: it is the lower end unless the two were swapped.
+    key[KEY.kind] = (key[KEY.kind]! & ~2) | (isSwapped ? 0 : 2);
+  }
+  return key;
+}
+
+/** The key of a connection that is no exchange of ICMP. */
+export function keyOf(orig: Tuple, zone: number): Buffer {
+  const key = Buffer.alloc(KEY.bytes);
+  putEnds(key, orig);
+  key.writeUInt16LE(zone, KEY.zone);
+  key[KEY.proto] = orig.proto;
+  key[KEY.kind] = orig.dlType === ETH_P_IPV6 ? 1 : 0;
+  return key;
+}
+
+/** True when the sender is the higher end. */
+function putEnds(key: Buffer, t: Tuple): boolean {
+  const src = pad16(t.src);
+  const dst = pad16(t.dst);
+  const isSwapped = (compareWords(src, dst) || comparePorts(t.srcPort, t.dstPort)) > 0;
+  const [a, b] = isSwapped ? [dst, src] : [src, dst];
+  const [pa, pb] = isSwapped ? [t.dstPort, t.srcPort] : [t.srcPort, t.dstPort];
   a.copy(key, KEY.a);
   b.copy(key, KEY.b);
   key.writeUInt16BE(pa, KEY.pa);
   key.writeUInt16BE(pb, KEY.pb);
-  if (isIcmp(reply)) {
-    // The answers' sender: it is the lower end unless the two were swapped.
-    key[KEY.kind] = (key[KEY.kind]! & ~2) | (order > 0 ? 0 : 2);
-  }
-  return key;
+  return isSwapped;
 }
 
 function pad16(addr: Uint8Array): Buffer {

@@ -4,14 +4,32 @@ import type { CtEntry } from '../conntrack/format.ts';
 import type { IpfStatus } from '../conntrack/ipf.ts';
 import { type CtTimeouts, DEFAULT_TIMEOUTS } from '../conntrack/timeouts.ts';
 import type { CtFilter, DpConntrack } from '../dpif.ts';
-import { aliasKey, DNAT, ENTRY, entryOf, KEY, type RawConnection, SNAT } from './ct-entry.ts';
+import {
+  ANNOUNCED,
+  aliasKey,
+  DNAT,
+  ENTRY,
+  entryOf,
+  FTP,
+  KEY,
+  type RawConnection,
+  SNAT,
+} from './ct-entry.ts';
 
 /** Copied when other programs take over. */
-export const CT_TABLES = ['cts', 'ct_aliases'] as const;
+export const CT_TABLES = ['cts', 'ct_aliases', 'ct_parents', 'ct_gains', 'ct_expects'] as const;
 export const CT_MEMORY = ['ct_zones', 'ct_globals', 'ct_policies'] as const;
 
 /** struct ct_global, as 32-bit words */
-const GLOBAL = { max: 0, count: 1, defaultLimit: 2, noSeqCheck: 3, refused: 4, evicted: 6 };
+export const GLOBAL = {
+  max: 0,
+  count: 1,
+  defaultLimit: 2,
+  noSeqCheck: 3,
+  refused: 4,
+  evicted: 6,
+  expects: 12,
+};
 const ZONES = 65536;
 /** Of a zone that has a limit of its own, namely none. */
 const NO_LIMIT = -1;
@@ -61,6 +79,8 @@ const FLUSH_SLICE = 4096;
 export class CtTable implements DpConntrack {
   readonly #cts: BpfMap;
   readonly #aliases: BpfMap;
+  readonly #parents: BpfMap;
+  readonly #gains: BpfMap;
   readonly #zones: Int32Array;
   readonly #globals: Int32Array;
   readonly #policies: Uint32Array;
@@ -72,6 +92,8 @@ export class CtTable implements DpConntrack {
     this.ipf = ipf;
     this.#cts = maps['cts']!;
     this.#aliases = maps['ct_aliases']!;
+    this.#parents = maps['ct_parents']!;
+    this.#gains = maps['ct_gains']!;
     this.#zones = new Int32Array(maps['ct_zones']!.memory());
     this.#globals = new Int32Array(maps['ct_globals']!.memory());
     this.#policies = new Uint32Array(maps['ct_policies']!.memory());
@@ -200,7 +222,10 @@ export class CtTable implements DpConntrack {
     for (let i = 0; i < count; i++) {
       if (!isChosen(i)) continue;
       const { key, value } = connectionAt(scan, i);
-      if (value[ENTRY.flags]! & (SNAT | DNAT)) this.#aliases.delete(aliasKey({ key, value }));
+      const flags = value[ENTRY.flags]!;
+      if (flags & (SNAT | DNAT)) this.#aliases.delete(aliasKey({ key, value }));
+      if (flags & ANNOUNCED) this.#parents.delete(key);
+      if (flags & FTP) this.#gains.delete(key);
       if (!this.#cts.delete(key)) continue;
       Atomics.sub(this.#globals, GLOBAL.count, 1);
       Atomics.sub(this.#zones, 4 * key.readUInt16LE(KEY.zone) + 1, 1);
@@ -218,7 +243,7 @@ function connectionAt({ keys, values }: MapScan, i: number): RawConnection {
 }
 
 /** CLOCK_MONOTONIC, which the programs use, too. */
-function nowNs(): number {
+export function nowNs(): number {
   const [seconds, ns] = process.hrtime();
   return seconds * 1e9 + ns;
 }

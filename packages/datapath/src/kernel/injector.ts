@@ -7,7 +7,7 @@ import type { BpfMap } from '@heddle/linux/bpf/index';
 import { SEND_HEADER_BYTES, sendBatch } from '@heddle/linux/native';
 import { isTunnelled, KEY_SLOTS } from '@heddle/packet';
 import { SystemError } from '@heddle/runtime';
-import type { DpExecute } from '../dpif.ts';
+import type { DpExecute, DpPacket } from '../dpif.ts';
 import { type ActionNames, encodeActions } from './action-codec.ts';
 import type { ChunkTable } from './chunks.ts';
 import { putCtMetadata } from './ct-codec.ts';
@@ -71,17 +71,16 @@ export class Injector {
         this.lost++;
         continue;
       }
-      this.#encode(at, e, mark);
+      this.#encode(at, e.packet, mark);
       at += size;
       count++;
     }
     if (count > 0) this.#send(at, count);
   }
 
-  #encode(at: number, e: DpExecute, mark: number): void {
+  #encode(at: number, { data, vnet }: DpPacket, mark: number): void {
     const b = this.#batch;
     const w = this.#batchWords;
-    const { data, vnet } = e.packet;
     // Both the header and what lies before it are of whole words.
     const word = at >> 2;
     w[word] = data.length;
@@ -98,6 +97,21 @@ export class Injector {
       b.writeUInt16LE(vnet.csumOffset, at + 16);
     }
     b.set(data, at + SEND_HEADER_BYTES);
+  }
+
+  /** A context that the programs have made; undefined when it is no more. */
+  contextOf(mark: number): Buffer | undefined {
+    const at = (mark & (CTX_SLOTS - 1)) * CTX.bytes;
+    return this.#ctxs.readUInt32LE(at + CTX.mark) === mark
+      ? this.#ctxs.subarray(at, at + CTX.bytes)
+      : undefined;
+  }
+
+  /** Sends a packet back to what is left of its list, in a context of the programs. */
+  resume(mark: number, packet: DpPacket): void {
+    const size = SEND_HEADER_BYTES + ((packet.data.length + 7) & ~7);
+    this.#encode(0, packet, mark);
+    this.#send(size, 1);
   }
 
   #send(bytes: number, count: number): void {

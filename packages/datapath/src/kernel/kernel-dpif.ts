@@ -27,6 +27,7 @@ import type { Devices } from './devices.ts';
 import { type Engine, nowMs } from './engine.ts';
 import { type Entry, keyOf } from './flow-table.ts';
 import { Fragments, isTrackedFragment } from './fragments.ts';
+import { Helpers } from './helpers.ts';
 import type { Injection } from './injection.ts';
 import { COUNTERS, DROP_REASONS, KEY_BYTES, MAX_MASKS, PORT_STAT } from './layout.ts';
 import type { MaskSlot } from './mask-table.ts';
@@ -75,6 +76,7 @@ export class KernelDpif implements Dpif {
   readonly #underlay: Underlay;
   readonly #upcalls: UpcallReader;
   readonly #fragments: Fragments;
+  readonly #helpers: Helpers;
   readonly #dir: string;
   readonly #sorter: NodeJS.Timeout;
   readonly #sweeper: NodeJS.Timeout;
@@ -105,6 +107,7 @@ export class KernelDpif implements Dpif {
     const { maps } = parts.engine.programs;
     this.#fragments = new Fragments(nowMs, (batch) => this.#inject(batch));
     this.ct = new CtTable(maps, this.#fragments.ipf);
+    this.#helpers = new Helpers(maps, parts.injection.injector);
     this.#refused = this.ct.refused;
     this.#evicted = this.ct.evicted;
     this.#upcalls = new UpcallReader(
@@ -112,6 +115,7 @@ export class KernelDpif implements Dpif {
       maps['quotas']!,
       (id) => parts.engine.names.userdata(id),
       (batch) => this.execute(batch),
+      (mark, packet) => this.#helpers.handle(mark, packet),
     );
     if (this.adopted) this.#upcalls.resetQuotas();
     this.#sorter = setInterval(() => this.#sortMasks(), SORT_INTERVAL_MS).unref();
@@ -334,6 +338,7 @@ export class KernelDpif implements Dpif {
   [Symbol.dispose](): void {
     clearInterval(this.#sorter);
     clearInterval(this.#sweeper);
+    this.#helpers.close();
     this.#upcalls.close();
     this.#underlay.close();
     this.#injection[Symbol.dispose]();
@@ -345,6 +350,7 @@ export class KernelDpif implements Dpif {
 
   #sweep(): void {
     this.ct.sweep();
+    this.#helpers.sweep();
     conntrackFull.add(this.ct.refused - this.#refused);
     conntrackEvicted.add(this.ct.evicted - this.#evicted);
     this.#refused = this.ct.refused;

@@ -117,7 +117,13 @@ export const CTX = {
 };
 export const TUN_IN = 1;
 /** struct state, as 32-bit words */
-export const STATE = { order: 0, injectIfindex: 1, coalesceIfindex: 3, segmentIfindex: 6 };
+export const STATE = {
+  order: 0,
+  injectIfindex: 1,
+  coalesceIfindex: 3,
+  segmentIfindex: 6,
+  alive: 10,
+};
 /** struct counters within struct scratch, as 64-bit words */
 export const COUNTERS = {
   at: KEY_BYTES,
@@ -173,6 +179,7 @@ export const UPCALL_MISS = 0;
 export const UPCALL_ACTION = 1;
 export const UPCALL_RESEND = 2;
 export const UPCALL_TOO_BIG = 3;
+export const UPCALL_HELPER = 4;
 export const UPCALL_VLAN = 1;
 export const UPCALL_NO_CSUM_INFO = 2;
 /** struct port_note */

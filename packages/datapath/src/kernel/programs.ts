@@ -81,6 +81,7 @@ export function loadPrograms(
       upcalls: sizes.ringBytes,
       cts: sizes.connections,
       ct_aliases: sizes.connections,
+      ct_parents: sizes.connections,
     },
     patch: {
       rodata: (value) => {

@@ -6,6 +6,7 @@ import type { DpExecute, DpPacket, Upcall, VnetHdr } from '../dpif.ts';
 import {
   UPCALL,
   UPCALL_ACTION,
+  UPCALL_HELPER,
   UPCALL_MISS,
   UPCALL_NO_CSUM_INFO,
   UPCALL_RESEND,
@@ -37,6 +38,7 @@ export class UpcallReader {
   readonly #quotas: BigUint64Array;
   readonly #userdata: (id: number) => Uint8Array;
   readonly #execute: (batch: readonly DpExecute[]) => void;
+  readonly #held: (mark: number, packet: DpPacket) => void;
   #handler: ((batch: readonly Upcall[]) => void) | undefined;
 
   constructor(
@@ -44,11 +46,13 @@ export class UpcallReader {
     quotas: BpfMap,
     userdata: (id: number) => Uint8Array,
     execute: (batch: readonly DpExecute[]) => void,
+    held: (mark: number, packet: DpPacket) => void,
   ) {
     this.#ring = new RingBuffer(ring.fd, ring.info.maxEntries);
     this.#quotas = new BigUint64Array(quotas.memory());
     this.#userdata = userdata;
     this.#execute = execute;
+    this.#held = held;
     this.#fd = ring.fd;
   }
 
@@ -107,6 +111,10 @@ export class UpcallReader {
       if (type === UPCALL_RESEND) {
         const actions = [{ type: 'output' as const, port: id }];
         resends.push({ flow, packet: { ...packet, vnet: undefined }, actions });
+        continue;
+      }
+      if (type === UPCALL_HELPER) {
+        this.#held(id, packet);
         continue;
       }
       if (type === UPCALL_TOO_BIG) {
