@@ -115,31 +115,31 @@ const CASES: readonly Case[] = [
     second: [{ ...PLAIN, nat: {} }],
     answers: { ports: [0, 90] },
   },
+  {
+    name: 'ftp',
+    first: [{ ...COMMIT, helper: 'ftp', mark: { value: 7, mask: 0xf } }],
+    second: [{ ...PLAIN, mark: { value: 0x70, mask: 0xf0 } }],
+    talk: { helper: 'ftp' },
+  },
+  {
+    name: 'ftp, IPv6',
+    v6: true,
+    first: [{ ...COMMIT, helper: 'ftp' }],
+    second: [COMMIT],
+    talk: { helper: 'ftp' },
+  },
+  {
+    name: 'ftp, dnat',
+    first: [{ ...COMMIT, helper: 'ftp', nat: nat('dst', [10, 0, 0, 2]) }],
+    second: [{ ...COMMIT, nat: {} }],
+    talk: { helper: 'ftp', serverAs: '1.1.1.1' },
+  },
   ...(['ftp', 'tftp'] as const).flatMap((helper): Case[] => [
-    {
-      name: `${helper}`,
-      first: [{ ...COMMIT, helper, mark: { value: 7, mask: 0xf } }],
-      second: [{ ...PLAIN, mark: { value: 0x70, mask: 0xf0 } }],
-      talk: { helper },
-    },
-    {
-      name: `${helper}, IPv6`,
-      v6: true,
-      first: [{ ...COMMIT, helper }],
-      second: [COMMIT],
-      talk: { helper },
-    },
     {
       name: `${helper}, snat`,
       first: [{ ...COMMIT, helper, nat: nat('src', [110, 109, 100, 101]) }],
       second: [{ ...COMMIT, nat: {} }],
       talk: { helper, clientAs: '110.109.100.101' },
-    },
-    {
-      name: `${helper}, dnat`,
-      first: [{ ...COMMIT, helper, nat: nat('dst', [10, 0, 0, 2]) }],
-      second: [{ ...COMMIT, nat: {} }],
-      talk: { helper, serverAs: '1.1.1.1' },
     },
     {
       name: `${helper}, snat, IPv6`,
