@@ -34,9 +34,11 @@ const NO_FACTS: DeviceFacts = { speed: undefined, duplex: undefined, status: new
 /** What ethtool tells, kept by device: it hardly changes and costs system calls. */
 const facts = new Map<string, DeviceFacts>();
 
-export function interfaceStatus(iface: Iface, link: Device | undefined): InterfaceStatus {
+/** `found` is a device of the interface's name, which is another's unless the interface is open. */
+export function interfaceStatus(iface: Iface, found: Device | undefined): InterfaceStatus {
   const state = (up: boolean) => (up ? 'up' : 'down');
-  const device = iface.isOpen && link ? factsOf(link) : NO_FACTS;
+  const link = iface.isOpen ? found : undefined;
+  const device = link ? factsOf(link) : NO_FACTS;
   const { tunnel, hwAddr = 0 } = iface.port ?? {};
   const isVirtual = iface.isOpen && (iface.type === 'patch' || tunnel !== undefined);
   return {
