@@ -207,7 +207,7 @@ export function receiveNative(ctx: XlateContext, native: NativeTunnels, port: Of
     ctx.odpActions.push({ type: 'tnl_pop', port: odpPort });
     return true;
   }
-  snoop(ctx, native);
+  if (native.isInUse) snoop(ctx, native);
   return false;
 }
 

@@ -106,6 +106,13 @@ export class NativeTunnels {
     this.#env.solicit(port, mac, source, nextHop);
   }
 
+  /** Whether there are tunnels that would need to know of neighbours. */
+  get isInUse(): boolean {
+    if (this.#all.length === 0) return false;
+    for (const port of this.#env.vports()) if (isTunnelVport(port.type)) return true;
+    return false;
+  }
+
   /** The tunnel port that such a frame is for; marks in `wildcards` what that depended on. */
   listener(flow: Flow, wildcards: Flow): OdpPort | undefined {
     const vports = [...this.#env.vports()].filter((p) => isTunnelVport(p.type));
