@@ -106,8 +106,12 @@ class Subject {
     for (const address of [PEER.v4, PEER.v6, '1.1.2.93', '1.1.2.94', '1.1.2.7']) {
       assert.equal(await this.appctl('tnl/neigh/set', 'br0', address, PEER_MAC), 'OK\n');
     }
-    const map = '{class=0x102,type=0x80,len=4}->tun_metadata0';
-    await this.instance.exec('ovs-ofctl', 'add-tlv-map', 'br1', map);
+    const maps = [
+      '{class=0x102,type=0x80,len=4}->tun_metadata0',
+      '{class=0x103,type=0x7,len=124}->tun_metadata1',
+      '{class=0x103,type=0x8,len=60}->tun_metadata2',
+    ];
+    await this.instance.exec('ovs-ofctl', 'add-tlv-map', 'br1', maps.join(','));
   }
 
   async flows(bridge: string, lines: readonly string[]): Promise<void> {
@@ -190,7 +194,12 @@ function outerFrame(r: Random, tunnels: Tunnels): Uint8Array {
   } else if (type === 'erspan') {
     l4 = raw(47, Buffer.concat([erspanHeader(r, key), inner]));
   } else {
+    const long = r.pick([60, 124]);
+    // Of an option that is not there, and others are, Open vSwitch moves whatever it finds.
     const option = r.chance(50) ? [1, 2, 0x80, 1, ...r.bytes(4)] : [];
+    if (option.length > 0 && r.chance(50)) {
+      option.unshift(1, 3, long === 124 ? 7 : 8, long / 4, ...r.bytes(long));
+    }
     const head =
       type === 'vxlan'
         ? [r.chance(90) ? 8 : r.below(256), 0, 0, 0, ...vni, r.chance(95) ? 0 : 1]
@@ -241,6 +250,8 @@ function randomActions(r: Random, tunnels: Tunnels): string {
   const writes = [
     'set_field:77->tun_id',
     'set_field:5->tun_metadata0',
+    `set_field:0x${toHex(r.bytes(1 + r.below(124)))}->tun_metadata1`,
+    `set_field:0x${toHex(r.bytes(60))}->tun_metadata2`,
     'set_field:02:00:00:00:00:77->eth_src',
     `set_field:${1 + r.below(3)}->tun_erspan_ver`,
     `set_field:${r.below(0x100000)}->tun_erspan_idx`,

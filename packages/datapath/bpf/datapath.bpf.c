@@ -31,6 +31,7 @@
 #include "rewrite.h"
 #include "coalesce.h"
 #include "checksum.h"
+#include "tunnel-options.h"
 #include "tunnel.h"
 #include "ct-helper.h"
 #include "ct-tcp.h"

@@ -140,6 +140,7 @@ struct quota {
 #define TNL_F_CSUM 4
 #define TNL_F_KEY 8
 #define TNL_F_SEQ 16
+#define TNL_F_CRIT 32 /* an option is critical */
 
 /* A tunnel's header, in the order of the key: words 2 to 7, then 29 and 30. */
 struct tun {
@@ -150,7 +151,19 @@ struct tun {
   __be16 tp_src, tp_dst;
   __be16 gbp_id;
   __u8 gbp_flags, opts_len;
-  __be32 opts[3]; /* or struct erspan, and opts_len is 0 */
+  __be32 opts[3]; /* a digest of what is longer; or struct erspan, and opts_len is 0 */
+};
+#define OPTS_INLINE 12
+#define OPTS_MAX 252
+
+/* Options that a key cannot hold: by their length and what stands for them there. */
+struct options_key {
+  __u32 len;
+  __be32 digest[3];
+};
+
+struct options {
+  __u8 b[256]; /* zeros behind them */
 };
 
 struct erspan {
@@ -191,6 +204,8 @@ struct state {
   __u32 segment_ifindex;  /* what goes out there comes back one segment at a time; 0: nothing does */
   __u32 gre_seq, erspan_seq, pad;
   __u64 alive;            /* when the daemon was there last: CLOCK_MONOTONIC, ns */
+  __u32 options_seed[3];  /* of digests, secret */
+  __u32 pad2;
 };
 
 /* What segments have in common that may be made one packet. */
@@ -265,7 +280,8 @@ struct scratch {
   struct tun tin, tun;
   struct route rt;
   __u32 wrap, wrap_port, wrap_slot; /* the last output is one to a tunnel (TUN_*, WRAP_DONE) */
-  __u8 hdr[112];                    /* of a tunnel, being put together */
+  __u8 hdr[576];                    /* of a tunnel, being put together */
+  struct options options;           /* of a tunnel, that came */
   struct stream_id stream;
   __u64 stream_seq;
   __u32 ct_on; /* s->ct holds */
@@ -332,6 +348,7 @@ MAP(ct_recent, ARRAY, CT_RECENT, __u32, struct ct_key, 0);
 MAP(ct_policies, ARRAY, CT_POLICIES, __u32, struct ct_policy, BPF_F_MMAPABLE);
 MAP(streams, PERCPU_ARRAY, STREAMS, __u32, struct stream, 0);
 MAP(stream_records, ARRAY, STREAM_RECORDS, __u32, struct stream_record, 0);
+MAP(tun_options, LRU_HASH, 8192, struct options_key, struct options, 0);
 MAP(ctxs, ARRAY, CTX_SLOTS, __u32, struct ctx, BPF_F_MMAPABLE);
 
 struct {

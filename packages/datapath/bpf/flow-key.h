@@ -60,7 +60,7 @@ struct flow_key {
   __be16 tun_gbp_id; /* 232: VXLAN group policy id. */
   __u8 tun_gbp_flags; /* 234: VXLAN group policy flags. */
   __u8 tun_opts_len; /* 235: Bytes of Geneve options. */
-  __be32 tun_opts[3]; /* 236: The first of them as on the wire. */
+  __be32 tun_opts[3]; /* 236: Them, or a digest of what is longer. */
   __u64 spare[1]; /* 248: Zero. */
 };
 

@@ -272,12 +272,15 @@ INL __u32 put_l4(struct scratch *s, __u32 type, __u32 len, __u32 hash)
       x->flags |= VXLAN_GBP | bpf_htonl((__u32)t->gbp_flags << 16 | bpf_ntohs(t->gbp_id));
   } else {
     struct geneve_hdr *g = (void *)(u + 1);
-    opts = t->opts_len & 12;
+    opts = t->opts_len & OPTS_MAX;
     g->ver_len = opts / 4;
-    g->flags = t->flags & TNL_F_OAM ? 0x80 : 0;
+    g->flags = (t->flags & TNL_F_OAM ? 0x80 : 0) | (t->flags & TNL_F_CRIT ? 0x40 : 0);
     g->proto = PROTO_TEB;
     g->vni = vni;
-    __builtin_memcpy(g + 1, t->opts, 12);
+    if (opts <= OPTS_INLINE)
+      __builtin_memcpy(g + 1, t->opts, OPTS_INLINE);
+    else if (put_options(s, L4_AT + 16))
+      return 0;
   }
   u->len = bpf_htons(len + 16 + opts);
   return 16 + opts;
@@ -293,10 +296,7 @@ INL void put_checksum(struct scratch *s, __u32 type, __u32 tl, __u32 len, bool v
 {
   struct tun *t = &s->tun;
   __be32 *w = (void *)(s->hdr + L4_AT);
-#pragma unroll
-  for (int i = 0; i < 8; i++)
-    if (i * 4 < tl)
-      sum += w[i];
+  sum += (__u32)bpf_csum_diff(0, 0, w, tl & 508, 0);
   if (type == TUN_GRE) {
     w[1] |= (__u16)~csum_fold(sum); /* its first two bytes, on little-endian machines */
     return;
@@ -451,7 +451,7 @@ NOINL int tunnel_out(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32
     tag = 4;
   }
   __u32 len = skb->len + tag, l3 = v6 ? 40 : 20;
-  __u32 tl = put_l4(s, type, len, hash) & 31;
+  __u32 tl = put_l4(s, type, len, hash) & 511;
   if (!tl)
     return -3;
   __u32 room = l3 + tl + 14 + tag;
@@ -500,7 +500,7 @@ NOINL int tunnel_out(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32
       return -3;
     whole = true;
   }
-  __u32 n = (14 + room) & 127;
+  __u32 n = (14 + room) & 511;
   if (n < 14 || bpf_skb_store_bytes(skb, 0, start, n, 0))
     return -4;
   if (whole)
@@ -625,7 +625,10 @@ NOINL int parse_tunnel(struct __sk_buff *skb, struct scratch *s, __u32 off, __u3
   if (g->flags & 0x80)
     t->flags |= TNL_F_OAM;
   t->opts_len = (g->ver_len & 63) * 4;
-  if (t->opts_len >= 12) {
+  if (t->opts_len > OPTS_INLINE) {
+    if (take_options(skb, s, off + 16))
+      return 0;
+  } else if (t->opts_len == 12) {
     if (bpf_skb_load_bytes(skb, off + 16, t->opts, 12))
       return 0;
   } else if (t->opts_len >= 8) {
@@ -752,8 +755,8 @@ INL int unwrap(struct __sk_buff *skb, struct scratch *s, __u32 strip, __u64 seq)
   if (seq)
     put_seq((void *)eth, seq);
   /* An IP header's worth must remain. */
-  __u32 left = skb->len - strip, least = v6 && !have_decap_flags ? 54 : 34;
-  bool tiny = !in4 && !in6 && left < least;
+  __u32 left = skb->len - strip, least = in6 || (v6 && !have_decap_flags) ? 54 : 34;
+  bool tiny = left < least;
   if (tiny && bpf_skb_change_tail(skb, strip + least, 0))
     return -1;
   if (bpf_skb_adjust_room(skb, -(__s32)strip, BPF_ADJ_ROOM_MAC, flags) ||

@@ -14,8 +14,10 @@ import {
   parseIpv4,
   parseIpv6,
   putErspan,
+  putTunnelOptions,
   TUN_OPTS_MAX,
   toHex,
+  tunnelOptions,
 } from '@heddle/packet';
 
 const FLAGS: readonly (readonly [bit: number, name: string])[] = [
@@ -116,9 +118,9 @@ function formatFlags(flags: number, mask: number): string {
     .join('');
 }
 
-/** `{class=0x102,type=0x80,len=4,0x10002}` each; those beyond what a key holds are not shown. */
+/** `{class=0x102,type=0x80,len=4,0x10002}` each. */
 function formatOptions(key: Flow): string {
-  const bytes = key.tunOpts.subarray(0, Math.min(key.tunOptsLen, TUN_OPTS_MAX));
+  const bytes = tunnelOptions(key);
   let text = '';
   for (let at = 0; at + 4 <= bytes.length; ) {
     const length = (bytes[at + 3]! & 0x1f) * 4;
@@ -228,8 +230,7 @@ function parseNested(name: string, body: string, key: Flow, mask: Flow): void {
     options.push(...Buffer.from(value.padStart(2 * n, '0'), 'hex'));
   }
   if (options.length > TUN_OPTS_MAX) throw new TunnelTextError('too many options');
-  key.tunOptsLen = options.length;
-  key.tunOpts.set(options);
+  putTunnelOptions(key, Uint8Array.from(options));
   mask.tunOptsLen = 0xff;
   mask.tunOpts.fill(0xff);
 }

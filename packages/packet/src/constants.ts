@@ -50,3 +50,5 @@ export const FLOW_TNL_F_CSUM = 4;
 export const FLOW_TNL_F_KEY = 8;
 /** GRE packets are to be numbered; of no packet that came. */
 export const FLOW_TNL_F_SEQ = 16;
+/** One of its options is critical; of no packet that came. */
+export const FLOW_TNL_F_CRIT = 32;

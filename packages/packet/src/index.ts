@@ -16,3 +16,4 @@ export { FLOW_WORDS, KEY_SLOTS, type KeyKind, type KeySlot, kindSize } from './k
 export * from './pcap.ts';
 export { TLV_FIELDS, TLV_SPACE, type TlvMapping, TlvTable } from './tlv-table.ts';
 export * from './tunnel.ts';
+export * from './tunnel-options.ts';

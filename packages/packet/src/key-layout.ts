@@ -131,7 +131,7 @@ export const KEY_MEMBERS: readonly KeyMember[] = [
   { c: 'tun_gbp_id', ts: 'tunGbpId', kind: 'be16', doc: 'VXLAN group policy id.' },
   { c: 'tun_gbp_flags', ts: 'tunGbpFlags', kind: 'u8', doc: 'VXLAN group policy flags.' },
   { c: 'tun_opts_len', ts: 'tunOptsLen', kind: 'u8', doc: 'Bytes of Geneve options.' },
-  { c: 'tun_opts', ts: 'tunOpts', kind: 'bytes12', doc: 'The first of them as on the wire.' },
+  { c: 'tun_opts', ts: 'tunOpts', kind: 'bytes12', doc: 'Them, or a digest of what is longer.' },
 ];
 
 /** Words of 4 bytes of a `Flow`; the first `2 * KEY_WORDS` are the datapath's key. */

@@ -2,9 +2,7 @@
 
 import type { Flow } from './flow.ts';
 import { FLOW_WORDS, KEY_SLOTS } from './key-layout.ts';
-
-/** Bytes of Geneve options that a key can hold. */
-export const TUN_OPTS_MAX = 12;
+import { TUN_OPTS_INLINE } from './tunnel-options.ts';
 
 /** Ranges of 32-bit words. */
 const FIRST = KEY_SLOTS.get('tunId')!.offset / 4;
@@ -58,7 +56,7 @@ export function erspanOf({ tunOptsLen, tunOpts }: Flow): Erspan | undefined {
 }
 
 export function putErspan(flow: Flow, { ver, idx, dir, hwid }: Erspan): void {
-  const opts = new Uint8Array(TUN_OPTS_MAX);
+  const opts = new Uint8Array(TUN_OPTS_INLINE);
   opts.set([ver, dir, hwid, 0, idx >>> 24, idx >>> 16, idx >>> 8, idx]);
   flow.tunOptsLen = 0;
   flow.tunOpts = opts;

@@ -15,6 +15,7 @@ import {
   IPPROTO_ICMPV6,
   isTunnelled,
   readErspan,
+  tunnelOptions,
   VLAN_CFI,
 } from '@heddle/packet';
 import type { ControllerAction } from './ofproto/recirc.ts';
@@ -370,7 +371,7 @@ const NO_ADDRESS = new Uint8Array(16);
 
 function readOptions(flow: Flow): void {
   if (flow.tunOptsLen === 0) return;
-  flow.tlv?.readOptions(flow.tunOpts.subarray(0, flow.tunOptsLen), flow);
+  flow.tlv?.readOptions(tunnelOptions(flow), flow);
 }
 
 /** Forgets what was looked at but is zero in every packet of this type, which is looked at. */

@@ -15,6 +15,7 @@ import {
   ETH_P_IPV6,
   erspanOf,
   extractFlow,
+  FLOW_TNL_F_CRIT,
   FLOW_TNL_F_CSUM,
   FLOW_TNL_F_DONT_FRAGMENT,
   FLOW_TNL_F_KEY,
@@ -28,6 +29,7 @@ import {
   IPPROTO_UDP,
   MAC_BROADCAST,
   setMac,
+  tunnelOptions,
 } from '@heddle/packet';
 import type { OfPort } from './ofproto.ts';
 import { formatAddress, isIpv6, type TunnelConfig } from './tunnel/config.ts';
@@ -144,7 +146,7 @@ function buildHeader(t: Flow, c: TunnelConfig, src: number, dst: number): Uint8A
 }
 
 function udpHeader(t: Flow, c: TunnelConfig, v6: boolean): Uint8Array {
-  const options = c.type === 'geneve' ? t.tunOpts.subarray(0, t.tunOptsLen) : new Uint8Array();
+  const options = c.type === 'geneve' ? tunnelOptions(t) : new Uint8Array();
   const bytes = new Uint8Array(16 + options.length);
   const dv = new DataView(bytes.buffer);
   dv.setUint16(2, c.dstPort);
@@ -155,19 +157,15 @@ function udpHeader(t: Flow, c: TunnelConfig, v6: boolean): Uint8Array {
     dv.setUint32(8, (0x0800_0000 | gbp) >>> 0);
   } else {
     dv.setUint8(8, options.length / 4);
-    dv.setUint8(9, (t.tunFlags & FLOW_TNL_F_OAM ? 0x80 : 0) | (hasCritical(options) ? 0x40 : 0));
+    dv.setUint8(
+      9,
+      (t.tunFlags & FLOW_TNL_F_OAM ? 0x80 : 0) | (t.tunFlags & FLOW_TNL_F_CRIT ? 0x40 : 0),
+    );
     dv.setUint16(10, TRANS_ETHER);
   }
   dv.setUint32(12, Number((t.tunId & 0xff_ffffn) << 8n));
   bytes.set(options, 16);
   return bytes;
-}
-
-function hasCritical(options: Uint8Array): boolean {
-  for (let at = 0; at + 4 <= options.length; at += 4 + (options[at + 3]! & 0x1f) * 4) {
-    if (options[at + 2]! & 0x80) return true;
-  }
-  return false;
 }
 
 function greHeader(t: Flow): Uint8Array {

@@ -4,6 +4,7 @@ import {
   copyTunnelFields,
   ETH_P_IP,
   ETH_P_IPV6,
+  FLOW_TNL_F_CRIT,
   FLOW_TNL_F_CSUM,
   FLOW_TNL_F_DONT_FRAGMENT,
   FLOW_TNL_F_KEY,
@@ -11,6 +12,7 @@ import {
   Flow,
   isTunnelled,
   putErspan,
+  putTunnelOptions,
   sameTunnel,
   TUN_OPTS_MAX,
 } from '@heddle/packet';
@@ -136,10 +138,16 @@ function fillTunnelHeader(ctx: XlateContext, c: TunnelConfig): boolean {
   }
   const options = c.type === 'geneve' ? ctx.bridge.tlv.writeOptions(flow) : new Uint8Array();
   if (options.length > TUN_OPTS_MAX) return false;
-  flow.tunOptsLen = options.length;
-  flow.tunOpts.fill(0);
-  flow.tunOpts.set(options);
+  putTunnelOptions(flow, options);
+  if (hasCritical(options)) flow.tunFlags |= FLOW_TNL_F_CRIT;
   return true;
+}
+
+function hasCritical(options: Uint8Array): boolean {
+  for (let at = 0; at + 4 <= options.length; at += 4 + (options[at + 3]! & 0x1f) * 4) {
+    if (options[at + 2]! & 0x80) return true;
+  }
+  return false;
 }
 
 /** What is not `flow` is the port's; a version that there is not leaves the packet without a header. */

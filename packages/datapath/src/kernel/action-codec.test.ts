@@ -12,6 +12,7 @@ const SEED = Number(process.env.HEDDLE_SEED ?? 1);
 const COUNT = Number(process.env.HEDDLE_COUNT ?? 500);
 
 const NAMES: ActionNames = {
+  enterTunnelOptions: () => {},
   userdataId: () => 1,
   userdata: () => new Uint8Array(4),
   dropId: () => 16,

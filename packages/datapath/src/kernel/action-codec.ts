@@ -10,6 +10,8 @@ import { decodeSetTunnel, encodeSetTunnel } from './tunnel-codec.ts';
 
 /** Names for what programs know by number. */
 export interface ActionNames {
+  /** Options that the key only has a digest of. */
+  enterTunnelOptions(key: Flow): void;
   userdataId(bytes: Uint8Array): number;
   userdata(id: number): Uint8Array;
   dropId(reason: string): number;
@@ -123,6 +125,7 @@ function encodeOne(a: OdpAction, last: boolean, key: Flow, names: ActionNames): 
       }
       return;
     case 'set_tunnel':
+      names.enterTunnelOptions(a.key);
       for (const act of encodeSetTunnel(a.key)) act.copy(bytes, append(0));
       return;
     case 'userspace':

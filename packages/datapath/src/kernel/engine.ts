@@ -6,6 +6,7 @@ import { ABI_VERSION } from './layout.ts';
 import { MaskTable } from './mask-table.ts';
 import { Names } from './names.ts';
 import { blobHash, type Programs, readNotes, writeNotes } from './programs.ts';
+import { TunnelOptionsTable } from './tunnel-options.ts';
 
 /** Of CLOCK_MONOTONIC, which the programs use, too. */
 const startMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
@@ -38,6 +39,7 @@ export class Engine {
       reasons,
       (dropReasons) => this.#save(dropReasons),
       () => this.#lists(),
+      new TunnelOptionsTable(maps),
     );
     const { masks, chunks, names } = this;
     this.flows = new FlowTable({ maps, masks, chunks, names, now: nowMs, hashMask, ufidOf });

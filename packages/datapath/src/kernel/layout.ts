@@ -1,7 +1,7 @@
 /** The bytes that the programs share with the daemon: bpf/datapath.h, by hand and in order. */
 
 /** Changes with any change of a layout or of a number below. */
-export const ABI_VERSION = 13;
+export const ABI_VERSION = 14;
 
 export const KEY_BYTES = 256;
 export const MASK_WORDS = 24;
@@ -123,7 +123,11 @@ export const STATE = {
   coalesceIfindex: 3,
   segmentIfindex: 6,
   alive: 10,
+  optionsSeed: 12,
 };
+/** struct options_key, struct options */
+export const OPTIONS_KEY_BYTES = 16;
+export const OPTIONS_BYTES = 256;
 /** struct counters within struct scratch, as 64-bit words */
 export const COUNTERS = {
   at: KEY_BYTES,

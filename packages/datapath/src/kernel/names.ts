@@ -1,5 +1,6 @@
 /** Userdata and drop reasons by number. Both are kept in maps, so that a next daemon knows them. */
 import type { BpfMap } from '@heddle/linux/bpf/index';
+import type { Flow } from '@heddle/packet';
 import { SystemError } from '@heddle/runtime';
 import { type ActionNames, splitActs } from './action-codec.ts';
 import {
@@ -10,6 +11,7 @@ import {
   USERDATA_BYTES,
   USERDATA_MAX,
 } from './layout.ts';
+import type { TunnelOptionsTable } from './tunnel-options.ts';
 
 export class Names implements ActionNames {
   readonly #map: BpfMap;
@@ -18,6 +20,7 @@ export class Names implements ActionNames {
   readonly #save: (reasons: readonly string[]) => void;
   readonly #reasons: string[];
   readonly #inUse: () => Iterable<Buffer>;
+  readonly #options: TunnelOptionsTable;
   #next = 1;
 
   /** `inUse` lists the action lists that are installed, for when numbers run out. */
@@ -26,7 +29,9 @@ export class Names implements ActionNames {
     reasons: readonly string[],
     save: (reasons: readonly string[]) => void,
     inUse: () => Iterable<Buffer>,
+    options: TunnelOptionsTable,
   ) {
+    this.#options = options;
     this.#map = map;
     this.#reasons = [...reasons];
     this.#save = save;
@@ -37,6 +42,10 @@ export class Names implements ActionNames {
       const bytes = Uint8Array.from(value.subarray(4, 4 + value.readUInt32LE(0)));
       this.#enter(key.readUInt32LE(0), bytes);
     }
+  }
+
+  enterTunnelOptions(key: Flow): void {
+    this.#options.enter(key);
   }
 
   userdataId(bytes: Uint8Array): number {

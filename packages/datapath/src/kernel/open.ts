@@ -51,7 +51,7 @@ export function instanceId(rundir: string): string {
   return createHash('sha256').update(`${rundir}\0${netnsCookie()}`).digest('hex').slice(0, 12);
 }
 
-const TUNNEL_MAPS = ['tunnels', 'locals', 'sources'];
+const TUNNEL_MAPS = ['tunnels', 'locals', 'sources', 'tun_options'];
 
 /** The datapath of the calling thread's network namespace. */
 export async function openKernelDpif(options: KernelDpifOptions): Promise<KernelDpif> {

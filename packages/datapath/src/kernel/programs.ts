@@ -53,7 +53,7 @@ export function kernelHasKfuncs(version = release()): boolean {
   return kernelIsAtLeast(6, 2, version);
 }
 
-function kernelIsAtLeast(major: number, minor: number, version = release()): boolean {
+export function kernelIsAtLeast(major: number, minor: number, version = release()): boolean {
   const [x = 0, y = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
   return x > major || (x === major && y >= minor);
 }

@@ -13,7 +13,7 @@ import {
   Flow,
   IPPROTO_UDP,
   putErspan,
-  TUN_OPTS_MAX,
+  putTunnelOptions,
 } from '@heddle/packet';
 import type { TunnelVportType, VnetHdr } from '../dpif.ts';
 import { isGre, type TnlPush, tnlL4Offset } from '../odp-tnl-header.ts';
@@ -199,9 +199,7 @@ function popGeneve(dv: DataView, at: number, end: number, tunnel: Flow): number 
   const isOther = dv.getUint8(at) >> 6 !== 0 || dv.getUint16(at + 2) !== TRANS_ETHER;
   if (isOther || at + 8 + length > end) return undefined;
   if (dv.getUint8(at + 1) & 0x80) tunnel.tunFlags |= FLOW_TNL_F_OAM;
-  tunnel.tunOptsLen = length;
-  const held = Math.min(length, TUN_OPTS_MAX);
-  tunnel.tunOpts.set(new Uint8Array(dv.buffer, dv.byteOffset + at + 8, held));
+  putTunnelOptions(tunnel, new Uint8Array(dv.buffer, dv.byteOffset + at + 8, length));
   return at + 8 + length;
 }
 

@@ -441,7 +441,7 @@ export abstract class FlowFields {
     this.u8[235] = v;
   }
 
-  /** The first of them as on the wire. */
+  /** Them, or a digest of what is longer. */
   get tunOpts(): Uint8Array {
     return this.u8.subarray(236, 248);
   }
