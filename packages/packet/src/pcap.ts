@@ -7,12 +7,13 @@ export interface PcapRecord {
 
 const LINKTYPE_ETHERNET = 1;
 
-export function emitPcapHeader(): Uint8Array {
+/** `snaplen`: the longest packet that the file may hold, in bytes. */
+export function emitPcapHeader(snaplen = 0x40000): Uint8Array {
   const dv = new DataView(new ArrayBuffer(24));
   dv.setUint32(0, 0xa1b2c3d4, true);
   dv.setUint16(4, 2, true);
   dv.setUint16(6, 4, true);
-  dv.setUint32(16, 0x40000, true);
+  dv.setUint32(16, snaplen, true);
   dv.setUint32(20, LINKTYPE_ETHERNET, true);
   return new Uint8Array(dv.buffer);
 }

@@ -1,5 +1,6 @@
 /** The same commands of both ovs-ofctl on two switches of the distribution: the same words, the same end. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -42,6 +43,19 @@ function normalize(text: string): string {
     .replaceAll(/(duration|hard_age|idle_age|time)(\S*[=:])[0-9.]+/g, '$1$2X')
     .replaceAll(/ hard_age=X,/g, '');
 }
+
+test('a packet as a file of tcpdump', () => {
+  const compose = (program: string): Buffer => {
+    const file = execFileSync(program, [
+      '--pcap',
+      'compose-packet',
+      'tcp,tp_dst=80,nw_src=1.2.3.4',
+    ]);
+    // When it was made.
+    return file.fill(0, 24, 32);
+  };
+  assert.deepEqual(compose(OURS), compose(THEIRS));
+});
 
 test('each command says the same', async () => {
   for (const line of COMMANDS.trim().split('\n')) {

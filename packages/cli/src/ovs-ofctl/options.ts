@@ -33,6 +33,8 @@ export const OPTIONS: readonly OptionSpec[] = [
   { long: 'bundle' },
   { long: 'color', argument: 'WHEN', optional: true },
   { long: 'may-create' },
+  { long: 'pcap' },
+  { long: 'raw' },
   { long: 'read-only' },
   ...DAEMON_OPTIONS,
   { long: 'version', short: 'V' },
@@ -120,6 +122,12 @@ function applyMode(name: string, value: string | undefined, settings: Settings):
       return;
     case 'may-create':
       settings.mayCreate = true;
+      return;
+    case 'pcap':
+      settings.pcap = true;
+      return;
+    // Of no effect in Open vSwitch, either.
+    case 'raw':
       return;
     case 'read-only':
       settings.readOnly = true;

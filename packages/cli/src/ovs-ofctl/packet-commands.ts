@@ -1,6 +1,8 @@
 /** Packets: sent out by a switch, composed of a flow, taken apart. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import {
+  fieldPrerequisitesMet,
   formatPacket,
   hexDump,
   Match,
@@ -13,9 +15,9 @@ import {
   parsePort,
   setMatchField,
 } from '@heddle/openflow';
-import { fieldByName, parsePcap } from '@heddle/packet';
+import { emitPcapHeader, emitPcapRecord, fieldByName, parsePcap } from '@heddle/packet';
 import { composeFlow } from '@heddle/packet/compose';
-import { HeddleError } from '@heddle/runtime/errors';
+import { HeddleError, strerror } from '@heddle/runtime/errors';
 import { print } from '@heddle/runtime/stdio';
 import { type Context, openForMod, transactNoReply } from './context.ts';
 import { hexBytes } from './hex-lines.ts';
@@ -67,16 +69,48 @@ export function parsePacket(): number {
   return print(formatPacket(new Uint8Array(readFileSync(0))));
 }
 
+/** A field of a packet: what it belongs to has been told, and no bit is open. */
+function setExactly(match: Match, key: string, value: string, text: string): void {
+  const field = fieldByName(key);
+  if (field && !fieldPrerequisitesMet(field, match)) {
+    throw new HeddleError(`${text}: prerequisites not met for setting ${key}`);
+  }
+  const refuse = (why: string): never => {
+    throw new HeddleError(`${text}: bad value for ${key} (${why})`);
+  };
+  if (field && value === '') refuse(`${value}: bad syntax for ${field.name} value`);
+  if (field && value.includes('/')) refuse(`${value}: wildcards not allowed here`);
+  try {
+    if (parseMatchField(match, key, value) !== undefined) return;
+  } catch (error) {
+    if (!(error instanceof HeddleError)) throw error;
+    refuse(error.message);
+  }
+  throw new HeddleError(`${text}: unknown field ${key}`);
+}
+
+/** As Open vSwitch's files have it. */
+const SNAPLEN = 1518;
+
+function writePcap(data: Uint8Array): number {
+  if (isatty(1)) {
+    const advice = 'redirect to a file or pipe to tcpdump instead';
+    throw new HeddleError(`not writing pcap data to stdout; ${advice} (${strerror('EPERM')})`);
+  }
+  const record = emitPcapRecord({ timeUs: Date.now() * 1000, data });
+  writeFileSync(1, Buffer.concat([emitPcapHeader(SNAPLEN), record]));
+  return 0;
+}
+
 /** A packet that has the fields of a flow; a second argument is the payload in hex, or its length. */
 export function composePacket(ctx: Context): number {
   const [text = '', payload] = ctx.args;
   const match = new Match();
   for (const word of text.match(/(?:[^,\s(]|\([^)]*\))+/g) ?? []) {
     const [key = '', value = ''] = word.split(/=(.*)/s);
-    if (parseMatchField(match, key, value) === undefined) {
-      throw new HeddleError(`${text}: unknown field ${key}`);
-    }
+    setExactly(match, key, value, text);
   }
   const body = payload === undefined ? undefined : hexBytes(payload);
-  return print(hexDump(composeFlow(match.key, body), false));
+  const packet = composeFlow(match.key, body);
+  return ctx.settings.pcap ? writePcap(packet) : print(hexDump(packet, false));
 }

@@ -19,6 +19,8 @@ export interface Settings {
   bundle: boolean;
   mayCreate: boolean;
   timestamp: boolean;
+  /** Packets are composed as a file of tcpdump. */
+  pcap: boolean;
   /** Of messages: how much is told. */
   verbosity: number;
   /** undefined: for input yes, for output where a person reads it. */
@@ -41,6 +43,7 @@ export function defaultSettings(): Settings {
     bundle: false,
     mayCreate: false,
     timestamp: false,
+    pcap: false,
     verbosity: 0,
     names: undefined,
     stats: true,

@@ -36,6 +36,8 @@ export interface SwitchOptions {
 }
 
 const MISS_SEND_LEN = 128;
+/** As many as Open vSwitch's own tables of addresses hold. */
+const MAX_ADDRESSES = 2048;
 const FLOW_PRIORITY = 1;
 const OFPR_INVALID_TTL = 2;
 const NO_FLAGS = {
@@ -79,6 +81,7 @@ export class LearningSwitch {
   }
 
   #learnQueues({ ports }: Extract<OfpBody, { type: 'features_reply' }>): void {
+    this.#queues.clear();
     for (const { name, portNo } of ports) {
       const queue = this.#options.portQueues.get(name);
       if (queue !== undefined) this.#queues.set(portNo, queue);
@@ -105,12 +108,23 @@ export class LearningSwitch {
 
   #destination(flow: Flow, inPort: number): number {
     const { dlSrc, dlDst } = flow;
-    if (!isMulticast(dlSrc)) this.#ports.set(dlSrc, inPort);
+    if (!isMulticast(dlSrc)) this.#learn(dlSrc, inPort);
     if (isReserved(dlDst)) return OFPP_NONE;
     if (this.#options.mode === 'hub') return OFPP_FLOOD;
     const port = isMulticast(dlDst) ? undefined : this.#ports.get(dlDst);
     if (port === undefined) return OFPP_FLOOD;
     return port === inPort ? OFPP_NONE : port;
+  }
+
+  /** What was heard of longest ago makes room. */
+  #learn(mac: number, port: number): void {
+    this.#ports.delete(mac);
+    this.#ports.set(mac, port);
+    if (this.#ports.size <= MAX_ADDRESSES) return;
+    for (const oldest of this.#ports.keys()) {
+      this.#ports.delete(oldest);
+      return;
+    }
   }
 
   #actions(port: number, inPort: number): OfpAct[] {

@@ -19,6 +19,10 @@ import { LearningSwitch } from './learning-switch.ts';
 import { type CommandLine, PROGRAM, parseCommandLine, usage } from './options.ts';
 
 const MAX_BACKOFF_MS = 8000;
+/** A switch that says nothing for so long is asked whether it is there, and then given up. */
+const PROBE_MS = 60_000;
+/** A switch that lets this much pile up is not listened to. */
+const READ_LIMIT = 1024 * 1024;
 const log = vlog.module('controller');
 
 async function main(): Promise<void> {
@@ -77,22 +81,37 @@ function serve(
   opened?: () => void,
 ): void {
   let lswitch: LearningSwitch | undefined;
-  const vconn = new Vconn(
+  let isProbed = false;
+  const vconn: Vconn = new Vconn(
     socket,
-    { versions, name },
+    { versions, name, readLimit: READ_LIMIT },
     {
       open: (version) => {
         opened?.();
         lswitch = new LearningSwitch(version, options, (msg) => vconn.send(msg));
       },
-      message: (msg) => lswitch?.receive(msg),
-      bad: (error) => log.rl.warn(`${name}: ${error.message}`),
+      message: (msg) => {
+        isProbed = false;
+        lswitch?.receive(msg);
+      },
+      bad: (error) => {
+        isProbed = false;
+        log.rl.warn(`${name}: ${error.message}`);
+      },
       close: (why) => {
         log.info(`${name}: connection closed${why === undefined ? '' : ` (${why})`}`);
         closed();
       },
     },
   );
+  socket.setTimeout(PROBE_MS, () => {
+    if (isProbed || !vconn.isOpen) {
+      socket.destroy(new Error('no response to inactivity probe'));
+      return;
+    }
+    isProbed = true;
+    vconn.send({ type: 'echo_request', version: vconn.version, xid: 0, data: new Uint8Array() });
+  });
 }
 
 main().catch((error: unknown) => {
