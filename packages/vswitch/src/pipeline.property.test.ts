@@ -179,3 +179,20 @@ test('every packet that a megaflow matches is treated as its first', () => {
     }
   }
 });
+
+test('headers behind tags beyond the limit make no megaflows of their own', () => {
+  const hidden = ['nwSrc', 'nwDst', 'nwProto', 'nwTos', 'nwTtl', 'tpSrc', 'tpDst'] as const;
+  let seen = 0;
+  for (let seed = SEED; seed < SEED + COUNT; seed++) {
+    const r = new Random(seed);
+    const config = { ...randomBridge(r), vlanLimit: 1 };
+    for (let i = 0; i < PACKETS; i++) {
+      const key = extractFlow(randomPacket(r), { inPort: 1 + r.below(N_PORTS) });
+      if ((key.vlanTci0 & key.vlanTci1 & VLAN_CFI) === 0) continue;
+      const { wildcards } = xlateActions(config, key, { withPacket: false });
+      for (const name of hidden) assert.equal(wildcards[name], 0, `${name}, seed ${seed}`);
+      seen++;
+    }
+  }
+  assert.ok(seen > COUNT);
+});

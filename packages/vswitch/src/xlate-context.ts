@@ -8,12 +8,15 @@ import {
 import {
   clearTunnel,
   clearTunnelFields,
+  ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
+  ETH_P_RARP,
   Flow,
   flowEquals,
   IPPROTO_ICMPV6,
   isTunnelled,
+  KEY_SLOTS,
   readErspan,
   tunnelOptions,
   VLAN_CFI,
@@ -374,17 +377,45 @@ function readOptions(flow: Flow): void {
   flow.tlv?.readOptions(tunnelOptions(flow), flow);
 }
 
-/** Forgets what was looked at but is zero in every packet of this type, which is looked at. */
-function zeroUnmatchable(wildcards: Flow, flow: Flow): void {
-  const { dlType } = flow;
-  if (dlType === ETH_P_IP || dlType === ETH_P_IPV6) return;
+const SRC_WORD = KEY_SLOTS.get('ipv6Src')!.offset / 4;
+const DST_WORD = KEY_SLOTS.get('ipv6Dst')!.offset / 4;
+const NSH_SLOTS = [
+  ...['nshFlags', 'nshTtl', 'nshMdtype', 'nshNp', 'nshPath', 'nshC1', 'nshC2', 'nshC3', 'nshC4'],
+] as 'nshC1'[];
+
+/**
+ * Forgets what was looked at but is zero in every packet of this type, which is looked at. Where
+ * tags beyond the limit are taken for payload, headers behind them differ that nobody has seen.
+ */
+function zeroUnmatchable(wildcards: Flow, { dlType }: Flow): void {
+  if (!isMpls(dlType)) {
+    wildcards.mplsLse0 = 0;
+    wildcards.mplsLse1 = 0;
+    wildcards.mplsLse2 = 0;
+  }
+  if (dlType !== ETH_P_NSH) for (const name of NSH_SLOTS) wildcards[name] = 0;
+  if (dlType === ETH_P_IPV6) return;
+  wildcards.ipv6Label = 0;
+  wildcards.ndTarget.fill(0);
+  // IPv4 and ARP have the first word of each address.
+  wildcards.u32.fill(0, SRC_WORD + 1, SRC_WORD + 4);
+  wildcards.u32.fill(0, DST_WORD + 1, DST_WORD + 4);
+  const isArp = dlType === ETH_P_ARP || dlType === ETH_P_RARP;
+  if (!isArp) {
+    wildcards.arpSha = 0;
+    wildcards.arpTha = 0;
+  }
+  if (dlType === ETH_P_IP) return;
   wildcards.nwTos = 0;
   wildcards.nwTtl = 0;
   wildcards.nwFrag = 0;
   wildcards.tpSrc = 0;
   wildcards.tpDst = 0;
   wildcards.tcpFlags = 0;
-  wildcards.ipv6Label = 0;
+  if (isArp) return;
+  wildcards.nwSrc = 0;
+  wildcards.nwDst = 0;
+  wildcards.nwProto = 0;
 }
 
 export function isTagged(flow: Flow): boolean {
