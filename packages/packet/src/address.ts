@@ -25,15 +25,28 @@ export function formatIpv4(ip: number): string {
 
 /** Four decimal numbers without leading zeros, as inet_pton. */
 export function parseIpv4(text: string): number | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4) return undefined;
   let ip = 0;
-  for (const part of parts) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    ip = ip * 256 + Number(part);
+  let part = -1;
+  let parts = 0;
+  for (let i = 0; i <= text.length; i++) {
+    const digit = i === text.length ? DOT : text.charCodeAt(i) - ZERO;
+    if (digit === DOT) {
+      if (part < 0 || part > 255) return undefined;
+      ip = ip * 256 + part;
+      part = -1;
+      parts++;
+    } else {
+      // After a zero nothing follows.
+      if (digit < 0 || digit > 9 || part === 0 || part > 255) return undefined;
+      part = part < 0 ? digit : part * 10 + digit;
+    }
   }
-  return ip;
+  return parts === 4 ? ip : undefined;
 }
+
+const ZERO = 0x30;
+/** As a digit. */
+const DOT = 0x2e - ZERO;
 
 export function formatIpv6(ip: Uint8Array): string {
   const groups: number[] = [];

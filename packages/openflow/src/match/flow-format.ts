@@ -61,8 +61,9 @@ const NSH = plans(
 
 /** The line `Flow: ...` without its head; `inPort` is an OpenFlow port. */
 export function formatFlow(flow: Flow, names?: PortNames): string {
-  const key = flow.clone();
-  const mask = new Flow();
+  const [key, mask] = [scratchKey, scratchMask];
+  key.copyFrom(flow);
+  mask.clear();
   const all = (list: readonly FieldPlan[]) => {
     for (const plan of list) mask.u8.fill(0xff, plan.offset, plan.offset + plan.slotSize);
   };
@@ -76,6 +77,10 @@ export function formatFlow(flow: Flow, names?: PortNames): string {
   network(key, mask, all);
   return formatMatch(new Match(key, mask, tunnelOptions(key)), { names, isFlow: true });
 }
+
+/** What a line is made of, one at a time. */
+const scratchKey = new Flow();
+const scratchMask = new Flow();
 
 function isZero(flow: Flow, { offset, slotSize }: FieldPlan): boolean {
   for (let i = offset; i < offset + slotSize; i++) if (flow.u8[i] !== 0) return false;

@@ -10,6 +10,7 @@ import {
   type XlateResult,
   xlateActions,
 } from '../xlate.ts';
+import { XlateMemory } from '../xlate-context.ts';
 import { formatMegaflow, formatOpenFlowFlow } from './flow-text.ts';
 import { simulateNat } from './simulate-nat.ts';
 
@@ -46,7 +47,7 @@ export function traceAll(
   options: TraceOptions = {},
   ctNext: readonly number[] = [],
 ): Trace {
-  const first = trace(config, flow, ofport, options);
+  const first = trace(config, flow, ofport, { ...options, memory });
   const states = [...ctNext];
   const waiting = [...first.result.forks];
   let { text } = first;
@@ -65,6 +66,8 @@ export function traceAll(
 }
 
 const MAX_RECIRCULATIONS = 64;
+/** Of the first pass of the last one. */
+const memory = new XlateMemory();
 
 /** The packet as the datapath brings it back. */
 export function resumed(
@@ -91,7 +94,10 @@ function forkTitle({ id, zone }: XlateFork, state: number | undefined): string {
     : `${head} - resume conntrack with ct_state=${ctStateText(state)}`;
 }
 
-type TraceOptions = Pick<XlateOptions, 'withPacket' | 'entry' | 'actions' | 'pick' | 'frame'>;
+type TraceOptions = Pick<
+  XlateOptions,
+  'withPacket' | 'entry' | 'actions' | 'pick' | 'frame' | 'memory'
+>;
 
 /** One pass. `ofport` is the OpenFlow number of the port that the packet enters by. */
 export function trace(
@@ -103,16 +109,16 @@ export function trace(
   const result = xlateActions(config, flow, { withPacket: false, ...options, trace: true });
   // What comes back from a recirculation is where it was before.
   const enteredBy = flow.recircId === 0 ? ofport : result.seen.flow.inPort;
-  const text = [
-    `Flow: ${formatOpenFlowFlow(result.seen.flow, enteredBy)}`,
-    ...result.trace.flatMap((root) => nodeLines(root, 0, false)),
+  const text = [`Flow: ${formatOpenFlowFlow(result.seen.flow, enteredBy)}`];
+  for (const root of result.trace) addLines(text, root, 0, false);
+  text.push(
     '',
     `Final flow: ${result.final ? formatOpenFlowFlow(result.final, result.final.inPort) : 'unchanged'}`,
     `Megaflow: ${formatMegaflow(result.seen.flow, result.seen.wildcards, enteredBy)}`,
     `Datapath actions: ${formatOdpActions(result.actions, { userdata: formatUserdata })}`,
     ...failureLines(result),
     ...slowPathLines(result),
-  ];
+  );
   return { text: `${text.join('\n')}\n`, result };
 }
 
@@ -139,21 +145,19 @@ const SECTIONS: ReadonlySet<TraceNode['kind']> = new Set([
 ]);
 
 /** A section is indented only when more follows after it in the one that it was reached from. */
-function nodeLines(node: TraceNode, level: number, more: boolean): string[] {
+function addLines(lines: string[], node: TraceNode, level: number, more: boolean): void {
+  const { kind, text, children } = node;
   const indent = ' '.repeat(4 * (more ? level + 1 : level));
   const inner = more ? level + 2 : level;
-  const heading =
-    node.kind === 'bridge'
-      ? ['', indent + node.text, indent + '-'.repeat(node.text.length)]
-      : [indent + node.text];
-  return [
-    ...heading,
-    ...node.children.flatMap((child, i) =>
-      SECTIONS.has(child.kind)
-        ? nodeLines(child, inner, hasMore(node.children, i))
-        : ' '.repeat(4 * inner) + lineText(child),
-    ),
-  ];
+  if (kind === 'bridge') lines.push('');
+  lines.push(indent + text);
+  if (kind === 'bridge') lines.push(indent + '-'.repeat(text.length));
+  const innerIndent = ' '.repeat(4 * inner);
+  for (let i = 0; i < children.length; i++) {
+    const child = children[i]!;
+    if (SECTIONS.has(child.kind)) addLines(lines, child, inner, hasMore(children, i));
+    else lines.push(innerIndent + lineText(child));
+  }
 }
 
 /** Buckets are always indented. */
