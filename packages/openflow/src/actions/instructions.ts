@@ -56,10 +56,11 @@ export function parseInstructions(
 ): readonly OfpAct[] {
   if (bytes.length === 0) return NO_ACTIONS;
   if (bytes.length > LONGEST) return parseList(bytes, version, { tlv });
+  if (version === last.version && isSame(last, bytes)) return last.acts;
   const text = Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length);
   const key = `${version}${text}`;
   const known = recent.get(key) ?? older.get(key);
-  if (known) return known;
+  if (known) return remember(bytes, version, known);
   let usesTlv = false;
   const has = (index: number): boolean => {
     usesTlv = true;
@@ -72,6 +73,28 @@ export function parseInstructions(
     recent = new Map();
   }
   recent.set(key, acts);
+  return remember(bytes, version, acts);
+}
+
+/** The list that came last: bytes are compared faster than texts are made. */
+const last = {
+  version: 0,
+  length: 0,
+  bytes: new Uint8Array(LONGEST),
+  acts: [] as readonly OfpAct[],
+};
+
+function isSame({ length, bytes }: typeof last, other: Uint8Array): boolean {
+  if (length !== other.length) return false;
+  for (let i = 0; i < length; i++) if (bytes[i] !== other[i]) return false;
+  return true;
+}
+
+function remember(bytes: Uint8Array, version: number, acts: readonly OfpAct[]): typeof acts {
+  last.version = version;
+  last.length = bytes.length;
+  last.bytes.set(bytes);
+  last.acts = acts;
   return acts;
 }
 

@@ -48,9 +48,15 @@ for (const form of FORMS) {
 /** A number for what is frequent. */
 function wireKey(version: number, wire: Wire): string | number {
   if ('ofpt' in wire) return version * 256 + wire.ofpt;
-  if ('vendor' in wire) return `${version}:${wire.vendor}:${wire.subtype}`;
+  if ('vendor' in wire) return vendorKey(version, wire.vendor, wire.subtype);
   if ('ofpst' in wire) return (wire.reply ? 1 : 2) * 2 ** 20 + wire.ofpst * 8 + version;
   return `${version}:${wire.reply}:${wire.ofpstVendor}:${wire.subtype}`;
+}
+
+/** Bundles are of the ONF's in OpenFlow 1.3, and have one for each of their flows. */
+function vendorKey(version: number, vendor: number, subtype: number): string | number {
+  if (subtype > 0xffff) return `${version}:${vendor}:${subtype}`;
+  return (vendor === ONF_VENDOR_ID ? 4 : 5) * 2 ** 20 + subtype * 8 + version;
 }
 
 /** What a message is, before its body is looked at. */
@@ -93,7 +99,14 @@ function decodeBody(r: Reader, form: AnyForm, context: DecodeContext): OfpMessag
   const more = isMultipart(form.wire) && hasMore(r.dv);
   const head = more ? { version, xid, type, more } : { version, xid, type };
   try {
-    return Object.assign(form.decode(r, head, context, codec), head) as OfpMessage;
+    const body = form.decode(r, head, context, codec);
+    if (more) return Object.assign(body, head) as OfpMessage;
+    // `Object.assign` takes as long as a small body's decoding.
+    const msg = body as { version?: OfpVersion; xid?: number; type?: OfpMessageType };
+    msg.version = version;
+    msg.xid = xid;
+    msg.type = type;
+    return msg as OfpMessage;
   } catch (e) {
     if (e instanceof OfpError && e.partial) e.partial = { ...e.partial, ...head };
     throw e;
@@ -149,22 +162,23 @@ function readHeader(r: Reader, isPartial: boolean): Header {
   const { dv } = r;
   if (r.left < 8 || (dv.getUint16(2) !== r.left && !isPartial))
     throw new OfpError('OFPBRC_BAD_LEN');
-  const version = r.u8[0]!;
+  const version = r.u8[0] as OfpVersion;
   const ofpt = r.u8[1]!;
-  const head = { version: version as OfpVersion, flags: 0 };
   if (ofpt === OFPT_VENDOR) {
     if (r.left < 16) throw new OfpError('OFPBRC_BAD_LEN');
     checkVendor(dv.getUint32(8));
     const wire = { vendor: dv.getUint32(8), subtype: dv.getUint32(12) };
-    return { ...head, wire, length: 16 };
+    return { version, flags: 0, wire, length: 16 };
   }
   if (version > LAST_VERSION && ofpt <= LAST_IMMUTABLE) {
-    return { ...head, version: LAST_VERSION, wire: { ofpt }, length: 8 };
+    return { version: LAST_VERSION, flags: 0, wire: { ofpt }, length: 8 };
   }
   if (version < 1 || version > LAST_VERSION) throw new OfpError('OFPBRC_BAD_TYPE');
   const first = version === 1 ? 16 : 18;
-  if (ofpt !== first && ofpt !== first + 1) return { ...head, wire: { ofpt }, length: 8 };
-  return readMultipart(r, version as OfpVersion, ofpt === first + 1);
+  if (ofpt !== first && ofpt !== first + 1) {
+    return { version, flags: 0, wire: { ofpt }, length: 8 };
+  }
+  return readMultipart(r, version, ofpt === first + 1);
 }
 
 function readMultipart(r: Reader, version: OfpVersion, reply: boolean): Header {
