@@ -69,7 +69,7 @@ NOINL int segment_length(struct __sk_buff *skb, struct scratch *s)
     return len + tag;
   if (!s || ((s->dirty & DIRTY_LAYOUT) && extract(skb, s)) || !s->l4)
     return len + tag;
-  at = payload_at(skb, s);
+  at = payload_at(s);
   if (!at) {
     at = s->l4 + 8;
     if (have_kfuncs) {
@@ -101,6 +101,8 @@ NOINL int ct_act(struct scratch *s, struct act *a)
   if (!s || !a)
     return RC_STOP;
   struct ct_args *g = &s->w.args;
+  if (a->type != A_CT)
+    g->given = 1;
   switch (a->type) {
   case A_CT_MARK:
     g->mark = a->a32;

@@ -113,7 +113,7 @@ NOINL int coalesces(struct __sk_buff *skb, struct scratch *s, __u32 off)
   struct stream *e = bpf_map_lookup_elem(&streams, &slot);
   if (!e)
     return 0;
-  __u64 now = bpf_ktime_get_coarse_ns();
+  __u64 now = s->now;
   bool bulk = payload >= BULK_BYTES, idle = now - e->bulk_at > STREAM_IDLE_NS;
   if (!same_stream(&e->id, id)) {
     /* One that is on its way must not change it in between. */

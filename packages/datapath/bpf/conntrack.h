@@ -70,11 +70,13 @@ NOINL int ct_key_of(const struct ct_tuple *t, struct ct_key *k, __u32 zone)
 {
   if (!t || !k)
     return 0;
-  int d = 0;
+  int d = t->src[0] < t->dst[0] ? -1 : t->src[0] > t->dst[0];
+  if (t->v6) {
 #pragma unroll
-  for (int i = 0; i < 4; i++)
-    if (!d)
-      d = t->src[i] < t->dst[i] ? -1 : t->src[i] > t->dst[i];
+    for (int i = 1; i < 4; i++)
+      if (!d)
+        d = t->src[i] < t->dst[i] ? -1 : t->src[i] > t->dst[i];
+  }
   if (!d)
     d = t->sport < t->dport ? -1 : t->sport > t->dport;
   int swapped = d > 0;
@@ -163,16 +165,18 @@ NOINL int ct_read(struct __sk_buff *skb, struct scratch *s)
   t->proto = k->nw_proto;
   t->v6 = v6;
   if (t->proto == IPPROTO_TCP) {
-    __u8 off;
-    if (have < 20 || bpf_skb_load_bytes(skb, l4 + 12, &off, 1))
-      return -1;
-    if ((off >> 4) < 5 || (off >> 4) * 4 > have)
+    if (!s->doff)
       return -1;
     t->sport = k->tp_src;
     t->dport = k->tp_dst;
   } else if (t->proto == IPPROTO_UDP) {
     __be16 h[2];
-    if (have < 8 || bpf_skb_load_bytes(skb, l4 + 4, h, 4))
+    void *data = (void *)(long)skb->data, *at = data + (l4 & 127);
+    if (have < 8)
+      return -1;
+    if (l4 < LINEAR && at + 8 <= (void *)(long)skb->data_end)
+      __builtin_memcpy(h, at + 4, 4);
+    else if (bpf_skb_load_bytes(skb, l4 + 4, h, 4))
       return -1;
     /* Without a checksum in IPv4 only (RFC 8200, 8.1). */
     if ((bpf_ntohs(h[0]) != have && !skb->gso_size) || (v6 && !h[1]))
@@ -253,46 +257,13 @@ NOINL int ct_remove(struct scratch *s)
   return 0;
 }
 
-/*
- * Looks s->w.t up; s->w.key is then the connection's. 0: none; 1: its direction; 2: the other; -1:
- * one whose time is over.
- */
-NOINL int ct_find(struct scratch *s, __u32 zone)
-{
-  if (!s)
-    return 0;
-  struct ct_key k;
-  __u32 swapped = ct_key_of(&s->w.t, &k, zone), reply;
-  struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
-  if (e) {
-    reply = swapped != (e->flags & CTE_SWAPPED);
-    /* Answers to a translated connection come by its alias alone. */
-    if (reply && (e->flags & (CTE_SNAT | CTE_DNAT)))
-      e = 0;
-  }
-  if (!e) {
-    struct ct_alias *a = bpf_map_lookup_elem(&ct_aliases, &k);
-    if (!a || a->swapped != swapped)
-      return 0;
-    k = a->key;
-    e = bpf_map_lookup_elem(&cts, &k);
-    if (!e)
-      return 0;
-    reply = 1;
-  }
-  s->w.key = k;
-  if (e->expires <= bpf_ktime_get_coarse_ns())
-    return -1;
-  return reply ? 2 : 1;
-}
-
-INL void ct_touch(struct ct_entry *e, __u32 timeout)
+INL void ct_touch(struct scratch *s, struct ct_entry *e, __u32 timeout)
 {
   __u32 p = e->policy & (CT_POLICIES - 1);
   struct ct_policy *pol = bpf_map_lookup_elem(&ct_policies, &p);
   if (!pol)
     return;
-  __u64 x = bpf_ktime_get_coarse_ns() + pol->t[timeout & (CTT_COUNT - 1)] * NSEC;
+  __u64 x = s->now + pol->t[timeout & (CTT_COUNT - 1)] * NSEC;
   /* Not for every packet: a second more or less does not matter. */
   if (x > e->expires + NSEC || x < e->expires)
     e->expires = x;
@@ -328,14 +299,15 @@ INL void ct_report(struct scratch *s, struct ct_entry *e, struct ct_key *k)
   struct ct_args *a = &s->w.args;
   bool rel = e->flags & CTE_REL;
   s->w.cte = e->flags;
-  if (a->mark_mask && !rel)
-    e->mark = (e->mark & ~a->mark_mask) | (a->mark & a->mark_mask);
+  if (a->given && !rel) {
+    if (a->mark_mask)
+      e->mark = (e->mark & ~a->mark_mask) | (a->mark & a->mark_mask);
 #pragma unroll
-  for (int i = 0; i < 4; i++) {
-    if (a->label_mask[i] && !rel)
-      e->label[i] = (e->label[i] & ~a->label_mask[i]) | (a->label[i] & a->label_mask[i]);
-    s->ct.label[i] = e->label[i];
+    for (int i = 0; i < 4; i++)
+      if (a->label_mask[i])
+        e->label[i] = (e->label[i] & ~a->label_mask[i]) | (a->label[i] & a->label_mask[i]);
   }
+  __builtin_memcpy(s->ct.label, e->label, 16);
   s->ct.mark = e->mark;
   ct_orig(&s->ct.orig, e, k);
   struct ct_tuple *parent = rel ? bpf_map_lookup_elem(&ct_parents, k) : 0;
@@ -361,7 +333,7 @@ INL __u32 ct_step(struct __sk_buff *skb, struct scratch *s, struct ct_entry *e, 
   if (k->proto == IPPROTO_TCP) {
     __u32 r = tcp_update(skb, s, e, (reply ? 1 : 0) | (ct_seq_free() ? 2 : 0));
     if (r >> 8)
-      ct_touch(e, (r >> 8) - 1);
+      ct_touch(s, e, (r >> 8) - 1);
     return r & 0xff;
   }
   bool icmp = k->proto == (k->kind & CTK_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
@@ -369,32 +341,59 @@ INL __u32 ct_step(struct __sk_buff *skb, struct scratch *s, struct ct_entry *e, 
   if (was != now)
     e->other = now;
   if (now == CTO_BIDIR) {
-    ct_touch(e, icmp ? CTT_ICMP_REPLY : CTT_UDP_MULTIPLE);
+    ct_touch(s, e, icmp ? CTT_ICMP_REPLY : CTT_UDP_MULTIPLE);
     return CTU_VALID;
   }
-  ct_touch(e, icmp ? CTT_ICMP_FIRST : CTT_UDP_SINGLE);
+  ct_touch(s, e, icmp ? CTT_ICMP_FIRST : CTT_UDP_SINGLE);
   return CTU_VALID_NEW;
 }
 
-/* Moves the connection of s->w.key on by this packet and reports it; CTU_*. */
-NOINL int ct_update(struct __sk_buff *skb, struct scratch *s, __u32 reply)
+/* In what ct_find returns, above the direction. */
+#define CT_MOVED(u) (((u) + 1) << 8)
+
+/*
+ * Looks s->w.t up; s->w.key is then the connection's. 0: none; 1: its direction; 2: the other; -1:
+ * one whose time is over. `how`: 1: the packet moves the connection on, 2: unless it is an answer;
+ * CT_MOVED(CTU_*) says that it did, and what is reported unless that is CTU_NEW.
+ */
+NOINL int ct_find(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 how)
 {
   if (!s)
-    return CTU_INVALID;
-  struct ct_key k = s->w.key;
+    return 0;
+  struct ct_key k;
+  __u32 swapped = ct_key_of(&s->w.t, &k, zone), reply;
   struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
-  if (!e)
-    return CTU_INVALID;
+  if (e) {
+    reply = swapped != (e->flags & CTE_SWAPPED);
+    /* Answers to a translated connection come by its alias alone. */
+    if (reply && (e->flags & (CTE_SNAT | CTE_DNAT)))
+      e = 0;
+  }
+  if (!e) {
+    struct ct_alias *a = bpf_map_lookup_elem(&ct_aliases, &k);
+    if (!a || a->swapped != swapped)
+      return 0;
+    k = a->key;
+    e = bpf_map_lookup_elem(&cts, &k);
+    if (!e)
+      return 0;
+    reply = 1;
+  }
+  s->w.key = k;
+  if (e->expires <= s->now)
+    return -1;
+  if (!how || (reply && how == 2))
+    return reply ? 2 : 1;
   __u32 r = ct_step(skb, s, e, &k, reply);
   if (r != CTU_NEW)
     ct_report(s, e, &k);
-  return r;
+  return (reply ? 2 : 1) | CT_MOVED(r);
 }
 
 /* Whether a connection can be spared in a full table: over, or not answered yet. */
-INL bool ct_spare(const struct ct_entry *e, __u32 proto)
+INL bool ct_spare(const struct ct_entry *e, __u32 proto, __u64 now)
 {
-  if (e->expires <= bpf_ktime_get_coarse_ns())
+  if (e->expires <= now)
     return true;
   if (proto != IPPROTO_TCP)
     return e->other != CTO_BIDIR;
@@ -423,7 +422,7 @@ NOINL int ct_evict(struct scratch *s)
       return -1;
     struct ct_key k = *r;
     struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
-    if (!e || !ct_spare(e, k.proto))
+    if (!e || !ct_spare(e, k.proto, s->now))
       continue;
     s->w.key = k;
     if (ct_remove(s))
@@ -492,7 +491,7 @@ NOINL int ct_prepare(struct scratch *s, __u32 zone, __u32 flags)
   if (k.proto == IPPROTO_TCP || k.proto == IPPROTO_UDP || is_icmp(&s->w.t))
     e->policy = s->w.zone >> 16;
   e->expires = 0;
-  ct_touch(e, k.proto == IPPROTO_TCP ? CTT_TCP_SYN_SENT
+  ct_touch(s, e, k.proto == IPPROTO_TCP ? CTT_TCP_SYN_SENT
                                      : is_icmp(&s->w.t) ? CTT_ICMP_FIRST : CTT_UDP_FIRST);
   s->w.key = k;
   return (flags & CTF_NAT) && (flags & (CTF_SRC | CTF_DST));
@@ -575,13 +574,14 @@ NOINL int ct_expected(struct scratch *s, __u32 zone, __u32 flags)
     return flags;
   struct ct_key k = x->parent;
   struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
-  if (!e || e->born != x->born || e->expires <= bpf_ktime_get_coarse_ns())
+  if (!e || e->born != x->born || e->expires <= s->now)
     return flags;
   ct_orig(&s->w.parent, e, &k);
   s->w.e.mark = x->mark;
   __builtin_memcpy(s->w.e.label, x->label, 16);
   s->w.e.flags = CTE_REL;
   struct ct_args *a = &s->w.args;
+  a->given = 1;
   __builtin_memcpy(a->nat_min, x->addr, 16);
   a->nat_span = 0;
   a->port_min = a->port_max = x->port;
@@ -625,7 +625,10 @@ INL int ct_judge(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 fla
     s->ct.state |= CS_INV;
     return 0;
   }
-  int found = ct_find(s, zone);
+  __u32 how = seen ? 0 : flags & CTF_FORCE ? 2 : 1;
+  int found = ct_find(skb, s, zone, how), u = (found >> 8) - 1;
+  if (found > 0)
+    found &= 3;
   if (found < 0 || (found == 2 && (flags & CTF_FORCE))) {
     ct_remove(s);
     found = 0;
@@ -636,7 +639,6 @@ INL int ct_judge(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 fla
     return found;
   }
   if (found) {
-    int u = ct_update(skb, s, found == 2);
     if (u == CTU_INVALID) {
       s->ct.state |= CS_INV;
       return found | CT_NOTED;
@@ -675,7 +677,8 @@ NOINL int ct_exec(struct __sk_buff *skb, struct scratch *s)
     return -1;
   __u32 zone = s->w.zone & 0xffff, flags = s->w.flags, nat = 0;
   s->w.quotes = 0;
-  int known = ct_known(skb, s, zone, flags), found = known ? ct_find(s, zone) : 0;
+  int known = s->ct_on ? ct_known(skb, s, zone, flags) : 0;
+  int found = known ? ct_find(skb, s, zone, 0) : 0;
   if (known == 2 && found > 0) {
     found = 3 - found;
   } else if (known == 1 && found == 1) {
@@ -695,7 +698,8 @@ NOINL int ct_exec(struct __sk_buff *skb, struct scratch *s)
     if (nat && !s->w.quotes && ct_may_gain(s->w.cte))
       ct_move(skb, s, (found & 3) == 2);
   }
-  __builtin_memset(&s->w.args, 0, sizeof s->w.args);
+  if (s->w.args.given)
+    __builtin_memset(&s->w.args, 0, sizeof s->w.args);
   s->ct_on = 1;
   s->dirty |= DIRTY_CT;
   if (!found || !(s->w.cte & (CTE_FTP | CTE_TFTP)) || (s->ct.state & (CS_INV | CS_REL)))

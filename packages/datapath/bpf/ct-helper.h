@@ -112,8 +112,7 @@ NOINL int ct_announces(struct __sk_buff *skb, struct scratch *s, __u32 reply)
 {
   __u32 z = 0;
   struct state *st = bpf_map_lookup_elem(&state, &z);
-  __u64 now = bpf_ktime_get_coarse_ns();
-  if (!s || !st || (now > st->alive && now - st->alive > DAEMON_GONE_NS))
+  if (!s || !st || (s->now > st->alive && s->now - st->alive > DAEMON_GONE_NS))
     return 0;
   __u32 at = s->l4, end = s->l4_end;
   __u8 b[4];

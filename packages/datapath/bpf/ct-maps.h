@@ -110,6 +110,7 @@ struct ct_args {
   __be32 nat_min[4];
   __u32 nat_span; /* addresses in the range, less one */
   __u16 port_min, port_max;
+  __u32 given; /* one of those that stay 0 else */
 };
 
 /* What a free tuple is looked for in. */

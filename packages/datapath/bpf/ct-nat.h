@@ -68,7 +68,7 @@ NOINL int ct_claim(struct scratch *s, __u32 zone)
   struct ct_alias a = { .key = s->w.key };
   a.swapped = ct_key_of(&s->w.reply, &k, zone);
   struct ct_entry *e = bpf_map_lookup_elem(&cts, &k);
-  if (e && e->expires > bpf_ktime_get_coarse_ns()) {
+  if (e && e->expires > s->now) {
     bool reply = a.swapped != (e->flags & CTE_SWAPPED);
     if (!reply || !(e->flags & (CTE_SNAT | CTE_DNAT)))
       return -1;
@@ -81,7 +81,7 @@ NOINL int ct_claim(struct scratch *s, __u32 zone)
     return -1;
   struct ct_key main = old->key;
   e = bpf_map_lookup_elem(&cts, &main);
-  if (e && e->expires > bpf_ktime_get_coarse_ns())
+  if (e && e->expires > s->now)
     return -1;
   return bpf_map_update_elem(&ct_aliases, &k, &a, BPF_ANY);
 }

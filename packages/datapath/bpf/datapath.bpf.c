@@ -66,7 +66,7 @@ INL void account(struct scratch *s, __u32 id, __u32 len)
     return;
   __sync_fetch_and_add(&st->packets, 1);
   __sync_fetch_and_add(&st->bytes, len);
-  st->used = bpf_ktime_get_coarse_ns();
+  st->used = s->now;
   __u32 flags = bpf_ntohs(s->k.tcp_flags);
   if (flags & ~st->tcp_flags)
     __sync_fetch_and_or(&st->tcp_flags, flags);
@@ -125,6 +125,7 @@ INL struct scratch *begin(void)
   struct scratch *s = bpf_map_lookup_elem(&scratch, &z);
   if (!s)
     return 0;
+  s->now = bpf_ktime_get_coarse_ns();
   s->verdict = TC_ACT_SHOT;
   s->recirc = 0;
   s->trunc = 0;

@@ -106,6 +106,7 @@ struct chunk {
 
 struct cache_slot {
   __u32 tag, mask;
+  __u64 hash; /* where the flow was that matched */
 };
 
 /* By ifindex. */
@@ -268,8 +269,10 @@ struct scratch {
   struct counters c;
   struct act acts[CTX_ACTS];
   __u64 flow_hash;
+  __u64 now; /* CLOCK_MONOTONIC, coarse, ns: when the program began */
   __u32 in_port, slot, recirc, trunc; /* trunc: bytes that the next output cuts off */
   __u32 l3, l4, l4_end; /* where headers start and the IP packet ends; 0: none */
+  __u32 doff;           /* length of a whole TCP header; 0: there is none */
   __u32 dirty;          /* DIRTY_* */
   __u32 nact, next;     /* the list in acts, and its first chunk plus one */
   __u32 skip;           /* actions to come that are not to be carried out */

@@ -252,26 +252,39 @@ NOINL int extract_nd(struct __sk_buff *skb, struct scratch *s)
   return 0;
 }
 
+INL int extract_tcp(struct scratch *s, const __be16 *h, __u32 have)
+{
+  __u32 doff = (bpf_ntohs(h[6]) >> 12) * 4;
+  if (doff < 20 || doff > have)
+    return 0;
+  s->k.tp_src = h[0];
+  s->k.tp_dst = h[1];
+  s->k.tcp_flags = h[6] & bpf_htons(0xfff);
+  s->doff = doff;
+  return 0;
+}
+
 INL int extract_l4(struct __sk_buff *skb, struct scratch *s)
 {
   struct flow_key *k = &s->k;
   __u32 off = s->l4;
   __be16 h[10];
-  __u32 have = s->l4_end > off ? s->l4_end - off : 0, doff;
+  __u32 have = s->l4_end > off ? s->l4_end - off : 0;
+  void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end, *at = data + (off & 127);
   switch (k->nw_proto) {
   case IPPROTO_TCP:
-    if (have < 20 || bpf_skb_load_bytes(skb, off, h, 20))
+    if (have < 20)
       return 0;
-    doff = (bpf_ntohs(h[6]) >> 12) * 4;
-    if (doff < 20 || doff > have)
-      return 0;
-    k->tp_src = h[0];
-    k->tp_dst = h[1];
-    k->tcp_flags = h[6] & bpf_htons(0xfff);
-    return 0;
+    if (off < LINEAR && at + 20 <= end)
+      return extract_tcp(s, at, have);
+    return bpf_skb_load_bytes(skb, off, h, 20) ? 0 : extract_tcp(s, h, have);
   case IPPROTO_UDP:
   case IPPROTO_SCTP:
-    if (have < (k->nw_proto == IPPROTO_UDP ? 8 : 12) || bpf_skb_load_bytes(skb, off, h, 4))
+    if (have < (k->nw_proto == IPPROTO_UDP ? 8 : 12))
+      return 0;
+    if (off < LINEAR && at + 4 <= end)
+      __builtin_memcpy(h, at, 4);
+    else if (bpf_skb_load_bytes(skb, off, h, 4))
       return 0;
     k->tp_src = h[0];
     k->tp_dst = h[1];
@@ -352,6 +365,7 @@ NOINL int extract(struct __sk_buff *skb, struct scratch *s)
   s->dirty = 0;
   s->l3 = 0;
   s->l4 = 0;
+  s->doff = 0;
   void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
   if (data + LINEAR > end && end - data < skb->len)
     bpf_skb_pull_data(skb, skb->len < LINEAR ? skb->len : LINEAR);

@@ -108,19 +108,29 @@ NOINL int search(struct scratch *s)
   return -1;
 }
 
-/* The mask cache's answer, verified; NULL when it has none. */
-INL struct flow *cached(struct scratch *s, const struct cache_slot *e, __u32 tag)
+/*
+ * The mask cache's answer, verified; NULL when it has none. Most often the flow is the last packet's
+ * of this hash; else the packet differs in what the mask looks at, and what it has there is hashed.
+ */
+INL struct flow *cached(struct scratch *s, struct cache_slot *e, __u32 tag)
 {
   if (e->tag != tag)
     return 0;
   __u32 index = e->mask;
+  __u64 h = e->hash;
   struct mask *m = bpf_map_lookup_elem(&masks, &index);
   if (!m || !m->valid)
     return 0;
-  __u64 h = mask_hash(m, &s->k);
   struct flow *f = bpf_map_lookup_elem(&flows, &h);
-  if (!f || !flow_eq(m, index, &s->k, f))
-    return 0;
+  if (!f || !flow_eq(m, index, &s->k, f)) {
+    __u64 now = mask_hash(m, &s->k);
+    if (now == h)
+      return 0;
+    f = bpf_map_lookup_elem(&flows, &now);
+    if (!f || !flow_eq(m, index, &s->k, f))
+      return 0;
+    e->hash = now;
+  }
   s->c.mask_hit++;
   s->c.cache_hit++;
   return f;
@@ -139,9 +149,10 @@ INL struct flow *lookup(struct __sk_buff *skb, struct scratch *s)
   int index = search(s);
   if (index < 0)
     return 0;
-  e->tag = tag;
-  e->mask = index;
   /* From the stack: before Linux 6.2 a key must not lie in an argument's memory. */
   __u64 found = s->flow_hash;
+  e->tag = tag;
+  e->mask = index;
+  e->hash = found;
   return bpf_map_lookup_elem(&flows, &found);
 }

@@ -115,7 +115,7 @@ NOINL int tunnel_route(struct __sk_buff *skb, struct scratch *s)
   __u32 z = 0, mark = skb->mark;
   struct tun *t = &s->tun;
   bool v6 = is_ip6(t->src, t->dst);
-  __u64 now = bpf_ktime_get_coarse_ns();
+  __u64 now = s->now;
   __u64 h = (t->dst[0] ^ ((__u64)t->dst[3] << 32) ^ t->src[0] ^ mark) * K1;
   __u32 slot = h >> 56;
   struct tun_route *e = bpf_map_lookup_elem(&tun_routes, &slot);
@@ -363,12 +363,9 @@ INL int too_big(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 room
 }
 
 /* Where the payload of a segment begins; 0: unknown. */
-INL __u32 payload_at(struct __sk_buff *skb, struct scratch *s)
+INL __u32 payload_at(const struct scratch *s)
 {
-  __u8 doff;
-  if (!s->l4 || s->k.nw_proto != IPPROTO_TCP || bpf_skb_load_bytes(skb, s->l4 + 12, &doff, 1))
-    return 0;
-  return s->l4 + (doff >> 4) * 4;
+  return s->doff ? s->l4 + s->doff : 0;
 }
 
 /* Round through the injection veth; the packet is complete but for its way. */
@@ -437,7 +434,7 @@ NOINL int tunnel_out(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32
   if (tunnel_route(skb, s))
     return -2;
   bool v6 = is_ip6(s->tun.src, s->tun.dst), csum = s->tun.flags & TNL_F_CSUM && type != TUN_ERSPAN;
-  __u32 hash = bpf_get_hash_recalc(skb), gso = skb->gso_size, tag = 0, at = payload_at(skb, s);
+  __u32 hash = bpf_get_hash_recalc(skb), gso = skb->gso_size, tag = 0, at = payload_at(s);
   __be16 eth[9];
   if (bpf_skb_load_bytes(skb, 0, eth, 14))
     return -1;
