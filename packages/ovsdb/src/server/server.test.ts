@@ -123,6 +123,26 @@ function versionOf(update: Json): JsonObject {
   return _version === undefined ? {} : { _version };
 }
 
+test('a monitor is judged by what it asks for before the id that it resumes from', async () => {
+  const ask = (id: number, columns: string[], last: Json) =>
+    printJson({
+      id,
+      method: 'monitor_cond_since',
+      params: ['T', 'm', { A: [{ columns }] }, last],
+    });
+  const none = '00000000-0000-0000-0000-000000000000';
+  const texts = [ask(1, ['nosuch'], 0), ask(2, ['n'], 0), ask(3, ['n'], 'x'), ask(4, ['n'], none)];
+  const details = (await exchange(texts, 4)).map(
+    ({ error }) => (error as JsonObject | null)?.['details'],
+  );
+  assert.deepEqual(details, [
+    'nosuch is not a valid column name',
+    'last-txn-id must be string',
+    'last-txn-id must be UUID format.',
+    undefined,
+  ]);
+});
+
 test('coverage counters tell what the server has done', async () => {
   const db = new Database(parseSchema(SCHEMA));
   const names = ['ovsdb_transact', 'ovsdb_commit', 'ovsdb_commit_failed', 'ovsdb_wait'];

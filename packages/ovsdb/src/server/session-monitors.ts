@@ -127,22 +127,20 @@ export class SessionMonitors {
     if (params.length !== (version === 3 ? 4 : 3)) {
       throw new OvsdbError('syntax error', 'invalid parameters', printSortedJson(params));
     }
-    const last = params[3];
-    if (version === 3 && typeof last !== 'string') {
-      throw new OvsdbError('syntax error', 'last-txn-id must be string', printSortedJson(last!));
-    }
-    if (version === 3 && !isUuid(last as string)) {
-      const what = 'last-txn-id must be UUID format.';
-      throw new OvsdbError('syntax error', what, printSortedJson(last!));
-    }
     const id = params[1] ?? null;
     if (this.#find(id))
       throw new OvsdbError('syntax error', 'duplicate monitor ID', printSortedJson(id));
     const active = new ActiveMonitor(this.#outbox, db, id, params[2] ?? null, version);
+    // As upstream, what is monitored is judged before where to resume.
+    const wrong = version === 3 ? wrongLastId(params[3]!) : undefined;
+    if (wrong) {
+      active.stop();
+      throw wrong;
+    }
     this.#monitors.push(active);
     return version < 3
       ? new Pieces(active.monitor.initial(db.durableRows()))
-      : since(active, last as string);
+      : since(active, params[3] as string);
   }
 
   change(params: readonly Json[]): Json {
@@ -192,6 +190,12 @@ export class SessionMonitors {
   #find(id: Json): ActiveMonitor | undefined {
     return this.#monitors.find((m) => jsonEquals(m.id, id));
   }
+}
+
+function wrongLastId(last: Json): OvsdbError | undefined {
+  const wrong = (what: string) => new OvsdbError('syntax error', what, printSortedJson(last));
+  if (typeof last !== 'string') return wrong('last-txn-id must be string');
+  return isUuid(last) ? undefined : wrong('last-txn-id must be UUID format.');
 }
 
 /** [found, last id, updates]: what the client missed, or everything when that is not known. */
