@@ -110,6 +110,8 @@ export class XlateContext {
   /** A `controller(pause)` was met: the rest waits for the controller. */
   paused: ControllerAction | undefined;
   groupDepth = 0;
+  /** The list that is being run is a bucket's own, not that of a flow which it resubmits to. */
+  isInBucket = false;
   isInActionSet = false;
   /** Bits of the bridge's mirrors that have their copy. */
   mirrored = 0;

@@ -64,7 +64,8 @@ function runBucket(ctx: XlateContext, group: Group, index: number, isLast: boole
   const bucket = group.buckets[index]!;
   ctx.effects.groups.push({ group, bucket: index });
   ctx.traceUnder('bucket', `bucket ${bucket.bucketId}`, () => {
-    const { stack, conntracked, wasMpls, pending } = ctx;
+    const { stack, conntracked, wasMpls, pending, isInBucket } = ctx;
+    ctx.isInBucket = true;
     const flow = ctx.flow.clone();
     ctx.depth++;
     const actions = bucketActions(bucket.actions);
@@ -78,7 +79,7 @@ function runBucket(ctx: XlateContext, group: Group, index: number, isLast: boole
     ctx.depth--;
     // A bucket ends only itself.
     ctx.isExiting = false;
-    Object.assign(ctx, { stack, conntracked, wasMpls });
+    Object.assign(ctx, { stack, conntracked, wasMpls, isInBucket });
     // A header that the bucket has made and sent nothing with is the bucket's.
     if (ctx.pending !== pending) ctx.pending = undefined;
   });

@@ -75,7 +75,7 @@ export function outputAction(
 
 function reasonOf(ctx: XlateContext): number {
   if (ctx.options.isPacketOut) return OFPR_PACKET_OUT;
-  if (ctx.groupDepth > 0) return OFPR_GROUP;
+  if (ctx.isInBucket) return OFPR_GROUP;
   return ctx.isInActionSet ? OFPR_ACTION_SET : OFPR_ACTION;
 }
 

@@ -111,7 +111,10 @@ function runRule(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
     if (entry.isFirst && !entry.byPatch && !admits(ctx, false)) return;
     ctx.depth++;
     if (!entry.mayPacketIn) ctx.resubmits++;
+    const { isInBucket } = ctx;
+    ctx.isInBucket = false;
     ctx.engine.runActions(ctx, rule.state.actions, entry.isLast);
+    ctx.isInBucket = isInBucket;
     if (!entry.isFirst) ctx.currentRule = outer;
     ctx.depth--;
     if (entry.isFirst) ctx.engine.finish(ctx);

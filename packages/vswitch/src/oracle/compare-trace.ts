@@ -38,6 +38,8 @@ export function isBeyondCompare(text: string): boolean {
   if (text.includes('legacy L2 port') && text.includes('max_len=')) return true;
   // Its dry run of a copy for a controller to send on rewrites the headers again at the end.
   if (/\bclone\(.*controller\(.*\bpause\b/.test(text)) return true;
+  // A header that is added in a copy and goes nowhere stays on what follows there.
+  if (/\bclone\(.*\bencap\(/.test(text)) return true;
   if (text.includes(' encap(mpls') && /^Flow: .*\bmplsm?,/m.test(text)) return true;
   return text.includes(' encap(') && /^ *push_mpls:/m.test(text);
 }

@@ -55,6 +55,10 @@ export const REGRESSIONS: readonly Regression[] = [
     ],
     packet: 'in_port=4,ip',
   },
+  ...['group:8', 'write_actions(group:8)'].map((actions) => ({
+    flows: [`table=0,priority=1 actions=${actions}`, 'table=9,priority=1 actions=controller'],
+    packet: 'in_port=4,ip',
+  })),
   // A tag that is written piece by piece.
   one('load:0x5->NXM_OF_VLAN_TCI[0..11],load:1->NXM_OF_VLAN_TCI[12..12],output:1'),
   one('load:0x5->NXM_OF_VLAN_TCI[0..11],push_vlan:0x88a8,output:1'),
