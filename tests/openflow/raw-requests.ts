@@ -14,6 +14,11 @@ export function stats(v: Version, xid: number, type: number, ...body: Buffer[]):
   return message(v, v === 1 ? 16 : 18, xid, u16(type, 0), ...pad, ...body);
 }
 
+/** A part of OFPT_MULTIPART_REQUEST that another one follows, or the last one. */
+export function part(v: Version, xid: number, type: number, hasMore: boolean, ...body: Buffer[]) {
+  return message(v, 18, xid, u16(type, hasMore ? 1 : 0), zeros(4), ...body);
+}
+
 export function padded(size: number, ...parts: Buffer[]): Buffer {
   const all = bytes(...parts);
   return bytes(all, zeros((size - (all.length % size)) % size));

@@ -12,6 +12,7 @@ import {
   oxm,
   oxmMatch,
   packetOut,
+  part,
   portMod,
   roleRequest,
   stats,
@@ -257,6 +258,7 @@ function configuration(v: Version): Step[] {
     { name: 'no such statistics', sent: stats(v, 0x403, 0x7777) },
     { name: 'foreign statistics', sent: stats(v, 0x404, 0xffff, u32(0xdead_beef, 1)) },
     { name: 'desc', sent: stats(v, 0x405, 0) },
+    ...(v < 4 ? [] : inParts(v)),
     { name: 'role: as it is', sent: roleRequest(v, 0x410, v <= 2 ? 1 : 0, 0) },
     { name: 'role: secondary', sent: roleRequest(v, 0x411, 3, 10 * v + 1) },
     { name: 'a secondary must not', sent: flowMod(v, 0x412, { actions: zeros(0) }) },
@@ -266,6 +268,32 @@ function configuration(v: Version): Step[] {
     { name: 'role: equal', sent: roleRequest(v, 0x416, 1, 0) },
     { name: 'role: no such', sent: roleRequest(v, 0x417, 9, 0) },
     ...asyncMessages(v),
+  ];
+}
+
+/** Requests of several parts, each of them sent at once as the switch does not wait for long. */
+function inParts(v: Version): Step[] {
+  const port = (n: number): Buffer => bytes(u32(n), zeros(4));
+  const table = (id: number): Buffer =>
+    bytes(u16(64), u8(id), zeros(37), Buffer.alloc(16, 0xff), u32(0, 1_000_000));
+  return [
+    { name: 'desc in parts', sent: bytes(part(v, 0x430, 0, true), part(v, 0x430, 0, false)) },
+    {
+      name: 'port statistics in parts',
+      sent: bytes(part(v, 0x431, 4, true, port(1)), part(v, 0x431, 4, false, port(2))),
+    },
+    {
+      name: 'parts of two kinds',
+      sent: bytes(part(v, 0x432, 4, true, port(1)), part(v, 0x432, 0, false)),
+    },
+    {
+      name: 'a part of a wrong length',
+      sent: bytes(part(v, 0x433, 4, true, u32(1)), part(v, 0x433, 4, false, port(77))),
+    },
+    {
+      name: 'table features in parts',
+      sent: bytes(part(v, 0x434, 12, true, table(1)), part(v, 0x434, 12, false, table(2))),
+    },
   ];
 }
 

@@ -44,6 +44,8 @@ export interface VconnOptions {
   readonly tlv?: DecodeContext['tlv'];
   /** A peer that lets more than this pile up, in bytes, is not listened to until it reads. */
   readonly readLimit?: number;
+  /** All parts of the message, when `raw` is the last one or the only one; undefined: later. */
+  readonly gather?: (raw: Uint8Array) => readonly Uint8Array[] | undefined;
   /** Sees every message in both directions (`snoop`). */
   readonly tap?: (raw: Uint8Array, isSent: boolean) => void;
 }
@@ -283,6 +285,15 @@ export class Vconn {
       return;
     }
     const isOurs = raw[0] === this.#version || raw[1]! <= OFPT_ECHO_REPLY;
+    const { gather } = this.#options;
+    if (isOurs && gather) {
+      const parts = gather(raw);
+      if (parts === undefined) return;
+      if (parts.length > 1) {
+        this.#whole(parts);
+        return;
+      }
+    }
     const msg = isOurs ? tryDecode(raw, this.#context) : undefined;
     if (msg && 'type' in msg && msg.type === 'flow_mod_table_id') {
       this.#context = { ...this.#context, hasTableId: msg.enabled };
@@ -292,6 +303,33 @@ export class Vconn {
     } else if (msg instanceof OfpError) this.#events.bad(msg, raw);
     else this.#events.message(msg, raw);
   }
+
+  #whole(parts: readonly Uint8Array[]): void {
+    const messages: OfpMessage[] = [];
+    for (const part of parts) {
+      const msg = tryDecode(part, this.#context);
+      if (msg instanceof OfpError) {
+        this.#events.bad(msg, part);
+        return;
+      }
+      messages.push(msg);
+    }
+    this.#events.message(joined(messages), parts.at(-1)!);
+  }
+}
+
+/** The last part, with the lists of all. */
+function joined(parts: readonly OfpMessage[]): OfpMessage {
+  const last = parts.at(-1)!;
+  if (last.type === 'table_features_request') {
+    const tables = parts.flatMap((part) => (part.type === last.type ? part.tables : []));
+    return { ...last, tables };
+  }
+  if (last.type === 'flow_monitor_request') {
+    const monitors = parts.flatMap((part) => (part.type === last.type ? part.monitors : []));
+    return { ...last, monitors };
+  }
+  return last;
 }
 
 function tryDecode(raw: Uint8Array, context?: DecodeContext): OfpMessage | OfpError {

@@ -15,6 +15,7 @@ import {
   vlog,
 } from '@heddle/runtime';
 import type { Connmgr } from './connmgr.ts';
+import { MultipartRequests } from './multipart.ts';
 import type { OfConn, OfConnKind, OfpChannel } from './ofconn.ts';
 import { PacketInScheduler } from './pinsched.ts';
 
@@ -206,12 +207,16 @@ function refusal({ ofpErr }: OfpError, raw: Uint8Array): string {
 /** Makes a socket a connection of the bridge. */
 function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
   let conn: OfConn | undefined;
+  const requests = new MultipartRequests(mgr.env.clock, (ofpErr, raw) => {
+    if (conn) mgr.sendError(conn, ofpErr, raw);
+  });
   const vconn: Vconn = new Vconn(
     socket,
     {
       name: options.name,
       versions: options.versions,
       recyclesMatches: true,
+      gather: (raw) => requests.gather(raw),
       tlv: { has: (index) => mgr.env.ofproto.tlv.has(index) },
       readLimit: READ_LIMIT,
       ...(options.tap && { tap: options.tap }),
@@ -230,6 +235,7 @@ function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
         if (conn) mgr.sendError(conn, refusal(error, raw), raw);
       },
       close: (why) => {
+        requests.close();
         if (conn) mgr.remove(conn);
         options.onClose?.(why);
       },
