@@ -11,6 +11,9 @@ import type { Scope } from './scope.ts';
 
 export const REPOSITORY = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 
+/** Until a daemon is in the background: half a minute is little where processors are busy. */
+const START_TIMEOUT_MS = 120_000;
+
 export interface InstanceOptions {
   /** Extra arguments of ovs-vswitchd, as `--enable-dummy=override`. */
   switchArgs?: readonly string[];
@@ -99,7 +102,7 @@ export class Instance {
     mkdirSync(this.directory, { recursive: true });
     const { code } = await this.run('test', '-e', this.database);
     if (code !== 0) await this.exec('ovsdb-tool', 'create', this.database, this.kind.schema);
-    await this.exec(
+    await this.#startDaemon(
       'ovsdb-server',
       this.database,
       `--remote=punix:${this.socket}`,
@@ -112,7 +115,7 @@ export class Instance {
   }
 
   async startSwitch(): Promise<void> {
-    await this.exec(
+    await this.#startDaemon(
       'ovs-vswitchd',
       `unix:${this.socket}`,
       '--pidfile',
@@ -121,6 +124,11 @@ export class Instance {
       '--log-file',
       ...this.#switchArgs,
     );
+  }
+
+  async #startDaemon(...command: string[]): Promise<void> {
+    const options = { env: this.env, timeoutMs: START_TIMEOUT_MS };
+    await runOk(this.host.argv(...command), options);
   }
 
   /** Runs a command in the switch's namespace with its directories; any exit code. */

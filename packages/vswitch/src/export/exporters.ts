@@ -1,4 +1,5 @@
 /** The exporters of a bridge, as the database has them (ovs-vswitchd.conf.db(5)). */
+import { isDeepStrictEqual } from 'node:util';
 import type { Dpif, OdpPort, Upcall } from '@heddle/datapath';
 import { Rtnl } from '@heddle/linux';
 import type { Idl } from '@heddle/ovsdb';
@@ -35,10 +36,12 @@ export interface ExporterEnv {
   sourceTowards(address: string): string | undefined;
 }
 
+const NOTHING: ExporterConfig = { collectorSets: new Map() };
+
 export class Exporters {
   readonly #env: ExporterEnv;
-  #config = '';
-  #settings: ExporterConfig = { collectorSets: new Map() };
+  #settings = NOTHING;
+  #agentAddress: string | undefined;
   #netflow: NetFlow | undefined;
   #sflow: Sflow | undefined;
   #ipfix: Ipfix | undefined;
@@ -50,12 +53,16 @@ export class Exporters {
 
   /** Whether packets are to be treated otherwise from now on. */
   configure(idl: Idl<Schema>, row: BridgeRow): boolean {
+    const asksFor = row.netflow ?? row.sflow ?? row.ipfix;
+    const hasSets = idl.rows('Flow_Sample_Collector_Set').length > 0;
+    // Most bridges export nothing, and there may be many of them.
+    if (asksFor === undefined && !hasSets && this.#settings === NOTHING) return false;
     const config = exporterConfig(idl, row, this.#env.ofproto.serial);
     const agent = config.sflow && this.#agent(config.sflow);
-    const text = JSON.stringify([config, [...config.collectorSets], agent]);
-    if (text === this.#config) return false;
-    this.#config = text;
-    this.#settings = config;
+    if (agent === this.#agentAddress && isDeepStrictEqual(config, this.#settings)) return false;
+    this.#agentAddress = agent;
+    const isNothing = asksFor === undefined && config.collectorSets.size === 0;
+    this.#settings = isNothing ? NOTHING : config;
     const { clock, ofproto } = this.#env;
     this.#netflow = adjust(this.#netflow, config.netflow, (s) => new NetFlow(s, clock));
     this.#ipfix = adjust(this.#ipfix, config.ipfix?.settings, (s) => new Ipfix(s, clock));
@@ -263,7 +270,7 @@ function adjust<S, E extends { configure(settings: S): void; close(): void; sett
     return undefined;
   }
   if (!exporter) return make(settings);
-  if (JSON.stringify(exporter.settings) !== JSON.stringify(settings)) exporter.configure(settings);
+  if (!isDeepStrictEqual(exporter.settings, settings)) exporter.configure(settings);
   return exporter;
 }
 
