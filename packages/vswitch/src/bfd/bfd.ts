@@ -179,9 +179,11 @@ export class Bfd {
 
   /** Tells the neighbour of new parameters until it confirms them (RFC 5880, 6.8.3). */
   #poll(): void {
-    if (this.state !== 'up' && this.state !== 'init') {
+    if (this.state !== 'up') {
       this.minTxMs = this.#wantedTxMs;
       this.minRxMs = this.#wantedRxMs;
+    }
+    if (this.state !== 'up' && this.state !== 'init') {
       this.#pollTxMs = this.settings.minTxMs;
       this.#pollRxMs = this.minRxMs;
       return;
