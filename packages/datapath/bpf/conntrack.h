@@ -222,29 +222,30 @@ NOINL int ct_remove(struct scratch *s)
   if (!e)
     return -1;
   if (e->flags & (CTE_SNAT | CTE_DNAT)) {
-    struct ct_tuple t = {};
+    struct ct_tuple *t = &s->w.reply; /* not on the stack, of which little is left */
+    __builtin_memset(t, 0, sizeof *t);
     bool sw = e->flags & CTE_SWAPPED, src = e->flags & CTE_SNAT;
     /* As the answers come: from the destination to the source of the first packet. */
-    __builtin_memcpy(t.src, sw ? k.a : k.b, 16);
-    __builtin_memcpy(t.dst, sw ? k.b : k.a, 16);
-    t.sport = sw ? k.pa : k.pb;
-    t.dport = sw ? k.pb : k.pa;
-    __builtin_memcpy(src ? t.dst : t.src, e->nat_addr, 16);
+    __builtin_memcpy(t->src, sw ? k.a : k.b, 16);
+    __builtin_memcpy(t->dst, sw ? k.b : k.a, 16);
+    t->sport = sw ? k.pa : k.pb;
+    t->dport = sw ? k.pb : k.pa;
+    __builtin_memcpy(src ? t->dst : t->src, e->nat_addr, 16);
     if (src)
-      t.dport = e->nat_port;
+      t->dport = e->nat_port;
     else
-      t.sport = e->nat_port;
-    t.proto = k.proto;
-    t.v6 = k.kind & CTK_V6;
-    if (is_icmp(&t)) {
-      t.icmp_type = t.v6 ? 129 : (k.kind >> 2 & 3) == 1 ? 0 : (k.kind >> 2 & 3) == 2 ? 14 : 16;
+      t->sport = e->nat_port;
+    t->proto = k.proto;
+    t->v6 = k.kind & CTK_V6;
+    if (is_icmp(t)) {
+      t->icmp_type = t->v6 ? 129 : (k.kind >> 2 & 3) == 1 ? 0 : (k.kind >> 2 & 3) == 2 ? 14 : 16;
       if (src)
-        t.dport = t.sport;
+        t->dport = t->sport;
       else
-        t.sport = t.dport;
+        t->sport = t->dport;
     }
     struct ct_key ak;
-    ct_key_of(&t, &ak, k.zone);
+    ct_key_of(t, &ak, k.zone);
     bpf_map_delete_elem(&ct_aliases, &ak);
   }
   if (e->flags & CTE_REL)
@@ -497,18 +498,15 @@ NOINL int ct_prepare(struct scratch *s, __u32 zone, __u32 flags)
   return (flags & CTF_NAT) && (flags & (CTF_SRC | CTF_DST));
 }
 
-NOINL int ct_insert(struct scratch *s, __u32 zone, __u32 nat)
+NOINL int ct_insert(struct scratch *s, __u32 zone)
 {
   if (!s)
     return -1;
   /* From the stack: before Linux 6.2 neither may lie in an argument's memory. */
   struct ct_key k = s->w.key;
   struct ct_entry e = s->w.e;
-  if (bpf_map_update_elem(&cts, &k, &e, BPF_NOEXIST)) {
-    if (nat)
-      ct_release(s, zone);
+  if (bpf_map_update_elem(&cts, &k, &e, BPF_NOEXIST))
     return -1;
-  }
   ct_count(zone, 1);
   __u32 z = 0;
   struct ct_global *g = bpf_map_lookup_elem(&ct_globals, &z);
@@ -548,8 +546,11 @@ INL int ct_commit(struct scratch *s, __u32 zone, __u32 flags)
     if (r)
       return -1;
   }
-  if (ct_insert(s, zone, nat))
+  if (ct_insert(s, zone)) {
+    if (nat)
+      ct_release(s, zone);
     return -1;
+  }
   if (flags & CTF_EXPECTED)
     ct_adopt(s);
   return 0;
