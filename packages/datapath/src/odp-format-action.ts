@@ -110,12 +110,17 @@ function maskedNshText(h: OdpNsh, m: OdpNsh): string {
   return parts.join(',');
 }
 
+const ALL_128 = (1n << 128n) - 1n;
+
 function formatCt(a: OdpCtAction): string {
   const parts: string[] = [];
   if (a.commit) parts.push(a.force ? 'force_commit' : 'commit');
   if (a.zone !== 0) parts.push(`zone=${a.zone}`);
   if (a.mark) parts.push(`mark=${hex(a.mark.value)}/${hex(a.mark.mask)}`);
-  if (a.label) parts.push(`label=${hex(a.label.value)}/${hex(a.label.mask)}`);
+  if (a.label) {
+    const mask = a.label.mask === ALL_128 ? '' : `/${hex(a.label.mask)}`;
+    parts.push(`label=${hex(a.label.value)}${mask}`);
+  }
   if (a.helper !== undefined) parts.push(`helper=${a.helper}`);
   if (a.timeout !== undefined) parts.push(`timeout=${a.timeout}`);
   if (a.nat) parts.push(formatNat(a.nat));

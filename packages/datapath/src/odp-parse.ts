@@ -27,6 +27,7 @@ import {
   type ScalarName,
   TCP_FLAG_NAMES,
 } from './odp-fields.ts';
+import { parseOdpCt } from './odp-parse-ct.ts';
 import { parseSetTunnel, parseTunnel, TunnelTextError } from './odp-tunnel.ts';
 
 export class OdpParseError extends Error {
@@ -322,6 +323,8 @@ export function parseOdpActions(text: string, options: OdpParseOptions = {}): Od
 function parseOdpAction({ name, body }: Attribute, o: OdpParseOptions): OdpAction {
   if (body === undefined) {
     if (name === 'pop_vlan') return { type: 'pop_vlan' };
+    if (name === 'ct') return parseCt('');
+    if (name === 'ct_clear') return { type: 'ct_clear' };
     const port = o.portNumber?.(name) ?? (/^\d+$/.test(name) ? Number(name) : undefined);
     if (port === undefined) throw new OdpParseError(`unknown action ${name}`);
     return { type: 'output', port };
@@ -341,11 +344,19 @@ function parseOdpAction({ name, body }: Attribute, o: OdpParseOptions): OdpActio
       return parseSample(body, o);
     case 'clone':
       return { type: 'clone', actions: parseOdpActions(body, o) };
+    case 'ct':
+      return parseCt(body);
     case 'check_pkt_len':
       return parseCheckPktLen(body, o);
     default:
       throw new OdpParseError(`unsupported action ${name}`);
   }
+}
+
+function parseCt(body: string): OdpAction {
+  const ct = parseOdpCt(body);
+  if (!ct) throw new OdpParseError(`ct(${body})`);
+  return ct;
 }
 
 function parsePushVlan(body: string): OdpAction {

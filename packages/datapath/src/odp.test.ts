@@ -49,6 +49,11 @@ const ACTIONS = [
   'set(tunnel(tun_id=0x0,dst=1.2.3.4,ttl=64,tp_dst=5000,vxlan(gbp(id=7,flags=0x8)),flags(df|key))),5000',
   'set(tunnel(dst=1.1.2.92,tos=0x2,ttl=64,flags(0))),3,set(tunnel(tun_id=0x7,ipv6_dst=fd00::5,ttl=64,tp_dst=6081,flags(df|csum|key))),6081',
   'set(tunnel(tun_id=0x7,dst=1.2.3.4,ttl=64,tp_dst=6081,geneve({class=0x102,type=0x80,len=4,0x10002}),flags(df|key))),2',
+  'ct,ct_clear,ct(commit),recirc(0x5)',
+  'ct(force_commit,zone=5,mark=0x3/0xff,label=0x5/0xff,helper=ftp,timeout=3,nat(src))',
+  'ct(mark=0x5/0xffffffff,label=0x123456789abcdef0123456789abcdef,nat)',
+  'ct(commit,nat(src=10.0.0.1-10.0.0.9:5-99,random)),1',
+  'ct(commit,nat(dst=[fd00::1]-[fd00::9]:80,persistent,hash)),ct(nat(dst=fd00::1)),1',
 ];
 
 test('actions are read and written back', () => {
@@ -63,6 +68,19 @@ test('what is wrong is refused', () => {
     'pop_vlan,)',
     'set(udp(src=70000))',
     'set(tunnel(foo=1))',
+    ...[
+      'bla',
+      'commit=1',
+      'commit(1)',
+      'zone=x',
+      'mark=',
+      'nat(src,dst)',
+      'nat(src=)',
+      'commit,',
+    ].map((ct) => `ct(${ct})`),
+    ...['10.0.0.9-10.0.0.1', '10.0.0.1:9-5', '10.0.0.1:70000', 'fd00::1:', ':80'].map(
+      (range) => `ct(commit,nat(src=${range}))`,
+    ),
   ]) {
     assert.throws(() => parseOdpActions(text), OdpParseError, text);
   }

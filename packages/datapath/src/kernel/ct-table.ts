@@ -73,6 +73,10 @@ function putPolicy(
 /** Elements that a sweep looks at: all within some twenty seconds, a small table at once. */
 const MIN_SLICE = 4096;
 const SWEEPS = 200;
+/** A pass through the table may take a two hundredth of the time; the next begins within bounds. */
+const PASS_SHARE = 200;
+const MIN_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 5000;
 /** Elements after which a flush pauses. */
 const FLUSH_SLICE = 4096;
 
@@ -85,6 +89,9 @@ export class CtTable implements DpConntrack {
   readonly #globals: Int32Array;
   readonly #policies: Uint32Array;
   #scan: MapScan | undefined;
+  /** What this pass has cost so far, and when the next may begin. */
+  #passMs = 0;
+  #nextPassMs = 0;
 
   readonly ipf: IpfStatus;
 
@@ -195,7 +202,19 @@ export class CtTable implements DpConntrack {
   /** Removes connections whose time is over, a slice of the table at each call. */
   sweep(): void {
     // To go through a table takes the kernel as long as it is large, though it be empty.
-    if (this.#scan === undefined && this.count === 0) return;
+    const start = performance.now();
+    if (this.#scan === undefined && (this.count === 0 || start < this.#nextPassMs)) return;
+    const isDone = this.#sweepSlice();
+    const end = performance.now();
+    this.#passMs += end - start;
+    if (!isDone) return;
+    const pause = this.#passMs * PASS_SHARE;
+    this.#nextPassMs = end + Math.min(Math.max(pause, MIN_PAUSE_MS), MAX_PAUSE_MS);
+    this.#passMs = 0;
+  }
+
+  /** True when that was the last slice. */
+  #sweepSlice(): boolean {
     const now = nowNs();
     const [low, high] = [now % 2 ** 32, Math.floor(now / 2 ** 32)];
     const slice = Math.max(MIN_SLICE, this.count / SWEEPS);
@@ -204,7 +223,7 @@ export class CtTable implements DpConntrack {
       const count = this.#scan.next();
       if (count === 0) {
         this.#scan = undefined;
-        return;
+        return true;
       }
       seen += count;
       const { values } = this.#scan;
@@ -214,6 +233,7 @@ export class CtTable implements DpConntrack {
         return left < 0 || (left === 0 && values.readUInt32LE(at) <= low);
       });
     }
+    return false;
   }
 
   /** Removes those of a scan's elements that `isChosen`; returns how many there were still. */
