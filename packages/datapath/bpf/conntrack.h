@@ -332,6 +332,9 @@ INL __u32 ct_step(struct __sk_buff *skb, struct scratch *s, struct ct_entry *e, 
                   __u32 reply)
 {
   if (k->proto == IPPROTO_TCP) {
+    s->w.ack_gain = 0;
+    if (ct_may_gain(e->flags))
+      ct_ack_gain(skb, s, reply);
     __u32 r = tcp_update(skb, s, e, (reply ? 1 : 0) | (ct_seq_free() ? 2 : 0));
     if (r >> 8)
       ct_touch(s, e, (r >> 8) - 1);
@@ -582,6 +585,7 @@ NOINL int ct_expected(struct scratch *s, __u32 zone, __u32 flags)
   __builtin_memcpy(s->w.e.label, x->label, 16);
   s->w.e.flags = CTE_REL;
   struct ct_args *a = &s->w.args;
+  a->given = 1;
   a->given = 1;
   __builtin_memcpy(a->nat_min, x->addr, 16);
   a->nat_span = 0;

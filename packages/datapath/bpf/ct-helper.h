@@ -20,14 +20,17 @@ INL __u32 ack_gain(const struct ct_gain *g, __u32 ack)
   return SEQ_AFTER(ack - g->before, g->pos) ? g->after : g->before;
 }
 
-/* What an acknowledgement counts too many of what the other end sent. */
-NOINL int ct_ack_gain(struct scratch *s, __u32 reply, __u32 ack)
+/* What a segment's acknowledgement counts too many of what the other end sent, into s->w. */
+NOINL int ct_ack_gain(struct __sk_buff *skb, struct scratch *s, __u32 reply)
 {
-  if (!s)
+  __be32 ack;
+  if (!s || bpf_skb_load_bytes(skb, s->l4 + 8, &ack, 4))
     return 0;
   struct ct_key k = s->w.key;
   struct ct_gains *g = bpf_map_lookup_elem(&ct_gains, &k);
-  return g ? ack_gain(reply ? &g->d[0] : &g->d[1], ack) : 0;
+  if (g)
+    s->w.ack_gain = ack_gain(reply ? &g->d[0] : &g->d[1], bpf_ntohl(ack));
+  return 0;
 }
 
 /* A number at any offset of the segment, and the checksum with it. */

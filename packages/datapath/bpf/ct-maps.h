@@ -128,6 +128,7 @@ struct ct_work {
   struct ct_tuple parent; /* of what announced it */
   __u32 cte;              /* CTE_* of the connection reported last */
   __u32 quotes;           /* the packet is an error about another */
+  __u32 ack_gain;         /* what its acknowledgement counts too many */
   __u32 inner_l3, inner_l4, zone, flags;
   __u8 buf[48];
 };

@@ -135,8 +135,8 @@ NOINL int tcp_update(struct __sk_buff *skb, struct scratch *s, struct ct_entry *
   struct tcp_seg g;
   if (!s || !e || tcp_read(skb, s, &g))
     return CTU_INVALID;
-  if (ct_may_gain(e->flags) && (g.flags & TH_ACK))
-    g.ack -= ct_ack_gain(s, how & 1, g.ack);
+  if (g.flags & TH_ACK)
+    g.ack -= s->w.ack_gain;
   struct ct_peer *src = how & 1 ? &e->peer[1] : &e->peer[0];
   struct ct_peer *dst = how & 1 ? &e->peer[0] : &e->peer[1];
   __u32 f = g.flags, win = g.win, sws = 0, dws = 0;
