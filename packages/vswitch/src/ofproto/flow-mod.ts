@@ -63,7 +63,8 @@ export function checkFlowMod(ofproto: Ofproto, asked: FlowMod, version: OfpVersi
   const match = placeTunMetadata(ofproto, asked.match);
   // Of what deletes flows, too, though it has no use for actions.
   const actions = checkRule(ofproto, match, asked.tableId, asked.actions, version);
-  const mod = { ...asked, match, actions };
+  const isAsAsked = match === asked.match && actions === asked.actions;
+  const mod = isAsAsked ? asked : { ...asked, match, actions };
   if (asked.command === 'add' || asked.command.startsWith('modify')) {
     // What could not be added is not looked for either.
     tableFor(ofproto, mod);
@@ -94,7 +95,8 @@ function addFlow(changes: FlowChanges, mod: FlowMod, nowMs: number, version: Ofp
   // OpenFlow 1.0 and 1.1 have no flag for what they always do.
   const flags =
     version <= 2 && mod.command === 'add' ? { ...mod.flags, resetCounts: true } : mod.flags;
-  const state = stateOf({ ...mod, flags }, actions, mod.newCookie ?? 0n);
+  const cookie = mod.newCookie ?? 0n;
+  const state = stateOf(flags === mod.flags ? mod : { ...mod, flags }, actions, cookie);
   if (!old) makeRoom(changes, table);
   const rule = new Rule(table, priority, state, nowMs, match.tunMetadata);
   // The new flow counts and ages from now on; when packets last passed is still known.
