@@ -165,10 +165,10 @@ INL __u64 get_seq(const __u8 *mac)
 }
 
 /* What came out of GRO gets its addresses back, and s->stream says by which tunnel it came. */
-INL int restore(struct __sk_buff *skb, struct scratch *s)
+NOINL int restore(struct __sk_buff *skb, struct scratch *s)
 {
   __u8 mac[12];
-  if (bpf_skb_load_bytes(skb, 0, mac, sizeof mac))
+  if (!s || bpf_skb_load_bytes(skb, 0, mac, sizeof mac))
     return -1;
   __u64 seq = get_seq(mac);
   __u32 i = seq & (STREAM_RECORDS - 1);

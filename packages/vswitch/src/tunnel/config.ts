@@ -103,6 +103,11 @@ export function parseTunnelOptions(
       warnings.push(`${name}: unknown ${type} argument '${option}'`);
     }
   }
+  const packetType = packetTypeProblem(type, options.get('packet_type'));
+  if (packetType !== undefined) {
+    errors.push(`${name}: ${packetType}`);
+    return { config: undefined, errors, warnings };
+  }
   const isMulticastError = errors.some((e) => e.includes('multicast'));
   if (remote === undefined && !isMulticastError) {
     errors.push(`${name}: ${type} type requires valid 'remote_ip' argument`);
@@ -113,10 +118,6 @@ export function parseTunnelOptions(
   }
   if (typeof local === 'object' && typeof remote === 'object' && isIpv6(local) !== isIpv6(remote)) {
     errors.push(`${name}: 'remote_ip' and 'local_ip' has to be of the same address family`);
-  }
-  const packetType = options.get('packet_type') ?? 'legacy_l2';
-  if (packetType !== 'legacy_l2') {
-    errors.push(`${name}: packet_type '${packetType}' is not supported`);
   }
   const extensions = (options.get('exts') ?? '').split(',').filter(Boolean);
   for (const e of extensions) {
@@ -143,6 +144,22 @@ export function parseTunnelOptions(
       : undefined,
   };
   return { config, errors, warnings };
+}
+
+/** Tunnels carry Ethernet frames here, as `legacy_l2` says. */
+function packetTypeProblem(type: TunnelType, text = 'legacy_l2'): string | undefined {
+  switch (text) {
+    case 'legacy_l2':
+      return undefined;
+    case 'legacy_l3':
+    case 'ptap': {
+      if (type === 'gre' || text === 'ptap') return `packet_type '${text}' is not supported`;
+      const what = type === 'vxlan' ? 'VXLAN (without GPE)' : type;
+      return `legacy_l3 configured on ${what} tunnel that cannot carry L3 traffic`;
+    }
+    default:
+      return `unknown packet_type '${text}'`;
+  }
 }
 
 export function parseAddress(text: string): TunnelAddress | undefined {
