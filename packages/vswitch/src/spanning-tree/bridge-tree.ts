@@ -1,4 +1,5 @@
 /** The spanning tree of a bridge at work: BPDUs in and out, states into force, addresses forgotten. */
+import { isDeepStrictEqual } from 'node:util';
 import { type Clock, type Timer, vlog } from '@heddle/runtime';
 import type { Bundle, OfPort, Ofproto } from '../ofproto.ts';
 import { restoreRstp, rstpToKeep } from '../rstp/carry-over.ts';
@@ -43,6 +44,7 @@ export class BridgeTree {
   readonly protocol: Protocol;
   readonly #env: BridgeTreeEnv;
   #timer: Timer | undefined;
+  #kept: unknown;
   #isBusy = false;
   #isClosed = false;
 
@@ -125,13 +127,21 @@ export class BridgeTree {
     } finally {
       this.#isBusy = false;
     }
+    this.#tell();
+    this.#sleep();
+  }
+
+  /** Roles may change without states. */
+  #tell(): void {
     const { protocol } = this;
-    this.#env.keep(
+    const kept =
       protocol.kind === 'stp'
         ? stpToKeep(protocol.entity, nameOf)
-        : rstpToKeep(protocol.entity, nameOf),
-    );
-    this.#sleep();
+        : rstpToKeep(protocol.entity, nameOf);
+    if (isDeepStrictEqual(kept, this.#kept)) return;
+    this.#kept = kept;
+    this.#env.keep(kept);
+    this.#env.statusChanged();
   }
 
   #applyStates(): void {
