@@ -204,7 +204,6 @@ function pullActions(body: Reader, version: OfpVersion): Continuation['actions']
 
 function pullStackValue(body: Reader): bigint {
   if (body.left > 128) throw new OfpError('OFPBPC_BAD_LEN');
-  if (body.left === 0) throw new OfpError('OFPBRC_BAD_LEN');
   return readUint(body.u8, body.off, body.left);
 }
 

@@ -1,6 +1,6 @@
 /** Queues' rates (OpenFlow 1.3.5 section 7.3.6; 1.4 makes them a multipart, section 7.3.5.15). */
 import type { ByteWriter } from '../actions/byte-writer.ts';
-import { OFPP_LOCAL, OFPP_MAX, OFPP_NONE, type OfpVersion } from '../constants.ts';
+import { OFPP_MAX, OFPP_NONE, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { ofp11PortToOfp10 } from '../match/ofp-port.ts';
 import type { QueueConfig } from '../messages.ts';
@@ -37,9 +37,7 @@ function request(since: OfpVersion, until: OfpVersion, ofpt: number): AnyForm {
     decode: (r, { version }) => {
       const portNo = version > 1 ? pullPort11(r) : r.u16();
       const isAny = version > 1 && portNo === OFPP_NONE;
-      if (portNo > OFPP_MAX && portNo !== OFPP_LOCAL && !isAny) {
-        throw new OfpError('OFPQOFC_BAD_PORT');
-      }
+      if (portNo >= OFPP_MAX && !isAny) throw new OfpError('OFPQOFC_BAD_PORT');
       return { portNo, queueId: OFPQ_ALL };
     },
     encode: (w, { version, portNo }) => {

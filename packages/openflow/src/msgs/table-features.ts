@@ -189,12 +189,7 @@ function pullTypes(r: Reader, count: number): number {
 /** OXM headers alone; unknown ones are skipped. */
 function pullFields(r: Reader, fields: Set<string>, masked: Set<string> | undefined): void {
   while (r.left > 0) {
-    let header: ReturnType<typeof parseFieldHeader>;
-    try {
-      header = parseFieldHeader(r.u8, r.off, r.end);
-    } catch {
-      throw new OfpError('OFPBPC_BAD_LEN');
-    }
+    const header = parseFieldHeader(r.u8, r.off, r.end);
     r.off += header.headerLength;
     const field = header.point?.field;
     const size = field ? field.width >> 3 : 0;

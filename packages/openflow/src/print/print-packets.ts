@@ -14,7 +14,9 @@ const UNKNOWN_COOKIE = 0xffff_ffff_ffff_ffffn;
 
 export function printPacketIn(p: PacketIn, verbosity: number, names: PrintNames): string {
   let out = '';
-  if (p.tableId !== OFPTT_ALL && p.tableId !== 0) out += ` table_id=${table(p.tableId, names)}`;
+  // What has neither is of a version that tells of neither.
+  const isTold = p.tableId !== OFPTT_ALL || p.cookie !== UNKNOWN_COOKIE;
+  if (isTold && p.tableId !== 0) out += ` table_id=${table(p.tableId, names)}`;
   if (p.cookie !== UNKNOWN_COOKIE) out += ` cookie=0x${p.cookie.toString(16)}`;
   out += ` total_len=${p.totalLen} ${formatMatch(p.metadata, { names: names.ports })}`;
   out += ` (via ${reason(p.reason)})`;
@@ -44,7 +46,10 @@ function printContinuation(c: Continuation, names: PrintNames): string {
   const lines: (readonly [name: string, text: string])[] = [];
   if (c.bridge.some((byte) => byte !== 0)) lines.push(['bridge', uuid(c.bridge)]);
   if (c.stack.length > 0) {
-    lines.push(['stack', `(top)${c.stack.map((v) => ` 0x${v.toString(16)}`).join('')} (bottom)`]);
+    lines.push([
+      'stack',
+      `(top)${c.stack.map((v) => (v === 0n ? ' 0' : ` 0x${v.toString(16)}`)).join('')} (bottom)`,
+    ]);
   }
   if (c.mirrors !== 0) lines.push(['mirrors', `0x${c.mirrors.toString(16)}`]);
   if (c.conntracked) lines.push(['conntracked', 'true']);

@@ -2,7 +2,6 @@
 import {
   type MessageOf,
   OFPP_ALL,
-  OFPP_LOCAL,
   OFPP_NONE,
   OfpError,
   type PhyPort,
@@ -157,8 +156,7 @@ export function handleQueueConfig(
   msg: MessageOf<'queue_get_config_request'>,
 ): void {
   const { portNo, queueId = OFPQ_ALL } = msg;
-  const isMissing = portNo === OFPP_ALL || (portNo === OFPP_LOCAL && conn.version < OFP14);
-  const ports = isMissing ? [] : portsOf(mgr, portNo);
+  const ports = portNo === OFPP_ALL ? [] : portsOf(mgr, portNo);
   if (ports.length === 0) throw new OfpError('OFPQOFC_BAD_PORT');
   const all = ports.flatMap((port) =>
     mgr.env
