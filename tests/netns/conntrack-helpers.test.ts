@@ -1,11 +1,11 @@
 /** FTP and TFTP between real hosts through a stateful firewall, with and without translation. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { eventually, Host, Instance, isolate, Scope } from '@heddle/testing';
+import { eventually, type Host, isolate, Scope } from '@heddle/testing';
+import { twoHosts } from './two-hosts.ts';
 
 isolate();
 
@@ -35,23 +35,7 @@ function firewall(nat: string): string[] {
 }
 
 async function world(scope: Scope, nat: string) {
-  const instance = await Instance.ours(scope);
-  await instance.vsctl('add-br', 'br0', '--', 'set-fail-mode', 'br0', 'secure');
-  const hosts: Host[] = [];
-  for (const i of [1, 2]) {
-    const host = await Host.create(scope);
-    await host.veth(scope, 'eth0', `p${i}`, instance.host);
-    await host.address('eth0', `10.0.0.${i}/24`);
-    await host.address('eth0', `fd00::${i}/64`);
-    const set = ['set', 'interface', `p${i}`, `ofport_request=${i}`];
-    await instance.vsctl('add-port', 'br0', `p${i}`, '--', ...set);
-    hosts.push(host);
-  }
-  const file = join(instance.directory, 'flows');
-  writeFileSync(file, `${firewall(nat).join('\n')}\n`);
-  const setUp = () => instance.exec('ovs-ofctl', '-O', 'OpenFlow14', 'add-flows', 'br0', file);
-  await setUp();
-  const [client, server] = hosts as [Host, Host];
+  const { instance, client, server, setUp } = await twoHosts(scope, firewall(nat));
   const files = server.start([process.execPath, join(HERE, 'file-servers.ts')]);
   scope.defer(async () => void files.kill('SIGKILL'));
   await eventually('servers', async () => {

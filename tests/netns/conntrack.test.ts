@@ -1,31 +1,11 @@
 /** Connection tracking between real hosts: a stateful firewall, translation, and a daemon that is killed. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { ethernet, ipv4, tcp } from '@heddle/packet/build';
-import { eventually, Host, Instance, isolate, Scope, Wire } from '@heddle/testing';
+import { eventually, type Host, isolate, Scope, Wire } from '@heddle/testing';
+import { twoHosts } from './two-hosts.ts';
 
 isolate();
-
-async function world(scope: Scope, flows: readonly string[]) {
-  const instance = await Instance.ours(scope);
-  await instance.vsctl('add-br', 'br0', '--', 'set-fail-mode', 'br0', 'secure');
-  const hosts: Host[] = [];
-  for (const i of [1, 2]) {
-    const host = await Host.create(scope);
-    await host.veth(scope, 'eth0', `p${i}`, instance.host);
-    await host.address('eth0', `10.0.0.${i}/24`);
-    const set = ['set', 'interface', `p${i}`, `ofport_request=${i}`];
-    await instance.vsctl('add-port', 'br0', `p${i}`, '--', ...set);
-    hosts.push(host);
-  }
-  const file = join(instance.directory, 'flows');
-  writeFileSync(file, `${flows.join('\n')}\n`);
-  await instance.exec('ovs-ofctl', '-O', 'OpenFlow14', 'add-flows', 'br0', file);
-  const [client, server] = hosts as [Host, Host];
-  return { instance, client, server };
-}
 
 const FIREWALL = [
   'table=0,priority=10,arp actions=normal',
@@ -59,7 +39,7 @@ async function transfer(client: Host, server: Host, to: string, port: string, se
 
 test('a stateful firewall lets answers in and nothing else', async () => {
   await using scope = new Scope();
-  const { instance, client, server } = await world(scope, FIREWALL);
+  const { instance, client, server } = await twoHosts(scope, FIREWALL);
   await eventually('a way out', () => client.reaches('10.0.0.2', 4));
   assert.equal(await server.reaches('10.0.0.1', 4), false);
   assert.ok((await transfer(client, server, '10.0.0.2', '5201', 1)) > 0);
@@ -69,7 +49,7 @@ test('a stateful firewall lets answers in and nothing else', async () => {
 
 test('a translated connection outlives the daemon', async () => {
   await using scope = new Scope();
-  const { instance, client, server } = await world(scope, NAT);
+  const { instance, client, server } = await twoHosts(scope, NAT);
   const neighbour = ['10.0.0.9', 'lladdr', await server.mac('eth0'), 'dev', 'eth0'];
   await client.exec('ip', 'neigh', 'replace', ...neighbour, 'nud', 'permanent');
   const row = ['--id=@dp', 'create', 'Datapath', 'datapath_version=1'];
@@ -94,7 +74,7 @@ test('a translated connection outlives the daemon', async () => {
 
 test('timeouts and limits of zones come from the database', async () => {
   await using scope = new Scope();
-  const { instance, client } = await world(scope, [
+  const { instance, client } = await twoHosts(scope, [
     'table=0,priority=10,arp actions=normal',
     'table=0,priority=5,ip actions=ct(commit,zone=5,table=1)',
     'table=1,priority=0 actions=normal',
@@ -120,7 +100,7 @@ test('timeouts and limits of zones come from the database', async () => {
 
 test('fragments are tracked by the packets that they are of', async () => {
   await using scope = new Scope();
-  const { instance, client, server } = await world(scope, FIREWALL);
+  const { instance, client, server } = await twoHosts(scope, FIREWALL);
   const fragmented = { count: 2, size: 4000, intervalSeconds: 0.2 };
   const reaches = async (from: Host, to: string) => (await from.ping(to, fragmented)).received > 0;
   await eventually('a way out', () => reaches(client, '10.0.0.2'));
@@ -137,7 +117,7 @@ test('fragments are tracked by the packets that they are of', async () => {
 
 test('a flood of new connections pushes out nothing but itself', async () => {
   await using scope = new Scope();
-  const { instance, client, server } = await world(scope, FIREWALL);
+  const { instance, client, server } = await twoHosts(scope, FIREWALL);
   const appctl = (...args: string[]) => instance.exec('ovs-appctl', ...args);
   await appctl('dpctl/ct-set-maxconns', '64');
   const wire = Wire.open(scope, client, 'eth0');

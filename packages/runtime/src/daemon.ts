@@ -25,13 +25,16 @@ export const DAEMON_OPTIONS: readonly OptionSpec[] = [
   { long: 'user', argument: 'USER[:GROUP]', help: 'change user' },
 ];
 
-/** The same for --help, in upstream's words. */
-export function daemonUsage(program: string): string {
+/** The same for --help, in upstream's words; a daemon that needs root's privileges keeps its user. */
+export function daemonUsage(program: string, { keepsUser = false } = {}): string {
+  const user = keepsUser
+    ? 'refused: the daemon keeps root'
+    : 'changes the effective daemon user:group';
   return `
 Daemon options:
   --detach                run in background as daemon
   --monitor               creates a process to monitor this daemon
-  --user=username[:group] changes the effective daemon user:group
+  --user=username[:group] ${user}
   --no-chdir              do not chdir to '/'
   --pidfile[=FILE]        create pidfile (default: ${join(dirs.rundir, `${program}.pid`)})
   --overwrite-pidfile     with --pidfile, start even if already running

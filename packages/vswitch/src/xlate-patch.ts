@@ -55,18 +55,7 @@ function run(ctx: XlateContext, port: OfPort): void {
 
 /** Runs `body` in the bridge of `port`, and then all is as it was. */
 function within(ctx: XlateContext, port: OfPort, body: () => void): void {
-  const {
-    bridge,
-    inPort,
-    tableId,
-    cookie,
-    stack,
-    actionSet,
-    conntracked,
-    wasMpls,
-    currentRule,
-    mirrored,
-  } = ctx;
+  const kept = ofBridge(ctx);
   ctx.bridge = port.bundle.bridge;
   ctx.inPort = port;
   ctx.stack = [];
@@ -74,19 +63,16 @@ function within(ctx: XlateContext, port: OfPort, body: () => void): void {
   ctx.conntracked = false;
   ctx.mirrored = 0;
   body();
-  ctx.wildcards.tlv = bridge.tlv;
-  Object.assign(ctx, {
-    bridge,
-    inPort,
-    tableId,
-    cookie,
-    stack,
-    actionSet,
-    conntracked,
-    wasMpls,
-    currentRule,
-    mirrored,
-  });
+  ctx.wildcards.tlv = kept.bridge.tlv;
+  Object.assign(ctx, kept);
+}
+
+/** What a translation has for each bridge anew. */
+function ofBridge(ctx: XlateContext) {
+  const { bridge, inPort, tableId, cookie, stack, actionSet } = ctx;
+  const { conntracked, wasMpls, currentRule, mirrored } = ctx;
+  const pipeline = { bridge, inPort, tableId, cookie, stack, actionSet };
+  return { ...pipeline, conntracked, wasMpls, currentRule, mirrored };
 }
 
 /** A bridge does not see another's registers, metadata and conntrack state. */

@@ -176,6 +176,8 @@ export class TransactionMaker {
       if (column.value && mutator === 'delete' && r.chance(0.5)) {
         return [column.name, mutator, ['set', [this.#atom(column.key), this.#atom(column.key)]]];
       }
+      // By one and at the very ends of 64 bits, Open vSwitch's product is wrong.
+      if (mutator === '*=') return [column.name, mutator, r.pick([0, 2, 3])];
       const arithmetic = mutator.endsWith('=') && r.chance(0.9);
       return [column.name, mutator, arithmetic ? r.below(4) : this.#datum(column)];
     });
@@ -207,9 +209,8 @@ export class TransactionMaker {
     if (base.enum && (this.#sound || r.chance(0.9))) return r.pick(base.enum);
     switch (base.type) {
       case 'integer':
-        // Near the ends, which are reached by += and -=: Open vSwitch's *= is wrong at the very ends.
         return !this.#sound && r.chance(0.05)
-          ? r.pick<Json>([9223372036854775800n, -9223372036854775801n, 9007199254740993n])
+          ? r.pick<Json>([9223372036854775807n, -9223372036854775808n, 9007199254740993n])
           : r.below(14) - 3;
       case 'real':
         return r.chance(0.7) ? r.below(8) : r.pick([0.5, -2.25, 1e20, 3.75, 1e-3]);

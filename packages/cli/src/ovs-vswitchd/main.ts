@@ -46,7 +46,19 @@ function usage(): string {
 usage: ${PROGRAM} [OPTIONS] [DATABASE]
 where DATABASE is a socket on which ovsdb-server is listening
       (default: "${dirs.defaultRemote}").
-${daemonUsage(PROGRAM)}${logUsage(PROGRAM)}
+Active DATABASE connection methods:
+  tcp:HOST:PORT           PORT at remote HOST
+  ssl:HOST:PORT           SSL PORT at remote HOST
+  unix:FILE               Unix domain socket named FILE
+PKI configuration (required to use SSL):
+  -p, --private-key=FILE  file with private key
+  -c, --certificate=FILE  file with certificate for private key
+  -C, --ca-cert=FILE      file with peer CA certificate
+  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
+SSL options:
+  --ssl-protocols=PROTOS  list of SSL protocols to enable
+  --ssl-ciphers=CIPHERS   list of SSL ciphers to enable
+${daemonUsage(PROGRAM, { keepsUser: true })}${logUsage(PROGRAM)}
 Other options:
   --unixctl=SOCKET          override default control socket name
   -h, --help                display this help message
