@@ -120,6 +120,14 @@ test('a daemon that is replaced: sessions over a bond stay up at both ends, noth
     ['a0', 'a1'].map((name): readonly [Instance, string] => [instance, name]),
   );
   await bothAre(ends, /forwarding="true".*state=up/);
+  // Each end takes from its active member alone: they agree on the one that nobody prefers.
+  for (const instance of both) {
+    await eventually('a1 is active, in the database, too', async () => {
+      await instance.appctl('bond/set-active-member', 'bond0', 'a1');
+      const mac = JSON.stringify(await instance.host.mac('a1'));
+      return (await instance.vsctl('get', 'Port', 'bond0', 'bond_active_slave')).trim() === mac;
+    });
+  }
   const [a, b] = hosts as [Host, Host];
   await a.neighbour('eth0', '10.0.0.2', await b.mac('eth0'));
   await b.neighbour('eth0', '10.0.0.1', await a.mac('eth0'));

@@ -55,6 +55,8 @@ export interface BridgeEnv {
   readonly qos: QosTable;
   /** The host's own address towards another. */
   readonly sourceTowards: (address: string) => string | undefined;
+  /** What the bridge writes of itself is other than it was. */
+  readonly statusChanged: () => void;
 }
 
 export type AdoptedPorts = ReadonlyMap<string, { portNo: OdpPort; type: VportType }>;
@@ -69,7 +71,7 @@ export class Bridge {
   #tablesFor: string | undefined;
   readonly ifaces = new Map<string, Iface>();
   readonly #ofports = new OfportMap();
-  readonly #qos: QosTable;
+  readonly #env: BridgeEnv;
   /** What the datapath was last told. */
   readonly #policing = new WeakMap<OfPort, string>();
   #dummyMac: string | undefined;
@@ -79,9 +81,9 @@ export class Bridge {
   datapathId = '';
 
   constructor(row: BridgeRow, backer: Backer, env: BridgeEnv) {
-    const { clock, device, qos, sourceTowards } = env;
+    const { clock, device, sourceTowards } = env;
     this.name = row.name;
-    this.#qos = qos;
+    this.#env = env;
     this.row = row;
     this.backer = backer;
     const macs = new MacLearning<Bundle>(clock, (vlan, mac) =>
@@ -124,7 +126,7 @@ export class Bridge {
         const request = want.row.ofport_request;
         if (request === undefined || !iface.port || request === iface.port.ofport) continue;
       }
-      this.#qos.remove(iface);
+      this.#env.qos.remove(iface);
       await iface.close();
       this.ifaces.delete(name);
       changed = true;
@@ -170,7 +172,10 @@ export class Bridge {
       changed ||= iface.isOpen;
     }
     for (const [bundle, port] of bonded) {
-      changed = configureBond(bundle, port, this.dpif.nowMs()) || changed;
+      const macOf = (of: OfPort) => this.#env.device(of.name)?.mac;
+      if (!configureBond(bundle, port, macOf, this.dpif.nowMs())) continue;
+      changed = true;
+      this.#env.statusChanged();
     }
     return changed;
   }
@@ -178,7 +183,7 @@ export class Bridge {
   async close(): Promise<void> {
     this.ofproto.tree?.close();
     for (const iface of this.ifaces.values()) {
-      this.#qos.remove(iface);
+      this.#env.qos.remove(iface);
       await iface.close();
     }
     this.ifaces.clear();
@@ -295,12 +300,12 @@ export class Bridge {
   }
 
   /** Writes the address of each bond's active member. */
-  writeBonds(txn: ReturnType<Idl<Schema>['txn']>, idl: Idl<Schema>, devices: Devices): void {
+  writeBonds(txn: ReturnType<Idl<Schema>['txn']>, idl: Idl<Schema>): void {
     for (const uuid of this.row.ports) {
       const row = idl.get('Port', uuid);
       const bond = row && this.ofproto.bundles.get(row.name)?.bond;
       if (!row || (!bond && row.bond_active_slave === undefined)) continue;
-      const active = bond?.active && devices.device(bond.active.port.name)?.mac;
+      const active = bond?.active && this.#env.device(bond.active.port.name)?.mac;
       if (row.bond_active_slave !== active) {
         txn.update('Port', uuid, { bond_active_slave: active });
       }
@@ -310,6 +315,7 @@ export class Bridge {
   /** Packets take other members of a bond than before: megaflows and the switches beyond hear of it. */
   bondMoved(bond: Bond, announce = true): void {
     this.dpif.tablesChanged();
+    this.#env.statusChanged();
     if (!announce) return;
     for (const { port, frame } of announcements(this.ofproto, bond)) {
       this.dpif.sendFrame(port, frame);
@@ -367,7 +373,7 @@ export class Bridge {
 
   #qosOf(port: OfPort): DeviceQos | undefined {
     const iface = this.ifaces.get(port.name);
-    return iface && this.#qos.of(iface);
+    return iface && this.#env.qos.of(iface);
   }
 
   /** Queues and rates of the ports, both ways; whether anything changed for flows. */
@@ -390,7 +396,7 @@ export class Bridge {
       // The egress of an internal port is its hidden end's.
       const ifindex = this.backer.dpif.port(odpPort)?.ifindex ?? device?.index ?? 0;
       if (ifindex === 0) continue;
-      this.#qos.configure(iface, ifindex, config, () => ({
+      this.#env.qos.configure(iface, ifindex, config, () => ({
         mtu: device?.mtu ?? DEFAULT_MTU,
         speed: device && deviceSpeed(device),
       }));

@@ -257,12 +257,14 @@ export class Switch {
   }
 
   #newBridge(row: BridgeRow, backer: Backer): Bridge {
-    return new Bridge(row, backer, {
+    const bridge: Bridge = new Bridge(row, backer, {
       clock: this.#clock,
       device: (name) => this.devices.device(name),
       qos: this.qos,
       sourceTowards: (address) => this.routes.lookup(address)?.source,
+      statusChanged: () => this.#statusSoon(bridge),
     });
+    return bridge;
   }
 
   async #backer(type: string): Promise<Backer> {
@@ -372,7 +374,7 @@ export class Switch {
         datapath_id: bridge.datapathId || undefined,
         datapath_version: '<built-in>',
       });
-      bridge.writeBonds(txn, this.idl, this.devices);
+      bridge.writeBonds(txn, this.idl);
       writeTree(txn, this.idl, bridge);
       for (const iface of bridge.ifaces.values()) this.#writeStatus(txn, iface);
     }
@@ -439,7 +441,7 @@ export class Switch {
   #statusTimer: NodeJS.Timeout | undefined;
   readonly #statusOf = new Set<Iface | Bridge>();
 
-  /** Writes an interface's or a spanning tree's status soon: events come in bursts. */
+  /** Writes an interface's or a bridge's status soon: events come in bursts. */
   #statusSoon(of: Iface | Bridge): void {
     this.#statusOf.add(of);
     this.#statusTimer ??= setTimeout(() => {
@@ -450,7 +452,9 @@ export class Switch {
       const txn = this.idl.txn();
       for (const i of due) {
         if (i instanceof Bridge) {
-          if (this.bridges.get(i.name) === i) writeTree(txn, this.idl, i);
+          if (this.bridges.get(i.name) !== i) continue;
+          i.writeBonds(txn, this.idl);
+          writeTree(txn, this.idl, i);
         } else if (this.bridges.get(i.home.bundle.bridge.name)?.ifaces.get(i.name) === i)
           this.#writeStatus(txn, i);
       }
@@ -519,7 +523,7 @@ export class Switch {
       }
     }
     for (const bridge of this.bridges.values()) {
-      bridge.writeBonds(txn, this.idl, this.devices);
+      bridge.writeBonds(txn, this.idl);
       if (bridge.ofproto.tree) writeTree(txn, this.idl, bridge);
     }
     controllerStatus(txn, this.idl, this.bridges.values());

@@ -57,7 +57,14 @@ export class LinkWorkshop implements Disposable {
     home.setLink(port, { alias: '' });
   }
 
+  /** What was not handed over goes at once: the kernel ends a namespace at its own leisure. */
   [Symbol.dispose](): void {
+    {
+      using hold = new Rtnl(this.#hold);
+      for (const { name, kind } of hold.links({ stats: false })) {
+        if (kind === 'veth') hold.deleteLink(name);
+      }
+    }
     this.#hold[Symbol.dispose]();
     this.#target[Symbol.dispose]();
   }

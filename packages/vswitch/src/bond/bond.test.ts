@@ -49,6 +49,23 @@ describe('a bond', () => {
     assert.equal(bond.choose(7)?.port, p2, 'it does not go back by itself');
   });
 
+  it('goes on with the member that was active, if it is up', () => {
+    const { p1, p2 } = world();
+    for (const [isUp, active] of [
+      [true, p2],
+      [false, p1],
+    ] as const) {
+      p2.isLinkUp = isUp;
+      const next = new Bond('bond0', SETTINGS, p2);
+      next.setPorts([p1, p2]);
+      next.run(0);
+      assert.equal(next.active?.port, active);
+      p2.isLinkUp = true;
+      next.run(1);
+      assert.equal(next.active?.port, active);
+    }
+  });
+
   it('goes back to its primary', () => {
     const { bond, p1, p2 } = world({ primary: 'p2' });
     bond.run(0);

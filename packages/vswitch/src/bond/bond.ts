@@ -45,6 +45,8 @@ export class Bond {
   settings: BondSettings;
   readonly members = new Map<OfPort, Member>();
   active: Member | undefined;
+  /** Who was active last, also before this daemon: preferred to others that are enabled no later. */
+  #last: OfPort | undefined;
   /** That of the same port, when it has one. */
   lacp: Lacp | undefined;
   readonly buckets = new Buckets<Member>();
@@ -52,9 +54,10 @@ export class Bond {
   #wasDown = false;
   #nextPollMs = 0;
 
-  constructor(name: string, settings: BondSettings) {
+  constructor(name: string, settings: BondSettings, last?: OfPort) {
     this.name = name;
     this.settings = settings;
+    this.#last = last;
   }
 
   /** How it works now: without the LACP that it asks for it does nothing, or what is simplest. */
@@ -144,13 +147,15 @@ export class Bond {
   #chooseActive(): boolean {
     const { enabled } = this;
     const primary = enabled.find((m) => m.port.name === this.settings.primary);
-    const kept = this.active?.enabled ? this.active : enabled[0];
+    const last = enabled.find((m) => m.port === this.#last);
+    const kept = this.active?.enabled ? this.active : (last ?? enabled[0]);
     const active = (this.settings.mode === 'balance-slb' ? undefined : primary) ?? kept;
     const isDown = enabled.length === 0;
     if (isDown && !this.#wasDown) log.info(`bond ${this.name}: all members disabled`);
     this.#wasDown = isDown;
     if (active === this.active) return false;
     this.active = active;
+    this.#last = active?.port ?? this.#last;
     if (active) log.info(`bond ${this.name}: active member is now ${active.port.name}`);
     return true;
   }

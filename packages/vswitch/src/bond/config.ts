@@ -1,5 +1,5 @@
 /** Port rows as settings of bonds (ovs-vswitchd.conf.db(5), "Bonding Configuration"). */
-import type { Bundle } from '../ofproto.ts';
+import type { Bundle, OfPort } from '../ofproto.ts';
 import type { PortRow } from '../port-config.ts';
 import { Bond, type BondMode, type BondSettings } from './bond.ts';
 
@@ -33,17 +33,33 @@ function settingsOf(port: PortRow): BondSettings {
   };
 }
 
-/** Makes a bundle of several ports a bond, or one of a single port none; whether anything changed. */
-export function configureBond(bundle: Bundle, port: PortRow, nowMs: number): boolean {
+/**
+ * Makes a bundle of several ports a bond, or one of a single port none; whether anything changed.
+ * A new bond goes on with the member whose address its row names (`bond_active_slave`).
+ */
+export function configureBond(
+  bundle: Bundle,
+  port: PortRow,
+  macOf: (port: OfPort) => string | undefined,
+  nowMs: number,
+): boolean {
   if (port.interfaces.length < 2) {
     const was = bundle.bond !== undefined;
     bundle.bond = undefined;
     return was;
   }
   const settings = settingsOf(port);
-  bundle.bond ??= new Bond(bundle.name, settings);
+  bundle.bond ??= new Bond(bundle.name, settings, lastActive(bundle, port, macOf));
   const changed = JSON.stringify(bundle.bond.settings) !== JSON.stringify(settings);
   bundle.bond.settings = settings;
   bundle.bond.setPorts(bundle.ports);
   return bundle.bond.run(nowMs) || changed;
+}
+
+function lastActive(
+  bundle: Bundle,
+  { bond_active_slave: mac }: PortRow,
+  macOf: (port: OfPort) => string | undefined,
+): OfPort | undefined {
+  return mac === undefined ? undefined : bundle.ports.find((port) => macOf(port) === mac);
 }
