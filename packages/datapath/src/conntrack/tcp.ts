@@ -2,15 +2,19 @@
  * TCP as a firewall between the ends sees it: which states they are in and which sequence numbers
  * they may use (G. van Rooij, "Real Stateful TCP Packet Filtering in IP Filter", 2001).
  */
-import { tcpAck, tcpFlags, tcpHeaderLen, tcpSeq } from '@heddle/packet';
+import {
+  TCP_ACK,
+  TCP_FIN,
+  TCP_PSH,
+  TCP_RST,
+  TCP_SYN,
+  TCP_URG,
+  tcpAck,
+  tcpFlags,
+  tcpHeaderLen,
+  tcpSeq,
+} from '@heddle/packet';
 import type { CtTimeout } from './timeouts.ts';
-
-export const TCP_FIN = 1;
-export const TCP_SYN = 2;
-export const TCP_RST = 4;
-export const TCP_PSH = 8;
-export const TCP_ACK = 16;
-export const TCP_URG = 32;
 
 /** In the order in which a connection goes through them; the rest of the names are never shown. */
 export const TCPS = {
