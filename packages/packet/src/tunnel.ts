@@ -1,6 +1,7 @@
 /** What of a flow belongs to the tunnel that a packet came by, or is to go by. */
 
-import type { Flow } from './flow.ts';
+import { getBe32 } from './bytes.ts';
+import { type Flow, zeroWords } from './flow.ts';
 import { FLOW_WORDS, KEY_SLOTS } from './key-layout.ts';
 import { TUN_OPTS_INLINE } from './tunnel-options.ts';
 
@@ -10,6 +11,7 @@ const END = KEY_SLOTS.get('dlDst')!.offset / 4;
 const MORE = KEY_SLOTS.get('tunGbpId')!.offset / 4;
 const MORE_END = MORE + 4;
 const METADATA = KEY_SLOTS.get('tunMetadataPresent')!.offset / 4;
+const TUN_OPTS = KEY_SLOTS.get('tunOpts')!.offset;
 /** The words with ERSPAN's fields. */
 const ERSPAN = KEY_SLOTS.get('tunErspanIdx')!.offset / 4 - 1;
 const ERSPAN_END = ERSPAN + 3;
@@ -28,15 +30,15 @@ export function copyTunnelFields(from: Flow, to: Flow): void {
 }
 
 export function clearTunnel(flow: Flow): void {
-  flow.u32.fill(0, FIRST, END);
-  flow.u32.fill(0, MORE, MORE_END);
+  zeroWords(flow.u32, FIRST, END);
+  zeroWords(flow.u32, MORE, MORE_END);
 }
 
 /** The same with options by field. */
 export function clearTunnelFields(flow: Flow): void {
   clearTunnel(flow);
-  flow.u32.fill(0, ERSPAN, ERSPAN_END);
-  flow.u32.fill(0, METADATA);
+  zeroWords(flow.u32, ERSPAN, ERSPAN_END);
+  zeroWords(flow.u32, METADATA, FLOW_WORDS);
 }
 
 /** What an ERSPAN header tells; of version 1 the index, of version 2 direction and hardware id. */
@@ -48,11 +50,10 @@ export interface Erspan {
 }
 
 /** A key's: it lies where options do, of which such a tunnel has none. */
-export function erspanOf({ tunOptsLen, tunOpts }: Flow): Erspan | undefined {
-  const [ver = 0, dir = 0, hwid = 0] = tunOpts;
+export function erspanOf({ tunOptsLen, u8 }: Flow): Erspan | undefined {
+  const ver = u8[TUN_OPTS]!;
   if (tunOptsLen !== 0 || ver === 0) return undefined;
-  const idx = ((tunOpts[4]! << 24) | (tunOpts[5]! << 16) | (tunOpts[6]! << 8) | tunOpts[7]!) >>> 0;
-  return { ver, idx, dir, hwid };
+  return { ver, idx: getBe32(u8, TUN_OPTS + 4), dir: u8[TUN_OPTS + 1]!, hwid: u8[TUN_OPTS + 2]! };
 }
 
 export function putErspan(flow: Flow, { ver, idx, dir, hwid }: Erspan): void {

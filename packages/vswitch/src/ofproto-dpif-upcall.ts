@@ -363,7 +363,7 @@ export class Udpif {
     try {
       this.dpif.flowPut({ ufid, key, mask, actions });
       counters.put.add();
-      this.ukeys.add(ukey);
+      this.ukeys.add(ukey, known);
     } catch (error) {
       log.rl.warn(`failed to put flow: ${messageOf(error)}`);
     }
@@ -476,7 +476,7 @@ export class Udpif {
       macs: [],
       dump: this.#dump,
     };
-    this.ukeys.add(ukey);
+    this.ukeys.add(ukey, undefined);
     this.#dirty.add(ukey);
     this.#schedule();
     return ukey;

@@ -65,8 +65,8 @@ export class UkeyTable {
     return this.#byUfid.values();
   }
 
-  add(ukey: Ukey): void {
-    const old = this.#byUfid.get(ukey.ufid);
+  /** In the place of the one of the same id, if there is one. */
+  add(ukey: Ukey, old: Ukey | undefined): void {
     if (old) this.#unlink(old);
     this.#byUfid.set(ukey.ufid, ukey);
     this.#link(ukey);

@@ -20,6 +20,7 @@ import {
   readErspan,
   tunnelOptions,
   VLAN_CFI,
+  zeroWords,
 } from '@heddle/packet';
 import type { ControllerAction } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
@@ -381,9 +382,10 @@ function readOptions(flow: Flow): void {
 
 const SRC_WORD = KEY_SLOTS.get('ipv6Src')!.offset / 4;
 const DST_WORD = KEY_SLOTS.get('ipv6Dst')!.offset / 4;
-const NSH_SLOTS = [
-  ...['nshFlags', 'nshTtl', 'nshMdtype', 'nshNp', 'nshPath', 'nshC1', 'nshC2', 'nshC3', 'nshC4'],
-] as 'nshC1'[];
+const ND_TARGET_WORD = KEY_SLOTS.get('ndTarget')!.offset / 4;
+/** From the flags to the last context header: bytes of their own words. */
+const NSH_WORD = KEY_SLOTS.get('nshFlags')!.offset / 4;
+const NSH_END = KEY_SLOTS.get('nshC4')!.offset / 4 + 1;
 
 /**
  * Forgets what was looked at but is zero in every packet of this type, which is looked at. Where
@@ -395,13 +397,14 @@ function zeroUnmatchable(wildcards: Flow, { dlType }: Flow): void {
     wildcards.mplsLse1 = 0;
     wildcards.mplsLse2 = 0;
   }
-  if (dlType !== ETH_P_NSH) for (const name of NSH_SLOTS) wildcards[name] = 0;
+  const { u32 } = wildcards;
+  if (dlType !== ETH_P_NSH) zeroWords(u32, NSH_WORD, NSH_END);
   if (dlType === ETH_P_IPV6) return;
   wildcards.ipv6Label = 0;
-  wildcards.ndTarget.fill(0);
+  zeroWords(u32, ND_TARGET_WORD, ND_TARGET_WORD + 4);
   // IPv4 and ARP have the first word of each address.
-  wildcards.u32.fill(0, SRC_WORD + 1, SRC_WORD + 4);
-  wildcards.u32.fill(0, DST_WORD + 1, DST_WORD + 4);
+  zeroWords(u32, SRC_WORD + 1, SRC_WORD + 4);
+  zeroWords(u32, DST_WORD + 1, DST_WORD + 4);
   const isArp = dlType === ETH_P_ARP || dlType === ETH_P_RARP;
   if (!isArp) {
     wildcards.arpSha = 0;

@@ -1,5 +1,13 @@
 /** VLAN tags of a flow as a list, and how many of them a switch sees. */
-import { copyTunnel, Flow, KEY_SLOTS, looksAtErspan, VLAN_CFI } from '@heddle/packet';
+import {
+  copyTunnel,
+  FLOW_WORDS,
+  Flow,
+  KEY_SLOTS,
+  looksAtErspan,
+  VLAN_CFI,
+  zeroWords,
+} from '@heddle/packet';
 import type { VlanTag } from './vlan.ts';
 
 export function sameTags(a: readonly VlanTag[], b: readonly VlanTag[]): boolean {
@@ -69,7 +77,7 @@ export function keyMask(
     mask.tunOptsLen = 0xff;
     mask.tunOpts.fill(0xff);
   }
-  mask.u32.fill(0, 64);
+  zeroWords(mask.u32, 64, FLOW_WORDS);
   if (wildcards.vlanTci1 !== 0 || (key.vlanTci0 & VLAN_CFI) === 0) return mask;
   mask.vlanTci1 = VLAN_CFI;
   const isCut = limit < 2 && (key.vlanTci0 & key.vlanTci1 & VLAN_CFI) !== 0;

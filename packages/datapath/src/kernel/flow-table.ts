@@ -138,7 +138,7 @@ export class FlowTable {
     const { hi, lo, chained, after } = place;
     const words = wordsOf(masked, slot);
     const entry: Entry = { ufid, words, slot, id, hi, lo, chained, acts, next, actions };
-    this.#stats.fill(0, id * 8, id * 8 + 8);
+    for (let i = id * 8; i < id * 8 + 8; i++) this.#stats[i] = 0;
     this.#byUfid.set(ufid, entry);
     this.#byHash.set(entry);
     this.#masks.reference(slot);
@@ -306,7 +306,7 @@ export class FlowTable {
     keys[2 * n] = item.lo;
     keys[2 * n + 1] = item.hi;
     const at = n * FLOW_WORDS;
-    values.fill(0, at, at + FLOW_WORDS);
+    for (let i = at; i < at + FLOW_WORDS; i++) values[i] = 0;
     if ('gap' in item) {
       values[at + L.FLOW.mask / 4] = L.FLOW_GAP_MASK;
       values[at + L.FLOW.flags / 4] = L.FLOW_CHAINED;
