@@ -1,8 +1,8 @@
 /** A bridge's part in the tree, for the next daemon. */
 import { bigOf, flagsOf, type Json, numbersOf, objectOf } from '../kept.ts';
+import type { InfoIs, PortRole, RstpPort, States } from './port.ts';
 import type { PriorityVector, Times } from './priority.ts';
 import type { Rstp } from './rstp.ts';
-import type { InfoIs, Machines, PortRole, RstpPort } from './rstp-port.ts';
 
 /** A neighbour forgets what it has heard after three hellos (17.21.23). */
 const LIFE_HELLOS = 3;
@@ -74,7 +74,7 @@ function priorityOf(kept: Json | undefined): PriorityVector | undefined {
   return { ...numbers, rootId, bridgeId };
 }
 
-const ROLE_MACHINES: Readonly<Record<PortRole, Machines['role']>> = {
+const ROLE_MACHINES: Readonly<Record<PortRole, string>> = {
   Root: 'ROOT_PORT',
   Designated: 'DESIGNATED_PORT',
   Alternate: 'ALTERNATE_PORT',
@@ -95,14 +95,16 @@ function resume<P>(port: RstpPort<P>, was: KeptPort, awaySeconds: number): void 
     ...{ proposing: false, proposed: false, disputed: false, updtInfo: false },
     ...{ sync: false, reRoot: false, newInfo: true },
   });
-  Object.assign(port.machines, {
+  Object.assign(port.states, {
     receive: 'DISCARD',
     migration: 'SENSING',
+    detection: was.operEdge ? 'EDGE' : 'NOT_EDGE',
+    transmit: 'IDLE',
     information: 'CURRENT',
     role: ROLE_MACHINES[role],
     state: forwarding ? 'FORWARDING' : 'DISCARDING',
     topologyChange: isEdgeOrActive ? (was.operEdge ? 'LEARNING' : 'ACTIVE') : 'INACTIVE',
-  } satisfies Machines);
+  } satisfies States);
   const { timers } = port;
   timers.fdWhile = forwarding ? 0 : was.times.forwardDelay;
   timers.rrWhile = role === 'Root' ? was.times.forwardDelay : 0;

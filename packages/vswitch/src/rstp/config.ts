@@ -5,8 +5,8 @@ import type { BridgeRow } from '../port-config.ts';
 import { costOf, numberOf, numberPorts, type TreeMember } from '../spanning-tree/members.ts';
 import { bridgeIdOf } from '../spanning-tree/tree.ts';
 import { addressOf } from '../stp/config.ts';
+import type { RstpPortSettings } from './port.ts';
 import type { RstpSettings } from './rstp.ts';
-import type { RstpPortSettings } from './rstp-port.ts';
 
 const log = vlog.module('bridge');
 const DEFAULT_BRIDGE_PRIORITY = 0x8000;

@@ -1,6 +1,6 @@
 /**
- * The Rapid Spanning Tree Protocol of one bridge (IEEE 802.1D-2004, clause 17): role selection and
- * the conditions that ports' machines share. Machines run until none of them has anything to do.
+ * The Rapid Spanning Tree Protocol of one bridge (IEEE 802.1D-2004, clause 17). Machines run until
+ * none of them has a transition to make; timers count once a second.
  */
 import { type Bpdu, emitBpdu, parseBpdu } from '../spanning-tree/bpdu.ts';
 import {
@@ -9,20 +9,23 @@ import {
   type SpanningTree,
   type TreeState,
 } from '../spanning-tree/tree.ts';
-import { informationMachine, receiveMachine } from './information.ts';
-import {
-  edgeMachine,
-  migrationMachine,
-  newTcWhile,
-  stateMachine,
-  topologyChangeMachine,
-} from './machines.ts';
-import { comparePriority, type PriorityVector, sameTimes, type Times } from './priority.ts';
-import { roleMachine } from './role-transitions.ts';
-import { portIdOf, RstpPort, type RstpPortSettings } from './rstp-port.ts';
-import { transmitMachine } from './transmit.ts';
+import { type Runner, runner } from './machine.ts';
+import { bridgeDetection } from './machines/detection.ts';
+import { portInformation } from './machines/information.ts';
+import { protocolMigration } from './machines/migration.ts';
+import { portReceive } from './machines/receive.ts';
+import { roleTransitions } from './machines/role-transitions.ts';
+import { stateTransition } from './machines/state-transition.ts';
+import { topologyChange } from './machines/topology-change.ts';
+import { portTransmit } from './machines/transmit.ts';
+import { portIdOf, RstpPort, type RstpPortSettings } from './port.ts';
+import { type PriorityVector, sameTimes, type Times } from './priority.ts';
+import { newTcWhile } from './procedures.ts';
+import { bridgePriority, type RootChoice, selectRoles } from './role-selection.ts';
 
 const TICK_MS = 1000;
+/** A long sleep ages everything; more than that it cannot do. */
+const MAX_SLEEP_MS = 100_000;
 /** Machines that do not settle are our fault: the bridge goes on with what it has. */
 const MAX_ROUNDS = 10_000;
 
@@ -35,23 +38,27 @@ export interface RstpSettings {
   readonly transmitHoldCount: number;
 }
 
+/**
+ * Those of each port, in the standard's order but for two: whether to speak STP is decided when a
+ * message has had its effect, and what is sent tells of what has come of it all.
+ */
 const MACHINES = [
-  receiveMachine,
-  migrationMachine,
-  edgeMachine,
-  informationMachine,
-  roleMachine,
-  stateMachine,
-  topologyChangeMachine,
-] as const;
+  portReceive,
+  bridgeDetection,
+  portInformation,
+  roleTransitions,
+  stateTransition,
+  topologyChange,
+  protocolMigration,
+].map((machine) => runner<string>(machine));
+const TRANSMIT = runner<string>(portTransmit);
 
 export class Rstp<P> implements SpanningTree<P> {
   readonly name: string;
   settings: RstpSettings;
+  /** In the order of their numbers. */
   readonly ports = new Map<P, RstpPort<P>>();
-  rootPriority: PriorityVector;
-  rootTimes: Times;
-  rootPort: RstpPort<P> | undefined;
+  root: RootChoice<P>;
   #lastTickMs: number;
   #out: BpduToSend<P>[] = [];
   #flushes = new Set<P>();
@@ -59,8 +66,7 @@ export class Rstp<P> implements SpanningTree<P> {
   constructor(name: string, settings: RstpSettings, nowMs: number) {
     this.name = name;
     this.settings = settings;
-    this.rootPriority = this.#bridgePriority();
-    this.rootTimes = settings.times;
+    this.root = this.#ownRoot();
     this.#lastTickMs = nowMs;
   }
 
@@ -69,8 +75,16 @@ export class Rstp<P> implements SpanningTree<P> {
     return this.settings.forceProtocolVersion >= 2;
   }
 
-  get isRoot(): boolean {
-    return this.rootPort === undefined;
+  get rootPort(): RstpPort<P> | undefined {
+    return this.root.rootPort;
+  }
+
+  get rootPriority(): PriorityVector {
+    return this.root.rootPriority;
+  }
+
+  get rootTimes(): Times {
+    return this.root.rootTimes;
   }
 
   get ageingMs(): number | undefined {
@@ -85,22 +99,28 @@ export class Rstp<P> implements SpanningTree<P> {
     const isOther =
       before.bridgeId !== settings.bridgeId ||
       before.forceProtocolVersion !== settings.forceProtocolVersion;
+    if (isOther) this.root = this.#ownRoot();
     for (const key of this.ports.keys()) {
       if (wanted.has(key)) continue;
       this.ports.delete(key);
       this.#flushes.add(key);
       this.#reselectAll();
     }
+    const begun: RstpPort<P>[] = [];
     for (const [key, own] of wanted) {
       const port = this.ports.get(key);
       // 17.13: these start the machines anew.
       if (!port || isOther || own.number !== port.settings.number) {
-        this.ports.set(key, new RstpPort(key, this, own, nowMs));
+        const anew = new RstpPort(key, this, own, nowMs);
+        this.ports.set(key, anew);
+        begun.push(anew);
       } else this.#setPort(port, own);
     }
-    const times = { ...before.times };
-    if (!sameTimes(times, settings.times)) this.#reselectAll();
+    if (!sameTimes(before.times, settings.times)) this.#reselectAll();
     this.#sortPorts();
+    for (const port of begun) {
+      for (const machine of [...MACHINES, TRANSMIT]) machine.begin(port);
+    }
     this.#settle();
   }
 
@@ -156,11 +176,8 @@ export class Rstp<P> implements SpanningTree<P> {
   run(nowMs: number): void {
     while (nowMs + CLOCK_GRAIN_MS >= this.nextMs) {
       this.#lastTickMs += TICK_MS;
-      // A long sleep ages everything; more than that it cannot do.
       if (nowMs - this.#lastTickMs > MAX_SLEEP_MS) this.#lastTickMs = nowMs - MAX_SLEEP_MS;
       for (const port of this.ports.values()) tick(port);
-      // Hellos that are due are of before.
-      this.#transmit();
       this.#settle();
     }
   }
@@ -201,134 +218,27 @@ export class Rstp<P> implements SpanningTree<P> {
     this.#flushes.add(port.key);
   }
 
-  setSyncTree(): void {
-    for (const port of this.ports.values()) port.sync = true;
-  }
-
-  setReRootTree(): void {
-    for (const port of this.ports.values()) port.reRoot = true;
-  }
-
-  setTcPropTree(except: RstpPort<P>): void {
-    for (const port of this.ports.values()) if (port !== except) port.tcProp = true;
-  }
-
-  /** 17.20.3 */
-  allSynced(self: RstpPort<P>): boolean {
-    for (const port of this.ports.values()) {
-      if (!port.selected || port.role !== port.selectedRole || port.updtInfo) return false;
-      if (port !== self && port.role !== 'Root' && !port.synced) return false;
-    }
-    return true;
-  }
-
-  /** 17.20.10 */
-  reRooted(self: RstpPort<P>): boolean {
-    for (const port of this.ports.values()) {
-      if (port !== self && port.timers.rrWhile !== 0) return false;
-    }
-    return true;
+  #ownRoot(): RootChoice<P> {
+    const { bridgeId, times } = this.settings;
+    return { rootPort: undefined, rootPriority: bridgePriority(bridgeId), rootTimes: times };
   }
 
   #settle(): void {
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      let changed = this.#selectRoles();
-      for (const port of this.ports.values()) {
-        for (const machine of MACHINES) changed = machine(port) || changed;
-      }
-      // What is sent tells of what has come of it all.
-      if (!changed && !this.#transmit()) return;
+      const isSettled = !selectRoles(this) && !this.#step(MACHINES);
+      if (isSettled && !this.#step([TRANSMIT])) return;
     }
   }
 
-  #transmit(): boolean {
+  /** Runs machines, port by port; whether any had something to do. */
+  #step(machines: readonly Runner[]): boolean {
     let changed = false;
     for (const port of this.ports.values()) {
-      while (transmitMachine(port)) changed = true;
+      for (const machine of machines) while (machine.step(port)) changed = true;
     }
     return changed;
   }
-
-  #bridgePriority(): PriorityVector {
-    const { bridgeId } = this.settings;
-    return { rootId: bridgeId, rootPathCost: 0, bridgeId, portId: 0 };
-  }
-
-  /** Port Role Selection machine (17.28) with updtRolesTree() (17.21.25). */
-  #selectRoles(): boolean {
-    const ports = [...this.ports.values()];
-    if (!ports.some((p) => p.reselect)) return false;
-    for (const port of ports) port.reselect = false;
-    this.#selectRoot(ports);
-    for (const port of ports) this.#selectRole(port);
-    for (const port of ports) port.selected = true;
-    return true;
-  }
-
-  #selectRoot(ports: readonly RstpPort<P>[]): void {
-    let best = this.#bridgePriority();
-    let root: RstpPort<P> | undefined;
-    for (const port of ports) {
-      const { portPriority, settings } = port;
-      const isOurs = (portPriority.bridgeId & ADDRESS) === (this.settings.bridgeId & ADDRESS);
-      if (port.infoIs !== 'Received' || isOurs) continue;
-      const rootPathCost = portPriority.rootPathCost + settings.pathCost;
-      const path = { ...portPriority, rootPathCost };
-      const order = comparePriority(path, best);
-      if (order > 0 || (order === 0 && root && port.portId >= root.portId)) continue;
-      best = path;
-      root = port;
-    }
-    this.rootPort = root;
-    this.rootPriority = best;
-    const times = root?.portTimes;
-    this.rootTimes = times
-      ? { ...times, messageAge: Math.floor(times.messageAge + 1) }
-      : this.settings.times;
-  }
-
-  #selectRole(port: RstpPort<P>): void {
-    const { bridgeId, times } = this.settings;
-    const { rootId, rootPathCost } = this.rootPriority;
-    port.designatedPriority = { rootId, rootPathCost, bridgeId, portId: port.portId };
-    port.designatedTimes = { ...this.rootTimes, helloTime: times.helloTime };
-    switch (port.infoIs) {
-      case 'Disabled':
-        port.selectedRole = 'Disabled';
-        return;
-      case 'Aged':
-        port.selectedRole = 'Designated';
-        port.updtInfo = true;
-        return;
-      case 'Mine':
-        port.selectedRole = 'Designated';
-        if (
-          comparePriority(port.portPriority, port.designatedPriority) !== 0 ||
-          !sameTimes(port.portTimes, port.designatedTimes)
-        ) {
-          port.updtInfo = true;
-        }
-        return;
-      case 'Received':
-        this.#selectRoleOfInformed(port);
-    }
-  }
-
-  #selectRoleOfInformed(port: RstpPort<P>): void {
-    port.updtInfo = false;
-    if (port === this.rootPort) port.selectedRole = 'Root';
-    else if (comparePriority(port.designatedPriority, port.portPriority) < 0) {
-      port.selectedRole = 'Designated';
-      port.updtInfo = true;
-    } else {
-      const isOurs = (port.portPriority.bridgeId & ADDRESS) === (this.settings.bridgeId & ADDRESS);
-      port.selectedRole = isOurs ? 'Backup' : 'Alternate';
-    }
-  }
 }
-
-const ADDRESS = 0xffff_ffff_ffffn;
-const MAX_SLEEP_MS = 100_000;
 
 /** Port Timers machine (17.22). */
 function tick<P>(port: RstpPort<P>): void {

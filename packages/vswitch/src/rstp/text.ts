@@ -1,8 +1,8 @@
 /** What `rstp/show` says (ovs-vswitchd(8)). */
 import { formatMac } from '@heddle/packet';
 import { addressOf, priorityOf } from '../spanning-tree/tree.ts';
+import type { RstpPort } from './port.ts';
 import type { Rstp } from './rstp.ts';
-import type { RstpPort } from './rstp-port.ts';
 
 export function stateText<P>(port: RstpPort<P>): string {
   if (port.forwarding) return 'Forwarding';

@@ -19,20 +19,27 @@ export interface RstpPortSettings {
 
 export type PortRole = 'Root' | 'Designated' | 'Alternate' | 'Backup' | 'Disabled';
 export type InfoIs = 'Received' | 'Mine' | 'Aged' | 'Disabled';
+/** What a message is to what is known (17.21.8). */
+export type RcvdInfo =
+  | 'SuperiorDesignatedInfo'
+  | 'RepeatedDesignatedInfo'
+  | 'InferiorDesignatedInfo'
+  | 'InferiorRootAlternateInfo'
+  | 'OtherInfo';
 
-export interface Machines {
-  receive: 'DISCARD' | 'RECEIVE';
-  migration: 'CHECKING_RSTP' | 'SELECTING_STP' | 'SENSING';
-  information: 'DISABLED' | 'AGED' | 'CURRENT';
-  role:
-    | 'DISABLE_PORT'
-    | 'DISABLED_PORT'
-    | 'ROOT_PORT'
-    | 'DESIGNATED_PORT'
-    | 'BLOCK_PORT'
-    | 'ALTERNATE_PORT';
-  state: 'DISCARDING' | 'LEARNING' | 'FORWARDING';
-  topologyChange: 'INACTIVE' | 'LEARNING' | 'ACTIVE';
+/** A port as machines see it. */
+export type Port = RstpPort<unknown>;
+
+/** The state that each machine is in. */
+export interface States {
+  receive: string;
+  migration: string;
+  detection: string;
+  transmit: string;
+  information: string;
+  role: string;
+  state: string;
+  topologyChange: string;
 }
 
 /** Timers count whole seconds down to 0 (17.17). */
@@ -47,7 +54,6 @@ export interface Timers {
   tcWhile: number;
 }
 
-const NO_TIMES: Times = { messageAge: 0, maxAge: 20, helloTime: 2, forwardDelay: 15 };
 /** Seconds (17.13.9). */
 export const MIGRATE_TIME = 3;
 
@@ -62,6 +68,7 @@ export class RstpPort<P> {
   role: PortRole = 'Disabled';
   selectedRole: PortRole = 'Disabled';
   infoIs: InfoIs = 'Disabled';
+  rcvdInfo: RcvdInfo = 'OtherInfo';
   agree = false;
   agreed = false;
   disputed = false;
@@ -70,8 +77,8 @@ export class RstpPort<P> {
   learn = false;
   learning = false;
   mcheck = false;
-  newInfo = true;
-  operEdge: boolean;
+  newInfo = false;
+  operEdge = false;
   proposed = false;
   proposing = false;
   rcvdBpdu: Bpdu | undefined;
@@ -81,11 +88,11 @@ export class RstpPort<P> {
   rcvdTc = false;
   rcvdTcAck = false;
   rcvdTcn = false;
-  reRoot = true;
-  reselect = true;
+  reRoot = false;
+  reselect = false;
   selected = false;
-  sendRSTP: boolean;
-  sync = true;
+  sendRSTP = false;
+  sync = false;
   synced = false;
   tcAck = false;
   tcProp = false;
@@ -94,19 +101,30 @@ export class RstpPort<P> {
   portPriority: PriorityVector = NO_PRIORITY;
   designatedPriority: PriorityVector = NO_PRIORITY;
   msgPriority: PriorityVector = NO_PRIORITY;
-  portTimes: Times = NO_TIMES;
-  designatedTimes: Times = NO_TIMES;
-  msgTimes: Times = NO_TIMES;
-  /** What arrived last and is not dealt with yet. */
+  portTimes: Times;
+  designatedTimes: Times;
+  msgTimes: Times;
+  /** What arrived last: `rcvdBpdu` once Port Receive has taken it. */
   message: Bpdu | undefined;
-  readonly timers: Timers;
-  readonly machines: Machines = {
-    receive: 'DISCARD',
-    migration: 'CHECKING_RSTP',
-    information: 'DISABLED',
-    role: 'DISABLE_PORT',
-    state: 'DISCARDING',
-    topologyChange: 'INACTIVE',
+  readonly timers: Timers = {
+    edgeDelayWhile: 0,
+    fdWhile: 0,
+    helloWhen: 0,
+    mdelayWhile: 0,
+    rbWhile: 0,
+    rcvdInfoWhile: 0,
+    rrWhile: 0,
+    tcWhile: 0,
+  };
+  readonly states: States = {
+    receive: '',
+    migration: '',
+    detection: '',
+    transmit: '',
+    information: '',
+    role: '',
+    state: '',
+    topologyChange: '',
   };
 
   constructor(key: P, bridge: Rstp<P>, settings: RstpPortSettings, nowMs: number) {
@@ -115,19 +133,10 @@ export class RstpPort<P> {
     this.settings = settings;
     this.sinceMs = nowMs;
     this.portId = portIdOf(settings);
-    this.operEdge = settings.adminEdge;
-    this.sendRSTP = bridge.isRstp;
-    const { maxAge, forwardDelay } = bridge.settings.times;
-    this.timers = {
-      edgeDelayWhile: MIGRATE_TIME,
-      fdWhile: maxAge,
-      helloWhen: bridge.settings.times.helloTime,
-      mdelayWhile: MIGRATE_TIME,
-      rbWhile: 0,
-      rcvdInfoWhile: 0,
-      rrWhile: forwardDelay,
-      tcWhile: 0,
-    };
+    const { times } = bridge.settings;
+    this.portTimes = times;
+    this.designatedTimes = times;
+    this.msgTimes = times;
   }
 
   get enabled(): boolean {
