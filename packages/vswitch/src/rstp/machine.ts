@@ -29,11 +29,6 @@ export function all(...conditions: readonly Condition[]): Condition {
   return (port) => conditions.every((holds) => holds(port));
 }
 
-/** At least one of the conditions. */
-export function any(...conditions: readonly Condition[]): Condition {
-  return (port) => conditions.some((holds) => holds(port));
-}
-
 /** A machine at work on one port; states are `port.states[name]`. */
 export interface Runner {
   begin(port: Port): void;
