@@ -239,6 +239,8 @@ export interface Dpif extends Disposable {
   /** Deletes and returns the last stats; undefined when there was no such flow. */
   flowDel(ufid: string): FlowStats | undefined;
   flowGet(ufid: string): InstalledFlow | undefined;
+  /** The masked key alone, in `into`; undefined when there is no such flow. */
+  flowKey(ufid: string, into: Flow): Flow | undefined;
   flows(): Iterable<InstalledFlow>;
   flowFlush(): void;
 

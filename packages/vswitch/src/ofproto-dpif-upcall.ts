@@ -17,6 +17,7 @@ import { extractMpls, Flow, flowAnd, isSubset } from '@heddle/packet';
 import { type Clock, coverage, every, messageOf, type Timer, vlog } from '@heddle/runtime';
 import { exactMask } from './exact-mask.ts';
 import { KnownOutcomes } from './known-outcomes.ts';
+import type { FlowChanges } from './ofproto/flow-changes.ts';
 import {
   type ControllerUserdata,
   decodeUserdata,
@@ -26,6 +27,7 @@ import {
 import type { Ofproto, XlateConfig } from './ofproto.ts';
 import { recircIdsOf } from './recirc-use.ts';
 import { type ActionTypes, plainActions, type SlowPathEnv, workSlowly } from './slow-path.ts';
+import { TableChanges } from './table-changes.ts';
 import { Masks, NO_STATS, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
 import { isMpls } from './xlate-commit.ts';
@@ -37,6 +39,8 @@ import type { ProtocolPacket } from './xlate-protocols.ts';
 
 const log = vlog.module('ofproto_dpif_upcall');
 const REVALIDATE_SLICE = 500;
+/** Megaflows held against changes of tables at a time. */
+const SIFT_SLICE = 5000;
 const STATS_INTERVAL_MS = 1000;
 /** What asks for fresh counters more often gets those of the last look. */
 const MIN_POLL_MS = 50;
@@ -70,11 +74,16 @@ export class Udpif {
   readonly #config: XlateConfig;
   readonly #dirty = new Set<Ukey>();
   #allDirty = false;
+  /** Not yet held against megaflows. */
+  #changes = new TableChanges();
+  #sift: { readonly changes: TableChanges; readonly rest: Iterator<Ukey> } | undefined;
   readonly #masks = new Masks();
   readonly #known = new KnownOutcomes();
   readonly #memories: XlateMemory[] = [];
   /** Of the flow that is being installed. */
   readonly #key = new Flow();
+  /** Of the one that changes are held against. */
+  readonly #siftKey = new Flow();
   #dump = 0;
   #scheduled = false;
   #paused = false;
@@ -125,8 +134,20 @@ export class Udpif {
     this.#schedule();
   }
 
+  /** As `configChanged`, where it is known what is different. */
+  flowsChanged(changes: FlowChanges): void {
+    this.#known.clear();
+    if (this.#allDirty || this.ukeys.size === 0) return;
+    if (!this.#changes.add(changes)) this.#allDirty = true;
+    this.#schedule();
+  }
+
   get #isDirty(): boolean {
-    return this.#dirty.size > 0 || this.#allDirty;
+    return this.#dirty.size > 0 || this.#allDirty || this.#isSifting;
+  }
+
+  get #isSifting(): boolean {
+    return this.#sift !== undefined || this.#changes.size > 0;
   }
 
   /** An address of a bridge is somewhere else now. */
@@ -358,6 +379,7 @@ export class Udpif {
           ? this.#known.effects(result.effects)
           : { ...result.effects, mcast: [] },
       macs: result.macs,
+      isDirect: result.isDirect,
       dump: this.#dump,
     };
     try {
@@ -408,8 +430,11 @@ export class Udpif {
     let n = 0;
     if (this.#allDirty) {
       this.#allDirty = false;
+      this.#sift = undefined;
+      this.#changes = new TableChanges();
       for (const ukey of this.ukeys.values()) this.#dirty.add(ukey);
     }
+    if (this.#isSifting) this.#siftSlice();
     for (const ukey of this.#dirty) {
       this.#dirty.delete(ukey);
       this.#revalidate(ukey);
@@ -417,6 +442,24 @@ export class Udpif {
     }
     if (this.#isDirty) this.#schedule();
     else for (const done of this.#waiters.splice(0)) done();
+  }
+
+  /** Finds some of the megaflows that changes of tables concern. */
+  #siftSlice(): void {
+    if (this.#sift === undefined) {
+      this.#sift = { changes: this.#changes, rest: this.ukeys.values() };
+      this.#changes = new TableChanges();
+    }
+    const { changes, rest } = this.#sift;
+    for (let n = 0; n < SIFT_SLICE; n++) {
+      const { value: ukey, done } = rest.next();
+      if (done) {
+        this.#sift = undefined;
+        return;
+      }
+      const keyOf = () => this.dpif.flowKey(ukey.ufid, this.#siftKey);
+      if (changes.concern(ukey, keyOf)) this.#dirty.add(ukey);
+    }
   }
 
   /** Translates a megaflow anew: it stays, does something else, or (too wide now) goes. */
@@ -438,6 +481,7 @@ export class Udpif {
     const actions = actionsOf(result, this.native);
     ukey.effects = this.#known.effects(result.effects);
     this.ukeys.setMacs(ukey, result.macs);
+    ukey.isDirect = result.isDirect;
     if (sameActions(actions, ukey.actions)) return;
     ukey.actions = actions;
     try {
@@ -474,6 +518,7 @@ export class Udpif {
       stats: { packets: flow.stats.packets, bytes: flow.stats.bytes, usedMs: flow.stats.usedMs },
       effects: NO_EFFECTS,
       macs: [],
+      isDirect: false,
       dump: this.#dump,
     };
     this.ukeys.add(ukey, undefined);

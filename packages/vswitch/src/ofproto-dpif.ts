@@ -167,6 +167,10 @@ export class OfprotoDpif implements OfprotoEnv {
     this.#options.backer.udpif.pollSoon();
   }
 
+  flowsChanged(changes: FlowChanges): void {
+    this.#options.backer.udpif.flowsChanged(changes);
+  }
+
   tablesChanged(): void {
     this.#options.backer.udpif.configChanged();
   }

@@ -1,7 +1,7 @@
 import type { FlowStats, OdpAction } from '@heddle/datapath';
 import { type Flow, flowEquals, flowHash } from '@heddle/packet';
 import type { Ofproto } from './ofproto.ts';
-import type { MacDependency, XlateEffects } from './xlate.ts';
+import type { MacDependency, XlateEffects, XlateResult } from './xlate.ts';
 
 /** What the switch knows of a megaflow that it has in the datapath, which knows its key. */
 export interface Ukey {
@@ -13,6 +13,7 @@ export interface Ukey {
   stats: Readonly<Pick<FlowStats, 'packets' | 'bytes' | 'usedMs'>>;
   effects: XlateEffects;
   macs: readonly MacDependency[];
+  isDirect: XlateResult['isDirect'];
   /** The last dump that it was in. */
   dump: number;
 }

@@ -25,6 +25,7 @@ import {
 import type { ControllerAction } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
+import { isAsItCame } from './table-changes.ts';
 import type { VlanTag } from './vlan.ts';
 import type { MacDependency, TraceNode, XlateFork, XlateOptions, XlateResult } from './xlate.ts';
 import { commitActions, isMpls } from './xlate-commit.ts';
@@ -129,6 +130,7 @@ export class XlateContext {
   readonly #key: Flow;
   readonly #initial: Flow;
   #macs: MacDependency[] | undefined;
+  #isDirect = true;
   #protocols: ProtocolPacket[] | undefined;
   #forks: XlateFork[] | undefined;
   readonly #roots: TraceNode[];
@@ -286,6 +288,11 @@ export class XlateContext {
     return bridge && { bridge, reason, tableId, rule };
   }
 
+  /** Before each lookup. */
+  noteLookup(): void {
+    if (this.#isDirect) this.#isDirect = isAsItCame(this.flow, this.#key);
+  }
+
   /** Makes the datapath's packet what `flow` is by now. */
   commit(): void {
     commitActions(this);
@@ -345,6 +352,7 @@ export class XlateContext {
       final: flowEquals(this.flow, this.#initial) ? undefined : this.flow,
       effects: this.effects.result(),
       macs: some(this.#macs),
+      isDirect: this.#isDirect && this.#slow === undefined,
       forks: this.#forks ?? NOTHING,
       slow: this.#slow ? [...this.#slow] : NOTHING,
       slowMeter: this.bridge?.meters.get(OFPM13_SLOWPATH)?.dpId,

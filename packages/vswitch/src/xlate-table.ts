@@ -74,6 +74,7 @@ function lookUp(ctx: XlateContext, entry: TableEntry): Rule | undefined {
     return undefined;
   }
   const restore = entry.withCt ? swapConntrackTuple(ctx) : undefined;
+  ctx.noteLookup();
   const rule = bridge.tables.lookup(entry.tableId, flow, ctx.wildcards);
   ctx.options.observe?.({ type: 'lookup', bridge, tableId: entry.tableId, flow, rule });
   restore?.();

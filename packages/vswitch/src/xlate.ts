@@ -95,6 +95,11 @@ export interface XlateResult {
   readonly final: Flow | undefined;
   readonly effects: XlateEffects;
   readonly macs: readonly MacDependency[];
+  /**
+   * Every lookup was of the packet as it came, whatever registers and ports were by then, and nothing that
+   * flows look at brings every packet up.
+   */
+  readonly isDirect: boolean;
   /** Where copies of the packet go on after a recirculation. */
   readonly forks: readonly XlateFork[];
   /** Not empty: every packet must come up, for these reasons (`dpif/dump-flows`, "slow_path"). */

@@ -355,9 +355,10 @@ export class FlowTable {
   }
 }
 
-/** The key of a flow, masked. */
-export function keyOf({ words, slot: { idx } }: Pick<Entry, 'words' | 'slot'>): Flow {
-  const flow = new Flow();
+/** The key of a flow, masked; in `flow` when given, whatever it held. */
+export function keyOf({ words, slot: { idx } }: Pick<Entry, 'words' | 'slot'>, into?: Flow): Flow {
+  const flow = into ?? new Flow();
+  into?.clear();
   for (let i = 0; i < idx.length; i++) {
     flow.u32[2 * idx[i]!] = words[2 * i]!;
     flow.u32[2 * idx[i]! + 1] = words[2 * i + 1]!;

@@ -211,6 +211,11 @@ export class KernelDpif implements Dpif {
     return entry === undefined ? undefined : this.#installed(entry);
   }
 
+  flowKey(ufid: string, into: Flow): Flow | undefined {
+    const entry = this.#engine.flows.get(ufid);
+    return entry && keyOf(entry, into);
+  }
+
   *flows(): Generator<InstalledFlow> {
     for (const entry of this.#engine.flows.entries()) yield this.#installed(entry);
   }

@@ -283,6 +283,12 @@ export class UserspaceDpif implements Dpif {
     return entry && snapshot(entry);
   }
 
+  flowKey(ufid: string, into: Flow): Flow | undefined {
+    const entry = this.#flows.get(ufid);
+    if (entry) into.copyFrom(entry.key);
+    return entry && into;
+  }
+
   *flows(): Iterable<InstalledFlow> {
     for (const entry of [...this.#flows.values()]) yield snapshot(entry);
   }

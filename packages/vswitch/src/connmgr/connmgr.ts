@@ -92,7 +92,7 @@ export class Connmgr {
   /** Makes a change known: it stands. */
   commit(changes: FlowChanges, by: OfConn | undefined, xid: number): void {
     if (changes.list.length === 0) return;
-    this.env.tablesChanged();
+    this.env.flowsChanged(changes);
     for (const change of changes.list) this.#removed(change);
     this.#tellMonitors(changes, by, xid);
     this.#tellVacancy();

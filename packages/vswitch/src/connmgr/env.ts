@@ -3,6 +3,7 @@ import type { DpMeters, PortStats } from '@heddle/datapath';
 import type { MessageOf, OfpAct, PhyPort } from '@heddle/openflow';
 import type { Flow } from '@heddle/packet';
 import type { Clock } from '@heddle/runtime';
+import type { FlowChanges } from '../ofproto/flow-changes.ts';
 import type { FrozenState } from '../ofproto/recirc.ts';
 import type { OfPort, Ofproto } from '../ofproto.ts';
 import type { QueueCounters } from '../qos/device-qos.ts';
@@ -32,6 +33,8 @@ export interface OfprotoEnv {
   portSinceMs(port: OfPort): number;
   /** Credits flows with what the datapath has counted so far. */
   syncStats(): void;
+  /** These stand now. */
+  flowsChanged(changes: FlowChanges): void;
   /** Tables, groups or meters are different now. */
   tablesChanged(): void;
   /** OFPPC_* bits of a port have changed. */
