@@ -57,6 +57,7 @@ async function small(kind: Kind, work: (server: Server) => Promise<void>): Promi
   writeNewLog(file, [encodeRecord(vswitchSchema as unknown as Json)]);
   await withServer(kind, file, async (server) => {
     await server.load('setup');
+    await server.settle();
     await work(server);
   });
 }

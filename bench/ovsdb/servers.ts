@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { collect, REPOSITORY, run, runOk, start } from '@heddle/testing';
 import { Channel } from './channel.ts';
 
@@ -15,6 +16,8 @@ export const THEIRS: Kind = { name: 'ovsdb-server', command: '/usr/sbin/ovsdb-se
 
 const LOAD = join(import.meta.dirname, 'load.ts');
 const JOB_TIMEOUT_MS = 300_000;
+/** Processor time that a server with nothing to do takes in a second. */
+const IDLE_MS = 20;
 
 export class Server {
   readonly socket: string;
@@ -42,7 +45,7 @@ export class Server {
         return [server, performance.now() - began];
       } catch (error) {
         if (performance.now() - began > 120_000) throw error;
-        await new Promise((done) => setTimeout(done, 5));
+        await delay(5);
       }
     }
   }
@@ -67,6 +70,16 @@ export class Server {
     const json = JSON.stringify({ socket: this.socket, ...parameters });
     const argv = [process.execPath, '--disable-warning=ExperimentalWarning', LOAD, job, json];
     return JSON.parse(await runOk(argv, { timeoutMs: JOB_TIMEOUT_MS })) as T;
+  }
+
+  /** Waits until the server has done what it does by itself after its start. */
+  async settle(): Promise<void> {
+    await delay(2000);
+    for (;;) {
+      const before = this.cpuMs;
+      await delay(1000);
+      if (this.cpuMs - before < IDLE_MS) return;
+    }
   }
 
   async compact(): Promise<void> {

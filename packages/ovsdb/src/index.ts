@@ -23,6 +23,7 @@ export { convertTables } from './server/convert.ts';
 export { type Commit, Database } from './server/database.ts';
 export { ExcludedTables } from './server/excluded-tables.ts';
 export { guardFor } from './server/rbac.ts';
+export { rehearse } from './server/rehearsal.ts';
 export type { RemoteOptions } from './server/remote.ts';
 export { Replication } from './server/replication.ts';
 export { OvsdbServer } from './server/server.ts';

@@ -54,6 +54,14 @@ export const coverage = {
     return counter;
   },
 
+  /** Takes back what is counted from now on: until what it returns is called. */
+  disregard(): () => void {
+    const totals = [...counters.values()].map((counter) => [counter, counter.total] as const);
+    return () => {
+      for (const [counter, total] of totals) counter.total = total;
+    };
+  },
+
   /** To be called every 5 seconds; what comes sooner is left out. */
   sample(clock: Clock = realClock): void {
     if (clock.nowMs() < sampledMs + (SAMPLE_MS * 9) / 10) return;

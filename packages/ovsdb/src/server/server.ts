@@ -34,6 +34,8 @@ export class OvsdbServer {
   readonly #opening = new Map<string, Promise<Remote>>();
   readonly #meta: Database;
   readonly #dbListeners = new Set<() => void>();
+  /** When anything has come from a client last, as `performance.now` tells the time. */
+  heardMs = 0;
   tls: TlsFiles | undefined;
   /** A backup: only the active server changes its databases. */
   readOnly = false;

@@ -128,6 +128,7 @@ export class Session {
 
   #receive(bytes: Uint8Array): void {
     this.watch();
+    this.#server.heardMs = performance.now();
     this.terms.heard?.();
     try {
       const texts = this.#stream.push(bytes);
