@@ -51,9 +51,8 @@ NOINL int ct_remove(struct scratch *s)
     t->sport = sw ? k.pa : k.pb;
     t->dport = sw ? k.pb : k.pa;
     __builtin_memcpy(src ? t->dst : t->src, e->nat_addr, 16);
-    if (src)
-      t->dport = e->nat_port;
-    else
+    t->dport = src ? e->nat_port : e->nat_from;
+    if (!src)
       t->sport = e->nat_port;
     t->proto = k.proto;
     t->v6 = k.kind & CTK_V6;
@@ -361,7 +360,7 @@ INL int ct_commit(struct scratch *s, __u32 zone, __u32 flags)
   if (nat) {
     int r = 1;
     ct_look(s, flags);
-    for (int i = 0; i < NAT_ADDRESSES * (NAT_TRIES + 1); i++) {
+    for (int i = 0; i < NAT_ADDRESSES * NAT_CANDIDATES; i++) {
       r = ct_try(s, zone, i);
       if (r <= 0)
         break;

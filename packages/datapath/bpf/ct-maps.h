@@ -43,7 +43,9 @@ struct ct_peer {
 
 struct ct_entry {
   __u64 expires; /* CLOCK_MONOTONIC, ns */
-  __u32 mark, label[4], policy;
+  __u32 mark, label[4];
+  __u16 policy;
+  __be16 nat_from;        /* the source's port when the destination is translated */
   struct ct_peer peer[2]; /* of the originator, of the other end */
   __be32 nat_addr[4];     /* what the source or destination is translated to */
   __be16 nat_port;
@@ -115,7 +117,7 @@ struct ct_args {
 
 /* What a free tuple is looked for in. */
 struct ct_range {
-  __u32 span, start, min, size, first, from;
+  __u32 span, start, hash, min, size, first, from;
   __u8 src, ports, given, outside;
 };
 

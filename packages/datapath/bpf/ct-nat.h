@@ -3,7 +3,10 @@
 #pragma once
 
 #define NAT_ADDRESSES 4
-#define NAT_TRIES 64
+/* Ports that are tried of each end: the first when it is outside the range, and NAT_TRIES in it. */
+#define NAT_NEAR 128
+#define NAT_TRIES (NAT_NEAR + 64 + 32 + 16)
+#define NAT_CANDIDATES (2 * (NAT_TRIES + 1))
 
 INL bool nat_ports(const struct ct_tuple *t)
 {
@@ -96,13 +99,41 @@ NOINL int ct_release(struct scratch *s, __u32 zone)
   return 0;
 }
 
+/* Where to look for a port that nobody has asked for: with its kind, as Linux does. */
+INL __u32 nat_kind(__u32 port, __u32 *min)
+{
+  *min = port < 512 ? 1 : port < 1024 ? 600 : 1024;
+  return port < 512 ? 511 : port < 1024 ? 424 : 64512;
+}
+
+/* The port of that number: near the first, and then elsewhere. */
+INL __u32 nat_nth(__u32 k, __u32 min, __u32 size, __u32 from, __u32 hash)
+{
+  __u32 round = k < NAT_NEAR ? 0 : k < NAT_NEAR + 64 ? 1 : k < NAT_NEAR + 96 ? 2 : 3;
+  if (round ? size <= NAT_NEAR : k >= size)
+    return ~0U;
+  if (round) {
+    k -= round == 1 ? NAT_NEAR : round == 2 ? NAT_NEAR + 64 : NAT_NEAR + 96;
+    from = (hash + round) * 0x9e3779b1;
+    from %= size;
+  }
+  return min + (from + k) % size;
+}
+
+/* Another port of the source, which is tried when the destination's does not do. */
+INL __u32 nat_source(const struct ct_range *g, __u32 k, __u32 now)
+{
+  __u32 min, size = nat_kind(now, &min);
+  return nat_nth(k, min, size, now < min ? 0 : (now - min) % size, g->hash);
+}
+
 /* The candidate of that number, 0 when it is taken for s->w.e, 1 when it is not free, -1: no more. */
 NOINL int ct_try(struct scratch *s, __u32 zone, __u32 i)
 {
   if (!s)
     return -1;
   const struct ct_range *g = &s->w.range;
-  __u32 n = i / (NAT_TRIES + 1), k = i % (NAT_TRIES + 1), port = g->first;
+  __u32 n = i / NAT_CANDIDATES, k = i % NAT_CANDIDATES, port = g->first, from = ~0U;
   if (n > g->span)
     return -1;
   if (!g->ports) {
@@ -111,10 +142,16 @@ NOINL int ct_try(struct scratch *s, __u32 zone, __u32 i)
   } else if (!k) {
     if (!g->outside)
       return 1;
-  } else {
-    if (k > g->size || !g->size)
+  } else if (k <= NAT_TRIES) {
+    port = nat_nth(k - 1, g->min, g->size, g->from, g->hash);
+    if (port == ~0U)
       return 1;
-    port = g->min + (g->from + k - 1) % g->size;
+  } else {
+    if (g->src || k == NAT_TRIES + 1)
+      return 1;
+    from = nat_source(g, k - NAT_TRIES - 2, bpf_ntohs(s->w.t.sport));
+    if (from == ~0U)
+      return 1;
   }
   struct ct_tuple *r = &s->w.reply;
   ct_reverse(r, &s->w.t);
@@ -127,10 +164,13 @@ NOINL int ct_try(struct scratch *s, __u32 zone, __u32 i)
     r->dport = bpf_htons(port);
   else if (g->ports)
     r->sport = bpf_htons(port);
+  if (from != ~0U)
+    r->dport = bpf_htons(from);
   if (ct_claim(s, zone))
     return 1;
   __builtin_memcpy(s->w.e.nat_addr, addr, 16);
   s->w.e.nat_port = g->src ? r->dport : r->sport;
+  s->w.e.nat_from = g->src ? 0 : r->dport;
   s->w.e.flags |= g->src ? CTE_SNAT : CTE_DNAT;
   return 0;
 }
@@ -143,6 +183,7 @@ NOINL int ct_look(struct scratch *s, __u32 flags)
   const struct ct_args *a = &s->w.args;
   struct ct_range *g = &s->w.range;
   __u32 h = ct_hash(s), pick = flags & CTF_RANDOM ? bpf_get_prandom_u32() : h;
+  g->hash = h;
   g->src = !!(flags & CTF_SRC);
   g->ports = nat_ports(&s->w.t);
   g->given = !!(a->nat_min[0] | a->nat_min[1] | a->nat_min[2] | a->nat_min[3]);
@@ -156,8 +197,8 @@ NOINL int ct_look(struct scratch *s, __u32 flags)
     if (now < min || now > max || (flags & CTF_RANDOM))
       first = min + pick % (max - min + 1);
   } else if (g->src) {
-    min = 1024;
-    max = 65535;
+    max = nat_kind(now, &min) - 1;
+    max += min;
   }
   g->min = min;
   g->size = max - min + 1;
@@ -167,8 +208,23 @@ NOINL int ct_look(struct scratch *s, __u32 flags)
   return 0;
 }
 
-/* The source or destination (`dst`) of the packet, to what s->w.reply has there. */
-NOINL int nat_outer(struct __sk_buff *skb, struct scratch *s, __u32 dst, __u32 ports)
+/* The source's or destination's port of the packet, to what s->w.reply has there. */
+NOINL int nat_port(struct __sk_buff *skb, struct scratch *s, __u32 dst)
+{
+  if (!s)
+    return 0;
+  struct act a = {};
+  const struct ct_tuple *t = &s->w.reply;
+  *(__u64 *)(a.b + 8) = ~0ULL;
+  a.type = A_SET_L4PORT;
+  a.a16 = dst ? 2 : 0;
+  *(__u16 *)a.b = dst ? t->dport : t->sport;
+  set_l4(skb, s, &a);
+  return 0;
+}
+
+/* The source or destination (`dst`) of the packet, without ports, to what s->w.reply has there. */
+NOINL int nat_outer(struct __sk_buff *skb, struct scratch *s, __u32 dst)
 {
   if (!s)
     return 0;
@@ -188,24 +244,31 @@ NOINL int nat_outer(struct __sk_buff *skb, struct scratch *s, __u32 dst, __u32 p
     *(__u32 *)a.b = v[0];
     set_ip4(skb, s, &a);
   }
-  if (ports && nat_ports(t)) {
-    a.type = A_SET_L4PORT;
-    a.a16 = dst ? 2 : 0;
-    *(__u16 *)a.b = dst ? t->dport : t->sport;
-    set_l4(skb, s, &a);
-  }
   return 0;
 }
 
-/* The same of the packet that an ICMP error quotes; `dst` is of the quoted packet. */
-NOINL int nat_inner(struct __sk_buff *skb, struct scratch *s, __u32 dst)
+/* The same two of the packet that an ICMP error quotes; `dst` is of the quoted packet. */
+NOINL int nat_inner_port(struct __sk_buff *skb, struct scratch *s, __u32 dst)
 {
   if (!s)
     return 0;
   const struct ct_tuple *t = &s->w.reply; /* of the error's direction: the quoted is its reverse */
+  __u32 at = s->w.inner_l4 + (dst ? 2 : 0);
+  __be16 port = dst ? t->sport : t->dport, old_port;
+  if (bpf_skb_load_bytes(skb, at, &old_port, 2))
+    return 0;
+  bpf_l4_csum_replace(skb, s->l4 + 2, old_port, port, 2);
+  bpf_skb_store_bytes(skb, at, &port, 2, 0);
+  return 0;
+}
+
+NOINL int nat_inner(struct __sk_buff *skb, struct scratch *s, __u32 dst)
+{
+  if (!s)
+    return 0;
+  const struct ct_tuple *t = &s->w.reply;
   const __be32 *v = dst ? t->src : t->dst;
   __u32 at = s->w.inner_l3, csum = s->l4 + 2;
-  __be16 port = dst ? t->sport : t->dport, old_port;
   if (t->v6) {
     __be32 old[4], now[4];
     at += dst ? 24 : 8;
@@ -224,13 +287,6 @@ NOINL int nat_inner(struct __sk_buff *skb, struct scratch *s, __u32 dst)
     bpf_l3_csum_replace(skb, s->w.inner_l3 + 10, old, now, 4);
     bpf_skb_store_bytes(skb, at, &now, 4, 0);
   }
-  if (!nat_ports(t))
-    return 0;
-  at = s->w.inner_l4 + (dst ? 2 : 0);
-  if (bpf_skb_load_bytes(skb, at, &old_port, 2))
-    return 0;
-  bpf_l4_csum_replace(skb, csum, old_port, port, 2);
-  bpf_skb_store_bytes(skb, at, &port, 2, 0);
   return 0;
 }
 
@@ -255,14 +311,20 @@ NOINL int ct_translate(struct __sk_buff *skb, struct scratch *s, __u32 reply)
   } else {
     *t = *orig;
     __builtin_memcpy(snat ? t->src : t->dst, e->nat_addr, 16);
-    if (snat)
-      t->sport = e->nat_port;
-    else
+    t->sport = snat ? e->nat_port : e->nat_from;
+    if (!snat)
       t->dport = e->nat_port;
   }
+  bool ports = nat_ports(t), both = ports && !snat && e->nat_from != orig->sport;
   if (related)
     nat_inner(skb, s, !dst);
-  nat_outer(skb, s, dst, !related);
+  nat_outer(skb, s, dst);
+  for (__u32 i = 0; i < 1 + both && ports; i++) {
+    if (related)
+      nat_inner_port(skb, s, i ? dst : !dst);
+    else
+      nat_port(skb, s, i ? !dst : dst);
+  }
   s->dirty |= DIRTY_KEY;
   s->ct.state |= dst ? CS_DNAT : CS_SNAT;
   return 1;

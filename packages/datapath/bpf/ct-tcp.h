@@ -177,12 +177,13 @@ NOINL int tcp_update(struct __sk_buff *skb, struct scratch *s, struct ct_entry *
         dst->scale = 0;
       }
     }
-    check_ack = false;
     src->lo = seq;
     src->state = TS_SYN_SENT;
     __u32 w = dst->win << dws, room = end + (w ? w : 1);
-    if (src->hi == 1 || geq(room, src->hi))
+    if (src->hi == 1 || geq(room, src->hi)) {
       src->hi = room;
+      check_ack = false;
+    }
     if (win > src->win)
       src->win = win;
   }

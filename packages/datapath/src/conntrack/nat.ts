@@ -3,10 +3,9 @@ import { ETH_P_IP, IPPROTO_TCP, IPPROTO_UDP } from '@heddle/packet';
 import type { OdpNat } from '../odp-actions.ts';
 import { reversed, type Tuple } from './tuple.ts';
 
-const MIN_EPHEMERAL = 1024;
-const MAX_PORT = 65535;
-/** Tries before giving up; at most so many ports are looked at for each address. */
-const MAX_TRIES = 64;
+/** Ports that are tried near the first one; then so many elsewhere, half as many each time. */
+const NEAR = 128;
+const FEWEST = 16;
 /** Addresses of a range that are tried. */
 const MAX_ADDRESSES = 4;
 
@@ -30,30 +29,60 @@ export function translate(orig: Tuple, nat: OdpNat, env: NatEnv): Tuple | undefi
   const ports = hasPorts(orig) ? portRange(orig, nat, env) : undefined;
   for (let i = 0; i < addresses.count; i++) {
     const addr = addresses.at(i);
-    const candidate = (port: number | undefined): Tuple => {
-      const to: Tuple = isSrc
-        ? { ...orig, src: addr, srcPort: port ?? orig.srcPort }
-        : { ...orig, dst: addr, dstPort: port ?? orig.dstPort };
-      return reversed(to);
-    };
-    if (!ports) {
-      const reply = candidate(undefined);
-      if (!env.taken(reply)) return reply;
-      continue;
-    }
-    const size = ports.max - ports.min + 1;
-    const tries = Math.min(size, MAX_TRIES);
-    if (ports.first < ports.min || ports.first > ports.max) {
-      const reply = candidate(ports.first);
-      if (!env.taken(reply)) return reply;
-    }
-    const start = Math.min(Math.max(ports.first, ports.min), ports.max) - ports.min;
-    for (let k = 0; k < tries; k++) {
-      const reply = candidate(ports.min + ((start + k) % size));
+    for (const { srcPort, dstPort } of candidates(orig, isSrc, ports, env)) {
+      const to = isSrc ? { src: addr, dst: orig.dst } : { src: orig.src, dst: addr };
+      const reply = reversed({ ...orig, ...to, srcPort, dstPort });
       if (!env.taken(reply)) return reply;
     }
   }
   return undefined;
+}
+
+type Ports = Pick<Tuple, 'srcPort' | 'dstPort'>;
+
+/** With one address: the translated end's ports, and for a destination the source's after them. */
+function* candidates(
+  orig: Tuple,
+  isSrc: boolean,
+  ports: PortRange | undefined,
+  env: NatEnv,
+): Iterable<Ports> {
+  const { srcPort, dstPort } = orig;
+  if (!ports) {
+    yield { srcPort, dstPort };
+    return;
+  }
+  const hash = env.hash(orig);
+  for (const port of numbers(ports, hash)) {
+    yield isSrc ? { srcPort: port, dstPort } : { srcPort, dstPort: port };
+  }
+  if (isSrc) return;
+  const { first } = ports;
+  const source = { ...kindOf(srcPort), first: srcPort };
+  for (const port of numbersWithin(source, hash)) yield { srcPort: port, dstPort: first };
+}
+
+function* numbers(range: PortRange, hash: number): Iterable<number> {
+  const { min, max, first } = range;
+  if (first < min || first > max) yield first;
+  yield* numbersWithin(range, hash);
+}
+
+/** Near the first, and then elsewhere. */
+function* numbersWithin({ min, max, first }: PortRange, hash: number): Iterable<number> {
+  const size = max - min + 1;
+  let from = Math.min(Math.max(first, min), max) - min;
+  for (let tries = NEAR, round = 1; tries >= FEWEST; tries >>= 1, round++) {
+    for (let k = 0; k < Math.min(tries, size); k++) yield min + ((from + k) % size);
+    if (size <= NEAR) return;
+    from = (Math.imul(hash + round, 0x9e3779b1) >>> 0) % size;
+  }
+}
+
+/** Where to look for a port that nobody has asked for: privileged ones stay so, as in Linux. */
+function kindOf(port: number): { min: number; max: number } {
+  if (port < 512) return { min: 1, max: 511 };
+  return port < 1024 ? { min: 600, max: 1023 } : { min: 1024, max: 65535 };
 }
 
 interface Addresses {
@@ -76,12 +105,14 @@ function addressRange(orig: Tuple, nat: OdpNat, env: NatEnv): Addresses {
   };
 }
 
+interface PortRange {
+  readonly min: number;
+  readonly max: number;
+  readonly first: number;
+}
+
 /** Where to begin and what to go through: the port as it is, if it may stay. */
-function portRange(
-  orig: Tuple,
-  nat: OdpNat,
-  env: NatEnv,
-): { min: number; max: number; first: number } {
+function portRange(orig: Tuple, nat: OdpNat, env: NatEnv): PortRange {
   const now = nat.direction === 'src' ? orig.srcPort : orig.dstPort;
   if (nat.portMin !== undefined && nat.portMin !== 0) {
     const min = nat.portMin;
@@ -91,7 +122,7 @@ function portRange(
     return { min, max, first: min + (pick % (max - min + 1)) };
   }
   if (nat.direction === 'dst') return { min: now, max: now, first: now };
-  return { min: MIN_EPHEMERAL, max: MAX_PORT, first: now };
+  return { ...kindOf(now), first: now };
 }
 
 function toBytes(v: bigint, n: number): Uint8Array {

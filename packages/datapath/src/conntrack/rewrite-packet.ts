@@ -16,7 +16,7 @@ import { readInner } from './icmp-error.ts';
 import { hasPorts } from './nat.ts';
 import { reversed, type Tuple } from './tuple.ts';
 
-/** Which ends of the packet are translated. */
+/** Which ends of the packet have their addresses translated. */
 export interface Sides {
   readonly src: boolean;
   readonly dst: boolean;
@@ -36,9 +36,10 @@ export function rewriteTo(packet: TrackedPacket, to: Tuple, related: boolean, si
     if (sides.src) [key.ipv6Src, mask.ipv6Src] = [to.src, ALL];
     if (sides.dst) [key.ipv6Dst, mask.ipv6Dst] = [to.dst, ALL];
   }
+  // With the destination's port the source's may have changed, for answers to be told apart.
   if (hasPorts(to) && !related) {
-    if (sides.src) [key.tpSrc, mask.tpSrc] = [to.srcPort, 0xffff];
-    if (sides.dst) [key.tpDst, mask.tpDst] = [to.dstPort, 0xffff];
+    [key.tpSrc, mask.tpSrc] = [to.srcPort, 0xffff];
+    [key.tpDst, mask.tpDst] = [to.dstPort, 0xffff];
   }
   rewrite(packet, key, mask);
 }
@@ -54,8 +55,8 @@ function rewriteInner(packet: TrackedPacket, to: Tuple, sides: Sides): void {
   if (sides.src) bytes.set(to.src, inner.l3 + off);
   if (sides.dst) bytes.set(to.dst, inner.l3 + off + n);
   if (hasPorts(to)) {
-    if (sides.src) dv.setUint16(inner.l4, to.srcPort);
-    if (sides.dst) dv.setUint16(inner.l4 + 2, to.dstPort);
+    dv.setUint16(inner.l4, to.srcPort);
+    dv.setUint16(inner.l4 + 2, to.dstPort);
   }
   if (to.dlType === ETH_P_IP) {
     dv.setUint16(inner.l3 + IP_CSUM_OFF, 0);

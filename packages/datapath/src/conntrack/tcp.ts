@@ -215,12 +215,14 @@ export function updateTcp(
         dst.wscale = 0;
       }
     }
-    // The other end's numbers may be unknown as yet.
-    checkAck = false;
     src.seqLo = seq;
     src.state = TCPS.SYN_SENT;
     const room = (end + Math.max(1, scaled(dst.maxWin, dws))) >>> 0;
-    if (src.seqHi === 1 || geq(room, src.seqHi)) src.seqHi = room;
+    if (src.seqHi === 1 || geq(room, src.seqHi)) {
+      src.seqHi = room;
+      // The other end's numbers may be unknown as yet.
+      checkAck = false;
+    }
     if (win > src.maxWin) src.maxWin = win;
   }
   if ((flags & TCP_ACK) === 0) {

@@ -11,6 +11,7 @@ export const ENTRY = {
   expires: 0,
   mark: 8,
   label: 12,
+  natFrom: 30,
   peers: 32,
   peerBytes: 16,
   natAddr: 64,
@@ -62,7 +63,10 @@ export function tuplesOf({ key, value }: RawConnection): { orig: Tuple; reply: T
   const nat = Uint8Array.from(value.subarray(ENTRY.natAddr, ENTRY.natAddr + n));
   const port = value.readUInt16BE(ENTRY.natPort);
   if (flags & SNAT) return { orig, reply: reversed({ ...orig, src: nat, srcPort: port }) };
-  if (flags & DNAT) return { orig, reply: reversed({ ...orig, dst: nat, dstPort: port }) };
+  if (flags & DNAT) {
+    const srcPort = value.readUInt16BE(ENTRY.natFrom);
+    return { orig, reply: reversed({ ...orig, srcPort, dst: nat, dstPort: port }) };
+  }
   return { orig, reply: reversed(orig) };
 }
 
