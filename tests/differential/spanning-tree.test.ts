@@ -32,10 +32,30 @@ const SEEDS =
 const PORTS = ['p1', 'p2', 'p3'];
 const HWADDR = 'aa:55:aa:55:00:00';
 const PEER = 0x020000000099;
+const HOST = 0x020000010000;
+
+/** A packet of a host that has not been heard of: its address is learned at once. */
+function traffic(host: number): string {
+  const frame = Buffer.alloc(60);
+  frame.writeUIntBE(PEER, 0, 6);
+  frame.writeUIntBE(HOST + host, 6, 6);
+  frame.writeUInt16BE(0x88b5, 12);
+  return toHex(frame);
+}
+
+/** What has been learned, and where. */
+async function learned(subject: DummySwitch): Promise<string> {
+  const lines = (await subject.appctl('fdb/show', 'br0')).split('\n');
+  return lines
+    .map((line) => line.replace(/\s+\d+$/, ''))
+    .sort()
+    .join('\n');
+}
 
 /** What left by a port. */
 function bpdus(subject: DummySwitch, port: string): (Bpdu | undefined)[] {
-  return subject.transmitted(port).map((frame) => parseBpdu(bpduOf(fromHex(frame))));
+  const frames = subject.transmitted(port).filter((frame) => frame.startsWith('0180c2'));
+  return frames.map((frame) => parseBpdu(bpduOf(fromHex(frame))));
 }
 
 /** A column of each port, without what depends on when it was written. */
@@ -81,6 +101,7 @@ for (const kind of ['stp'] as const) {
     const both = await DummySwitch.pair(scope);
     const [ours, theirs] = both;
     let sent = 0;
+    let hosts = 0;
     for (const seed of SEEDS) {
       const r = new Random(seed);
       const words = configuration(kind, r);
@@ -92,14 +113,16 @@ for (const kind of ['stp'] as const) {
       }
       for (let i = 0; i < EVENTS; i++) {
         const port = r.pick(PORTS);
-        const frames = Array.from({ length: r.below(3) }, () =>
+        const frames = Array.from({ length: r.below(3) }, () => [
+          port,
           toHex(bpduFrame(PEER, emitBpdu(randomBpdu(r, kind)))),
-        );
+        ]);
+        for (const name of PORTS) if (r.chance(50)) frames.push([name, traffic(++hosts)]);
         const down = r.chance(5);
         const seconds = 1 + r.below(r.chance(20) ? 12 : 2);
         told.push(`${port} ${frames.join(' ')} ${down ? 'down, up, ' : ''}${seconds} s`);
         for (const subject of both) {
-          if (frames.length > 0) await subject.receive(port, ...frames);
+          for (const [at, frame] of frames) await subject.receive(at!, frame!);
           if (down) {
             await subject.appctl('netdev-dummy/set-admin-state', port, 'down');
             await subject.warp(1000);
@@ -108,6 +131,7 @@ for (const kind of ['stp'] as const) {
           await subject.warp(1000 * seconds - REST_MS);
         }
         await agree(both, told.join('\n'), (s) => s.appctl(`${kind}/show`, 'br0'));
+        await agree(both, told.join('\n'), learned);
         for (const name of PORTS) {
           const [wasSent, shouldBe] = [bpdus(ours, name), bpdus(theirs, name)];
           assert.deepEqual(alike(wasSent, shouldBe), shouldBe, `${name}\n${told.join('\n')}`);

@@ -20,7 +20,6 @@ import { topologyChange } from './machines/topology-change.ts';
 import { portTransmit } from './machines/transmit.ts';
 import { portIdOf, RstpPort, type RstpPortSettings } from './port.ts';
 import { type PriorityVector, sameTimes, type Times } from './priority.ts';
-import { newTcWhile } from './procedures.ts';
 import { bridgePriority, type RootChoice, selectRoles } from './role-selection.ts';
 
 const TICK_MS = 1000;
@@ -183,10 +182,7 @@ export class Rstp<P> implements SpanningTree<P> {
   }
 
   changeTopology(_nowMs: number): void {
-    for (const port of this.ports.values()) {
-      newTcWhile(port);
-      port.tcProp = true;
-    }
+    for (const port of this.ports.values()) port.tcProp = true;
     this.#settle();
   }
 
