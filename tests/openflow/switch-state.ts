@@ -49,9 +49,25 @@ export async function stateOf(peer: RawPeer): Promise<string[]> {
 /** Text, or the bytes where they say nothing. */
 function timelessBytes(reply: Buffer): string {
   const text = formatBytes(reply, 2);
-  return text.includes('decode error')
-    ? reply.toString('hex').replaceAll(OXS_TIMES, '8002$1')
-    : text;
+  if (!text.includes('decode error')) return text;
+  return entriesOf(reply)
+    .map((entry) => entry.toString('hex').replaceAll(OXS_TIMES, '8002$1'))
+    .join('\n');
+}
+
+const MULTIPART_REPLY = 19;
+const OFPMP_GROUP_DESC = 7;
+
+/** Groups come in the order of upstream's hash table. */
+function entriesOf(reply: Buffer): Buffer[] {
+  if (reply[1] !== MULTIPART_REPLY || reply.readUInt16BE(8) !== OFPMP_GROUP_DESC) return [reply];
+  const out: Buffer[] = [];
+  for (let at = 16; at < reply.length; ) {
+    const end = at + Math.max(reply.readUInt16BE(at), 8);
+    out.push(reply.subarray(at, end));
+    at = end;
+  }
+  return out;
 }
 
 /** Duration and idle time in statistics of OpenFlow 1.5. */

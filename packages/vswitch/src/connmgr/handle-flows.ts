@@ -166,11 +166,15 @@ export function handleTableMod(mgr: Connmgr, msg: MessageOf<'table_mod'>): void 
   mgr.env.tablesChanged();
 }
 
+/** As upstream's, the property's number decides where there is one: others than these change nothing. */
+function evictionOf({ eviction, evictionFlags }: TableMod): boolean | undefined {
+  if (evictionFlags === undefined) return eviction;
+  return evictionFlags === 1 ? true : evictionFlags === 2 ? false : undefined;
+}
+
 function setTable(table: FlowTable, mod: TableMod): void {
   if (mod.miss !== undefined) table.miss = mod.miss;
-  // As upstream's, the property's number decides where there is one: 1 is on, 0 leaves it as it is.
-  const eviction = mod.evictionFlags === undefined ? mod.eviction : mod.evictionFlags === 1;
-  if (eviction !== undefined && mod.evictionFlags !== 0) table.evictByOpenFlow = eviction;
+  table.evictByOpenFlow = evictionOf(mod) ?? table.evictByOpenFlow;
   if (mod.isVacancyOn === false) table.vacancy = undefined;
   else if (mod.isVacancyOn) {
     table.vacancy = { up: mod.vacancy?.up ?? 0, down: mod.vacancy?.down ?? 0 };

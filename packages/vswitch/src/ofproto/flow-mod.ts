@@ -118,8 +118,10 @@ function makeRoom(changes: FlowChanges, table: FlowTable): void {
 
 function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number, version: OfpVersion): void {
   const { ofproto } = changes;
+  // Where flows send to matters for deleting alone.
+  const wanted = { ...mod, outPort: OFPP_NONE, outGroup: OFPG_ANY };
   const rules =
-    mod.command === 'modify' ? [...selectRules(ofproto, mod)] : strictRules(ofproto, mod);
+    mod.command === 'modify' ? [...selectRules(ofproto, wanted)] : strictRules(ofproto, wanted);
   if (rules.length === 0) {
     // Where there is nothing to change and no cookie to look for, it is added, until OpenFlow 1.1.
     const given = mod.cookie === KEEP_COOKIE ? undefined : mod.cookie;
