@@ -5,6 +5,11 @@ import {
   Match,
   OFP_NO_BUFFER,
   OFPG_ANY,
+  OFPP_ALL,
+  OFPP_FLOOD,
+  OFPP_IN_PORT,
+  OFPP_LOCAL,
+  OFPP_MAX,
   OFPP_NONE,
   type OfpAct,
 } from '@heddle/openflow';
@@ -75,7 +80,8 @@ function applySpec(ctx: XlateContext, spec: LearnSpec, match: Match, actions: Of
   const value = 'value' in spec ? spec.value : subfieldGet(ctx.flow, spec.src);
   if ('src' in spec) lookAtSubfield(ctx, spec.src);
   if (spec.type === 'output') {
-    actions.push({ type: 'output', port: Number(value & 0xffffn), maxLen: 0 });
+    const port = Number(value);
+    if (mayLearn(port)) actions.push({ type: 'output', port, maxLen: 0 });
     return;
   }
   const { field, ofs, nBits } = spec.dst;
@@ -90,6 +96,18 @@ function applySpec(ctx: XlateContext, spec: LearnSpec, match: Match, actions: Of
   const set = { field, value: (value << BigInt(ofs)) & mask, mask };
   actions.push({ type: 'set_field', set, compat: 'load' });
 }
+
+/** As upstream's: a flow learns to send to ports, and of the reserved ones to these alone. */
+function mayLearn(port: number): boolean {
+  return port < OFPP_MAX || LEARNED_PORTS.has(port);
+}
+
+const LEARNED_PORTS: ReadonlySet<number> = new Set([
+  OFPP_IN_PORT,
+  OFPP_FLOOD,
+  OFPP_ALL,
+  OFPP_LOCAL,
+]);
 
 /** A learned match on a field that is there only with others is told so by the action's text. */
 function addPrerequisites(

@@ -46,6 +46,8 @@ const SUBFIELDS = [
 const LEARNS = [
   'learn(table=9,hard_timeout=60,NXM_OF_VLAN_TCI[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])',
   'learn(table=9,idle_timeout=10,priority=5,cookie=0x9,in_port=2,load:3->NXM_NX_REG0[0..3])',
+  'load:0xfffd->NXM_NX_REG1[],learn(table=9,output:NXM_NX_REG1[])',
+  'load:0xfffb->NXM_NX_REG1[],learn(table=9,output:NXM_NX_REG1[0..15],output:NXM_NX_REG2[])',
   'learn(table=9,NXM_NX_REG0[]=NXM_NX_REG1[],load:NXM_NX_REG2[0..7]->NXM_NX_REG1[8..15],fin_idle_timeout=3)',
   'learn(table=9,send_flow_rem,delete_learned,limit=3,result_dst=reg2[5],NXM_OF_ETH_SRC[0..23],output:NXM_NX_REG0[0..15])',
   'learn(table=9,NXM_NX_TUN_ID[],NXM_NX_TUN_METADATA0[0..31]=NXM_NX_REG0[],load:NXM_NX_TUN_METADATA1[0..7]->NXM_NX_TUN_METADATA1[8..15])',
