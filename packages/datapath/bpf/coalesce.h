@@ -20,14 +20,11 @@
 #define TCP_ACK 0x10
 #define TCP_SYN 0x02
 
+/* Of what most often tells streams apart: the key, the ports, the frame's addresses. */
 INL __u32 stream_slot(const struct stream_id *id)
 {
-  const __u64 *w = (const void *)id;
-  __u64 h = mix(K1, w[0]);
-#pragma unroll
-  for (int i = 1; i < STREAM_WORDS; i++)
-    h = mix(h, w[i]);
-  return h >> 54;
+  const __u64 *mac = (const void *)(id->mac + 4);
+  return mix(mix(id->tun.id, *mac), *(const __u32 *)&id->tun.tp_src) >> 54;
 }
 
 INL bool same_stream(const struct stream_id *a, const struct stream_id *b)
@@ -44,8 +41,8 @@ INL bool same_stream(const struct stream_id *a, const struct stream_id *b)
  * order (FIN, RST); 0: an acknowledgment or no TCP. */
 INL __u32 tcp_payload(struct __sk_buff *skb, struct scratch *s, __u32 off)
 {
-  __u8 h[54], flags, doff;
-  if (bpf_skb_load_bytes(skb, off, h, sizeof h))
+  __u8 h[48] __attribute__((aligned(8))), flags, doff;
+  if (read_at(skb, off, h, sizeof h))
     return 0;
   __be16 type = *(__be16 *)(h + 12);
   __u32 len;
@@ -56,8 +53,8 @@ INL __u32 tcp_payload(struct __sk_buff *skb, struct scratch *s, __u32 off)
     doff = h[46] >> 4;
     flags = h[47];
   } else if (type == bpf_htons(ETH_P_IPV6)) {
-    __u8 t[2];
-    if (h[20] != IPPROTO_TCP || bpf_skb_load_bytes(skb, off + 66, t, 2))
+    __u8 t[2] __attribute__((aligned(2)));
+    if (h[20] != IPPROTO_TCP || read_at(skb, off + 66, t, 2))
       return 0;
     len = bpf_ntohs(*(__be16 *)(h + 18));
     doff = t[0] >> 4;

@@ -53,10 +53,7 @@ INL int tcp_read(struct __sk_buff *skb, struct scratch *s, struct tcp_seg *g)
     __be16 win;
   } h;
   __u32 l4 = s->l4, end = s->l4_end;
-  void *data = (void *)(long)skb->data, *at = data + (l4 & 127);
-  if (l4 < LINEAR && at + sizeof h <= (void *)(long)skb->data_end)
-    __builtin_memcpy(&h, at, sizeof h);
-  else if (bpf_skb_load_bytes(skb, l4, &h, sizeof h))
+  if (read_at(skb, l4, &h, sizeof h))
     return -1;
   __u32 hl = (h.off >> 4) * 4;
   g->flags = h.flags & 0x3f;

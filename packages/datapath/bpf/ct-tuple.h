@@ -156,13 +156,8 @@ NOINL int ct_read(struct __sk_buff *skb, struct scratch *s)
     t->sport = k->tp_src;
     t->dport = k->tp_dst;
   } else if (t->proto == IPPROTO_UDP) {
-    __be16 h[2];
-    void *data = (void *)(long)skb->data, *at = data + (l4 & 127);
-    if (have < 8)
-      return -1;
-    if (l4 < LINEAR && at + 8 <= (void *)(long)skb->data_end)
-      __builtin_memcpy(h, at + 4, 4);
-    else if (bpf_skb_load_bytes(skb, l4 + 4, h, 4))
+    __be16 h[2] __attribute__((aligned(4)));
+    if (have < 8 || read_at(skb, l4 + 4, h, 4))
       return -1;
     /* Without a checksum in IPv4 only (RFC 8200, 8.1). */
     if ((bpf_ntohs(h[0]) != have && !skb->gso_size) || (v6 && !h[1]))

@@ -27,6 +27,7 @@
 #include "upcall.h"
 #include "meter.h"
 #include "output.h"
+#include "linear.h"
 #include "extract.h"
 #include "rewrite.h"
 #include "coalesce.h"

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The flow key of a packet, equal field for field to extractFlow() of packages/packet. Fixed
- * headers are read from the linear part (made long enough first), the rarer ones (IPv6 extension
- * headers, neighbour discovery options) by copies, wherever they lie.
+ * The flow key of a packet, equal field for field to extractFlow() of packages/packet. Ethernet and
+ * IP headers are read from the linear part (made long enough first), the others wherever they lie.
  */
 #pragma once
 
-#define LINEAR 128 /* Ethernet, inline tag, IPv6 with an extension header, TCP */
+#define FIXED_HEADERS (ETH_HLEN + 8 + 8 + 40) /* two tags, LLC and SNAP, IPv6 */
 #define MAX_EXT_HEADERS 16
 #define MAX_ND_OPTIONS 16
 
@@ -268,23 +267,18 @@ INL int extract_l4(struct __sk_buff *skb, struct scratch *s)
 {
   struct flow_key *k = &s->k;
   __u32 off = s->l4;
-  __be16 h[10];
+  __be16 h[10] __attribute__((aligned(4)));
   __u32 have = s->l4_end > off ? s->l4_end - off : 0;
-  void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end, *at = data + (off & 127);
   switch (k->nw_proto) {
   case IPPROTO_TCP:
     if (have < 20)
       return 0;
-    if (off < LINEAR && at + 20 <= end)
-      return extract_tcp(s, at, have);
-    return bpf_skb_load_bytes(skb, off, h, 20) ? 0 : extract_tcp(s, h, have);
+    return read_at(skb, off, h, 20) ? 0 : extract_tcp(s, h, have);
   case IPPROTO_UDP:
   case IPPROTO_SCTP:
     if (have < (k->nw_proto == IPPROTO_UDP ? 8 : 12))
       return 0;
-    if (off < LINEAR && at + 4 <= end)
-      __builtin_memcpy(h, at, 4);
-    else if (bpf_skb_load_bytes(skb, off, h, 4))
+    if (read_at(skb, off, h, 4))
       return 0;
     k->tp_src = h[0];
     k->tp_dst = h[1];
@@ -346,6 +340,21 @@ NOINL int put_ct(struct scratch *s)
   return 0;
 }
 
+/*
+ * Makes Ethernet and IP headers part of the linear part where they are not. Not more than is needed:
+ * TCP's packets have their headers there alone, and to add to them is to copy them, as TCP keeps them.
+ */
+INL void pull_headers(struct __sk_buff *skb)
+{
+  void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+  struct ethhdr *e = data;
+  if (data + FIXED_HEADERS <= end || end - data >= skb->len)
+    return;
+  if (data + ETH_HLEN + sizeof(struct iphdr) <= end && e->h_proto == bpf_htons(ETH_P_IP))
+    return;
+  bpf_skb_pull_data(skb, skb->len < LINEAR ? skb->len : LINEAR);
+}
+
 /* Fills s->k and the header offsets; 0 on success. */
 NOINL int extract(struct __sk_buff *skb, struct scratch *s)
 {
@@ -366,9 +375,7 @@ NOINL int extract(struct __sk_buff *skb, struct scratch *s)
   s->l3 = 0;
   s->l4 = 0;
   s->doff = 0;
-  void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-  if (data + LINEAR > end && end - data < skb->len)
-    bpf_skb_pull_data(skb, skb->len < LINEAR ? skb->len : LINEAR);
+  pull_headers(skb);
   __u32 off = extract_eth(skb, k) & 63;
   if (!off)
     return -1;

@@ -36,17 +36,17 @@ NOINL int parse_tunnel(struct __sk_buff *skb, struct scratch *s, __u32 off, __u3
   if (type == TUN_ERSPAN)
     return parse_erspan(skb, t, off);
   if (type == TUN_GRE) {
-    __be16 g[2];
+    __be16 g[2] __attribute__((aligned(4)));
     __u32 n = 4;
     __be32 key;
-    if (bpf_skb_load_bytes(skb, off, g, 4) || g[1] != PROTO_TEB || (g[0] & GRE_OTHERS))
+    if (read_at(skb, off, g, 4) || g[1] != PROTO_TEB || (g[0] & GRE_OTHERS))
       return 0;
     if (g[0] & GRE_CSUM) {
       t->flags |= TNL_F_CSUM;
       n += 4;
     }
     if (g[0] & GRE_KEY) {
-      if (bpf_skb_load_bytes(skb, off + n, &key, 4))
+      if (read_at(skb, off + n, &key, 4))
         return 0;
       t->flags |= TNL_F_KEY;
       t->id = (__u64)key << 32;
@@ -54,7 +54,7 @@ NOINL int parse_tunnel(struct __sk_buff *skb, struct scratch *s, __u32 off, __u3
     }
     return g[0] & GRE_SEQ ? n + 4 : n;
   }
-  if (bpf_skb_load_bytes(skb, off, h, 16))
+  if (read_at(skb, off, h, 16))
     return 0;
   struct udp_hdr *u = (void *)h;
   t->tp_src = u->source;
@@ -129,7 +129,7 @@ NOINL int find_tunnel(struct __sk_buff *skb, struct scratch *s)
   __u32 proto, l4, end;
   __u64 sum = 0;
   if (skb->protocol == bpf_htons(ETH_P_IP)) {
-    if (bpf_skb_load_bytes(skb, ETH_HLEN, h, 20))
+    if (read_at(skb, ETH_HLEN, h, 20))
       return 0;
     struct iphdr *ip = (void *)h;
     proto = ip->protocol;
@@ -142,7 +142,7 @@ NOINL int find_tunnel(struct __sk_buff *skb, struct scratch *s)
     for (int i = 0; i < 5; i++)
       sum += h[i];
   } else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-    if (bpf_skb_load_bytes(skb, ETH_HLEN, h, 40))
+    if (read_at(skb, ETH_HLEN, h, 40))
       return 0;
     proto = ((struct ipv6hdr *)h)->nexthdr;
     if (proto != IPPROTO_UDP && proto != IPPROTO_GRE)
@@ -155,7 +155,7 @@ NOINL int find_tunnel(struct __sk_buff *skb, struct scratch *s)
   __u32 key = proto << 16;
   __be16 port;
   /* The UDP port, or what GRE carries. */
-  if (bpf_skb_load_bytes(skb, l4 + 2, &port, 2))
+  if (read_at(skb, l4 + 2, &port, 2))
     return 0;
   if (proto == IPPROTO_UDP)
     key |= port;
@@ -195,9 +195,9 @@ NOINL int find_tunnel(struct __sk_buff *skb, struct scratch *s)
  */
 INL int unwrap(struct __sk_buff *skb, struct scratch *s, __u32 strip, __u64 seq)
 {
-  __be16 eth[7];
+  __be16 eth[7] __attribute__((aligned(4)));
   bool v6 = skb->protocol == bpf_htons(ETH_P_IPV6);
-  if (bpf_skb_load_bytes(skb, strip, eth, 14))
+  if (read_at(skb, strip, eth, 12) || read_at(skb, strip + 12, eth + 6, 2))
     return -1;
   bool in4 = eth[6] == bpf_htons(ETH_P_IP), in6 = eth[6] == bpf_htons(ETH_P_IPV6);
   __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
