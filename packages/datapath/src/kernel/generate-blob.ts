@@ -1,7 +1,8 @@
 /**
  * Compiles packages/datapath/bpf into generated/datapath-blob.ts: a light skeleton, which needs
  * nothing but bpf(2) to load (the loader program inside it does the relocations in the kernel).
- * Byte for byte reproducible with clang 14, libbpf-dev and bpftool of Debian 12.
+ * Byte for byte reproducible with clang 14, libbpf-dev and bpftool of Debian 12. Fails when a chain of
+ * calls needs more stack than the oldest kernels have.
  *
  *     node packages/datapath/src/kernel/generate-blob.ts [--check]
  */
@@ -9,6 +10,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkStack } from './stack-depth.ts';
 
 const BPF_DIR = new URL('../../bpf/', import.meta.url).pathname;
 const OUT = new URL('./generated/datapath-blob.ts', import.meta.url).pathname;
@@ -53,6 +55,7 @@ function compile(dir: string): string {
   const object = join(dir, 'datapath.o');
   const flags = [...CLANG_FLAGS, '-c', 'datapath.bpf.c', '-o', object];
   execFileSync('clang', flags, { cwd: BPF_DIR, stdio: ['ignore', 'inherit', 'inherit'] });
+  checkStack(object);
   const skeleton = ['gen', 'skeleton', '-L', object, 'name', 'datapath'];
   return execFileSync('bpftool', skeleton, { encoding: 'latin1', maxBuffer: 64 << 20 });
 }
