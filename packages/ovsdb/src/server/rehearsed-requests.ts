@@ -13,14 +13,18 @@ export interface Request {
   readonly params: readonly Json[];
 }
 
-/** The monitors that watch meanwhile, one of each version. */
+/** The monitors that watch meanwhile: each version, and several that ask for the same. */
 export function rehearsedMonitors(): Request[] {
   const whole = { [DB]: {}, Bridge: {}, Port: {}, Interface: {} };
   const cfg = { [DB]: [{ columns: ['next_cfg', 'external_ids'] }] };
   const some = { Interface: [{ columns: ['name', 'ofport'], where: [['ofport', '!=', -1]] }] };
+  const since = (id: string, requests: Json) => ({
+    method: 'monitor_cond_since',
+    params: [DB, id, requests, ZERO_UUID],
+  });
   return [
-    { method: 'monitor_cond_since', params: [DB, 'all', whole, ZERO_UUID] },
-    { method: 'monitor_cond_since', params: [DB, 'cfg', cfg, ZERO_UUID] },
+    since('all', whole),
+    ...['cfg', 'cfg', 'cfg', 'other'].map((id) => since(id, cfg)),
     { method: 'monitor_cond', params: [DB, 'some', some] },
     { method: 'monitor', params: [DB, 'old', cfg] },
   ];
