@@ -185,6 +185,10 @@ export class SwitchedNetwork {
     return this.links.filter((ends) => ends.every(forwards));
   }
 
+  isPlugged(cable: Cable): boolean {
+    return this.#plugged.has(cable);
+  }
+
   /** Whether a cable ends at the root port of a bridge. */
   hasRoot({ ends }: Cable, said: string): boolean {
     return ends.some((end) => new RegExp(`^ *${portName(end)} +Root `, 'm').test(said));

@@ -20,7 +20,6 @@ export { JsonStream } from './json-stream.ts';
 export { logUsage } from './log-options.ts';
 export { type MemoryReport, registerMemory } from './memory.ts';
 export {
-  formatOptions,
   listOptions,
   type OptionSpec,
   type ParsedLine,

@@ -135,21 +135,6 @@ function shortOptions(
   }
 }
 
-/** The lines of an option table for --help. */
-export function formatOptions(table: readonly OptionSpec[]): string {
-  return table
-    .filter((o) => o.help !== undefined)
-    .map((o) => {
-      const argument =
-        o.argument === undefined ? '' : o.optional ? `[=${o.argument}]` : `=${o.argument}`;
-      const long = o.long === undefined ? '' : `--${o.long}${argument}`;
-      const names =
-        o.short === undefined ? long : long === '' ? `-${o.short}` : `-${o.short}, ${long}`;
-      return `  ${names.padEnd(27)} ${o.help}`;
-    })
-    .join('\n');
-}
-
 /** What the option -o of several commands prints, for completion scripts. */
 export function listOptions(table: readonly OptionSpec[]): string {
   const lines: string[] = [];

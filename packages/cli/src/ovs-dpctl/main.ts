@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { linuxFileLocks } from '@heddle/linux/file-lock';
 import {
   dirs,
-  formatOptions,
   installFileLocks,
   LOG_OPTIONS,
   type OptionSpec,
@@ -19,6 +18,7 @@ import {
   versionText,
 } from '@heddle/runtime';
 import { DPCTL_COMMANDS, runDpctl } from '@heddle/vswitch/dpctl/index';
+import { help } from './help.ts';
 
 const PROGRAM = 'ovs-dpctl';
 
@@ -29,6 +29,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { long: 'no-names', help: 'do not use port names in output' },
   { long: 'clear', help: 'reset existing stats to zero' },
   { long: 'may-create', help: 'create flow if it does not exist' },
+  { long: 'read-only', help: 'do not run read/write commands' },
   { long: 'timeout', short: 't', argument: 'SECS', help: 'give up after SECS seconds' },
   ...LOG_OPTIONS,
   { long: 'help', short: 'h', help: 'display this help message' },
@@ -37,25 +38,41 @@ const OPTIONS: readonly OptionSpec[] = [
 
 const PASSED_ON = new Set(['statistics', 'more', 'names', 'no-names', 'clear', 'may-create']);
 
-function help(): string {
-  const commands = DPCTL_COMMANDS.map((c) => `  ${`${c.name} ${c.usage}`.trimEnd()}`).join('\n');
-  return `${PROGRAM}: Open vSwitch datapath management utility
-usage: ${PROGRAM} [OPTIONS] COMMAND [ARG...]
-
-Commands:
-${commands}
-
-Options:
-${formatOptions(OPTIONS)}`;
-}
+/** Those that `--read-only` refuses (ovs-dpctl(8)). */
+const READ_WRITE = new Set([
+  'add-dp',
+  'del-dp',
+  'add-if',
+  'set-if',
+  'del-if',
+  'add-flow',
+  'mod-flow',
+  'del-flow',
+  'add-flows',
+  'mod-flows',
+  'del-flows',
+  'flush-conntrack',
+  'cache-set-size',
+  'ct-set-maxconns',
+  'ct-enable-tcp-seq-chk',
+  'ct-disable-tcp-seq-chk',
+  'ct-set-limits',
+  'ct-del-limits',
+  'ipf-set-enabled',
+  'ipf-set-disabled',
+  'ipf-set-min-frag',
+  'ipf-set-max-nfrags',
+]);
 
 /** Runs the command line; returns the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
   const { options, args } = parseOptions(PROGRAM, OPTIONS, argv);
   const passed: string[] = [];
+  let readOnly = false;
   for (const { spec, value } of options) {
-    if (spec.long === 'help') return say(`${help()}\n`, 0);
+    if (spec.long === 'help') return say(help(PROGRAM), 0);
     if (spec.long === 'version') return say(`${versionText(PROGRAM)}\n`, 0);
+    if (spec.long === 'read-only') readOnly = true;
     if (spec.long === 'timeout') setTimeout(() => process.exit(142), Number(value) * 1000).unref();
     if (spec.long !== undefined && PASSED_ON.has(spec.long)) passed.push(`--${spec.long}`);
   }
@@ -63,6 +80,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   if (command === undefined) return complain('missing command name; use --help for help');
   if (!DPCTL_COMMANDS.some((c) => c.name === command)) {
     return complain(`unknown command '${command}'; use --help for help`);
+  }
+  if (readOnly && READ_WRITE.has(command)) {
+    return complain(`'${command}' command does not work in read only mode`);
   }
   installFileLocks(linuxFileLocks);
   const words = [...passed, ...rest];

@@ -1,9 +1,10 @@
 /** Random networks of bridges, for tests. */
 import assert from 'node:assert/strict';
 import type { Random } from '@heddle/datapath/oracle/random-frame';
+import type { RstpPortSettings } from '../rstp/port.ts';
 import { Rstp } from '../rstp/rstp.ts';
 import { Stp } from '../stp/stp.ts';
-import { hasLoop, islands, type Link, type Network } from './network.ts';
+import { type End, hasLoop, islands, type Link, type Network } from './network.ts';
 import { bridgeIdOf, type SpanningTree } from './tree.ts';
 
 export type Kind = 'stp' | 'rstp';
@@ -12,6 +13,7 @@ export class Plan {
   readonly size: number;
   readonly links: Link[] = [];
   readonly #ports: number[];
+  readonly #changed = new Map<string, Pick<RstpPortSettings, 'pathCost' | 'priority'>>();
   readonly #r: Random;
 
   constructor(r: Random) {
@@ -30,6 +32,16 @@ export class Plan {
     ]);
   }
 
+  /** Another path cost and priority for a port of RSTP. */
+  change([bridge, port]: End): void {
+    const pathCost = this.#r.pick([1, 2000, 20_000]);
+    this.#changed.set(`${bridge}.${port}`, { pathCost, priority: this.#r.pick([0, 128, 240]) });
+  }
+
+  #rstpPort(bridge: number, port: number, isUp: boolean): RstpPortSettings {
+    return { ...rstpPort(port, isUp), ...this.#changed.get(`${bridge}.${port}`) };
+  }
+
   /** `broken` links are down at both ends. */
   configure(bridges: SpanningTree<number>[], broken: ReadonlySet<Link>, nowMs: number): void {
     for (const [i, bridge] of bridges.entries()) {
@@ -46,7 +58,7 @@ export class Plan {
       } else if (bridge instanceof Rstp) {
         bridge.configure(
           bridge.settings,
-          new Map(numbers.map((n) => [n, rstpPort(n, !down.has(n))])),
+          new Map(numbers.map((n) => [n, this.#rstpPort(i, n, !down.has(n))])),
           nowMs,
         );
       }
@@ -66,7 +78,7 @@ export class Plan {
   }
 }
 
-export function rstpPort(number: number, isUp: boolean) {
+export function rstpPort(number: number, isUp: boolean): RstpPortSettings {
   const edge = { adminEdge: false, autoEdge: true, mcheck: false };
   return { number, priority: 128, pathCost: 2000, ...edge, pointToPoint: true, isUp };
 }
