@@ -86,8 +86,8 @@ NOINL int bad_checksum(struct __sk_buff *skb, struct scratch *s, __u32 off, __u3
   return csum_fold(all) != 0xffff;
 }
 
-/* Of the frame as it will be when a checksum that is still to be completed is complete; -1: none. */
-NOINL int sum_frame(struct __sk_buff *skb, struct scratch *s)
+/* Of the frame from `off` on, as it will be when a checksum that is still to be completed is; -1: none. */
+NOINL int sum_frame(struct __sk_buff *skb, struct scratch *s, __u32 off)
 {
   __u32 end = skb->len;
   __u64 sum = 0;
@@ -102,6 +102,6 @@ NOINL int sum_frame(struct __sk_buff *skb, struct scratch *s)
       sum = (__u16)~partial;
     }
   }
-  int rest = sum_packet(skb, s, 0, end);
+  int rest = sum_packet(skb, s, off, end);
   return rest < 0 ? -1 : csum_fold(sum + rest);
 }

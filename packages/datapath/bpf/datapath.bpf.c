@@ -238,8 +238,9 @@ int underlay_in(struct __sk_buff *skb)
     return TC_ACT_SHOT;
   }
   s->tun_state = TUN_IN;
-  __u64 seq = coalesces(skb, s, l4 + n) ? s->stream_seq : 0;
-  int rc = unwrap(skb, s, l4 + n, seq);
+  bool bare = type == TUN_GRE_L3;
+  __u64 seq = !bare && coalesces(skb, s, l4 + n) ? s->stream_seq : 0;
+  int rc = unwrap(skb, s, bare ? l4 + n - ETH_HLEN : l4 + n, seq, bare);
   if (rc < 0) {
     drop_count(s, DROP_MALFORMED);
     return TC_ACT_SHOT;

@@ -277,7 +277,8 @@ struct scratch {
   __u32 nact, next;     /* the list in acts, and its first chunk plus one */
   __u32 skip;           /* actions to come that are not to be carried out */
   __u32 at, chunk;      /* the action under way: index in acts, or in this chunk (plus one) */
-  __u32 pad;
+  __be16 inner_type; /* GRE's protocol type, of a packet that comes or goes */
+  __u16 pad;
   int verdict;
   __u32 tun_state; /* TUN_* */
   struct tun tin, tun;

@@ -9,7 +9,7 @@ INL __u32 put_gre(struct scratch *s, __be32 id)
   __be16 *g = (void *)(s->hdr + L4_AT);
   __be32 *w = (void *)(g + 2);
   g[0] = 0;
-  g[1] = PROTO_TEB;
+  g[1] = s->inner_type;
   if (flags & TNL_F_CSUM) {
     g[0] |= GRE_CSUM;
     w[0] = 0;
@@ -58,7 +58,7 @@ INL __u32 put_l4(struct scratch *s, __u32 type, __u32 len, __u32 hash)
 {
   struct tun *t = &s->tun;
   __be32 id = (__be32)(t->id >> 32);
-  if (type == TUN_GRE)
+  if (type == TUN_GRE || type == TUN_GRE_L3)
     return put_gre(s, id);
   if (type == TUN_ERSPAN)
     return put_erspan(s, id);
@@ -102,7 +102,7 @@ INL void put_checksum(struct scratch *s, __u32 type, __u32 tl, __u32 len, bool v
   struct tun *t = &s->tun;
   __be32 *w = (void *)(s->hdr + L4_AT);
   sum += (__u32)bpf_csum_diff(0, 0, w, tl & 508, 0);
-  if (type == TUN_GRE) {
+  if (type != TUN_VXLAN && type != TUN_GENEVE) {
     w[1] |= (__u16)~csum_fold(sum); /* its first two bytes, on little-endian machines */
     return;
   }

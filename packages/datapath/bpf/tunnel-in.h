@@ -35,12 +35,14 @@ NOINL int parse_tunnel(struct __sk_buff *skb, struct scratch *s, __u32 off, __u3
   __be32 h[4];
   if (type == TUN_ERSPAN)
     return parse_erspan(skb, t, off);
-  if (type == TUN_GRE) {
+  if (type == TUN_GRE || type == TUN_GRE_L3) {
     __be16 g[2] __attribute__((aligned(4)));
     __u32 n = 4;
     __be32 key;
-    if (read_at(skb, off, g, 4) || g[1] != PROTO_TEB || (g[0] & GRE_OTHERS))
+    if (read_at(skb, off, g, 4) || (g[0] & GRE_OTHERS) ||
+        (type == TUN_GRE && g[1] != PROTO_TEB) || bpf_ntohs(g[1]) < ETH_P_802_3_MIN)
       return 0;
+    s->inner_type = g[1];
     if (g[0] & GRE_CSUM) {
       t->flags |= TNL_F_CSUM;
       n += 4;
@@ -161,6 +163,8 @@ NOINL int find_tunnel(struct __sk_buff *skb, struct scratch *s)
     key |= port;
   else if (port == PROTO_ERSPAN1 || port == PROTO_ERSPAN2)
     key = ERSPAN_KEY;
+  else if (port != PROTO_TEB)
+    key = GRE_L3_KEY;
   struct tunnel_port *p = bpf_map_lookup_elem(&tunnels, &key);
   if (!p)
     return 0;
@@ -190,15 +194,20 @@ NOINL int find_tunnel(struct __sk_buff *skb, struct scratch *s)
 }
 
 /*
- * Takes `strip` bytes of headers off, of which the last 14 are the inner Ethernet header; `seq`: the
- * number to put in the place of its addresses, if not 0.
+ * Takes `strip` bytes of headers off, of which the last 14 are the inner Ethernet header, or, `bare`, in
+ * the place of such a one; `seq`: the number to put in the place of its addresses, if not 0.
  */
-INL int unwrap(struct __sk_buff *skb, struct scratch *s, __u32 strip, __u64 seq)
+INL int unwrap(struct __sk_buff *skb, struct scratch *s, __u32 strip, __u64 seq, bool bare)
 {
   __be16 eth[7] __attribute__((aligned(4)));
   bool v6 = skb->protocol == bpf_htons(ETH_P_IPV6);
-  if (read_at(skb, strip, eth, 12) || read_at(skb, strip + 12, eth + 6, 2))
+  asm volatile("" : "+r"(skb)); /* or its address is kept, which the verifier takes for another's */
+  if (bare) {
+    __builtin_memset(eth, 0, 12);
+    eth[6] = s->inner_type;
+  } else if (read_at(skb, strip, eth, 12) || read_at(skb, strip + 12, eth + 6, 2)) {
     return -1;
+  }
   bool in4 = eth[6] == bpf_htons(ETH_P_IP), in6 = eth[6] == bpf_htons(ETH_P_IPV6);
   __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
   if (have_decap_flags) {

@@ -74,6 +74,20 @@ INL int cut(struct __sk_buff *skb, struct scratch *s, __u32 port)
   return 1;
 }
 
+/* Without tags, which have no place where there is no Ethernet header. */
+INL int untag(struct __sk_buff *skb, struct scratch *s)
+{
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    if (!skb->vlan_present && !is_vlan(skb->protocol))
+      return 0;
+    if (bpf_skb_vlan_pop(skb))
+      return -1;
+    s->dirty |= DIRTY_LAYOUT;
+  }
+  return 0;
+}
+
 /*
  * The packet, wrapped as s->tun says and on its way; `port`: datapath port, `type`: TUN_*. 1: it will
  * be, one segment at a time.
@@ -81,6 +95,9 @@ INL int cut(struct __sk_buff *skb, struct scratch *s, __u32 port)
 NOINL int tunnel_out(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 type)
 {
   if (!s || !(s->tun_state & TUN_OUT))
+    return -1;
+  bool bare = type == TUN_GRE_L3;
+  if (bare && untag(skb, s))
     return -1;
   if ((s->dirty & DIRTY_LAYOUT) && extract(skb, s))
     return -1;
@@ -102,15 +119,18 @@ NOINL int tunnel_out(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32
     eth[7] = tci;
     tag = 4;
   }
-  __u32 len = skb->len + tag, l3 = v6 ? 40 : 20;
+  s->inner_type = bare ? eth[8] : PROTO_TEB;
+  if (bare && bpf_ntohs(eth[8]) < ETH_P_802_3_MIN)
+    return -3;
+  __u32 l2 = bare ? 0 : ETH_HLEN + tag, len = skb->len - ETH_HLEN + l2, l3 = v6 ? 40 : 20;
   __u32 tl = put_l4(s, type, len, hash) & 511;
   if (!tl)
     return -3;
-  __u32 room = l3 + tl + 14 + tag;
-  __u64 flags = BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
+  __u32 room = l3 + tl + l2;
+  __u64 flags = l2 ? BPF_F_ADJ_ROOM_ENCAP_L2_ETH : 0;
   flags |= v6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
   flags |= type >= TUN_GRE ? BPF_F_ADJ_ROOM_ENCAP_L4_GRE : BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
-  flags |= BPF_F_ADJ_ROOM_ENCAP_L2(14 + tag);
+  flags |= BPF_F_ADJ_ROOM_ENCAP_L2(l2);
   if (!gso) {
     if (l3 + tl + len > s->rt.mtu)
       return too_big(skb, s, port, room);
@@ -121,7 +141,7 @@ NOINL int tunnel_out(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32
   }
   __u32 total = tl + len > 65535 - l3 ? 65535 - l3 : tl + len;
   if (csum) {
-    int sum = sum_frame(skb, s);
+    int sum = sum_frame(skb, s, bare ? ETH_HLEN : 0);
     if (sum < 0)
       return -1;
     __u64 all = sum;
@@ -138,6 +158,7 @@ NOINL int tunnel_out(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32
     start = s->hdr + L4_AT - 54;
   __builtin_memcpy(start, s->rt.mac, 12);
   *(__be16 *)(start + 12) = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+  /* Without it this lies behind what is stored. */
   __u8 *inner = s->hdr + L4_AT + tl;
   __builtin_memcpy(inner, eth, 14);
   if (tag)

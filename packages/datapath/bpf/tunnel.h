@@ -11,6 +11,7 @@
 #define TUN_GENEVE 2
 #define TUN_GRE 3
 #define TUN_ERSPAN 4
+#define TUN_GRE_L3 5 /* without Ethernet headers: within the datapath their addresses are 0 */
 
 #define VXLAN_I bpf_htonl(0x08000000)
 #define VXLAN_GBP bpf_htonl(0x80000000)
@@ -22,6 +23,7 @@
 #define PROTO_ERSPAN1 bpf_htons(0x88be)
 #define PROTO_ERSPAN2 bpf_htons(0x22eb)
 #define ERSPAN_KEY (IPPROTO_GRE << 16 | 1) /* in `tunnels` */
+#define GRE_L3_KEY (IPPROTO_GRE << 16 | 2)
 #define IP_DF bpf_htons(0x4000)
 
 /* Bits 7 and 8 since Linux 6.3. */

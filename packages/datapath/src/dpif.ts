@@ -24,9 +24,10 @@ export type VportType =
 
 /**
  * A port without a device: what goes out of it is wrapped as the flow's last `set(tunnel(...))`
- * says and routed by the host; what arrives for this host at `dstPort` comes in by it.
+ * says and routed by the host; what arrives for this host at `dstPort` comes in by it. What `gre-l3`
+ * carries has no Ethernet header: frames that come by it have addresses of 0 in the place of one.
  */
-export type TunnelVportType = 'vxlan' | 'geneve' | 'gre' | 'erspan';
+export type TunnelVportType = 'vxlan' | 'geneve' | 'gre' | 'erspan' | 'gre-l3';
 export interface TunnelVportOptions {
   /** UDP port; 0 for GRE and ERSPAN. */
   readonly dstPort: number;

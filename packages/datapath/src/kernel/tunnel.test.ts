@@ -24,6 +24,7 @@ const TYPES: Readonly<Record<TunnelVportType, number>> = {
   geneve: 6081,
   gre: 0,
   erspan: 0,
+  'gre-l3': 0,
 };
 const TC_ACT_UNSPEC = 0xffff_ffff;
 const TC_ACT_SHOT = 2;
@@ -100,12 +101,11 @@ const GRE_FLAGS = [0, 0x2000, 0x8000, 0xa000, 0x1000, 0x3000, 0xb000];
 const gre = fc
   .tuple(
     fc.oneof(fc.constantFrom(...GRE_FLAGS), fc.nat(65535)),
-    often(0x6558, fc.nat(65535)),
     fc.uint8Array({ minLength: 12, maxLength: 12 }),
   )
-  .map(([flags, proto, rest]) => {
+  .map(([flags, rest]) => {
     const words = [0x8000, 0x2000, 0x1000].filter((bit) => flags & bit).length;
-    return [...bigEndian(flags, 2), ...bigEndian(proto, 2), ...rest.subarray(0, 4 * words)];
+    return [...bigEndian(flags, 2), 0x65, 0x58, ...rest.subarray(0, 4 * words)];
   });
 
 const ERSPAN_PROTOS = [0x88be, 0x22eb];
@@ -130,7 +130,10 @@ const HEADERS: Readonly<Record<TunnelVportType, fc.Arbitrary<number[]>>> = {
   geneve,
   gre,
   erspan,
+  'gre-l3': gre,
 };
+/** In the place of the inner frame's Ethernet header. */
+const GRE_PROTOCOL = often(0x6558, fc.nat(65535));
 
 function withGreChecksum(body: Buffer): Buffer {
   if (body.length < 8 || !(body[0]! & 0x80)) return body;
@@ -152,9 +155,13 @@ const outer = fc.constantFrom(...(Object.keys(TYPES) as TunnelVportType[])).chai
       ttl: u8,
       changes: often<[number, number][]>([], fc.array(fc.tuple(fc.nat(120), u8), { maxLength: 2 })),
       csum: fc.constantFrom('none', 'right', 'wrong'),
+      protocol: GRE_PROTOCOL,
     })
     .map((f) => {
-      const payload = Buffer.from([...f.header, ...f.inner]);
+      const bare = type === 'gre-l3' && f.inner.length >= 14;
+      const payload = Buffer.from([...f.header, ...f.inner.subarray(bare ? 14 : 0)]);
+      if (bare) payload.set(f.inner.subarray(12, 14), 2);
+      else if (type === 'gre') payload.writeUInt16BE(f.protocol, 2);
       const body = payload.subarray(0, Math.max(0, payload.length - f.cut));
       const l4 =
         TYPES[type] === 0
@@ -193,7 +200,9 @@ function expected(frame: Buffer, type: TunnelVportType) {
 /** What GRE carries tells whose it is. */
 function greType(frame: Buffer): TunnelVportType {
   const at = (frame[12] === 0x86 ? 54 : 14 + (frame[14]! & 15) * 4) + 2;
-  return ERSPAN_PROTOS.includes((frame[at]! << 8) | frame[at + 1]!) ? 'erspan' : 'gre';
+  const protocol = (frame[at]! << 8) | frame[at + 1]!;
+  if (ERSPAN_PROTOS.includes(protocol)) return 'erspan';
+  return protocol === 0x6558 ? 'gre' : 'gre-l3';
 }
 
 function isOurs(frame: Buffer, type: TunnelVportType): boolean {

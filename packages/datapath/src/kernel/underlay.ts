@@ -108,8 +108,7 @@ export class Underlay {
     for (const port of tunnels) {
       const dstPort = port.dstPort ?? 0;
       const udp = (IPPROTO_UDP << 16) | ((dstPort & 0xff) << 8) | (dstPort >> 8);
-      const key =
-        { gre: IPPROTO_GRE << 16, erspan: (IPPROTO_GRE << 16) | 1 }[port.type as string] ?? udp;
+      const key = GRE_KEYS[port.type] ?? udp;
       const value = Buffer.alloc(TUNNEL_PORT_BYTES);
       value.writeUInt32LE(port.portNo, 0);
       value.writeUInt32LE(port.slot, 4);
@@ -149,7 +148,19 @@ export class Underlay {
   }
 }
 
-const CODES: Readonly<Record<TunnelVportType, number>> = { vxlan: 1, geneve: 2, gre: 3, erspan: 4 };
+const CODES: Readonly<Record<TunnelVportType, number>> = {
+  vxlan: 1,
+  geneve: 2,
+  gre: 3,
+  erspan: 4,
+  'gre-l3': 5,
+};
+/** Where the packets of tunnels without a UDP port are looked for. */
+const GRE_KEYS: Readonly<Partial<Record<Port['type'], number>>> = {
+  gre: IPPROTO_GRE << 16,
+  erspan: (IPPROTO_GRE << 16) | 1,
+  'gre-l3': (IPPROTO_GRE << 16) | 2,
+};
 
 /** TUN_* in bpf/tunnel.h. */
 export function tunnelCode(type: Port['type']): number {

@@ -22,6 +22,7 @@ const ETH_LEN = 14;
 const IPPROTO_GRE = 47;
 const IP_DF = 0x4000;
 const IP_FRAGMENT = 0x3fff;
+const ETH_TYPE_MIN = 0x600;
 const TRANS_ETHER = 0x6558;
 const ERSPAN_1 = 0x88be;
 const ERSPAN_2 = 0x22eb;
@@ -114,15 +115,26 @@ export function popHeader(
   const isPartial = vnet !== undefined && (vnet.flags & 1) !== 0;
   const at = isUdp
     ? popUdp(dv, ip, tunnel, type, isPartial)
-    : type === 'gre'
-      ? popGre(dv, ip, tunnel, isPartial)
-      : popErspan(dv, ip, tunnel);
-  if (at === undefined || ip.end - at < ETH_LEN) return undefined;
+    : type === 'erspan'
+      ? popErspan(dv, ip, tunnel)
+      : popGre(dv, ip, tunnel, isPartial, type);
+  if (at === undefined) return undefined;
+  if (type === 'gre-l3')
+    return popBare(outer.subarray(at, ip.end), dv.getUint16(ip.l4 + 2), tunnel);
+  if (ip.end - at < ETH_LEN) return undefined;
   const isWithin = vnet !== undefined && (vnet.flags & 1) !== 0 && vnet.csumStart > at;
   const moved = isWithin
     ? { ...vnet, csumStart: vnet.csumStart - at, hdrLen: Math.max(vnet.hdrLen - at, 0) }
     : undefined;
   return { frame: outer.slice(at, ip.end), tunnel, vnet: moved };
+}
+
+/** What had no Ethernet header gets one without addresses. */
+function popBare(payload: Uint8Array, etherType: number, tunnel: Flow): Popped {
+  const frame = new Uint8Array(ETH_LEN + payload.length);
+  new DataView(frame.buffer).setUint16(ETH_LEN - 2, etherType);
+  frame.set(payload, ETH_LEN);
+  return { frame, tunnel, vnet: undefined };
 }
 
 interface Ip {
@@ -208,11 +220,13 @@ function popGre(
   { l4, end }: Ip,
   tunnel: Flow,
   isPartial: boolean,
+  type: 'gre' | 'gre-l3',
 ): number | undefined {
   if (end - l4 < 4) return undefined;
   const flags = dv.getUint16(l4);
   if ((flags & GRE_OTHERS) !== 0 && (flags & GRE_OTHERS) !== GRE_SEQ) return undefined;
-  if (dv.getUint16(l4 + 2) !== TRANS_ETHER) return undefined;
+  const protocol = dv.getUint16(l4 + 2);
+  if ((type === 'gre') !== (protocol === TRANS_ETHER) || protocol < ETH_TYPE_MIN) return undefined;
   let at = l4 + 4;
   const words = [GRE_CSUM, GRE_KEY, GRE_SEQ].filter((bit) => flags & bit).length;
   if (end - at < 4 * words) return undefined;

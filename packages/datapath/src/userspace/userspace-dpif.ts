@@ -169,7 +169,8 @@ export class UserspaceDpif implements Dpif {
   constructor(options: UserspaceDpifOptions) {
     this.type = options.type ?? 'netdev';
     this.name = options.name ?? 'ovs-netdev';
-    this.portTypes = [...(options.portTypes ?? DEVICE_TYPES), ...TUNNEL_VPORT_TYPES];
+    const tunnels = TUNNEL_VPORT_TYPES.filter((type) => type !== 'gre-l3');
+    this.portTypes = [...(options.portTypes ?? DEVICE_TYPES), ...tunnels];
     this.#options = options;
     this.#clock = options.clock ?? realClock;
     this.ct = new Conntrack({ nowMs: () => this.#clock.nowMs() });
@@ -193,6 +194,7 @@ export class UserspaceDpif implements Dpif {
     if (requested !== undefined && this.#ports.has(requested)) {
       throw new SystemError('EEXIST', `port ${requested}`);
     }
+    if (type === 'gre-l3') throw new SystemError('ENOTSUP', type);
     const portNo = requested ?? this.#freePort(name);
     if (isTunnelVport(type)) {
       this.#ports.set(portNo, new Port(portNo, type, noNetdev(name), tunnel?.dstPort ?? 0));

@@ -77,6 +77,7 @@ function typeSuffix(port: DpPort): string {
     return ` (${port.type}${config})`;
   }
   const { dstPort = 0 } = port;
+  if (port.type === 'gre-l3') return ' (gre: packet_type=legacy_l3)';
   const isDefault = dstPort === DEFAULT_PORTS[port.type];
   return ` (${port.type}: ${isDefault ? '' : `dst_port=${dstPort}, `}packet_type=ptap)`;
 }

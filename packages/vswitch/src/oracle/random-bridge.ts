@@ -25,6 +25,7 @@ const FLOWS = 30;
 
 const GENEVE: TunnelConfig = {
   type: 'geneve',
+  packetType: 'legacy_l2',
   remote: 'flow',
   local: undefined,
   inKey: 'flow',

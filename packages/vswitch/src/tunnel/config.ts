@@ -26,8 +26,12 @@ export interface ErspanConfig {
   readonly hwid: number | 'flow';
 }
 
+/** What the tunnel carries: `legacy_l3`: packets without Ethernet headers, which bridges see as frames. */
+export type PacketType = 'legacy_l2' | 'legacy_l3';
+
 export interface TunnelConfig {
   readonly type: TunnelType;
+  readonly packetType: PacketType;
   readonly remote: TunnelAddress | 'flow';
   readonly local: TunnelAddress | 'flow' | undefined;
   readonly inKey: TunnelKey;
@@ -127,6 +131,7 @@ export function parseTunnelOptions(
   if (errors.length > 0) return { config: undefined, errors, warnings };
   const config: TunnelConfig = {
     type,
+    packetType: options.get('packet_type') === 'legacy_l3' ? 'legacy_l3' : 'legacy_l2',
     remote,
     local,
     inKey: keyOf(options, 'in_key'),
@@ -146,14 +151,15 @@ export function parseTunnelOptions(
   return { config, errors, warnings };
 }
 
-/** Tunnels carry Ethernet frames here, as `legacy_l2` says. */
+/** Tunnels carry Ethernet frames here, as `legacy_l2` says, and those of GRE others, too. */
 function packetTypeProblem(type: TunnelType, text = 'legacy_l2'): string | undefined {
   switch (text) {
     case 'legacy_l2':
       return undefined;
-    case 'legacy_l3':
-    case 'ptap': {
-      if (type === 'gre' || text === 'ptap') return `packet_type '${text}' is not supported`;
+    case 'ptap':
+      return `packet_type '${text}' is not supported`;
+    case 'legacy_l3': {
+      if (type === 'gre') return undefined;
       const what = type === 'vxlan' ? 'VXLAN (without GPE)' : type;
       return `legacy_l3 configured on ${what} tunnel that cannot carry L3 traffic`;
     }
@@ -256,6 +262,7 @@ export function tunnelConfigText(c: TunnelConfig): string {
     ['key', same && key(c.inKey)],
     ['local_ip', ends(c.local)],
     ['out_key', !same && key(c.outKey)],
+    ['packet_type', c.packetType !== 'legacy_l2' && c.packetType],
     ['remote_ip', ends(c.remote)],
     ['seq', c.seq && 'true'],
     ['tos', tos !== 0 && tos],
@@ -285,7 +292,7 @@ function erspanParts({ type, erspan: e }: TunnelConfig): [string, string | numbe
 export function tunnelMatchText(c: TunnelConfig, odpPort: number): string {
   const end = (a: TunnelAddress | 'flow' | undefined) =>
     a === undefined ? '::' : a === 'flow' ? a : formatAddress(a);
-  return `${end(c.local)}->${end(c.remote)}, key=${keyText(c.inKey)}, legacy_l2, dp port=${odpPort}`;
+  return `${end(c.local)}->${end(c.remote)}, key=${keyText(c.inKey)}, ${c.packetType}, dp port=${odpPort}`;
 }
 
 /** printf's `%#llx`. */

@@ -1,8 +1,8 @@
 /** Ports of the datapath that tunnel ports share: one for each type and UDP port. */
-import type { Dpif, OdpPort } from '@heddle/datapath';
+import type { Dpif, OdpPort, TunnelVportType } from '@heddle/datapath';
 import { SystemError } from '@heddle/runtime';
 import type { OfPort } from '../ofproto.ts';
-import type { TunnelConfig, TunnelType } from './config.ts';
+import type { TunnelConfig } from './config.ts';
 
 interface Vport {
   readonly name: string;
@@ -11,16 +11,24 @@ interface Vport {
   readonly users: Set<OfPort>;
 }
 
-const PREFIXES: Readonly<Record<TunnelType, string>> = {
+const PREFIXES: Readonly<Record<TunnelVportType, string>> = {
   vxlan: 'vxlan_sys',
   geneve: 'genev_sys',
   gre: 'gre_sys',
   erspan: 'erspan_sys',
+  'gre-l3': 'gre_l3_sys',
 };
 
+type Place = Pick<TunnelConfig, 'type' | 'dstPort' | 'packetType'>;
+
+function vportType({ type, packetType }: Place): TunnelVportType {
+  return packetType === 'legacy_l3' && type === 'gre' ? 'gre-l3' : type;
+}
+
 /** `vxlan_sys_4789`, `gre_sys`: names as ovs-dpctl(8) shows them. */
-export function vportName({ type, dstPort }: Pick<TunnelConfig, 'type' | 'dstPort'>): string {
-  return dstPort === 0 ? PREFIXES[type] : `${PREFIXES[type]}_${dstPort}`;
+export function vportName(place: Place): string {
+  const prefix = PREFIXES[vportType(place)];
+  return place.dstPort === 0 ? prefix : `${prefix}_${place.dstPort}`;
 }
 
 export class TunnelVports {
@@ -64,13 +72,14 @@ export class TunnelVports {
   }
 
   /** One that an earlier daemon has left is taken as it is. */
-  async #open(name: string, { type, dstPort }: TunnelConfig): Promise<OdpPort> {
+  async #open(name: string, config: TunnelConfig): Promise<OdpPort> {
+    const type = vportType(config);
     for (const known of this.#dpif.ports()) {
       if (known.name !== name) continue;
       if (known.type === type) return known.portNo;
       await this.#dpif.portDel(known.portNo);
     }
-    return this.#dpif.portAdd(name, type, undefined, { dstPort });
+    return this.#dpif.portAdd(name, type, undefined, { dstPort: config.dstPort });
   }
 
   async #releaseBut(port: OfPort, kept: Vport | undefined): Promise<void> {
