@@ -14,10 +14,11 @@ else
   exit 1
 fi
 # Young objects of a switch die at once: more room for them would only be more memory. It runs long and does the same all
-# the time: to compile code after fewer calls pays off within the first thousands of packets (other Nodes may not know how).
+# the time: to compile every function at once, and better after fewer calls, pays off within the first hundreds of packets
+# (other Nodes may not know how).
 case $name in ovs-vswitchd) options=--max-semi-space-size=4 ;; *) options= ;; esac
 case $name$node in ovs-vswitchd"$root"/*)
-  options="$options --no-lazy-feedback-allocation --invocation-count-for-maglev=60 --invocation-count-for-turbofan=600"
+  options="$options --always-sparkplug --invocation-count-for-maglev=60 --invocation-count-for-turbofan=600"
   ;;
 esac
 if [ -z "${HEDDLE_SRC-}" ] && [ -e "$root/dist/$name.mjs" ]; then exec "$node" $options "$root/dist/$name.mjs" "$@"; fi

@@ -21,7 +21,7 @@ import {
   versionText,
   vlog,
 } from '@heddle/runtime';
-import { registerSwitchCommands, Switch } from '@heddle/vswitch';
+import { registerSwitchCommands, rehearse, Switch } from '@heddle/vswitch';
 import { Collector } from '../attach/collector.ts';
 import { applyTlsOption, noTls, TLS_OPTIONS } from '../tls/options.ts';
 import { type DummyLevel, dummyLevel, dummyPlatform, kernelPlatform } from './platform.ts';
@@ -120,7 +120,10 @@ async function main(): Promise<void> {
   sw.start();
   new Collector();
   // As upstream: --detach returns when what the database says is in force.
-  void sw.ready.then(() => daemon.ready());
+  void sw.ready.then(() => {
+    daemon.ready();
+    void rehearse(() => [...sw.backers.values()][0]?.dpif);
+  });
 }
 
 main().catch((error: unknown) => {

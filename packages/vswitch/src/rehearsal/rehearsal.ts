@@ -1,0 +1,93 @@
+/**
+ * V8 interprets what has not run often: the first packets that a switch is asked about take several
+ * times as long as later ones. So a switch that is left alone after its start plays some with itself,
+ * on a bridge that nobody sees.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Dpif } from '@heddle/datapath';
+import { coverage, messageOf, vlog } from '@heddle/runtime';
+import { Stage } from './stage.ts';
+
+const log = vlog.module('ofproto_dpif_upcall');
+/** How long nobody has asked for anything when a rehearsal begins or goes on. */
+const QUIET_MS = 200;
+/** A rehearsal works so long, and then rests as long. */
+const SLICE_MS = 3;
+const MAX_ROUNDS = 5000;
+
+/** What counts when anybody asks for something. */
+const ASKED = ['xlate_actions', 'ofproto_recv_openflow', 'unixctl_received'].map((name) =>
+  coverage.counter(name),
+);
+
+interface RehearsalOptions {
+  /** How long to wait before it begins. Switches that live shorter do without. */
+  readonly afterMs?: number;
+  /** Processor time of this process, from its first round on, after which it ends. */
+  readonly cpuMs?: number;
+}
+
+/**
+ * Rehearses while nobody asks the switch for anything, by the datapath that it has by then; resolves
+ * with the number of rounds when it is over.
+ */
+export async function rehearse(
+  dpifOf: () => Pick<Dpif, 'actions' | 'meters' | 'nowMs' | 'engine'> | undefined,
+  { afterMs = 2000, cpuMs = 500 }: RehearsalOptions = {},
+): Promise<number> {
+  const quiet = silence();
+  await pause(afterMs);
+  await quiet();
+  const dpif = dpifOf();
+  // Without a bridge there is nothing to be quick at, and dummies are for tests.
+  if (dpif?.engine !== 'kernel') return 0;
+  let round = 0;
+  try {
+    const stage = uncounted(() => new Stage(dpif));
+    const endUs = usedUs() + cpuMs * 1000;
+    while (round < MAX_ROUNDS && usedUs() < endUs) {
+      const sliceMs = performance.now();
+      uncounted(() => {
+        do stage.play(round++);
+        while (performance.now() - sliceMs < SLICE_MS);
+      });
+      await pause(SLICE_MS);
+      await quiet();
+    }
+  } catch (error) {
+    log.dbg(`no rehearsal: ${messageOf(error)}`);
+  }
+  return round;
+}
+
+/** What it returns waits until nobody asks any more: not at all when nobody has since the last time. */
+function silence(): () => Promise<void> {
+  let before = -1;
+  return async () => {
+    for (;;) {
+      const asked = ASKED.reduce((sum, { total }) => sum + total, 0);
+      if (asked === before) return;
+      before = asked;
+      await pause(QUIET_MS);
+    }
+  };
+}
+
+/** Nobody else's work lies between: what is counted meanwhile is the rehearsal's. */
+function uncounted<T>(work: () => T): T {
+  const takeBack = coverage.disregard();
+  try {
+    return work();
+  } finally {
+    takeBack();
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return delay(ms, undefined, { ref: false });
+}
+
+function usedUs(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
