@@ -11,16 +11,17 @@ export function count(byDefault: number): number {
 
 /** Goes on after a failure, to tell of all seeds that fail, up to twenty of them. */
 export async function bulk(runs: number, run: (seed: number) => Promise<void>): Promise<void> {
-  const failures: unknown[] = [];
+  const failures: Error[] = [];
   for (let seed = FIRST_SEED; seed < FIRST_SEED + runs; seed++) {
     try {
       await run(seed);
     } catch (error) {
-      (error as Error).message = `HEDDLE_SEED=${seed}: ${(error as Error).message}`;
-      failures.push(error);
+      failures.push(
+        new Error(`HEDDLE_SEED=${seed}: ${(error as Error).message}`, { cause: error }),
+      );
       if (failures.length === MAX_FAILURES) break;
     }
   }
   if (failures.length === 1) throw failures[0];
-  assert.equal(failures.length, 0, failures.map((e) => (e as Error).message).join('\n\n'));
+  assert.equal(failures.length, 0, failures.map(({ message }) => message).join('\n\n'));
 }

@@ -49,6 +49,7 @@ class Line {
   }
 
   close(): void {
+    this.closed = true;
     this.#socket.destroy();
   }
 
@@ -99,17 +100,22 @@ class Side {
     return this.lines.some(({ closed }) => closed);
   }
 
-  take(step: Step): void {
+  async take(step: Step): Promise<void> {
     const line = this.lines[step.client]!;
     if (step.kind === 'request') {
       const { method, params } = step;
       line.send({ id: idOf(method, step.id), method, params });
     } else if (step.kind === 'cancel') line.send({ id: null, method: 'cancel', params: [step.id] });
-    else this.#reconnect(step.client, step.monitors);
+    else await this.#reconnect(step.client, step.monitors);
   }
 
-  #reconnect(client: number, monitors: readonly OpenMonitor[]): void {
+  async #reconnect(client: number, monitors: readonly OpenMonitor[]): Promise<void> {
     this.lines[client]!.close();
+    // Monitors that ask for the same as others share what their conditions look at in upstream's
+    // server: those of the lost connection must be gone.
+    for (let i = 0; i < 2; i++) {
+      await Promise.all(this.lines.filter(({ closed }) => !closed).map((l) => l.flush()));
+    }
     const line = new Line(this.#path);
     this.lines[client] = line;
     for (const { id, method, request } of monitors) {
@@ -183,7 +189,7 @@ async function compare(seed: number): Promise<void> {
           });
         }
       }
-      for (const side of [theirs!, ours!]) side.take(step);
+      for (const side of [theirs!, ours!]) await side.take(step);
       if (!(await settled(theirs!, ours!, asked))) {
         const told = theirs!.lines.map(
           (line, c) => `client ${c}:\n${texts(line)}\nand not\n${texts(ours!.lines[c]!)}`,
