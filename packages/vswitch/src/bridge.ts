@@ -35,6 +35,7 @@ import {
   type Schema,
 } from './port-config.ts';
 import { configureWatches } from './port-monitor-config.ts';
+import { configurePrefixes } from './prefix-config.ts';
 import type { DeviceQos } from './qos/device-qos.ts';
 import { policingOf } from './qos/policing.ts';
 import { type QosConfig, qosConfigOf } from './qos/qos-config.ts';
@@ -228,13 +229,15 @@ export class Bridge {
 
   /** Names and limits of flow tables (ovs-vswitchd.conf.db(5), "Flow_Table"). */
   configureTables(idl: Idl<Schema>): void {
-    const { tables } = this.ofproto;
+    const { tables, name } = this.ofproto;
+    let isOther = false;
     for (const table of tables.used()) {
       if (this.row.flow_tables.has(table.id)) continue;
       table.name = '';
       table.maxFlows = undefined;
       table.evictByConfig = false;
       table.evictionGroups = [];
+      isOther = configurePrefixes(name, table, []) || isOther;
     }
     for (const [id, uuid] of this.row.flow_tables) {
       const row = idl.get('Flow_Table', uuid);
@@ -244,7 +247,9 @@ export class Bridge {
       table.maxFlows = row.flow_limit;
       table.evictByConfig = row.overflow_policy === 'evict';
       table.evictionGroups = [...row.groups].flatMap((text) => this.#evictionGroup(id, text));
+      isOther = configurePrefixes(name, table, [...row.prefixes].sort()) || isOther;
     }
+    if (isOther) this.dpif.tablesChanged();
     this.dpif.enforceLimits();
   }
 

@@ -5,12 +5,22 @@
  * (metadata, L2, L3, L4) that stop at the first that rules a match out; prefix tries rule out
  * whole tables by a few bits of an address.
  */
-import { type Flow, flowEquals } from '@heddle/packet';
+import { ETH_P_IPV6, type Flow, flowEquals } from '@heddle/packet';
 import type { ClsRule } from './cls-rule.ts';
 import { type PrefixLookup, PrefixTrie } from './prefix-trie.ts';
 import { byteSwap, NW_DST_WORD, NW_SRC_WORD, Subtable } from './subtable.ts';
 
 const MOST_RECENT = 4;
+
+/** Addresses whose prefixes may rule out tables. Packets fare the same, megaflows may be narrower. */
+export interface TrackedPrefixes {
+  readonly src4: boolean;
+  readonly dst4: boolean;
+  readonly src6: boolean;
+  readonly dst6: boolean;
+}
+
+export const ALL_PREFIXES: TrackedPrefixes = { src4: true, dst4: true, src6: true, dst6: true };
 
 export class Classifier<R extends ClsRule> {
   /** By a hash of the mask. */
@@ -24,6 +34,8 @@ export class Classifier<R extends ClsRule> {
   readonly #dst = new PrefixTrie();
   #size = 0;
   #conjunctive = 0;
+  /** Megaflows that were made by others are to be looked at again. */
+  tracked: TrackedPrefixes = ALL_PREFIXES;
 
   get size(): number {
     return this.#size;
@@ -143,7 +155,7 @@ export class Classifier<R extends ClsRule> {
   lookup(flow: Flow, wildcards?: Flow): R | undefined {
     if (!this.#sorted) this.#sort();
     if (this.#conjunctive > 0) return this.#lookupConjunctive(flow, wildcards, true);
-    const prefixes = new Prefixes(this.#src, this.#dst, flow);
+    const prefixes = new Prefixes(this.#src, this.#dst, flow, this.tracked);
     let best: R | undefined;
     for (const subtable of this.#subtables) {
       if (best && subtable.maxPriority <= best.priority) break;
@@ -159,7 +171,7 @@ export class Classifier<R extends ClsRule> {
    * one of them; then `conj_id` is looked up.
    */
   #lookupConjunctive(flow: Flow, wildcards: Flow | undefined, allow: boolean): R | undefined {
-    const prefixes = new Prefixes(this.#src, this.#dst, flow);
+    const prefixes = new Prefixes(this.#src, this.#dst, flow, this.tracked);
     let hard: R | undefined;
     const soft: R[] = [];
     for (const subtable of this.#subtables) {
@@ -219,29 +231,39 @@ function satisfied(rules: readonly ClsRule[]): number[] {
 class Prefixes {
   readonly #tries: readonly [src: PrefixTrie, dst: PrefixTrie];
   readonly #flow: Flow;
+  /** Lengths beyond are another protocol's, which the packet's type rules out. */
+  readonly #maxSrc: number;
+  readonly #maxDst: number;
   #src: PrefixLookup | undefined;
   #dst: PrefixLookup | undefined;
 
-  constructor(src: PrefixTrie, dst: PrefixTrie, flow: Flow) {
+  constructor(src: PrefixTrie, dst: PrefixTrie, flow: Flow, tracked: TrackedPrefixes) {
     this.#tries = [src, dst];
     this.#flow = flow;
+    const isIpv6 = flow.dlType === ETH_P_IPV6;
+    const length = isIpv6 ? 128 : 32;
+    this.#maxSrc = (isIpv6 ? tracked.src6 : tracked.src4) ? length : 0;
+    this.#maxDst = (isIpv6 ? tracked.dst6 : tracked.dst4) ? length : 0;
   }
 
   ruleOut(
     subtable: Pick<Subtable<ClsRule>, 'srcPrefix' | 'dstPrefix'>,
     wildcards: Flow | undefined,
   ): boolean {
-    if (subtable.dstPrefix > 0) {
+    if (subtable.dstPrefix > 0 && subtable.dstPrefix <= this.#maxDst) {
       this.#dst ??= this.#tries[1].lookup(address(this.#flow, NW_DST_WORD));
       if (!this.#dst.has(subtable.dstPrefix)) {
-        if (wildcards) addPrefix(wildcards, NW_DST_WORD, this.#dst.checked);
+        // Whether there is a prefix of so many bits hangs on no more of them.
+        const bits = Math.min(this.#dst.checked, subtable.dstPrefix);
+        if (wildcards) addPrefix(wildcards, NW_DST_WORD, bits);
         return true;
       }
     }
-    if (subtable.srcPrefix > 0) {
+    if (subtable.srcPrefix > 0 && subtable.srcPrefix <= this.#maxSrc) {
       this.#src ??= this.#tries[0].lookup(address(this.#flow, NW_SRC_WORD));
       if (!this.#src.has(subtable.srcPrefix)) {
-        if (wildcards) addPrefix(wildcards, NW_SRC_WORD, this.#src.checked);
+        const bits = Math.min(this.#src.checked, subtable.srcPrefix);
+        if (wildcards) addPrefix(wildcards, NW_SRC_WORD, bits);
         return true;
       }
     }

@@ -23,6 +23,8 @@ export class FlowTable {
   evictByOpenFlow = false;
   /** Flows that differ in these are of different groups, of which the largest lose flows first. */
   evictionGroups: readonly Subfield[] = [];
+  /** What Flow_Table's `prefixes` comes to; empty: the default. */
+  prefixes = '';
   /** Percent of free space that tell a controller of a full or emptying table. */
   vacancy: { readonly up: number; readonly down: number } | undefined;
   isVacancyDown = false;
@@ -44,6 +46,7 @@ export class FlowTable {
   takeAll(): Classifier<Rule> {
     const all = this.#classifier;
     this.#classifier = new Classifier<Rule>();
+    this.#classifier.tracked = all.tracked;
     return all;
   }
 
