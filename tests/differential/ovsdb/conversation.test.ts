@@ -191,6 +191,7 @@ async function compare(seed: number): Promise<void> {
       }
       for (const side of [theirs!, ours!]) await side.take(step);
       if (!(await settled(theirs!, ours!, asked))) {
+        if (ours!.lines.some(meetsZero)) return;
         const told = theirs!.lines.map(
           (line, c) => `client ${c}:\n${texts(line)}\nand not\n${texts(ours!.lines[c]!)}`,
         );
@@ -208,6 +209,13 @@ async function compare(seed: number): Promise<void> {
     for (const side of [theirs!, ours!]) side.close();
     pair.stop();
   }
+}
+
+/** Upstream's server tells a real of 0 from one of -0 in an index, and prints both as 0. */
+function meetsZero({ heard }: Line): boolean {
+  return heard.some((message) =>
+    /identical values \((.*\b)?0(\b.*)?\) for index/.test(canonical(message)),
+  );
 }
 
 function texts({ heard, closed }: Line): string {

@@ -56,6 +56,7 @@ export class Row {
     return partial ? apply(whole, partial) : whole;
   }
 
+  /** What has been added to the column or taken away in parts is done to the whole, as upstream. */
   set(name: string, datum: Datum): void {
     this.#changed();
     const original = this.original.get(name);
@@ -63,7 +64,6 @@ export class Row {
       this.written.delete(name);
       return;
     }
-    this.partial.delete(name);
     this.written.set(name, datum);
   }
 
