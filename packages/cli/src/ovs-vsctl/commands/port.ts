@@ -42,7 +42,7 @@ function addPort(
 /** The command, to quote in a message. */
 function asGiven({ command, args, options }: Invocation): string {
   const words = [...[...options.keys()].map((name) => `--${name}`), command.name, ...args];
-  return words.map(quoteBlank).join(' ');
+  return words.map((word) => (word === '' ? '' : quoteBlank(word))).join(' ');
 }
 
 /** `--may-exist`: whether the port is what was asked for. */
