@@ -14,7 +14,8 @@ say() { echo "setup: $*" >&2; }
 run_packages=(gcc:gcc libc6-dev:/usr/include/stdio.h docker.io:dockerd busybox-static:busybox iproute2:ip
   iputils-ping:ping iperf3:iperf3)
 test_packages=(clang:clang llvm:llvm-strip bpftool:bpftool libbpf-dev:/usr/include/bpf/bpf_helpers.h
-  openvswitch-switch:ovs-vswitchd openvswitch-common:ovs-appctl python3-openvswitch:/usr/lib/python3/dist-packages/ovs/__init__.py
+  openvswitch-switch:ovs-vswitchd openvswitch-common:ovs-appctl openvswitch-testcontroller:ovs-testcontroller
+  python3-openvswitch:/usr/lib/python3/dist-packages/ovs/__init__.py
   ovn-central:/usr/share/ovn/ovn-sb.ovsschema ovn-common:ovn-nbctl strace:strace
   nfdump:nfdump nfdump-sflow:sfcapd
   mininet:mn python3-os-ken:osken-manager python3-ovsdbapp:/usr/lib/python3/dist-packages/ovsdbapp/__init__.py
