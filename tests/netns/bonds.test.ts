@@ -99,3 +99,22 @@ test('balance-tcp: LACP with Open vSwitch; a link that neither end sees fail is 
   await ours.exec('ovs-appctl', 'bond/set-active-member', 'bond0', 'a1');
   await eventually('as active-backup', () => hosts[0]!.reaches('10.0.0.2', 2));
 });
+
+test("bond_fake_iface: a device of the bond's name, from and to which flows send", async () => {
+  await using scope = new Scope();
+  const { instance, vsctl } = await world(scope, 'active-backup');
+  const { host } = instance;
+  await assert.rejects(host.exec('ip', 'link', 'show', 'bond0'), /does not exist/);
+  await vsctl('set', 'port', 'bond0', 'bond_fake_iface=true');
+  await host.exec('ip', 'link', 'set', 'bond0', 'up');
+  await host.address('bond0', '10.0.0.9/24');
+  await host.ping('10.0.0.1', { count: 1, waitSeconds: 1 }).catch(() => {});
+  await eventually('NORMAL takes nothing from it', async () =>
+    (await instance.appctl('heddle/drops', 'br0')).includes('fake interface of a bond'),
+  );
+  await instance.exec('ovs-ofctl', 'add-flow', 'br0', 'in_port=bond0,actions=p0');
+  await instance.exec('ovs-ofctl', 'add-flow', 'br0', 'in_port=p0,actions=bond0');
+  await eventually('flows lead there', () => host.reaches('10.0.0.1', 2));
+  await vsctl('set', 'port', 'bond0', 'bond_fake_iface=false');
+  await assert.rejects(host.exec('ip', 'link', 'show', 'bond0'), /does not exist/);
+});

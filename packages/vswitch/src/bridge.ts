@@ -47,6 +47,8 @@ interface DesiredIface {
   readonly row: InterfaceRow;
   readonly type: string;
   readonly port: PortRow;
+  /** Of a bond, beside its members (ovs-vswitchd.conf.db(5), `bond_fake_iface`). */
+  readonly isFake?: boolean;
 }
 
 /** What bridges share. */
@@ -115,6 +117,16 @@ export class Bridge {
         out.set(row.name, { row, type: Iface.typeOf(row, this.name), port });
       }
     }
+    for (const port of idl.deref('Port', this.row.ports)) {
+      const { name } = port;
+      if (!port.bond_fake_iface || port.interfaces.length < 2 || out.has(name)) continue;
+      out.set(name, {
+        row: { ...idl.blank('Interface'), name },
+        type: 'internal',
+        port,
+        isFake: true,
+      });
+    }
     return out;
   }
 
@@ -123,7 +135,7 @@ export class Bridge {
     let changed = false;
     for (const [name, iface] of this.ifaces) {
       const want = desired.get(name);
-      if (want && want.type === iface.type && want.port.name === iface.home.bundle.name) {
+      if (want && isSamePlace(iface, want)) {
         const request = want.row.ofport_request;
         if (request === undefined || !iface.port || request === iface.port.ofport) continue;
       }
@@ -134,7 +146,7 @@ export class Bridge {
     }
     for (const [name, bundle] of this.ofproto.bundles) {
       if (bundle.ports.length > 0) continue;
-      if ([...desired.values()].some((d) => d.port.name === name)) continue;
+      if ([...desired.values()].some((d) => !d.isFake && d.port.name === name)) continue;
       this.ofproto.bundles.delete(name);
     }
     return changed;
@@ -147,10 +159,10 @@ export class Bridge {
   ): Promise<boolean> {
     let changed = this.#configureSwitch();
     const bonded = new Map<Bundle, PortRow>();
-    for (const { row, type, port } of inOrder(desired.values())) {
-      const bundle = this.#bundle(port.name);
-      bonded.set(bundle, port);
-      if (configureBundle(bundle, port)) {
+    for (const { row, type, port, isFake } of inOrder(desired.values())) {
+      const bundle = isFake ? new Bundle(port.name, this.ofproto, true) : this.#bundle(port.name);
+      if (!isFake) bonded.set(bundle, port);
+      if (!isFake && configureBundle(bundle, port)) {
         changed = true;
         this.ofproto.macs.flush(bundle);
         this.ofproto.snooping?.flush(bundle);
@@ -392,7 +404,8 @@ export class Bridge {
     for (const iface of this.ifaces.values()) {
       const { port, odpPort } = iface;
       if (!port) continue;
-      const config = configs.get(iface.home.bundle.name);
+      const { bundle } = iface.home;
+      const config = bundle.isFake ? undefined : configs.get(bundle.name);
       changed = setQueueDscp(port, config) || changed;
       if (odpPort === undefined || port.tunnel) continue;
       const device = devices.device(iface.name);
@@ -515,6 +528,12 @@ function setQueueDscp(port: OfPort, config: QosConfig | undefined): boolean {
   if (String(marks) === String([...port.queueTos])) return false;
   port.queueTos = new Map(marks);
   return true;
+}
+
+function isSamePlace({ type, home: { bundle } }: Iface, want: DesiredIface): boolean {
+  return (
+    type === want.type && bundle.name === want.port.name && bundle.isFake === (want.isFake ?? false)
+  );
 }
 
 /** Who asks for an OpenFlow port number comes first. */

@@ -58,10 +58,13 @@ export class Bundle {
   /** Of several interfaces. */
   bond: Bond | undefined;
   lacp: Lacp | undefined;
+  /** Of the fake interface of a bond (`bond_fake_iface`): the bridge does not list it, NORMAL drops. */
+  readonly isFake: boolean;
 
-  constructor(name: string, bridge: Ofproto) {
+  constructor(name: string, bridge: Ofproto, isFake = false) {
     this.name = name;
     this.bridge = bridge;
+    this.isFake = isFake;
   }
 
   /** Whether a VLAN is allowed on it by `trunks` or as the native one, which takes VLAN 0's place. */

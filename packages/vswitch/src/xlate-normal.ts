@@ -33,12 +33,12 @@ const ARP_OP_REQUEST = 1;
 export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): void {
   const { flow, wildcards } = ctx;
   const inPort = ctx.bridge.ports.get(flow.inPort);
-  if (!inPort) {
+  if (!inPort || inPort.bundle.isFake) {
     wildcards.dlSrc = MAC_BROADCAST;
     wildcards.dlDst = MAC_BROADCAST;
     ctx.trace('error', `received packet on unknown port ${flow.inPort}`);
     ctx.trace('warn', 'no input bundle, dropping');
-    ctx.drop('no such port in the bridge');
+    ctx.drop(inPort ? 'fake interface of a bond' : 'no such port in the bridge', inPort);
     return;
   }
   const inBundle = inPort.bundle;

@@ -120,6 +120,11 @@ export class Idl<S extends SchemaConstant> {
     return uuids.map((uuid) => this.get(table, uuid)).filter((row) => row !== undefined);
   }
 
+  /** A row of default values, which is not in the database; its uuid is empty. */
+  blank<T extends TableName<S>>(table: T): IdlRow<S, T> {
+    return this.#replica.blank(table) as IdlRow<S, T>;
+  }
+
   /** The only row of a table like Open_vSwitch. */
   first<T extends TableName<S>>(table: T): IdlRow<S, T> | undefined {
     const [row] = this.#table(table).values();

@@ -117,6 +117,12 @@ export class Replica {
     return events;
   }
 
+  /** A row of default values, which is in no table; its uuid is empty. */
+  blank(table: string): AnyRow {
+    const schema = this.schema.tables.get(table)!;
+    return new StoredRow(schema, '', this.#defaultsOf(schema)).view;
+  }
+
   #each(
     updates: Json,
     apply: (table: TableSchema, uuid: string, update: JsonObject) => RowEvent | undefined,

@@ -54,6 +54,8 @@ export function reasonText(drop: Drop, env: ExplainEnv): string {
     case 'no such port in the bridge':
     case 'no such port in any bridge':
       return `it came by a port that the bridge does not have${brokenText(drop, env)}`;
+    case 'fake interface of a bond':
+      return `it came by ${name}, the interface that bond_fake_iface asks for, which NORMAL takes nothing from`;
     case 'fragments are dropped':
       return 'it is an IP fragment, which the bridge drops (ovs-ofctl set-frags)';
     case 'the TTL has run out':
