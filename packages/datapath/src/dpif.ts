@@ -120,6 +120,22 @@ export interface DpStats {
   drops: ReadonlyMap<string, number>;
 }
 
+/** What an engine that runs in the daemon has done with packets, since it began. */
+export interface DpPerf {
+  /** From devices. */
+  received: number;
+  /** Passes behind the first. */
+  recirculated: number;
+  hits: number;
+  /** Masks that those hits looked at. */
+  masksOfHits: number;
+  missed: number;
+  /** Of the missed, those that there was no room for on the way up. */
+  lost: number;
+  /** Out of devices, one at a time. */
+  sent: number;
+}
+
 /**
  * Counters from the datapath's side: what its device does not count by itself is included. -1: not
  * counted.
@@ -258,6 +274,10 @@ export interface Dpif extends Disposable {
   dropLeftovers?(): void;
 
   stats(): DpStats;
+  /** Of an engine in the daemon's own thread. */
+  perf?(): DpPerf;
+  /** Gives a port of dummy devices another number; EEXIST: it is taken. */
+  portRenumber?(port: OdpPort, number: OdpPort): void;
   /** Removes every port, flow, pin and device that this datapath made (`exit --cleanup`). */
   destroy(): Promise<void>;
 }

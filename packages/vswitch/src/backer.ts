@@ -144,6 +144,21 @@ export class Backer {
     this.#xlate.vlanLimit = limit === 0 ? 2 : Math.min(limit, 2);
   }
 
+  /** A port of the datapath has another number than before. */
+  renumbered(from: OdpPort, to: OdpPort): void {
+    const own = this.ports.get(from);
+    this.ports.delete(from);
+    if (own) {
+      own.odpPort = to;
+      this.ports.set(to, own);
+    }
+    for (const port of this.vports.renumbered(from, to)) {
+      port.odpPort = to;
+      this.tunnels.add(port, to, port.tunnel!, () => {});
+    }
+    this.udpif.configChanged();
+  }
+
   /** Whether any bridge has a port in it. */
   get inUse(): boolean {
     return this.ports.size > 0 || this.tunnels.size > 0;

@@ -72,6 +72,8 @@ export class Classifier<E extends ClassifierEntry> {
   #lookups = 0;
   /** Tables that lookups have searched, in total. */
   maskHits = 0;
+  /** Of them, those of lookups that found something. */
+  masksOfHits = 0;
 
   get masks(): number {
     return this.#subtables.length;
@@ -85,6 +87,7 @@ export class Classifier<E extends ClassifierEntry> {
       const entry = table.lookup(flow);
       if (entry !== undefined) {
         table.hits++;
+        this.masksOfHits += i + 1;
         return entry;
       }
     }

@@ -11,6 +11,7 @@ import type {
   DpFlow,
   Dpif,
   DpPacket,
+  DpPerf,
   DpPort,
   DpStats,
   DpType,
@@ -99,7 +100,7 @@ const USERSPACE_ACTIONS: ReadonlySet<OdpAction['type']> = new Set([
 
 class Port implements DpPort {
   readonly stats: PortStats = emptyPortStats();
-  readonly portNo: OdpPort;
+  portNo: OdpPort;
   readonly name: string;
   readonly type: VportType;
   readonly netdev: Netdev;
@@ -163,6 +164,10 @@ export class UserspaceDpif implements Dpif {
   #deferred = false;
   #hit = 0;
   #missed = 0;
+  #received = 0;
+  #recirculated = 0;
+  #sent = 0;
+  #lostMisses = 0;
   /** Recirculations that are under way within each other. */
   #depth = 0;
 
@@ -206,7 +211,7 @@ export class UserspaceDpif implements Dpif {
     const port = new Port(portNo, type, this.#options.openNetdev(name, type));
     this.#ports.set(portNo, port);
     port.netdev.setReceiver((frame, vnet) => this.#receive(port, frame, vnet));
-    port.netdev.onGone = () => this.portChanged(portNo);
+    port.netdev.onGone = () => this.portChanged(port.portNo);
   }
 
   /** Port 0 is `OVSP_LOCAL` and given on request only. */
@@ -225,6 +230,16 @@ export class UserspaceDpif implements Dpif {
     port.netdev.setReceiver(undefined);
     port.netdev.remove?.();
     port.netdev.close();
+  }
+
+  portRenumber(portNo: OdpPort, number: OdpPort): void {
+    const port = this.#ports.get(portNo);
+    if (port === undefined) throw new SystemError('ENODEV', `port ${portNo}`);
+    if (this.#ports.has(number)) throw new SystemError('EEXIST', `port ${number}`);
+    this.#ports.delete(portNo);
+    this.#upcalls.forgetPort(portNo);
+    port.portNo = number;
+    this.#ports.set(number, port);
   }
 
   ports(): Iterable<DpPort> {
@@ -330,6 +345,18 @@ export class UserspaceDpif implements Dpif {
     };
   }
 
+  perf(): DpPerf {
+    return {
+      received: this.#received,
+      recirculated: this.#recirculated,
+      hits: this.#hit,
+      masksOfHits: this.#classifier.masksOfHits,
+      missed: this.#missed,
+      lost: this.#lostMisses,
+      sent: this.#sent,
+    };
+  }
+
   async destroy(): Promise<void> {
     for (const port of this.#ports.values()) port.netdev.remove?.();
     this[Symbol.dispose]();
@@ -352,6 +379,7 @@ export class UserspaceDpif implements Dpif {
       this.#drop(DROP_MALFORMED);
       return;
     }
+    this.#received++;
     port.stats.rxPackets++;
     port.stats.rxBytes += frame.length;
     const isSuperPacket = vnet !== undefined && vnet.gsoSize > 0;
@@ -384,6 +412,7 @@ export class UserspaceDpif implements Dpif {
       const port = this.#ports.get(portNo);
       if (port === undefined) this.#drop(DROP_NO_PORT);
       else if (port.netdev.transmit(frame, vnet)) {
+        this.#sent++;
         port.stats.txPackets++;
         port.stats.txBytes += frame.length;
       } else port.stats.txDropped++;
@@ -395,6 +424,7 @@ export class UserspaceDpif implements Dpif {
         return;
       }
       this.#depth++;
+      this.#recirculated++;
       try {
         this.#process(packet);
       } finally {
@@ -462,8 +492,10 @@ export class UserspaceDpif implements Dpif {
   ): void {
     const flow = packet.key().clone();
     const upcall: Upcall = { type, flow, packet: dpPacket(packet, frame), userdata };
-    if (!this.#upcalls.push(upcall)) this.#drop(DROP_UPCALL);
-    else if (this.#handler !== undefined) this.#deferUpcalls();
+    if (!this.#upcalls.push(upcall)) {
+      if (type === 'miss') this.#lostMisses++;
+      this.#drop(DROP_UPCALL);
+    } else if (this.#handler !== undefined) this.#deferUpcalls();
   }
 
   #deferUpcalls(): void {

@@ -46,6 +46,11 @@ export function registerDummy(server: UnixctlServer, netdevs: DummyNetdevs): voi
     netdevs.addAddress(device, `${address}/${length}`);
     return 'OK\n';
   });
+
+  // A dummy is never joined with a peer by a socket here, of which this tells.
+  server.register('netdev-dummy/conn-state', '[netdev]', 0, 1, ([name]) =>
+    name === undefined ? '' : `${name}: unknown\n`,
+  );
 }
 
 export function registerTime(server: UnixctlServer, clock: WarpClock): void {

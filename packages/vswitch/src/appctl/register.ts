@@ -7,7 +7,9 @@ import { registerBfd } from './bfd.ts';
 import { registerBond } from './bond.ts';
 import { registerCfm } from './cfm.ts';
 import { registerDpif } from './dpif.ts';
+import { registerDpifNetdev } from './dpif-netdev.ts';
 import { registerDummy, registerTime } from './dummy.ts';
+import { registerDummyPorts } from './dummy-ports.ts';
 import { registerExplain } from './explain.ts';
 import { registerFdb } from './fdb.ts';
 import { registerLacp } from './lacp.ts';
@@ -37,7 +39,9 @@ export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void 
   registerTrace(server, sw);
   registerTunnel(server, sw);
   const { clock, dummy } = sw.options;
+  registerDpifNetdev(server, sw);
   if (dummy) registerDummy(server, dummy.netdevs);
+  if (dummy) registerDummyPorts(server, sw);
   if (clock instanceof WarpClock) registerTime(server, clock);
   registerExplain(server, sw);
   registerDpctl(server, {

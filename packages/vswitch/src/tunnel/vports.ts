@@ -67,6 +67,16 @@ export class TunnelVports {
     return vport.odpPort;
   }
 
+  /** The users of the port that is `to` from now on. */
+  renumbered(from: OdpPort, to: OdpPort): Iterable<OfPort> {
+    for (const [name, vport] of this.#vports) {
+      if (vport.odpPort !== from) continue;
+      this.#vports.set(name, { ...vport, odpPort: to });
+      return vport.users;
+    }
+    return [];
+  }
+
   async release(port: OfPort): Promise<void> {
     await this.#releaseBut(port, undefined);
   }

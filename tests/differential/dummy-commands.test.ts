@@ -1,0 +1,131 @@
+/**
+ * Commands that look into the userspace datapath or are there for tests: the same answers as Open
+ * vSwitch's where it has no threads that poll.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isolate, Scope } from '@heddle/testing';
+import { agree, DummySwitch } from './dummy-switch.ts';
+
+isolate();
+
+const NETDEV_COMMANDS = [
+  'pmd-stats-clear',
+  'pmd-stats-show',
+  'pmd-stats-show nosuch',
+  'pmd-stats-show -pmd 3',
+  'pmd-stats-show -pmd',
+  'pmd-stats-show -pmd x',
+  'pmd-stats-show 1 2 3 4',
+  'pmd-rxq-show',
+  'pmd-rxq-show -secs 5',
+  'pmd-rxq-show -secs 7',
+  'pmd-rxq-show -secs 0',
+  'pmd-rxq-show -secs 61',
+  'pmd-rxq-show -secs x',
+  'pmd-rxq-show -secs',
+  'pmd-rxq-show -pmd 0 -secs 10',
+  'pmd-rxq-rebalance',
+  'pmd-rxq-rebalance 1 2',
+  'pmd-perf-show',
+  'pmd-perf-show -nh -it 5 -ms 3',
+  'pmd-perf-log-set',
+  'pmd-perf-log-set on -b 3 -a 4 -e -us 3 -q 5',
+  'pmd-perf-log-set on -b',
+  'pmd-perf-log-set what',
+  'bond-show',
+  'bond-show 1 2',
+  'dpif-impl-get',
+  'dpif-impl-set dpif_scalar',
+  'dpif-impl-set other',
+  'dpif-impl-set',
+  'miniflow-parser-set scalar',
+  'miniflow-parser-set scalar 3',
+  'miniflow-parser-set other',
+  'miniflow-parser-set -pmd',
+  'miniflow-parser-set -pmd x scalar',
+  'miniflow-parser-set -pmd 0 scalar',
+  'miniflow-parser-set -pmd 0 other',
+  'miniflow-parser-set -pmd 0',
+  'subtable-lookup-prio-set generic 7x',
+  'subtable-lookup-prio-set generic x',
+  'subtable-lookup-prio-set generic 300',
+  'subtable-lookup-prio-set generic -1',
+  'subtable-lookup-prio-set other 1',
+  'subtable-lookup-prio-set other 300',
+  'subtable-lookup-prio-set generic',
+].map((words) => `dpif-netdev/${words}`);
+
+const OTHER_COMMANDS = [
+  'odp-execute/action-impl-set scalar',
+  'odp-execute/action-impl-set other',
+  'odp-execute/action-impl-set',
+  'netdev-dummy/conn-state',
+  'netdev-dummy/conn-state p1',
+  'netdev-dummy/conn-state nosuch',
+  'netdev-dummy/conn-state a b',
+];
+
+const RENUMBERINGS = [
+  'ovs-dummy p1',
+  'nosuch p1 77',
+  'dummy@ovs-dummy p1 77',
+  'ovs-dummy nosuch 0',
+  'ovs-dummy p1 0',
+  'ovs-dummy p1 x',
+  'ovs-dummy p1 2',
+  'ovs-dummy p1 1',
+  'ovs-dummy p1 77',
+  'ovs-dummy p2 4294967295',
+  'ovs-dummy p2 99999999999',
+  'ovs-dummy p2 1x',
+  'ovs-dummy br0 34',
+  'ovs-dummy ovs-dummy 33',
+].map((words) => `dpif-dummy/change-port-number ${words}`);
+
+/** Open vSwitch has a classifier of its own for each port. */
+const MASKS_LOOKED_AT = /avg\. subtable lookups per megaflow hit: \d+\.\d+/;
+
+async function pair(scope: Scope): Promise<[DummySwitch, DummySwitch]> {
+  const both = await DummySwitch.pair(scope);
+  for (const subject of both) await subject.setUp('br0', ['p1', 'p2']);
+  return both;
+}
+
+const answers = (both: readonly DummySwitch[], words: string) =>
+  agree(both, words, async (subject) => {
+    const [command, ...args] = words.split(' ');
+    return JSON.stringify(await subject.ask(command!, ...args)).replace(MASKS_LOOKED_AT, '');
+  });
+
+test('dpif-netdev: the same counts of the same packets, the same words for settings', async () => {
+  await using scope = new Scope();
+  const both = await pair(scope);
+  for (const subject of both) {
+    await subject.instance.exec('ovs-ofctl', 'add-flow', 'br0', 'in_port=2,ip,actions=ct(table=1)');
+    await subject.instance.exec('ovs-ofctl', 'add-flow', 'br0', 'table=1,ip,actions=output:1');
+    for (let i = 1; i <= 5; i++) {
+      const frame = `in_port(1),eth(src=50:54:00:00:00:0${i},dst=50:54:00:00:00:02),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=9)`;
+      await subject.receive('p1', frame);
+      await subject.receive('p2', frame);
+    }
+  }
+  const counts = await answers(both, 'dpif-netdev/pmd-stats-show ovs-dummy');
+  assert.match(counts, /packets received: 10\\n {2}packet recirculations: 5/);
+  for (const words of [...NETDEV_COMMANDS, ...OTHER_COMMANDS]) await answers(both, words);
+});
+
+test('dpif-dummy/change-port-number: packets go by the new number', async () => {
+  await using scope = new Scope();
+  const both = await pair(scope);
+  for (const words of RENUMBERINGS) {
+    await answers(both, words);
+    await answers(both, 'dpif/show');
+    await answers(both, 'dpctl/show dummy@ovs-dummy');
+  }
+  for (const subject of both)
+    await subject.receive('p1', `${'5'.repeat(24)}0800${'00'.repeat(46)}`);
+  const [a, b] = both.map((subject) => subject.transmitted('p2'));
+  assert.deepEqual(a, b);
+  assert.equal(a!.length, 1);
+});
