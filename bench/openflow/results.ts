@@ -1,49 +1,45 @@
-/** What a run has found, and processes' CPU time and memory. */
-import { readFileSync } from 'node:fs';
-import type { Instance } from '@heddle/testing';
+/** What a run has found: lines of pairs of values, one of each switch, taken one right after the other. */
 import { median, table } from '../datapath/statistics.ts';
 
 export type Who = 'ours' | 'theirs';
+export type Pair<T> = Readonly<Record<Who, T>>;
 
-const found = new Map<string, Map<Who, number[]>>();
-/** Where more is better. */
-const rates = new Set<string>();
-
-/** `rate`: more is better. */
-export function note(what: string, who: Who, value: number, kind: 'cost' | 'rate' = 'cost'): void {
-  const line = found.get(what) ?? new Map<Who, number[]>();
-  found.set(what, line);
-  line.set(who, [...(line.get(who) ?? []), value]);
-  if (kind === 'rate') rates.add(what);
-  process.stderr.write(`  ... ${who}: ${what}: ${format(value)}\n`);
+interface Line {
+  readonly pairs: Pair<number>[];
+  readonly kind: 'cost' | 'rate';
 }
 
+const lines = new Map<string, Line>();
+
+/** `rate`: more is better. */
+export function note(what: string, pair: Pair<number>, kind: Line['kind'] = 'cost'): void {
+  let line = lines.get(what);
+  if (!line) {
+    line = { pairs: [], kind };
+    lines.set(what, line);
+  }
+  line.pairs.push(pair);
+}
+
+/** Medians of each switch, and the median of the pairs' ratios with its quartiles. */
 export function results(title: string): string {
-  const rows = [...found].map(([what, by]) => {
-    const [ours, theirs] = [median(by.get('ours') ?? []), median(by.get('theirs') ?? [])];
-    const ratio = rates.has(what) ? ours / theirs : theirs / ours;
-    return [what, format(ours), format(theirs), `${ratio.toFixed(2)} times better`];
+  const rows = [...lines].map(([what, { pairs, kind }]) => {
+    const ratios = pairs
+      .map(({ ours, theirs }) => (kind === 'rate' ? ours / theirs : theirs / ours))
+      .sort((a, b) => a - b);
+    const quartile = (q: number) => ratios[Math.floor(q * (ratios.length - 1))]!.toFixed(2);
+    return [
+      what,
+      format(median(pairs.map((pair) => pair.ours))),
+      format(median(pairs.map((pair) => pair.theirs))),
+      median(ratios).toFixed(2),
+      pairs.length > 1 ? `${quartile(0.25)}-${quartile(0.75)}` : '',
+      `${pairs.length}`,
+    ];
   });
-  return table([[title, 'Heddle', 'Open vSwitch', ''], ...rows]);
+  return table([[title, 'Heddle', 'Open vSwitch', 'times better', '', 'pairs'], ...rows]);
 }
 
 function format(value: number): string {
   return Math.abs(value) < 10 ? value.toFixed(2) : value.toFixed(0);
-}
-
-export function residentBytes(instance: Instance): number {
-  const status = readFileSync(`/proc/${instance.pid('ovs-vswitchd')}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
-}
-
-/** User and system time of a process's threads (field 13), or of its children that have ended (15). */
-export function cpuMs(pid: number | 'self', field: 13 | 15): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // The first of these fields is the third of proc_pid_stat(5), and a tick is 10 ms.
-  return 10 * (Number(fields[field - 2]) + Number(fields[field - 1]));
-}
-
-export function switchCpuMs(instance: Instance): number {
-  return cpuMs(instance.pid('ovs-vswitchd')!, 13);
 }

@@ -1,19 +1,65 @@
-/** The switches that are compared, and flows and packets for them. */
+/** The two switches that are compared, both up at once, and flows and packets for them. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ethernet, ipv4, pad, udp } from '@heddle/packet/build';
-import { Host, type Instance, runOk, type Scope } from '@heddle/testing';
+import { delay, Host, Instance, runOk, type Scope } from '@heddle/testing';
 import { openedSockets, type Sockets } from '../datapath/sockets.ts';
-import type { Who } from './results.ts';
-
-export interface Side {
-  readonly who: Who;
-  readonly open: typeof Instance.ours;
-  /** `datapath_type` of its bridge. */
-  readonly type: string;
-}
+import { costOf } from './cost.ts';
+import type { Pair, Who } from './results.ts';
 
 export const LONGEST_MS = 600_000;
+const QUIET_MS = 1000;
+const QUIET_CPU_MS = 20;
+const LONGEST_WAIT_MS = 20_000;
+
+/** Both with a bridge br0 without flows; a daemon is left alone until what it does at its start is over. */
+export async function openSwitches(scope: Scope): Promise<Pair<Instance>> {
+  const pair = { ours: await Instance.ours(scope), theirs: await Instance.oracle(scope) };
+  // Open vSwitch's kernel module is not there: its userspace datapath.
+  const types: Pair<string> = { ours: 'system', theirs: 'netdev' };
+  await forBoth(async (who) => {
+    const set = ['--', 'set', 'bridge', 'br0', `datapath_type=${types[who]}`, 'fail_mode=secure'];
+    await pair[who].vsctl('add-br', 'br0', ...set);
+  });
+  const deadline = performance.now() + LONGEST_WAIT_MS;
+  // Ours begins to rehearse when it has been idle for two seconds.
+  await delay(3000);
+  for (;;) {
+    const { switchMs } = await costOf(pair.ours, () => delay(QUIET_MS));
+    if (switchMs < QUIET_CPU_MS || performance.now() > deadline) return pair;
+  }
+}
+
+/** One after the other. */
+export async function forBoth<T>(make: (who: Who) => Promise<T>): Promise<Pair<T>> {
+  const ours = await make('ours');
+  return { ours, theirs: await make('theirs') };
+}
+
+/**
+ * `count` bursts of each, in turn: who begins changes from pair to pair, so that neither gains by the
+ * machine's becoming slower or faster.
+ */
+export async function alternate<T>(
+  count: number,
+  burst: (who: Who, n: number) => Promise<T>,
+): Promise<Pair<T>[]> {
+  const out: Pair<T>[] = [];
+  for (let n = 0; n < count; n++) {
+    if (n % 2 === 0) {
+      const ours = await burst('ours', n);
+      out.push({ ours, theirs: await burst('theirs', n) });
+    } else {
+      const theirs = await burst('theirs', n);
+      out.push({ ours: await burst('ours', n), theirs });
+    }
+  }
+  return out;
+}
+
+export function mapPair<T, U>({ ours, theirs }: Pair<T>, map: (value: T) => U): Pair<U> {
+  return { ours: map(ours), theirs: map(theirs) };
+}
 
 /** Flows that a router and a firewall might have: addresses and ports, several masks. */
 export function flowLines(n: number, output: number, tables = 3): string {
@@ -30,30 +76,14 @@ export function address(i: number): string {
   return `10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
 }
 
-/** A bridge br0 without flows. */
-export async function openSwitch(side: Side, scope: Scope): Promise<Instance> {
-  const instance = await side.open(scope);
-  const set = ['--', 'set', 'bridge', 'br0', `datapath_type=${side.type}`, 'fail_mode=secure'];
-  await instance.vsctl('add-br', 'br0', ...set);
-  return instance;
-}
-
 /** Puts two hosts at ports 1 and 2 of br0. */
 export async function addHosts(instance: Instance, scope: Scope): Promise<Sockets> {
   const hosts: Host[] = [];
   for (const n of [1, 2]) {
     const host = await Host.create(scope);
     await host.veth(scope, 'eth0', `p${n}`, instance.host);
-    await instance.vsctl(
-      'add-port',
-      'br0',
-      `p${n}`,
-      '--',
-      'set',
-      'interface',
-      `p${n}`,
-      `ofport_request=${n}`,
-    );
+    const set = ['--', 'set', 'interface', `p${n}`, `ofport_request=${n}`];
+    await instance.vsctl('add-port', 'br0', `p${n}`, ...set);
     hosts.push(host);
   }
   const [a, b] = hosts as [Host, Host];

@@ -2,31 +2,49 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type Instance, Scope } from '@heddle/testing';
-import { note, switchCpuMs } from './results.ts';
-import { addFlows, address, flowLines, openSwitch, type Side } from './side.ts';
+import { type Cost, costOf, NOTHING, sumOf } from './cost.ts';
+import { note } from './results.ts';
+import { addFlows, address, alternate, flowLines, forBoth, mapPair, openSwitches } from './side.ts';
 
-const TABLE_SIZES = [10, 100_000];
-const TRACES = 3000;
+const TABLE_SIZES = [10, 1000, 100_000];
+const BURST = 200;
+/** The first ones after a start, then as many that nobody looks at. */
+const FIRST_BURSTS = 15;
+const BURSTS = 30;
 
-export async function measureTraces(side: Side): Promise<void> {
+export async function measureTraces(): Promise<void> {
   for (const size of TABLE_SIZES) {
     await using scope = new Scope();
-    const instance = await openSwitch(side, scope);
-    await addFlows(instance, flowLines(size, 1, 1));
-    const control = await Control.open(instance);
-    // Once for warmth.
-    for (const what of ['first ', '']) {
-      const before = switchCpuMs(instance);
-      const start = performance.now();
-      for (let i = 0; i < TRACES; i++) {
-        await control.ask('ofproto/trace', 'br0', `in_port=LOCAL,ip,nw_dst=${address(i % size)}`);
-      }
-      const us = (1000 * (switchCpuMs(instance) - before)) / TRACES;
-      note(`trace, table of ${size}, ${what}${TRACES}: CPU µs`, side.who, us);
-      const perSecond = (1000 * TRACES) / (performance.now() - start);
-      note(`traces per second, table of ${size}, ${what}${TRACES}`, side.who, perSecond, 'rate');
-    }
-    control.close();
+    const pair = await openSwitches(scope);
+    await forBoth((who) => addFlows(pair[who], flowLines(size, 1, 1)));
+    const controls = await forBoth((who) => Control.open(pair[who]));
+    const bursts = (count: number) =>
+      alternate(count, (who, n) =>
+        costOf(pair[who], async () => {
+          for (let i = n * BURST; i < (n + 1) * BURST; i++) {
+            const flow = `in_port=LOCAL,ip,nw_dst=${address((2 * i) % size)}`;
+            await controls[who].ask('ofproto/trace', 'br0', flow);
+          }
+        }),
+      );
+    const tell = (what: string, cost: { ours: Cost; theirs: Cost }, traces: number) => {
+      const name = `trace, table of ${size}${what}`;
+      note(
+        `${name}: CPU µs`,
+        mapPair(cost, ({ switchMs }) => (1000 * switchMs) / traces),
+      );
+      note(
+        `${name}: µs`,
+        mapPair(cost, ({ wallMs }) => (1000 * wallMs) / traces),
+      );
+    };
+    const first = await bursts(FIRST_BURSTS);
+    const total = (who: 'ours' | 'theirs') => first.map((p) => p[who]).reduce(sumOf, NOTHING);
+    const traces = FIRST_BURSTS * BURST;
+    tell(`, first ${traces}`, { ours: total('ours'), theirs: total('theirs') }, traces);
+    await bursts(FIRST_BURSTS);
+    for (const costs of await bursts(BURSTS)) tell('', costs, BURST);
+    mapPair(controls, (control) => control.close());
   }
 }
 
