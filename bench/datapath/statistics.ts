@@ -1,7 +1,8 @@
 /** Medians of rounds, and tables of text. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? Number.NaN;
+  const upper = sorted[sorted.length >> 1] ?? Number.NaN;
+  return sorted.length % 2 === 0 ? (upper + sorted[(sorted.length >> 1) - 1]!) / 2 : upper;
 }
 
 export function percentile(values: readonly number[], share: number): number {

@@ -1,5 +1,5 @@
 /** What a run has found: lines of pairs of values, one of each switch, taken one right after the other. */
-import { median, table } from '../datapath/statistics.ts';
+import { median, percentile, table } from '../datapath/statistics.ts';
 
 export type Who = 'ours' | 'theirs';
 export type Pair<T> = Readonly<Record<Who, T>>;
@@ -24,16 +24,16 @@ export function note(what: string, pair: Pair<number>, kind: Line['kind'] = 'cos
 /** Medians of each switch, and the median of the pairs' ratios with its quartiles. */
 export function results(title: string): string {
   const rows = [...lines].map(([what, { pairs, kind }]) => {
-    const ratios = pairs
-      .map(({ ours, theirs }) => (kind === 'rate' ? ours / theirs : theirs / ours))
-      .sort((a, b) => a - b);
-    const quartile = (q: number) => ratios[Math.floor(q * (ratios.length - 1))]!.toFixed(2);
+    const ratios = pairs.map(({ ours, theirs }) =>
+      kind === 'rate' ? ours / theirs : theirs / ours,
+    );
+    const quartile = (share: number) => percentile(ratios, share).toFixed(2);
     return [
       what,
       format(median(pairs.map((pair) => pair.ours))),
       format(median(pairs.map((pair) => pair.theirs))),
       median(ratios).toFixed(2),
-      pairs.length > 1 ? `${quartile(0.25)}-${quartile(0.75)}` : '',
+      pairs.length > 3 ? `${quartile(0.25)}-${quartile(0.75)}` : '',
       `${pairs.length}`,
     ];
   });
