@@ -2,7 +2,6 @@
  * The switch: follows the database, makes bridges and ports real, and writes back what became of
  * them. Reconfiguration goes from the desired state to the actual one and may be run at any time.
  */
-import { readFileSync } from 'node:fs';
 import type { Dpif, DummyNetdevs } from '@heddle/datapath';
 import { Idl, vswitchSchema } from '@heddle/ovsdb';
 import {
@@ -19,20 +18,19 @@ import {
 import { Backer } from './backer.ts';
 import { type AdoptedPorts, Bridge } from './bridge.ts';
 import { CarryOver } from './carry-over.ts';
-import { controllerStatus, controllersOf } from './controller-rows.ts';
-import { ctConfigOf, writeCapabilities } from './ct-config.ts';
+import { controllersOf } from './controller-rows.ts';
+import { ctConfigOf } from './ct-config.ts';
 import { type DeviceEvent, type Devices, KernelDevices } from './devices/devices.ts';
 import { DUMMY_KIND, DummyDevices } from './devices/dummy-devices.ts';
 import type { Iface } from './iface.ts';
-import { interfaceStatus, statisticsMap } from './iface-status.ts';
 import { InBandControl } from './in-band/in-band.ts';
-import { writeMirrorStatistics } from './mirror-config.ts';
 import type { OfPort } from './ofproto.ts';
+import { isOwnWriteBack } from './own-columns.ts';
 import type { BridgeRow, OpenVSwitchRow, Schema } from './port-config.ts';
 import type { PortMonitor } from './port-monitor.ts';
 import { QosTable } from './qos/qos-table.ts';
-import { configureTree, writeTree } from './spanning-tree/configure.ts';
-import { formatAddress } from './tunnel/config.ts';
+import { configureTree } from './spanning-tree/configure.ts';
+import { StatusWriter } from './status-writer.ts';
 import { NeighbourTable } from './tunnel/neighbours.ts';
 import { TunnelRoutes } from './tunnel/routes.ts';
 
@@ -41,7 +39,6 @@ const reconfigured = coverage.counter('bridge_reconfigure');
 const STATS_INTERVAL_MS = 5000;
 const HOUSEKEEPING_MS = 1000;
 const BOND_INTERVAL_MS = 100;
-const STATUS_DELAY_MS = 50;
 
 export interface SwitchOptions {
   readonly remote: string;
@@ -70,6 +67,7 @@ export class Switch {
   readonly neighbours: NeighbourTable;
   readonly qos: QosTable;
   readonly #inBand: InBandControl;
+  readonly #status: StatusWriter;
   readonly #carryOver: CarryOver | undefined;
   readonly #timers: Timer[] = [];
   #adopted = new Map<Backer, AdoptedPorts>();
@@ -102,6 +100,10 @@ export class Switch {
       lock: 'ovs_vswitchd',
       ...(options.tls && { tls: options.tls }),
     });
+    this.#status = new StatusWriter(this, {
+      mayWrite: () => !this.#stopped && this.#configured && this.idl.synced && this.idl.hasLock,
+      tryAgain: () => this.reconfigureSoon(),
+    });
   }
 
   start(): void {
@@ -112,7 +114,7 @@ export class Switch {
       if (this.idl.synced && this.idl.hasLock) this.reconfigureSoon();
     });
     this.idl.start();
-    this.#timers.push(every(this.#clock, STATS_INTERVAL_MS, () => this.#statistics()));
+    this.#timers.push(every(this.#clock, STATS_INTERVAL_MS, () => this.#status.writeStatistics()));
     this.#timers.push(every(this.#clock, HOUSEKEEPING_MS, () => this.#housekeeping()));
     this.#timers.push(every(this.#clock, BOND_INTERVAL_MS, () => this.#runBonds()));
   }
@@ -209,7 +211,7 @@ export class Switch {
     }
     this.#configureBackers(root, changed);
     for (const bridge of this.bridges.values()) this.#configureTree(bridge);
-    await this.#writeBack(root, nextCfg);
+    await this.#status.writeAll(root, nextCfg, !this.#configured);
     if (!this.#configured) {
       this.#configured = true;
       this.#carryOver?.settle();
@@ -219,7 +221,7 @@ export class Switch {
   }
 
   #configureTree(bridge: Bridge): void {
-    configureTree(bridge, this.idl, this.devices, () => this.#statusSoon(bridge));
+    configureTree(bridge, this.idl, this.devices, () => this.#status.soon(bridge));
     bridge.onPortConfig = () => {
       if (bridge.ofproto.tree) this.#configureTree(bridge);
     };
@@ -262,7 +264,7 @@ export class Switch {
       device: (name) => this.devices.device(name),
       qos: this.qos,
       sourceTowards: (address) => this.routes.lookup(address)?.source,
-      statusChanged: () => this.#statusSoon(bridge),
+      statusChanged: () => this.#status.soon(bridge),
     });
     return bridge;
   }
@@ -281,7 +283,7 @@ export class Switch {
     backer.onLiveness = (port) => this.bridges.get(port.bundle.bridge.name)?.runBonds();
     backer.onPortStatus = (port) => {
       const iface = this.bridges.get(port.bundle.bridge.name)?.ifaces.get(port.name);
-      if (iface) this.#statusSoon(iface);
+      if (iface) this.#status.soon(iface);
     };
     dpif.onPortChange((odpPort) => this.#portChanged(backer, odpPort));
     return backer;
@@ -358,57 +360,6 @@ export class Switch {
     return true;
   }
 
-  async #writeBack(root: OpenVSwitchRow, nextCfg: number): Promise<void> {
-    const txn = this.idl.txn();
-    txn.update('Open_vSwitch', root._uuid, {
-      cur_cfg: nextCfg,
-      ovs_version: OVS_VERSION,
-      db_version: this.idl.schema.version,
-      datapath_types: [...this.#options.datapathTypes],
-      iface_types: [...this.#options.ifaceTypes],
-      dpdk_initialized: false,
-      ...(this.#configured ? {} : systemColumns()),
-    });
-    for (const bridge of this.bridges.values()) {
-      txn.update('Bridge', bridge.row._uuid, {
-        datapath_id: bridge.datapathId || undefined,
-        datapath_version: '<built-in>',
-      });
-      bridge.writeBonds(txn, this.idl);
-      writeTree(txn, this.idl, bridge);
-      for (const iface of bridge.ifaces.values()) this.#writeStatus(txn, iface);
-    }
-    controllerStatus(txn, this.idl, this.bridges.values());
-    writeCapabilities(txn, this.idl, root, this.backers.values());
-    const result = await txn.commit();
-    if (result.status === 'error') log.rl.err(`database: ${result.error}: ${result.details}`);
-    else if (result.status === 'try-again') this.reconfigureSoon();
-  }
-
-  #writeStatus(txn: ReturnType<Idl<Schema>['txn']>, iface: Iface): void {
-    if (!this.idl.get('Interface', iface.row._uuid)) return;
-    const link = iface.type === 'patch' ? undefined : this.devices.device(iface.name);
-    const status = interfaceStatus(iface, link);
-    const egress = this.#egressOf(iface);
-    txn.update('Interface', iface.row._uuid, egress ? { ...status, status: egress } : status);
-  }
-
-  /** The device that a tunnel's packets leave by (ovs-vswitchd.conf.db(5), "Interface Status"). */
-  #egressOf(iface: Iface): ReadonlyMap<string, string> | undefined {
-    const tunnel = iface.port?.tunnel;
-    if (!tunnel) return undefined;
-    const route =
-      tunnel.remote === 'flow'
-        ? undefined
-        : this.routes.lookup(formatAddress(tunnel.remote), tunnel.egressPktMark ?? 0);
-    if (!route) return new Map();
-    const device = this.devices.device(route.device);
-    return new Map([
-      ['tunnel_egress_iface', route.device],
-      ['tunnel_egress_iface_carrier', device?.carrier ? 'up' : 'down'],
-    ]);
-  }
-
   /** Routes, neighbours or addresses that tunnels depend on are others. */
   belowChanged(): void {
     for (const { native, tunnels, udpif } of this.backers.values()) {
@@ -417,49 +368,13 @@ export class Switch {
     }
   }
 
-  readonly #egress = new WeakMap<Iface, string>();
-
   /** Routes change without a word to us. */
   #followEgress(): void {
-    let changed = false;
-    for (const iface of this.ifaces()) {
-      const egress = this.#egressOf(iface);
-      if (!egress) continue;
-      const text = [...egress.values()].join(' ');
-      const known = this.#egress.get(iface);
-      this.#egress.set(iface, text);
-      if (known === undefined || known === text) continue;
-      this.#statusSoon(iface);
-      changed = true;
-    }
+    let changed = this.#status.followEgress(this.ifaces());
     for (const { native, tunnels } of this.backers.values()) {
       if (native && tunnels.size > 0) changed = native.refresh() || changed;
     }
     if (changed) this.belowChanged();
-  }
-
-  #statusTimer: NodeJS.Timeout | undefined;
-  readonly #statusOf = new Set<Iface | Bridge>();
-
-  /** Writes an interface's or a bridge's status soon: events come in bursts. */
-  #statusSoon(of: Iface | Bridge): void {
-    this.#statusOf.add(of);
-    this.#statusTimer ??= setTimeout(() => {
-      this.#statusTimer = undefined;
-      const due = [...this.#statusOf];
-      this.#statusOf.clear();
-      if (this.#stopped || !this.#configured || !this.idl.synced || !this.idl.hasLock) return;
-      const txn = this.idl.txn();
-      for (const i of due) {
-        if (i instanceof Bridge) {
-          if (this.bridges.get(i.name) !== i) continue;
-          i.writeBonds(txn, this.idl);
-          writeTree(txn, this.idl, i);
-        } else if (this.bridges.get(i.home.bundle.bridge.name)?.ifaces.get(i.name) === i)
-          this.#writeStatus(txn, i);
-      }
-      void txn.commit();
-    }, STATUS_DELAY_MS);
   }
 
   #deviceEvents(events: readonly DeviceEvent[]): void {
@@ -481,7 +396,7 @@ export class Switch {
       }
       if (open.length > 0) bridge.configureDevices(this.devices);
       for (const { port } of open) if (port) bridge.dpif.connmgr.ports.changed(port);
-      for (const iface of ifaces) this.#statusSoon(iface);
+      for (const iface of ifaces) this.#status.soon(iface);
     }
   }
 
@@ -503,7 +418,7 @@ export class Switch {
     if (!iface) return;
     const present = backer.dpif.port(odpPort);
     if (present?.name === iface.name && present.ifindex !== 0) {
-      this.#statusSoon(iface);
+      this.#status.soon(iface);
       return;
     }
     log.info(`${iface.name}: device is gone`);
@@ -512,43 +427,12 @@ export class Switch {
     this.reconfigureSoon();
   }
 
-  #statistics(): void {
-    if (!this.#configured || !this.idl.synced || !this.idl.hasLock) return;
-    const txn = this.idl.txn();
-    for (const bridge of this.bridges.values()) {
-      writeMirrorStatistics(txn, this.idl, bridge.ofproto, bridge.row);
-      for (const iface of bridge.ifaces.values()) {
-        if (!iface.port || !this.idl.get('Interface', iface.row._uuid)) continue;
-        txn.update('Interface', iface.row._uuid, { statistics: this.#statisticsOf(iface) });
-      }
-    }
-    for (const bridge of this.bridges.values()) {
-      bridge.writeBonds(txn, this.idl);
-      if (bridge.ofproto.tree) writeTree(txn, this.idl, bridge);
-    }
-    controllerStatus(txn, this.idl, this.bridges.values());
-    void txn.commit();
-  }
-
   /** What the SSL row says, or else the command line. */
   #tls(): TlsFiles | undefined {
     const root = this.idl.rows('Open_vSwitch')[0];
     const ssl = root?.ssl === undefined ? undefined : this.idl.get('SSL', root.ssl);
     if (!ssl) return this.#options.tls;
     return { privateKey: ssl.private_key, certificate: ssl.certificate, caCert: ssl.ca_cert };
-  }
-
-  #statisticsOf(iface: Iface): ReadonlyMap<string, number> {
-    const { odpPort, stats, tunnel } = iface.port!;
-    if (odpPort !== undefined && !tunnel)
-      return statisticsMap(iface.home.backer.dpif.portStats(odpPort));
-    const { rxPackets, rxBytes, txPackets, txBytes } = stats;
-    return new Map([
-      ['rx_bytes', rxBytes],
-      ['rx_packets', rxPackets],
-      ['tx_bytes', txBytes],
-      ['tx_packets', txPackets],
-    ]);
   }
 
   #runBonds(): void {
@@ -578,87 +462,4 @@ function openDevices(
 /** The empty type is `system`. */
 function normalizeType(type: string): string {
   return type === '' ? 'system' : type;
-}
-
-const OWN_COLUMNS = new Set([
-  'cur_cfg',
-  'ovs_version',
-  'db_version',
-  'system_type',
-  'system_version',
-  'datapath_types',
-  'iface_types',
-  'dpdk_initialized',
-  'dpdk_version',
-  'datapath_id',
-  'datapath_version',
-  'capabilities',
-  'ofport',
-  'error',
-  'ifindex',
-  'mac_in_use',
-  'mtu',
-  'admin_state',
-  'link_state',
-  'link_speed',
-  'duplex',
-  'link_resets',
-  'status',
-  'statistics',
-  'rstp_status',
-  'rstp_statistics',
-  'bond_active_slave',
-  'bfd_status',
-  'cfm_fault',
-  'cfm_fault_status',
-  'cfm_flap_count',
-  'cfm_health',
-  'cfm_remote_mpids',
-  'cfm_remote_opstate',
-  'is_connected',
-  'role',
-]);
-
-const OWN_TABLES = new Set([
-  'Open_vSwitch',
-  'Bridge',
-  'Port',
-  'Interface',
-  'Controller',
-  'Datapath',
-]);
-
-/** Whether only columns changed that the switch itself writes. */
-function isOwnWriteBack(event: {
-  table: string;
-  old: Record<string, unknown> | undefined;
-  now: Record<string, unknown> | undefined;
-}): boolean {
-  const { old, now } = event;
-  if (!old || !now) return false;
-  if (!OWN_TABLES.has(event.table)) return false;
-  return Object.keys(now).every(
-    (column) => OWN_COLUMNS.has(column) || sameValue(old[column], now[column]),
-  );
-}
-
-function sameValue(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (a instanceof Map && b instanceof Map)
-    return a.size === b.size && [...a].every(([k, v]) => b.get(k) === v);
-  if (Array.isArray(a) && Array.isArray(b))
-    return a.length === b.length && a.every((x, i) => x === b[i]);
-  return false;
-}
-
-function systemColumns(): { system_type: string; system_version: string } {
-  let text = '';
-  try {
-    text = readFileSync('/etc/os-release', 'utf8');
-  } catch {
-    // Not every system has one.
-  }
-  const value = (key: string) =>
-    new RegExp(`^${key}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? 'unknown';
-  return { system_type: value('ID'), system_version: value('VERSION_ID') };
 }

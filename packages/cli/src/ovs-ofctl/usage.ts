@@ -1,6 +1,7 @@
 import { daemonUsage } from '@heddle/runtime/daemon';
 import { logUsage } from '@heddle/runtime/log-options';
 import { print } from '@heddle/runtime/stdio';
+import { PKI_USAGE } from '../tls/usage.ts';
 import { PROGRAM } from './program.ts';
 
 const COMMANDS = `ovs-ofctl: OpenFlow switch management utility
@@ -77,11 +78,7 @@ Active OpenFlow connection methods:
   tcp:HOST[:PORT]         PORT (default: 6653) at remote HOST
   ssl:HOST[:PORT]         SSL PORT (default: 6653) at remote HOST
   unix:FILE               Unix domain socket named FILE
-PKI configuration (required to use SSL):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-`;
+${PKI_USAGE}`;
 
 const VERSIONS = `
 OpenFlow version options:

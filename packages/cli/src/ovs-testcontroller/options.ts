@@ -15,6 +15,7 @@ import {
   type TlsFiles,
 } from '@heddle/runtime';
 import { readFlowFile } from '../ovs-ofctl/flow-lines.ts';
+import { PKI_USAGE } from '../tls/usage.ts';
 import type { SwitchOptions } from './learning-switch.ts';
 
 export const PROGRAM = 'ovs-testcontroller';
@@ -139,11 +140,7 @@ Passive OpenFlow connection methods:
   ptcp:[PORT][:IP]        listen to TCP PORT (default: 6653) on IP
   pssl:[PORT][:IP]        listen for SSL on PORT (default: 6653) on IP
   punix:FILE              listen on Unix domain socket FILE
-PKI configuration (required to use SSL):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-${daemonUsage(PROGRAM)}
+${PKI_USAGE}${daemonUsage(PROGRAM)}
 OpenFlow version options:
   -V, --version           display version information
   -O, --protocols         set allowed OpenFlow versions

@@ -1,6 +1,7 @@
 /** What --help, --commands and --options print. */
 import { absoluteIn, dirs } from '@heddle/runtime/dirs';
 import { listOptions } from '@heddle/runtime/options';
+import { TLS_USAGE } from '../tls/usage.ts';
 import { COMMANDS } from './commands/index.ts';
 import { RECORD_NAMES, SINGLETONS } from './lookup.ts';
 import { OPTIONS } from './options.ts';
@@ -148,15 +149,7 @@ Passive database connection methods:
   ptcp:PORT[:IP]          listen to TCP PORT on IP
   pssl:PORT[:IP]          listen for SSL on PORT on IP
   punix:FILE              listen on Unix domain socket FILE
-PKI configuration (required to use SSL):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
-SSL options:
-  --ssl-protocols=PROTOS  list of SSL protocols to enable
-  --ssl-ciphers=CIPHERS   list of SSL ciphers to enable
-
+${TLS_USAGE}
 Other options:
   -h, --help                  display this help message
   -V, --version               display version information

@@ -24,6 +24,7 @@ import {
 import { registerSwitchCommands, rehearse, Switch } from '@heddle/vswitch';
 import { Collector } from '../attach/collector.ts';
 import { applyTlsOption, noTls, TLS_OPTIONS } from '../tls/options.ts';
+import { TLS_USAGE } from '../tls/usage.ts';
 import { type DummyLevel, dummyLevel, dummyPlatform, kernelPlatform } from './platform.ts';
 
 const PROGRAM = 'ovs-vswitchd';
@@ -50,15 +51,7 @@ Active DATABASE connection methods:
   tcp:HOST:PORT           PORT at remote HOST
   ssl:HOST:PORT           SSL PORT at remote HOST
   unix:FILE               Unix domain socket named FILE
-PKI configuration (required to use SSL):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
-SSL options:
-  --ssl-protocols=PROTOS  list of SSL protocols to enable
-  --ssl-ciphers=CIPHERS   list of SSL ciphers to enable
-${daemonUsage(PROGRAM, { keepsUser: true })}${logUsage(PROGRAM)}
+${TLS_USAGE}${daemonUsage(PROGRAM, { keepsUser: true })}${logUsage(PROGRAM)}
 Other options:
   --unixctl=SOCKET          override default control socket name
   -h, --help                display this help message

@@ -1,6 +1,7 @@
 import { daemonUsage } from '@heddle/runtime/daemon';
 import { dirs } from '@heddle/runtime/dirs';
 import { logUsage } from '@heddle/runtime/log-options';
+import { PKI_USAGE } from '../tls/usage.ts';
 import { COMMANDS } from './commands.ts';
 import { PROGRAM } from './program.ts';
 
@@ -25,11 +26,7 @@ Passive SERVER connection methods:
   ptcp:PORT[:IP]          listen to TCP PORT on IP
   pssl:PORT[:IP]          listen for SSL on PORT on IP
   punix:FILE              listen on Unix domain socket FILE
-PKI configuration (required to use SSL):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-
+${PKI_USAGE}
 Output formatting options:
   -f, --format=FORMAT         set output formatting to FORMAT
                               ("table", "list", "html", "csv", or "json")

@@ -15,6 +15,7 @@ import {
   parseOptions,
   type TlsFiles,
 } from '@heddle/runtime';
+import { TLS_USAGE } from '../tls/usage.ts';
 import type { SyncOptions } from './syncing.ts';
 
 export const PROGRAM = 'ovsdb-server';
@@ -164,15 +165,7 @@ Passive JSON-RPC connection methods:
   ptcp:PORT[:IP]          listen to TCP PORT on IP
   pssl:PORT[:IP]          listen for SSL on PORT on IP
   punix:FILE              listen on Unix domain socket FILE
-PKI configuration (required to use SSL):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
-SSL options:
-  --ssl-protocols=PROTOS  list of SSL protocols to enable
-  --ssl-ciphers=CIPHERS   list of SSL ciphers to enable
-${daemonUsage(PROGRAM)}${logUsage(PROGRAM)}
+${TLS_USAGE}${daemonUsage(PROGRAM)}${logUsage(PROGRAM)}
 Syncing options:
   --sync-from=SERVER      sync DATABASE from active SERVER and start in
                           backup mode (except with --active)

@@ -28,6 +28,7 @@ import type {
 import { type Policing, policingBuckets } from '../meter.ts';
 import type { OdpAction, OdpCtAction } from '../odp-actions.ts';
 import { flowUfid } from '../odp-ufid.ts';
+import { emptyPortStats } from '../port-stats.ts';
 import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
 import { Classifier } from './classifier.ts';
 import {
@@ -520,21 +521,4 @@ function dpPacket({ bytes, vnet }: Packet, frame: Uint8Array): DpPacket {
 
 function snapshot(entry: Entry): InstalledFlow {
   return { ...entry, stats: { ...entry.stats } };
-}
-
-function emptyPortStats(): PortStats {
-  return {
-    rxPackets: 0,
-    rxBytes: 0,
-    rxErrors: 0,
-    rxDropped: 0,
-    rxOverErrors: 0,
-    rxFrameErrors: 0,
-    rxCrcErrors: 0,
-    txPackets: 0,
-    txBytes: 0,
-    txErrors: 0,
-    txDropped: 0,
-    collisions: 0,
-  };
 }

@@ -9,23 +9,11 @@ import type {
   InstalledFlow,
   PortStats,
 } from '@heddle/datapath';
+import { emptyPortStats } from '@heddle/datapath/port-stats';
 import type { Flow } from '@heddle/packet';
 
 const NONE: readonly never[] = [];
-const NO_PORT: PortStats = {
-  rxPackets: 0,
-  rxBytes: 0,
-  rxErrors: 0,
-  rxDropped: 0,
-  rxOverErrors: 0,
-  rxFrameErrors: 0,
-  rxCrcErrors: 0,
-  txPackets: 0,
-  txBytes: 0,
-  txErrors: 0,
-  txDropped: 0,
-  collisions: 0,
-};
+const NO_PORT: PortStats = emptyPortStats();
 
 export class NullDpif implements Dpif {
   readonly type = 'system';

@@ -1,0 +1,174 @@
+/** What the switch writes into the database: how things are, and what was counted. */
+import { readFileSync } from 'node:fs';
+import type { Idl } from '@heddle/ovsdb';
+import { OVS_VERSION, vlog } from '@heddle/runtime';
+import { Bridge } from './bridge.ts';
+import { controllerStatus } from './controller-rows.ts';
+import { writeCapabilities } from './ct-config.ts';
+import type { Iface } from './iface.ts';
+import { interfaceStatus, statisticsMap } from './iface-status.ts';
+import { writeMirrorStatistics } from './mirror-config.ts';
+import type { OpenVSwitchRow, Schema } from './port-config.ts';
+import { writeTree } from './spanning-tree/configure.ts';
+import type { Switch } from './switch.ts';
+import { formatAddress } from './tunnel/config.ts';
+
+const log = vlog.module('bridge');
+const STATUS_DELAY_MS = 50;
+
+type Subject = Pick<Switch, 'idl' | 'bridges' | 'backers' | 'devices' | 'routes' | 'options'>;
+
+interface Hooks {
+  /** A configuration is in force, and the database is ours to write. */
+  readonly mayWrite: () => boolean;
+  /** The database has changed in between. */
+  readonly tryAgain: () => void;
+}
+
+export class StatusWriter {
+  readonly #sw: Subject;
+  readonly #hooks: Hooks;
+
+  constructor(sw: Subject, hooks: Hooks) {
+    this.#sw = sw;
+    this.#hooks = hooks;
+  }
+
+  /** What there is, once a configuration (`next_cfg`) is in force. */
+  async writeAll(root: OpenVSwitchRow, nextCfg: number, isFirst: boolean): Promise<void> {
+    const txn = this.#sw.idl.txn();
+    txn.update('Open_vSwitch', root._uuid, {
+      cur_cfg: nextCfg,
+      ovs_version: OVS_VERSION,
+      db_version: this.#sw.idl.schema.version,
+      datapath_types: [...this.#sw.options.datapathTypes],
+      iface_types: [...this.#sw.options.ifaceTypes],
+      dpdk_initialized: false,
+      ...(isFirst && systemColumns()),
+    });
+    for (const bridge of this.#sw.bridges.values()) {
+      txn.update('Bridge', bridge.row._uuid, {
+        datapath_id: bridge.datapathId || undefined,
+        datapath_version: '<built-in>',
+      });
+      bridge.writeBonds(txn, this.#sw.idl);
+      writeTree(txn, this.#sw.idl, bridge);
+      for (const iface of bridge.ifaces.values()) this.#writeStatus(txn, iface);
+    }
+    controllerStatus(txn, this.#sw.idl, this.#sw.bridges.values());
+    writeCapabilities(txn, this.#sw.idl, root, this.#sw.backers.values());
+    const result = await txn.commit();
+    if (result.status === 'error') log.rl.err(`database: ${result.error}: ${result.details}`);
+    else if (result.status === 'try-again') this.#hooks.tryAgain();
+  }
+
+  #writeStatus(txn: ReturnType<Idl<Schema>['txn']>, iface: Iface): void {
+    if (!this.#sw.idl.get('Interface', iface.row._uuid)) return;
+    const link = iface.type === 'patch' ? undefined : this.#sw.devices.device(iface.name);
+    const status = interfaceStatus(iface, link);
+    const egress = this.#egressOf(iface);
+    txn.update('Interface', iface.row._uuid, egress ? { ...status, status: egress } : status);
+  }
+
+  /** The device that a tunnel's packets leave by (ovs-vswitchd.conf.db(5), "Interface Status"). */
+  #egressOf(iface: Iface): ReadonlyMap<string, string> | undefined {
+    const tunnel = iface.port?.tunnel;
+    if (!tunnel) return undefined;
+    const route =
+      tunnel.remote === 'flow'
+        ? undefined
+        : this.#sw.routes.lookup(formatAddress(tunnel.remote), tunnel.egressPktMark ?? 0);
+    if (!route) return new Map();
+    const device = this.#sw.devices.device(route.device);
+    return new Map([
+      ['tunnel_egress_iface', route.device],
+      ['tunnel_egress_iface_carrier', device?.carrier ? 'up' : 'down'],
+    ]);
+  }
+
+  readonly #egress = new WeakMap<Iface, string>();
+
+  /** Whether tunnels leave by other devices than when this was last asked. */
+  followEgress(ifaces: readonly Iface[]): boolean {
+    let changed = false;
+    for (const iface of ifaces) {
+      const egress = this.#egressOf(iface);
+      if (!egress) continue;
+      const text = [...egress.values()].join(' ');
+      const known = this.#egress.get(iface);
+      this.#egress.set(iface, text);
+      if (known === undefined || known === text) continue;
+      this.soon(iface);
+      changed = true;
+    }
+    return changed;
+  }
+
+  #statusTimer: NodeJS.Timeout | undefined;
+  readonly #statusOf = new Set<Iface | Bridge>();
+
+  /** Writes an interface's or a bridge's status soon: events come in bursts. */
+  soon(of: Iface | Bridge): void {
+    this.#statusOf.add(of);
+    this.#statusTimer ??= setTimeout(() => {
+      this.#statusTimer = undefined;
+      const due = [...this.#statusOf];
+      this.#statusOf.clear();
+      if (!this.#hooks.mayWrite()) return;
+      const txn = this.#sw.idl.txn();
+      for (const i of due) {
+        if (i instanceof Bridge) {
+          if (this.#sw.bridges.get(i.name) !== i) continue;
+          i.writeBonds(txn, this.#sw.idl);
+          writeTree(txn, this.#sw.idl, i);
+        } else if (this.#sw.bridges.get(i.home.bundle.bridge.name)?.ifaces.get(i.name) === i)
+          this.#writeStatus(txn, i);
+      }
+      void txn.commit();
+    }, STATUS_DELAY_MS);
+  }
+
+  /** Counters, and what else changes without an event. */
+  writeStatistics(): void {
+    if (!this.#hooks.mayWrite()) return;
+    const txn = this.#sw.idl.txn();
+    for (const bridge of this.#sw.bridges.values()) {
+      writeMirrorStatistics(txn, this.#sw.idl, bridge.ofproto, bridge.row);
+      for (const iface of bridge.ifaces.values()) {
+        if (!iface.port || !this.#sw.idl.get('Interface', iface.row._uuid)) continue;
+        txn.update('Interface', iface.row._uuid, { statistics: this.#statisticsOf(iface) });
+      }
+    }
+    for (const bridge of this.#sw.bridges.values()) {
+      bridge.writeBonds(txn, this.#sw.idl);
+      if (bridge.ofproto.tree) writeTree(txn, this.#sw.idl, bridge);
+    }
+    controllerStatus(txn, this.#sw.idl, this.#sw.bridges.values());
+    void txn.commit();
+  }
+
+  #statisticsOf(iface: Iface): ReadonlyMap<string, number> {
+    const { odpPort, stats, tunnel } = iface.port!;
+    if (odpPort !== undefined && !tunnel)
+      return statisticsMap(iface.home.backer.dpif.portStats(odpPort));
+    const { rxPackets, rxBytes, txPackets, txBytes } = stats;
+    return new Map([
+      ['rx_bytes', rxBytes],
+      ['rx_packets', rxPackets],
+      ['tx_bytes', txBytes],
+      ['tx_packets', txPackets],
+    ]);
+  }
+}
+
+function systemColumns(): { system_type: string; system_version: string } {
+  let text = '';
+  try {
+    text = readFileSync('/etc/os-release', 'utf8');
+  } catch {
+    // Not every system has one.
+  }
+  const value = (key: string) =>
+    new RegExp(`^${key}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? 'unknown';
+  return { system_type: value('ID'), system_version: value('VERSION_ID') };
+}
