@@ -20,7 +20,6 @@ import { type CtChoice, ctFilter } from './ct-match.ts';
 import type { Device } from './devices/devices.ts';
 import { DUMMY_KIND } from './devices/dummy-devices.ts';
 import { Exporters } from './export/exporters.ts';
-import { evictionOrder } from './ofproto/eviction.ts';
 import {
   FlowChanges,
   OFPRR_DELETE,
@@ -297,7 +296,7 @@ export class OfprotoDpif implements OfprotoEnv {
       const isHard = hardTimeout !== 0 && rule.modifiedMs + hardTimeout * 1000 <= now;
       if (isHard) changes.delete(rule, OFPRR_HARD_TIMEOUT);
       else if (rule.expiryMs <= now) changes.delete(rule, OFPRR_IDLE_TIMEOUT);
-      else rule.table.expiry.add(rule);
+      else rule.table.hasten(rule);
     }
     this.connmgr.commit(changes, undefined, 0);
   }
@@ -308,7 +307,9 @@ export class OfprotoDpif implements OfprotoEnv {
     for (const table of this.ofproto.tables.used()) {
       const excess = table.classifier.size - (table.maxFlows ?? Infinity);
       if (!table.evicts || excess <= 0) continue;
-      for (const victim of evictionOrder(table).slice(0, excess)) {
+      for (let n = 0; n < excess; n++) {
+        const { victim } = table;
+        if (!victim) break;
         changes.delete(victim, OFPRR_EVICTION);
       }
     }

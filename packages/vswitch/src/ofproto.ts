@@ -238,9 +238,9 @@ export class Ofproto {
     const found = classifier.find(key, mask, priority);
     if (wanted === (found !== undefined)) return false;
     if (found) {
-      classifier.remove(found);
+      table.remove(found);
       found.subtable?.release(found);
-    } else classifier.insert(new Rule(table, priority, NORMAL_FLOW, nowMs), key, mask);
+    } else table.insert(new Rule(table, priority, NORMAL_FLOW, nowMs), key, mask);
     return true;
   }
 

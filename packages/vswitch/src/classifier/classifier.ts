@@ -130,6 +130,14 @@ export class Classifier<R extends ClsRule> {
     for (const subtable of this.#subtables) yield* subtable.rules();
   }
 
+  /** Rules of higher priority than that; tables that have none are not looked through. */
+  *rulesAbove(priority: number): IterableIterator<R> {
+    for (const subtable of this.#subtables) {
+      if (subtable.maxPriority <= priority) continue;
+      for (const rule of subtable.rules()) if (rule.priority > priority) yield rule;
+    }
+  }
+
   /** Rules whose match is the given one or narrower. */
   *within(key: Flow, mask: Flow): IterableIterator<R> {
     for (const subtable of this.#subtables) {

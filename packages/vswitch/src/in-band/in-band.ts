@@ -86,7 +86,7 @@ export class InBandControl {
       const isThere = table.classifier.has(rule);
       if (isThere && wanted.has(key)) continue;
       if (isThere) {
-        table.classifier.remove(rule);
+        table.remove(rule);
         rule.subtable?.release(rule);
       }
       rules.delete(key);
@@ -97,7 +97,7 @@ export class InBandControl {
       const mod = parseFlowMod(`${match},actions=${actions}`, 'add').flowMod;
       const state = { ...NEVER_ENDS, actions: mod.actions };
       const rule = new Rule(table, priority, state, dpif.nowMs());
-      table.classifier.insert(rule, mod.match.key, mod.match.mask);
+      table.insert(rule, mod.match.key, mod.match.mask);
       rules.set(key, rule);
       changed = true;
     }

@@ -1,70 +1,130 @@
 /** Which flow goes when a table is full (ovs-vswitchd.conf.db(5), "Eviction Policy"). */
 import type { Subfield } from '@heddle/openflow';
+import { Flow } from '@heddle/packet';
 import { subfieldGet } from '../xlate-subfield.ts';
-import type { FlowTable } from './flow-table.ts';
+import { LazyHeap } from './lazy-heap.ts';
 import type { Rule } from './rule.ts';
 
-/** The flow that a full table misses least: of a large group, of low importance, soon to expire. */
-export function evictOne(table: FlowTable): Rule | undefined {
-  let best: Rule | undefined;
-  for (const rule of largestGroups(table)) if (!best || compare(rule, best) < 0) best = rule;
-  return best;
+/** Flows that are alike in what the table's groups are made by. */
+interface Group {
+  readonly id: string;
+  size: number;
+  /** By importance and end. */
+  readonly rules: LazyHeap<Rule>;
 }
 
-/** All that can go, in the order in which `evictOne` would have them go. */
-export function evictionOrder(table: FlowTable): Rule[] {
-  const order: { readonly rule: Rule; readonly groupSize: number }[] = [];
-  for (const group of groupsOf(table).values()) {
-    group.sort(compare);
-    // Its group is that large when it is the next one of it to go.
-    for (const [i, rule] of group.entries()) order.push({ rule, groupSize: group.length - i });
+/** Groups of one size. */
+interface Rank {
+  groups: number;
+  /** By the first flow of each to go. */
+  readonly order: LazyHeap<Group>;
+}
+
+export interface EvictionPolicy {
+  readonly groups: readonly Subfield[];
+  /** A controller asked for eviction by importance: flows that never expire go, too. */
+  readonly includesPermanent: boolean;
+}
+
+/** The flows of a table that can be evicted. Finding the next, adding and removing take logarithmic time. */
+export class EvictionQueue {
+  readonly #policy: EvictionPolicy;
+  readonly #groupOf = new Map<Rule, Group>();
+  readonly #groups = new Map<string, Group>();
+  readonly #ranks = new Map<number, Rank>();
+  #largest = 0;
+
+  constructor(policy: EvictionPolicy, rules: Iterable<Rule>) {
+    this.#policy = policy;
+    for (const rule of rules) this.add(rule);
   }
-  order.sort((a, b) => b.groupSize - a.groupSize || compare(a.rule, b.rule));
-  return order.map(({ rule }) => rule);
-}
 
-function* evictable(table: FlowTable): IterableIterator<Rule> {
-  for (const rule of table.classifier.rules()) {
-    if (!rule.isHidden && isEvictable(table, rule)) yield rule;
+  /** The flow that a full table misses least: of a large group, of low importance, soon to expire. */
+  next(): Rule | undefined {
+    return this.#ranks.get(this.#largest)?.order.peek()?.rules.peek();
+  }
+
+  /** Of a rule that is in the table, with its match. */
+  add(rule: Rule): void {
+    if (rule.isHidden || !(this.#policy.includesPermanent || isTimed(rule))) return;
+    const id = this.#idOf(rule);
+    const group = this.#groups.get(id) ?? this.#addGroup(id);
+    this.#groupOf.set(rule, group);
+    group.rules.push(rule);
+    this.#resize(group, 1);
+  }
+
+  remove(rule: Rule): void {
+    const group = this.#groupOf.get(rule);
+    if (!group) return;
+    this.#groupOf.delete(rule);
+    this.#resize(group, -1);
+  }
+
+  /** Of a rule that ends sooner than it did. */
+  hasten(rule: Rule): void {
+    const group = this.#groupOf.get(rule);
+    if (!group) {
+      this.add(rule);
+      return;
+    }
+    group.rules.push(rule);
+    this.#ranks.get(group.size)!.order.push(group);
+  }
+
+  /** What a match does not tell counts as 0. */
+  #idOf(rule: Rule): string {
+    const { groups } = this.#policy;
+    if (groups.length === 0) return '';
+    const { key } = rule.matchInto(scratch);
+    return groups.map((field) => subfieldGet(key, field)).join();
+  }
+
+  #addGroup(id: string): Group {
+    const group: Group = {
+      id,
+      size: 0,
+      rules: new LazyHeap({
+        isLive: (rule) => this.#groupOf.get(rule) === group,
+        first: (rule) => rule.state.importance,
+        second: (rule) => rule.expiryMs,
+      }),
+    };
+    this.#groups.set(id, group);
+    return group;
+  }
+
+  #resize(group: Group, by: 1 | -1): void {
+    const before = this.#ranks.get(group.size);
+    if (before && --before.groups === 0) this.#ranks.delete(group.size);
+    group.size += by;
+    if (group.size === 0) this.#groups.delete(group.id);
+    else {
+      const rank = this.#ranks.get(group.size) ?? this.#addRank(group.size);
+      rank.groups++;
+      rank.order.push(group);
+    }
+    // Sizes change by one.
+    if (group.size > this.#largest) this.#largest = group.size;
+    else if (!this.#ranks.has(this.#largest)) this.#largest--;
+  }
+
+  #addRank(size: number): Rank {
+    const rank: Rank = {
+      groups: 0,
+      order: new LazyHeap<Group>({
+        isLive: (group) => group.size === size,
+        first: (group) => group.rules.peek()!.state.importance,
+        second: (group) => group.rules.peek()!.expiryMs,
+      }),
+    };
+    this.#ranks.set(size, rank);
+    return rank;
   }
 }
 
-/** The flows of the group that has most, or of those that have equally many. */
-function largestGroups(table: FlowTable): Iterable<Rule> {
-  if (table.evictionGroups.length === 0) return evictable(table);
-  const groups = groupsOf(table);
-  let most = 0;
-  for (const { length } of groups.values()) most = Math.max(most, length);
-  return [...groups.values()].filter(({ length }) => length === most).flat();
-}
+const scratch = new Flow();
 
-function groupsOf(table: FlowTable): Map<string, Rule[]> {
-  const groups = new Map<string, Rule[]>();
-  for (const rule of evictable(table)) {
-    const id = groupOf(rule, table.evictionGroups);
-    const group = groups.get(id);
-    if (group) group.push(rule);
-    else groups.set(id, [rule]);
-  }
-  return groups;
-}
-
-/** What a match does not tell counts as 0. */
-function groupOf(rule: Rule, fields: readonly Subfield[]): string {
-  const { key } = rule.match;
-  return fields.map((field) => subfieldGet(key, field)).join();
-}
-
-/** Only flows that expire are evicted, unless a controller asked for eviction by importance. */
-function isEvictable(table: FlowTable, { state }: Rule): boolean {
-  return table.evictByOpenFlow || state.idleTimeout !== 0 || state.hardTimeout !== 0;
-}
-
-function compare(a: Rule, b: Rule): number {
-  return a.state.importance - b.state.importance || compareTimes(a.expiryMs, b.expiryMs);
-}
-
-/** As `a - b`, also where neither ends. */
-function compareTimes(a: number, b: number): number {
-  return a === b ? 0 : a - b;
+function isTimed({ state }: Rule): boolean {
+  return state.idleTimeout !== 0 || state.hardTimeout !== 0;
 }

@@ -2,11 +2,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FlowMod, formatMatch, parseFlowMod } from '@heddle/openflow';
 import { FakeClock } from '@heddle/runtime';
+import type { Classifier } from '../classifier/classifier.ts';
 import { MacLearning } from '../mac-learning.ts';
 import { type Bundle, Ofproto } from '../ofproto.ts';
 import { FlowChanges } from './flow-changes.ts';
 import { applyFlowMod } from './flow-mod.ts';
-import type { Rule } from './rule.ts';
+import { NO_FLAGS, Rule } from './rule.ts';
+
+const NO_TIMEOUTS = {
+  cookie: 0n,
+  idleTimeout: 0,
+  hardTimeout: 0,
+  importance: 0,
+  flags: NO_FLAGS,
+} as const;
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 40);
@@ -83,6 +92,38 @@ test('changes taken back leave what there was, rule by rule', () => {
       }
     }
   }
+});
+
+test('hidden flows stay when all others go, and when those come back', () => {
+  const ofproto = bridge();
+  const table = ofproto.tables.at(0);
+  const hidden = (text: string): Rule => {
+    const { match, actions } = parseFlowMod(`${text},actions=NORMAL`, 'add').flowMod;
+    const state = { ...NO_TIMEOUTS, actions };
+    const rule = new Rule(table, 0x1_0000, state, 0);
+    table.insert(rule, match.key, match.mask);
+    return rule;
+  };
+  const rules = [hidden('ip,nw_src=10.0.0.1'), hidden('arp')];
+  for (const text of ['ip,nw_src=10.0.0.1', 'ip,nw_src=10.0.0.2', 'tcp', 'priority=7,arp']) {
+    const changes = new FlowChanges(ofproto);
+    applyFlowMod(changes, parseFlowMod(`${text},actions=drop`, 'add').flowMod, 0, 4);
+    changes.release();
+  }
+  const before = snapshot(ofproto);
+  const changes = new FlowChanges(ofproto);
+  const apply = (text: string, command: 'add' | 'delete') =>
+    applyFlowMod(changes, parseFlowMod(text, command).flowMod, 0, 4);
+  apply('', 'delete');
+  assert.deepEqual(new Set(table.classifier.rules()), new Set(rules));
+  assert.equal([...(changes.list[0]! as { rules: Classifier<Rule> }).rules.rules()].length, 4);
+  apply('udp,actions=drop', 'add');
+  apply('', 'delete');
+  changes.revert();
+  assert.deepEqual(snapshot(ofproto), before);
+  apply('', 'delete');
+  changes.release();
+  assert.equal(snapshot(ofproto).length, 2);
 });
 
 test('a removed rule tells its match until the change stands', () => {

@@ -31,7 +31,7 @@ export type FlowChange =
       readonly counters: { readonly packets: number; readonly bytes: number } | undefined;
     }
   | { readonly type: 'delete'; readonly rule: Rule; readonly reason: number }
-  /** All rules of a table at once. */
+  /** All rules of a table at once, but those that stay. */
   | {
       readonly type: 'clear';
       readonly table: FlowTable;
@@ -55,11 +55,10 @@ export class FlowChanges {
 
   /** Puts a rule into its table, in the place of `replaced`, which has its match and priority. */
   add(rule: Rule, { key, mask }: Match, replaced: Rule | undefined): void {
-    const { classifier, expiry } = this.#tableOf(rule);
+    const table = this.#tableOf(rule);
     rule.origin = this.#origin;
-    if (replaced) classifier.replace(replaced, rule);
-    else classifier.insert(rule, key, mask);
-    expiry.add(rule);
+    if (replaced) table.replace(replaced, rule);
+    else table.insert(rule, key, mask);
     this.list.push({ type: 'add', rule, replaced });
   }
 
@@ -76,12 +75,13 @@ export class FlowChanges {
   }
 
   delete(rule: Rule, reason: number): void {
-    this.#tableOf(rule).classifier.remove(rule);
+    this.#tableOf(rule).remove(rule);
     this.list.push({ type: 'delete', rule, reason });
   }
 
-  clear(table: FlowTable, reason: number): void {
-    this.list.push({ type: 'clear', table, rules: table.takeAll(), reason });
+  /** All rules of a table; hidden ones stay where it is said. */
+  clear(table: FlowTable, reason: number, keepsHidden = false): void {
+    this.list.push({ type: 'clear', table, rules: table.takeAll(keepsHidden), reason });
   }
 
   setGroup(id: number, group: Group | undefined): void {
@@ -107,12 +107,12 @@ export class FlowChanges {
     switch (change.type) {
       case 'add': {
         const { rule, replaced } = change;
-        const { classifier } = this.#tableOf(rule);
+        const table = this.#tableOf(rule);
         if (replaced) {
-          classifier.replace(rule, replaced);
+          table.replace(rule, replaced);
           return;
         }
-        classifier.remove(rule);
+        table.remove(rule);
         rule.subtable?.release(rule);
         return;
       }
@@ -122,6 +122,7 @@ export class FlowChanges {
         rule.origin = origin;
         rule.modifiedMs = modifiedMs;
         if (counters) Object.assign(rule, counters);
+        this.#tableOf(rule).hasten(rule);
         return;
       }
       case 'delete':
@@ -139,9 +140,7 @@ export class FlowChanges {
   #putBack(rule: Rule): void {
     const { key, mask } = rule.matchInto(scratch);
     rule.subtable?.release(rule);
-    const { classifier, expiry } = this.#tableOf(rule);
-    classifier.insert(rule, key, mask);
-    expiry.add(rule);
+    this.#tableOf(rule).insert(rule, key, mask);
   }
 
   #tableOf(rule: Rule): FlowTable {

@@ -11,7 +11,6 @@ import {
 } from '@heddle/openflow';
 import type { Ofproto } from '../ofproto.ts';
 import { checkReferences, checkRule } from './check.ts';
-import { evictOne } from './eviction.ts';
 import { type FlowChanges, OFPRR_DELETE, OFPRR_EVICTION } from './flow-changes.ts';
 import { type FlowTable, N_TABLES, TBL_INTERNAL } from './flow-table.ts';
 import { Rule, type RuleState } from './rule.ts';
@@ -111,7 +110,7 @@ function isSameConjunctive(rule: Rule, actions: readonly OfpAct[]): boolean {
 
 function makeRoom(changes: FlowChanges, table: FlowTable): void {
   if (table.maxFlows === undefined || table.classifier.size < table.maxFlows) return;
-  const victim = table.evicts ? evictOne(table) : undefined;
+  const victim = table.evicts ? table.victim : undefined;
   if (!victim) throw new OfpError('OFPFMFC_TABLE_FULL');
   changes.delete(victim, OFPRR_EVICTION);
 }
@@ -168,9 +167,7 @@ function deleteFlows(changes: FlowChanges, mod: FlowMod): void {
     return;
   }
   for (const table of selectTables(ofproto, mod.tableId)) {
-    const all = [...table.classifier.rules()];
-    if (!all.some((rule) => rule.isHidden)) changes.clear(table, OFPRR_DELETE);
-    else for (const rule of all) if (!rule.isHidden) changes.delete(rule, OFPRR_DELETE);
+    changes.clear(table, OFPRR_DELETE, true);
   }
 }
 

@@ -1,8 +1,9 @@
 /** The OpenFlow tables of a bridge (ovs-vswitchd.conf.db(5), "Flow_Table"). */
 
 import type { Subfield, TableMiss } from '@heddle/openflow';
-import type { Flow } from '@heddle/packet';
+import { Flow } from '@heddle/packet';
 import { Classifier } from '../classifier/classifier.ts';
+import { EvictionQueue } from './eviction.ts';
 import { ExpiryQueue } from './expiry.ts';
 import type { Rule } from './rule.ts';
 
@@ -18,11 +19,12 @@ export class FlowTable {
   miss: TableMiss = 'default';
   /** Flow limit; undefined: none. */
   maxFlows: number | undefined;
-  /** Evict when full (Flow_Table's overflow_policy, or OpenFlow's TABLE_MOD). */
+  /** Evict when full: Flow_Table's overflow_policy. */
   evictByConfig = false;
-  evictByOpenFlow = false;
-  /** Flows that differ in these are of different groups, of which the largest lose flows first. */
-  evictionGroups: readonly Subfield[] = [];
+  #evictByOpenFlow = false;
+  #evictionGroups: readonly Subfield[] = [];
+  /** Kept from the first eviction on. */
+  #evictions: EvictionQueue | undefined;
   /** What Flow_Table's `prefixes` comes to; empty: the default. */
   prefixes = '';
   /** Percent of free space that tell a controller of a full or emptying table. */
@@ -42,25 +44,92 @@ export class FlowTable {
     return this.#classifier;
   }
 
-  /** Leaves it empty; they stay as they are, to be looked at or put back. */
-  takeAll(): Classifier<Rule> {
+  /** `key` is masked by `mask`. There must be no rule of the same match and priority. */
+  insert(rule: Rule, key: Flow, mask: Flow): void {
+    this.#classifier.insert(rule, key, mask);
+    this.expiry.add(rule);
+    this.#evictions?.add(rule);
+  }
+
+  /** Puts a rule in the place of another one of the same match and priority. */
+  replace(old: Rule, rule: Rule): void {
+    this.#classifier.replace(old, rule);
+    this.expiry.add(rule);
+    this.#evictions?.remove(old);
+    this.#evictions?.add(rule);
+  }
+
+  /** The rule keeps its key, and the key its place, until `rule.subtable.release(rule)`. */
+  remove(rule: Rule): void {
+    this.#classifier.remove(rule);
+    this.#evictions?.remove(rule);
+  }
+
+  /** Of a rule that ends sooner than it did. */
+  hasten(rule: Rule): void {
+    this.expiry.add(rule);
+    this.#evictions?.hasten(rule);
+  }
+
+  /** Leaves it empty but for hidden rules, if those stay; the others are as they were, to be looked at or put back. */
+  takeAll(keepsHidden: boolean): Classifier<Rule> {
     const all = this.#classifier;
     this.#classifier = new Classifier<Rule>();
     this.#classifier.tracked = all.tracked;
+    this.#evictions = undefined;
+    if (keepsHidden) moveHidden(all, this.#classifier);
     return all;
   }
 
+  /** Only hidden rules have been left or have come since. */
   putBackAll(all: Classifier<Rule>): void {
+    moveHidden(this.#classifier, all);
     this.#classifier = all;
+    this.#evictions = undefined;
     for (const rule of all.rules()) this.expiry.add(rule);
   }
 
   get evicts(): boolean {
-    return this.evictByConfig || this.evictByOpenFlow;
+    return this.evictByConfig || this.#evictByOpenFlow;
+  }
+
+  /** Evict when full, as OpenFlow's TABLE_MOD has it. */
+  get evictByOpenFlow(): boolean {
+    return this.#evictByOpenFlow;
+  }
+
+  set evictByOpenFlow(evicts: boolean) {
+    this.#evictByOpenFlow = evicts;
+    this.#evictions = undefined;
+  }
+
+  /** Flows that differ in these are of different groups, of which the largest lose flows first. */
+  set evictionGroups(groups: readonly Subfield[]) {
+    this.#evictionGroups = groups;
+    this.#evictions = undefined;
+  }
+
+  /** The flow that makes room for another one. */
+  get victim(): Rule | undefined {
+    const policy = { groups: this.#evictionGroups, includesPermanent: this.#evictByOpenFlow };
+    this.#evictions ??= new EvictionQueue(policy, this.#classifier.rules());
+    return this.#evictions.next();
   }
 
   get isReadOnly(): boolean {
     return this.id >= TBL_INTERNAL;
+  }
+}
+
+const MAX_VISIBLE_PRIORITY = 0xffff;
+const scratch = new Flow();
+
+function moveHidden(from: Classifier<Rule>, to: Classifier<Rule>): void {
+  for (const rule of [...from.rulesAbove(MAX_VISIBLE_PRIORITY)]) {
+    const { key, mask } = rule.matchInto(scratch);
+    from.remove(rule);
+    rule.subtable?.release(rule);
+    to.insert(rule, key, mask);
   }
 }
 

@@ -33,7 +33,7 @@ export class InternalFlows {
       setMatchField(match, fieldByName(name)!, value);
       const state = { ...NO_STATE, actions };
       const rule = new Rule(table, priority, state, nowMs);
-      table.classifier.insert(rule, match.key, match.mask);
+      table.insert(rule, match.key, match.mask);
       return rule;
     };
     add(2, 'recirc_id', 0n, []);

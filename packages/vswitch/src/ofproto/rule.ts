@@ -27,8 +27,8 @@ export const NO_FLAGS: FlowModFlags = {
 /** The table that a rule is made for. */
 export interface RuleTable {
   readonly id: number;
-  /** Looks after rules with timeouts. */
-  readonly expiry: { add(rule: Rule): void };
+  /** Hears of a rule that ends sooner than it did. */
+  hasten(rule: Rule): void;
 }
 
 /** Times are kept as small numbers since the first of them: V8 boxes large ones. */
@@ -114,7 +114,7 @@ export class Rule extends ClsRule {
     const hardTimeout = less(state.hardTimeout, hard);
     if (idleTimeout === state.idleTimeout && hardTimeout === state.hardTimeout) return;
     this.state = { ...state, idleTimeout, hardTimeout };
-    this.table.expiry.add(this);
+    this.table.hasten(this);
   }
 
   /** When it goes if no packet comes; Infinity: never. */
