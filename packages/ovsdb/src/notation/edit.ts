@@ -13,6 +13,8 @@ import {
 } from './datum.ts';
 import { LargeSet, MAX_PLAIN } from './large-set.ts';
 
+/** The difference of datums that have fewer elements together is found as fast as looked up. */
+const WORTH_KEEPING = 8;
 /** A set that has become smaller than this is no large one any more. */
 const MIN_LARGE = MAX_PLAIN / 2;
 
@@ -54,13 +56,17 @@ interface Differing {
 }
 
 /** A transaction, its record and its monitors ask for the difference of the same sets. */
-let latest: (Differing & { readonly from: LargeSet; readonly to: LargeSet }) | undefined;
+let latest: (Differing & { readonly from: Datum; readonly to: Datum }) | undefined;
 
 function differing(from: Datum, to: Datum): Differing {
-  if (!(from instanceof LargeSet && to instanceof LargeSet)) return trim(from, to);
+  if (datumSize(from) + datumSize(to) < WORTH_KEEPING) return trim(from, to);
   if (latest?.from !== from || latest.to !== to) {
-    const { before, after } = from.differing(to);
-    latest = { from, to, ...trim({ keys: before }, { keys: after }) };
+    let [before, after] = [from, to];
+    if (from instanceof LargeSet && to instanceof LargeSet) {
+      const keys = from.differing(to);
+      [before, after] = [{ keys: keys.before }, { keys: keys.after }];
+    }
+    latest = { from, to, ...trim(before, after) };
   }
   return latest;
 }

@@ -56,8 +56,15 @@ export class LargeSet implements Datum {
   equals(other: LargeSet): boolean {
     if (other === this) return true;
     if (other.size !== this.size) return false;
-    const { before, after } = this.differing(other);
-    return before.length === after.length && before.every((atom, i) => atom === after[i]);
+    const [a, b] = [this.#pieces, other.#pieces];
+    let [pieceA, pieceB, atA, atB] = [0, 0, 0, 0];
+    while (pieceA < a.length) {
+      if (atA === 0 && atB === 0 && a[pieceA] === b[pieceB]) atA = atB = a[pieceA]!.length;
+      else if (a[pieceA]![atA++] !== b[pieceB]![atB++]) return false;
+      if (atA === a[pieceA]!.length) [pieceA, atA] = [pieceA + 1, 0];
+      if (atB === b[pieceB]!.length) [pieceB, atB] = [pieceB + 1, 0];
+    }
+    return true;
   }
 
   /** The atoms of this set and of another between what both have in common at their ends. */

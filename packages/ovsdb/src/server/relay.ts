@@ -278,6 +278,10 @@ export class RelayDatabase extends Database {
     return results as Json[];
   }
 
+  override transactNow(): undefined {
+    return undefined;
+  }
+
   /** The source knows nothing of who the clients of a relay are and what they may do. */
   #refusal(ops: readonly Json[], context: ExecuteContext): Json[] | undefined {
     const outcome = execute(this.tables, ops, context);

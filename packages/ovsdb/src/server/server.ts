@@ -12,6 +12,8 @@ import { openRemote, type Remote, type RemoteOptions, type RemoteStatus } from '
 import type { Session } from './session.ts';
 
 const log = vlog.module('ovsdb_jsonrpc_server');
+/** What others are silent for when a client counts as the only one. */
+const SOLO_MS = 20;
 const MIB = 1024 * 1024;
 
 /** What clients may make the server hold. */
@@ -36,6 +38,9 @@ export class OvsdbServer {
   readonly #dbListeners = new Set<() => void>();
   /** When anything has come from a client last, as `performance.now` tells the time. */
   heardMs = 0;
+  /** Whom it came from, and since when from nobody else. */
+  #heard: Session | undefined;
+  #soloMs = 0;
   tls: TlsFiles | undefined;
   /** A backup: only the active server changes its databases. */
   readOnly = false;
@@ -49,6 +54,20 @@ export class OvsdbServer {
     this.#meta = new Database(parseSchema(serverSchema as unknown as Json));
     this.databases.set('_Server', this.#meta);
     void this.#meta.change([{ op: 'insert', table: 'Database', row: metaRow(this.#meta) }]);
+  }
+
+  /** Something has come from a client, at a time of `performance.now`. */
+  hear(session: Session, nowMs: number): void {
+    if (this.#heard !== session) {
+      this.#heard = session;
+      this.#soloMs = nowMs;
+    }
+    this.heardMs = nowMs;
+  }
+
+  /** Whether the others have been silent for a while: nobody is to share a sync with. */
+  hearsOnly(session: Session): boolean {
+    return this.#heard === session && this.heardMs - this.#soloMs >= SOLO_MS;
   }
 
   get sessionCount(): number {
@@ -200,6 +219,7 @@ export class OvsdbServer {
 
   forget(session: Session): void {
     this.#sessions.delete(session);
+    if (this.#heard === session) this.#heard = undefined;
   }
 
   /** Clients that never end their messages do not take all memory: the greediest one goes. */

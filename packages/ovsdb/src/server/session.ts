@@ -1,6 +1,7 @@
 /** One client of the server: JSON-RPC 1.0 requests, its transactions and its locks. */
 import type { Socket } from 'node:net';
 import { HeddleError, JsonStream, messageOf, vlog } from '@heddle/runtime';
+import type { ExecuteContext } from '../engine/execute.ts';
 import { RpcError } from '../idl/rpc.ts';
 import { type Json, OvsdbError, printJson, printSortedJson } from '../notation/index.ts';
 import { parseSchema, schemaToJson } from '../schema/schema.ts';
@@ -45,11 +46,14 @@ export class Session {
   readonly #stream: JsonStream;
   /** Messages that have come and wait for the client to take what it is sent. */
   #inbox: string[] = [];
+  /** The message under way has others behind it. */
+  #hasMore = false;
   /** By the request's id: a number, or the JSON of another one. */
   readonly #transactions = new Map<number | string, { db: Database; cancellation: Cancellation }>();
   #changeAware = false;
   #probe: NodeJS.Timeout | undefined;
   #probed = false;
+  #heardMs = performance.now();
   #taken = 0;
 
   constructor(server: OvsdbServer, socket: Socket, terms: SessionTerms) {
@@ -93,13 +97,29 @@ export class Session {
 
   /** An idle client is asked for an echo; one that stays silent is cut off. */
   watch(): void {
-    this.#probed = false;
+    this.#hear();
     clearTimeout(this.#probe);
     const { probeMs } = this.terms;
-    if (probeMs > 0) this.#probe = setTimeout(() => this.#silent(probeMs), probeMs).unref();
+    if (probeMs > 0) this.#silentAfter(probeMs, probeMs);
+  }
+
+  #hear(): number {
+    this.#probed = false;
+    this.#heardMs = performance.now();
+    return this.#heardMs;
+  }
+
+  #silentAfter(ms: number, probeMs: number): void {
+    this.#probe = setTimeout(() => this.#silent(probeMs), ms).unref();
   }
 
   #silent(probeMs: number): void {
+    // A timer that begins anew with each message would cost more than most messages do.
+    const left = this.#heardMs + probeMs - performance.now();
+    if (!this.#probed && left > 1) {
+      this.#silentAfter(left, probeMs);
+      return;
+    }
     // Who still takes what it was sent is alive, though it may not get to answering for long.
     const taken = this.#socket.bytesWritten - this.#socket.writableLength;
     if (taken !== this.#taken && this.#outbox.backlog > 0) this.#probed = false;
@@ -114,7 +134,7 @@ export class Session {
       this.#probed = true;
       this.probe();
     }
-    this.#probe = setTimeout(() => this.#silent(probeMs), probeMs).unref();
+    this.#silentAfter(probeMs, probeMs);
   }
 
   #close(): void {
@@ -127,8 +147,7 @@ export class Session {
   }
 
   #receive(bytes: Uint8Array): void {
-    this.watch();
-    this.#server.heardMs = performance.now();
+    this.#server.hear(this, this.#hear());
     this.terms.heard?.();
     try {
       const texts = this.#stream.push(bytes);
@@ -147,7 +166,9 @@ export class Session {
     let done = 0;
     try {
       while (done < this.#inbox.length && !held() && !this.#socket.destroyed) {
-        this.#message(parseMessage(this.#inbox[done++]!));
+        const text = this.#inbox[done++]!;
+        this.#hasMore = done < this.#inbox.length;
+        this.#message(parseMessage(text));
       }
     } catch (error) {
       this.#broken(error);
@@ -269,23 +290,35 @@ export class Session {
     return this.#monitors.open(this.#database(method, params), params, version);
   }
 
-  async #transact(params: readonly Json[], id: Json): Promise<Json> {
+  #transact(params: readonly Json[], id: Json): Json | Promise<Json> {
     const db = this.#database('transact', params);
+    const ops = params.slice(1);
+    const context = {
+      ownsLock: (name: string) => this.#server.locks.owns(this, name),
+      guard: guardFor(db.tables, this.terms.client, this.#readOnly(db)),
+    };
+    if (!this.#hasMore && this.#server.hearsOnly(this)) {
+      const results = db.transactNow(ops, context);
+      // The client hears of its own changes before it hears that they are made.
+      this.#monitors.catchUp();
+      if (results) return results;
+    }
+    return this.#transactLater(db, ops, context, id);
+  }
+
+  async #transactLater(
+    db: Database,
+    ops: readonly Json[],
+    context: ExecuteContext,
+    id: Json,
+  ): Promise<Json> {
     const key = idKey(id);
     const cancellation = new Cancellation();
     this.#transactions.set(key, { db, cancellation });
     try {
-      return await db.transact(
-        params.slice(1),
-        {
-          ownsLock: (name) => this.#server.locks.owns(this, name),
-          guard: guardFor(db.tables, this.terms.client, this.#readOnly(db)),
-        },
-        cancellation,
-      );
+      return await db.transact(ops, context, cancellation);
     } finally {
       this.#transactions.delete(key);
-      // The client hears of its own changes before it hears that they are made.
       this.#monitors.catchUp();
       if (this.#inbox.length > 0 || this.#socket.isPaused()) setImmediate(() => this.#process());
     }
