@@ -66,9 +66,14 @@ export class JsonStream {
     if (this.#length + last.length > this.#cap) {
       throw new HeddleError(`message exceeds ${this.#cap} bytes`);
     }
-    const text = Buffer.concat([...this.#chunks, last]).toString('utf8');
+    if (this.#chunks.length === 0) return textOf(last);
+    const text = textOf(Buffer.concat([...this.#chunks, last]));
     this.#chunks = [];
     this.#length = 0;
     return text;
   }
+}
+
+function textOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('utf8');
 }

@@ -71,6 +71,11 @@ function differing(from: Datum, to: Datum): Differing {
   return latest;
 }
 
+/** Keeps what has just been found out. */
+function noteDifference(from: Datum, to: Datum, gone: readonly Atom[], added: readonly Atom[]) {
+  latest = { from, to, before: { keys: gone }, after: { keys: added } };
+}
+
 function trim(from: Datum, to: Datum): Differing {
   const { keys: a, values: av } = from;
   const { keys: b, values: bv } = to;
@@ -198,7 +203,9 @@ function editLarge(set: LargeSet, gone: readonly Atom[], added: readonly Atom[])
     const out = new Set(gone);
     return makeDatum(set.keys.filter((key) => !out.has(key)).concat(added));
   }
-  return set.edited(gone, added);
+  const edited = set.edited(gone, added);
+  noteDifference(set, edited, gone, added);
+  return edited;
 }
 
 /** What `edit` does, at a cost that grows with the datum only. */

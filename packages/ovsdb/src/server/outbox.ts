@@ -40,6 +40,15 @@ export class Outbox {
     this.#flushSoon();
   }
 
+  /** As `reply`, at once. */
+  replyNow(text: string): void {
+    if (this.#behind !== undefined) this.#behind += text;
+    else {
+      this.#queue = this.#queue.plusOwn(text);
+      this.flush();
+    }
+  }
+
   /**
    * A reply in pieces. One that takes long is made as the client takes it, in turns with all other
    * work; `done` is called when the outbox is no longer full of it.

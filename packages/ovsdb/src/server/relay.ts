@@ -278,8 +278,8 @@ export class RelayDatabase extends Database {
     return results as Json[];
   }
 
-  override transactNow(): undefined {
-    return undefined;
+  override transactNow(): boolean {
+    return false;
   }
 
   /** The source knows nothing of who the clients of a relay are and what they may do. */

@@ -214,7 +214,7 @@ export class Session {
           (error: unknown) => this.#refuse(method, id, error),
         );
       } else if (result instanceof Pieces) this.#sendPieces(id, result);
-      else this.#send({ id, result: result as Json, error: null });
+      else if (result !== undefined) this.#send({ id, result: result as Json, error: null });
     } catch (error) {
       this.#refuse(method, id, error);
     }
@@ -234,7 +234,11 @@ export class Session {
     this.#send({ id, error: errorJson(method, error) });
   }
 
-  #call(method: string, params: readonly Json[], id: Json): Json | Pieces | Promise<Json> {
+  #call(
+    method: string,
+    params: readonly Json[],
+    id: Json,
+  ): Json | Pieces | Promise<Json> | undefined {
     switch (method) {
       case 'echo':
         return params;
@@ -290,18 +294,27 @@ export class Session {
     return this.#monitors.open(this.#database(method, params), params, version);
   }
 
-  #transact(params: readonly Json[], id: Json): Json | Promise<Json> {
+  /** Returns what sends it. */
+  #prepareReply(id: Json, result: Json): () => void {
+    const text = printJson({ id, result, error: null });
+    return () => {
+      // The client hears of its own changes before it hears that they are made.
+      this.#monitors.catchUp();
+      if (!this.#socket.destroyed) this.#outbox.replyNow(text);
+    };
+  }
+
+  /** undefined: the reply has been sent. */
+  #transact(params: readonly Json[], id: Json): Promise<Json> | undefined {
     const db = this.#database('transact', params);
     const ops = params.slice(1);
     const context = {
       ownsLock: (name: string) => this.#server.locks.owns(this, name),
       guard: guardFor(db.tables, this.terms.client, this.#readOnly(db)),
     };
-    if (!this.#hasMore && this.#server.hearsOnly(this)) {
-      const results = db.transactNow(ops, context);
-      // The client hears of its own changes before it hears that they are made.
-      this.#monitors.catchUp();
-      if (results) return results;
+    const alone = !this.#hasMore && this.#server.hearsOnly(this);
+    if (alone && db.transactNow(ops, context, (results) => this.#prepareReply(id, results))) {
+      return undefined;
     }
     return this.#transactLater(db, ops, context, id);
   }
