@@ -1,4 +1,4 @@
-/** What was found, line by line: medians of the rounds, beside each other. */
+/** What was found, line by line: medians beside each other, and of the ratios of what was found in turn. */
 import { median, table } from '../datapath/statistics.ts';
 import { type Kind, OURS, THEIRS } from './servers.ts';
 
@@ -50,9 +50,9 @@ function add(to: Map<Kind, number[]>, kind: Kind, value: number): void {
 }
 
 function compare(found: Map<Kind, number[]>, better: Measure['better']): string[] {
-  const [ours, theirs] = [OURS, THEIRS].map((kind) => median(found.get(kind) ?? []));
-  const ratio = better === 'more' ? ours! / theirs! : theirs! / ours!;
-  return [format(ours!), format(theirs!), ratio.toFixed(2)];
+  const [ours, theirs] = [found.get(OURS) ?? [], found.get(THEIRS) ?? []];
+  const ratios = ours.map((mine, i) => (better === 'more' ? mine / theirs[i]! : theirs[i]! / mine));
+  return [format(median(ours)), format(median(theirs)), median(ratios).toFixed(2)];
 }
 
 function format(value: number): string {

@@ -111,7 +111,7 @@ const JOBS: Readonly<Record<string, (job: Job) => unknown>> = {
     const durable = job['durable'] === true;
     const bridge = String(job['bridge']);
     const requests = Array.from({ length: Number(job['count']) }, (_, i) =>
-      addPort(bridge, `${bridge}p${i}`, durable),
+      addPort(bridge, `${bridge}p${Number(job['from'] ?? 0) + i}`, durable),
     );
     return rate(job, requests, durable ? 6 : 5);
   },
