@@ -17,7 +17,7 @@ import { ioError, type Json, type JsonObject } from '../notation/index.ts';
 import { Compaction } from './compaction.ts';
 import { decodeLog, encodeRecord, type LogContents, type LogEnd } from './format.ts';
 import { ALIGN_BYTES, newPadding, startOfPadding } from './padding.ts';
-import { fileStorage, type LogStorage } from './storage.ts';
+import { closeFile, fileStorage, type LogStorage, type OpenFile } from './storage.ts';
 
 const log = vlog.module('ovsdb_file');
 const locked = coverage.counter('lockfile_lock');
@@ -39,6 +39,8 @@ const BURST = 16;
 const BURST_PAUSE_MS = 50;
 /** A file that has been left alone for so long gets rid of its padding. */
 const QUIET_MS = 1000;
+/** Writes data from an offset of it on, at a position of the file; returns how much it took. */
+type Write = (data: Buffer, offset: number, position: number) => number;
 const MIN_COMPACTION_BYTES = 10 * 1024 * 1024;
 
 /** Reads a database file without changing it. */
@@ -58,7 +60,7 @@ function readBytes(path: string): Buffer {
 export class LogFile {
   readonly path: string;
   readonly #storage: LogStorage;
-  #fd: number;
+  #file: OpenFile;
   #bytes: number;
   #snapshotBytes: number;
   /** Of the last sync. */
@@ -73,10 +75,10 @@ export class LogFile {
   /** A write has failed, and what it left behind could not be removed for certain. */
   #untidy = false;
 
-  private constructor(path: string, fd: number, bytes: number, storage: LogStorage) {
+  private constructor(path: string, file: OpenFile, bytes: number, storage: LogStorage) {
     this.path = path;
     this.#storage = storage;
-    this.#fd = fd;
+    this.#file = file;
     this.#bytes = bytes;
     this.#snapshotBytes = bytes;
   }
@@ -99,18 +101,18 @@ export class LogFile {
     storage: LogStorage = fileStorage,
   ): LogFile {
     const { goodBytes, torn } = read(readBytes(path));
-    let fd: number;
+    let file: OpenFile;
     try {
-      fd = openSync(path, 'r+');
+      file = storage.open(path);
     } catch (error) {
       throw ioError(path, 'open failed', error);
     }
     if (torn !== undefined) {
       log.warn(`${torn.message}: the torn last record is cut off at offset ${goodBytes}`);
-      storage.truncate(fd, goodBytes);
-      storage.syncNow(fd);
+      storage.truncate(file.fd, goodBytes);
+      storage.syncNow(file.fd);
     }
-    return new LogFile(path, fd, goodBytes, storage);
+    return new LogFile(path, file, goodBytes, storage);
   }
 
   /** Makes a new file from records; fails with EEXIST when there is one. */
@@ -139,11 +141,11 @@ export class LogFile {
 
   /** Appends whole records and syncs; on failure the file is as before and the error is thrown. */
   async append(data: Buffer): Promise<void> {
-    this.#write(data);
+    this.#write(data, this.#writeSoon);
     this.#appending = true;
     const start = performance.now();
     try {
-      await this.#storage.sync(this.#fd);
+      await this.#storage.sync(this.#file.fd);
     } catch (error) {
       this.#undo();
       throw error;
@@ -155,47 +157,45 @@ export class LogFile {
 
   /** As `append`, while everything else waits. */
   appendNow(data: Buffer): void {
-    this.#write(data);
     const start = performance.now();
-    try {
-      this.#storage.syncNow(this.#fd);
-    } catch (error) {
-      this.#undo();
-      throw error;
-    }
+    this.#write(data, this.#writeDurably);
     this.#written(data, start);
   }
 
-  #write(data: Buffer): void {
+  readonly #writeSoon: Write = (data, offset, position) =>
+    this.#storage.write(this.#file.fd, data, offset, position);
+
+  readonly #writeDurably: Write = (data, offset, position) =>
+    this.#storage.writeDurably(this.#file.durableFd, data, offset, position);
+
+  #write(data: Buffer, write: Write): void {
     if (this.#untidy) this.#tidy();
     const padding = this.#paddingBehind(data.length);
     try {
-      if (!padding) this.#writeAll(data);
-      else this.#writePadded(data, padding);
+      if (!padding) this.#writeAll(data, write);
+      else this.#writePadded(data, padding, write);
     } catch (error) {
       this.#undo();
       throw error;
     }
   }
 
-  #writePadded(data: Buffer, padding: Buffer): void {
+  #writePadded(data: Buffer, padding: Buffer, write: Write): void {
     const padded = Buffer.concat([data, padding]);
     const end = this.#bytes + padded.length;
     try {
-      this.#writeAll(padded);
+      this.#writeAll(padded, write);
       this.#paddedTo = Math.max(this.#paddedTo, end);
     } catch {
       // The disk may still have room for the data alone.
       this.#tidy();
       this.#burst = -1000;
-      this.#writeAll(data);
+      this.#writeAll(data, write);
     }
   }
 
-  #writeAll(data: Buffer): void {
-    for (let at = 0; at < data.length; ) {
-      at += this.#storage.write(this.#fd, data, at, this.#bytes + at);
-    }
+  #writeAll(data: Buffer, write: Write): void {
+    for (let at = 0; at < data.length; ) at += write(data, at, this.#bytes + at);
   }
 
   /** The padding, or its start, that is to follow so many bytes of data; undefined for none. */
@@ -226,7 +226,7 @@ export class LogFile {
   }
 
   #unpad(): void {
-    this.#storage.truncate(this.#fd, this.#bytes);
+    this.#storage.truncate(this.#file.fd, this.#bytes);
     this.#paddedTo = 0;
   }
 
@@ -248,8 +248,8 @@ export class LogFile {
   }
 
   #tidy(): void {
-    this.#storage.truncate(this.#fd, this.#bytes);
-    this.#storage.syncNow(this.#fd);
+    this.#storage.truncate(this.#file.fd, this.#bytes);
+    this.#storage.syncNow(this.#file.fd);
     this.#paddedTo = 0;
     this.#untidy = false;
   }
@@ -267,7 +267,7 @@ export class LogFile {
    * to now say: a schema, and the text of a record in pieces.
    */
   startCompaction(schema: Json, snapshot: Iterator<string>): Compaction {
-    return new Compaction(`${this.path}.compacting`, schema, snapshot, this.#fd, this.#bytes);
+    return new Compaction(`${this.path}.compacting`, schema, snapshot, this.#file.fd, this.#bytes);
   }
 
   /** Puts the compacted file in this one's place. No append may be under way. */
@@ -277,15 +277,15 @@ export class LogFile {
   }
 
   #replace(path: string, bytes: number, snapshotBytes: number): void {
-    const fd = openSync(path, 'r+');
+    const file = this.#storage.open(path);
     try {
       renameSync(path, this.path);
     } catch (error) {
-      closeSync(fd);
+      closeFile(file);
       throw error;
     }
-    closeSync(this.#fd);
-    this.#fd = fd;
+    closeFile(this.#file);
+    this.#file = file;
     this.#bytes = bytes;
     this.#snapshotBytes = snapshotBytes;
     this.#paddedTo = 0;
@@ -300,7 +300,7 @@ export class LogFile {
     } catch {
       // What it leaves says nothing.
     }
-    closeSync(this.#fd);
+    closeFile(this.#file);
   }
 }
 

@@ -3,7 +3,7 @@
  * as later ones. So a server that is left alone after its start plays some with itself, on a
  * database in memory that nobody sees.
  */
-import { mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { coverage, JsonStream, messageOf, vlog } from '@heddle/runtime';
 import { Tables } from '../engine/table.ts';
 import { LogFile } from '../file/log.ts';
-import type { LogStorage } from '../file/storage.ts';
+import { volatileStorage } from '../file/storage.ts';
 import type { Json } from '../notation/index.ts';
 import { parseSchema } from '../schema/schema.ts';
 import { vswitchSchema } from '../schemas/vswitch.ts';
@@ -93,15 +93,6 @@ function usedUs(): number {
   return user + system;
 }
 
-/** As the file's, but that nothing is waited for. */
-const storage: LogStorage = {
-  write: (fd, data, offset, position) =>
-    writeSync(fd, data, offset, data.length - offset, position),
-  sync: () => Promise.resolve(),
-  syncNow: () => {},
-  truncate: () => {},
-};
-
 /** A server, a client that makes requests, and others that watch. */
 class Stage {
   readonly #server: OvsdbServer;
@@ -125,7 +116,7 @@ class Stage {
     try {
       const path = join(dir, 'db');
       writeFileSync(path, '');
-      const file = LogFile.load(path, () => ({ goodBytes: 0, torn: undefined }), storage);
+      const file = LogFile.load(path, () => ({ goodBytes: 0, torn: undefined }), volatileStorage);
       const tables = new Tables(parseSchema(vswitchSchema as unknown as Json));
       await server.addDatabase(new Database(tables, file));
       const socket = join(dir, 'sock');
