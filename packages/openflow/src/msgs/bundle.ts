@@ -57,11 +57,12 @@ const BUNDLABLE: ReadonlySet<OfpMessage['type']> = new Set([
 ]);
 
 /** The message that begins here, the properties behind it left out. */
-function pullInner(r: Reader): Uint8Array {
+function pullInner(r: Reader): Reader {
   if (r.left < HEADER) throw new OfpError('OFPBFC_MSG_BAD_LEN');
   const length = r.dv.getUint16(r.off + 2);
   if (length < HEADER || length > r.left) throw new OfpError('OFPBFC_MSG_BAD_LEN');
-  return r.view(length);
+  const at = r.take(length);
+  return r.within(at, r.off);
 }
 
 /** The bytes of what a bundle_add_message that was decoded has within. */
@@ -85,13 +86,14 @@ function add(name: string, wire: Wire, isOnf: boolean): AnyForm {
       const flags = r.dv.getUint16(at + 6);
       if (r.left >= HEADER && r.u8[r.off] !== h.version) throw new OfpError('OFPBFC_BAD_VERSION');
       const inner = pullInner(r);
+      const start = inner.off;
       if (r.dv.getUint32(at + 12) !== h.xid) throw new OfpError('OFPBFC_MSG_BAD_XID');
       try {
         return { bundleId, flags, message: codec.decodeMessage(inner, context, BUNDLABLE) };
       } catch (e) {
         if (!(e instanceof OfpError)) throw e;
         if (e.ofpErr === NOT_ALLOWED) throw new OfpError('OFPBFC_MSG_UNSUP');
-        e.partial = { bundleId, flags, inner };
+        e.partial = { bundleId, flags, inner: inner.u8.subarray(start, inner.end) };
         throw e;
       }
     },
@@ -117,7 +119,7 @@ function requestForward(name: string, wire: Wire, since: OfpVersion, until: OfpV
     step: 8,
     decode: (r, h, context, codec) => {
       const inner = pullInner(r);
-      if (inner[0] !== h.version) throw new OfpError('OFPBRC_BAD_VERSION');
+      if (inner.u8[inner.off] !== h.version) throw new OfpError('OFPBRC_BAD_VERSION');
       const type = codec.messageType(inner);
       if (type !== undefined && type !== 'group_mod' && type !== 'meter_mod') {
         throw new OfpError('OFPBFC_MSG_UNSUP');

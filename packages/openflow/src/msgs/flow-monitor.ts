@@ -18,7 +18,7 @@ import {
 import { pullList } from './list.ts';
 import { pullMatch11, pullNxMatch } from './match-bytes.ts';
 import { pullPort11, putPort11 } from './port-number.ts';
-import { Reader } from './reader.ts';
+import type { Reader } from './reader.ts';
 
 /** How a monitor's messages look: Nicira's, its form for OpenFlow 1.3, and OpenFlow 1.4's. */
 type Form = 'nx' | 'onf' | 'ofp14';
@@ -66,7 +66,7 @@ function pullRequestNx(r: Reader, kind: Form): FlowMonitorRequest {
   const flags = checkFlags(dv.getUint16(at + 4));
   if (isNx && zeros.some((byte) => byte !== 0)) throw new OfpError('NXBRC_MUST_BE_ZERO');
   const matchLength = dv.getUint16(at + (isNx ? 8 : 6));
-  const port = new Reader(r.u8, at + (isNx ? 6 : 8), r.end);
+  const port = r.within(at + (isNx ? 6 : 8), r.end);
   const outPort = isNx ? port.u16() : pullPort11(port);
   const tableId = r.u8[at + (isNx ? 10 : 12)]!;
   const match = pullMatch(r, matchLength, kind);
@@ -82,7 +82,7 @@ function pullRequest14(r: Reader): FlowMonitorRequest {
   const isDelete = command === 'delete';
   const flags = isDelete ? 0 : checkFlags(pullFlags14(wire));
   if (command === undefined) throw new OfpError('OFPMOFC_BAD_COMMAND');
-  const outPort = isDelete ? OFPP_NONE : pullPort11(new Reader(r.u8, at + 4, at + 8));
+  const outPort = isDelete ? OFPP_NONE : pullPort11(r.within(at + 4, at + 8));
   const outGroup = r.dv.getUint32(at + 8);
   const tableId = r.u8[at + 14]!;
   return { id, command, flags, outPort, outGroup, tableId, match: pullMatch(r, 0, 'ofp14') };
@@ -147,7 +147,7 @@ function pullUpdate(r: Reader, version: OfpVersion, kind: Form): FlowUpdate {
     return event === 'abbrev' ? { event, xid: r.dv.getUint32(at + 4) } : { event };
   }
   if (length < FULL_LENGTH) throw new OfpError('OFPBRC_BAD_LEN');
-  return pullFull(new Reader(r.u8, at, at + length), event, version, kind);
+  return pullFull(r.within(at, at + length), event, version, kind);
 }
 
 type FullEvent = 'initial' | 'added' | 'modified' | 'removed';

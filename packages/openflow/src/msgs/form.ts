@@ -23,15 +23,18 @@ export interface DecodeContext {
 
 /** For messages within messages: the forms do not know the registry. */
 export interface Codec {
-  /** Throws OfpError: `NOT_ALLOWED` for what is no message, or none of the types. */
+  /**
+   * All of what the reader has left. Throws OfpError: `NOT_ALLOWED` for what is no message, or none of the
+   * types.
+   */
   decodeMessage(
-    bytes: Uint8Array,
+    r: Reader,
     context?: DecodeContext,
     allowed?: ReadonlySet<OfpMessageType>,
   ): OfpMessage;
   appendMessage(w: ByteWriter, msg: OfpMessage): void;
-  /** undefined when numbers or length are not those of any message. */
-  messageType(bytes: Uint8Array): OfpMessageType | undefined;
+  /** undefined when numbers or length are not those of any message. Leaves the reader where it is. */
+  messageType(r: Reader): OfpMessageType | undefined;
 }
 
 /** Type numbers; `ofpst` is a multipart's, with a vendor an experimenter's. */

@@ -8,7 +8,7 @@ import { ofp11PortToOfp10 } from '../match/ofp-port.ts';
 import type { Bucket, GroupType } from '../messages.ts';
 import { putPort11 } from './port-number.ts';
 import { propertyU32, pullProperty, putProperty, unknownProperty } from './property.ts';
-import { Reader } from './reader.ts';
+import type { Reader } from './reader.ts';
 
 const OFPGBPT = { weight: 0, watchPort: 1, watchGroup: 2 } as const;
 /** The greatest id that a bucket may have. */
@@ -30,7 +30,7 @@ function pullBucket11(r: Reader, version: OfpVersion, bucketId: number): Bucket 
   const watch = r.off;
   r.off = at + 16;
   const actions = parseActions(r.view(length - 16), version);
-  const watchPort = pullWatchPort(new Reader(r.u8, watch, at + 16));
+  const watchPort = pullWatchPort(r.within(watch, at + 16));
   const watchGroup = r.dv.getUint32(at + 8);
   return { bucketId, weight, watchPort, watchGroup, actions };
 }
@@ -72,7 +72,7 @@ function pullBucket15(r: Reader, version: OfpVersion, groupType: GroupType | und
     throw new OfpError('OFPGMFC_BAD_BUCKET');
   }
   const actions = parseActions(r.view(actionsLength), version);
-  const props = new Reader(r.u8, r.off, at + length);
+  const props = r.within(r.off, at + length);
   r.off = at + length;
   let weight = groupType === 'select' ? 1 : 0;
   let watch: Reader | undefined;

@@ -11,7 +11,7 @@ import {
   putBucket15,
 } from './group-bucket.ts';
 import { NO_GROUP_PROPS, pullGroupProps, putGroupProps } from './group-props.ts';
-import { Reader } from './reader.ts';
+import type { Reader } from './reader.ts';
 
 export const GROUP_TYPES: readonly GroupType[] = ['all', 'select', 'indirect', 'ff'];
 const COMMANDS = new Map<number, GroupCommand>([
@@ -87,7 +87,7 @@ function groupMod15(name: string, wire: Wire, since: OfpVersion, until: OfpVersi
       r.take(2);
       const commandBucketId = r.u32();
       checkCommandBucket(head.command, commandBucketId);
-      const list = new Reader(r.u8, r.take(bucketsLength), r.off);
+      const list = r.within(r.take(bucketsLength), r.off);
       const buckets = pullBuckets15(list, version, head.groupType);
       const props = pullGroupProps(r, head.groupType, head.command ?? 'unknown');
       return {

@@ -9,7 +9,7 @@ import { pullBuckets11, pullBuckets15, putBucket11, putBucket15 } from './group-
 import { GROUP_TYPES } from './group-mod.ts';
 import { NO_GROUP_PROPS, pullGroupProps, putGroupProps } from './group-props.ts';
 import { pullList } from './list.ts';
-import { Reader } from './reader.ts';
+import type { Reader } from './reader.ts';
 
 /** OpenFlow 1.0 has OpenFlow 1.5's messages as Nicira's. */
 function usesForm15(version: OfpVersion): boolean {
@@ -143,12 +143,12 @@ function pullGroupDesc(r: Reader, version: OfpVersion): GroupDesc {
     groupType: groupType ?? 'all',
     ...(groupType === undefined && { unknownType: type }),
   } as const;
-  const rest = new Reader(r.u8, r.off, body);
+  const rest = r.within(r.off, body);
   r.off = body;
   if (!is15) return { ...head, buckets: pullBuckets11(rest, version), props: NO_GROUP_PROPS };
   const bucketsLength = r.dv.getUint16(start + 8);
   if (bucketsLength > rest.left) throw new OfpError('OFPBRC_BAD_LEN');
-  const list = new Reader(r.u8, rest.take(bucketsLength), rest.off);
+  const list = r.within(rest.take(bucketsLength), rest.off);
   const buckets = pullBuckets15(list, version, groupType ?? 'all');
   return { ...head, buckets, props: pullGroupProps(rest, groupType) };
 }

@@ -40,6 +40,19 @@ export class MessageLog {
     this.bytes += raw.length;
   }
 
+  /** Finds messages by number, each at or behind the one before. */
+  cursor(): { at(n: number): Uint8Array } {
+    const messages = this[Symbol.iterator]();
+    let message = new Uint8Array(0);
+    let next = 0;
+    return {
+      at(n) {
+        for (; next <= n; next++) message = messages.next().value ?? message;
+        return message;
+      },
+    };
+  }
+
   /** Views, not copies. */
   *[Symbol.iterator](): IterableIterator<Uint8Array> {
     const last = this.#chunks.length - 1;

@@ -4,7 +4,7 @@ import { OfpError } from '../errors.ts';
 import type { MeterBand, MeterConfig, MeterMod, MeterStats } from '../messages.ts';
 import { type AnyForm, form, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
-import { Reader } from './reader.ts';
+import type { Reader } from './reader.ts';
 
 const OFPMF13_KBPS = 1;
 const OFPMF13_PKTPS = 2;
@@ -98,7 +98,7 @@ function pullConfig(r: Reader): MeterConfig {
   const at = r.take(8);
   const end = at + r.dv.getUint16(at);
   if (end < r.off || end > r.end) throw new OfpError('OFPBRC_BAD_LEN');
-  const bands = pullBands(new Reader(r.u8, r.off, end));
+  const bands = pullBands(r.within(r.off, end));
   r.off = end;
   return { meterId: r.dv.getUint32(at + 4), flags: r.dv.getUint16(at + 2), bands };
 }

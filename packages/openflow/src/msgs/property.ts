@@ -1,7 +1,7 @@
 /** Properties: the TLVs of OpenFlow 1.4 and later (OpenFlow 1.4.0 section 7.1.1 and so on). */
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { OfpError } from '../errors.ts';
-import { Reader } from './reader.ts';
+import type { Reader } from './reader.ts';
 
 const EXPERIMENTER = 0xffff;
 
@@ -21,7 +21,7 @@ export function pullProperty(r: Reader, firstExperimenter = EXPERIMENTER): Prope
   const type = r.u16();
   const length = r.u16();
   if (length < 4 || start + padded(length) > r.end) throw new OfpError('OFPBPC_BAD_LEN');
-  const body = new Reader(r.u8, r.off, start + length, 'OFPBPC_BAD_LEN');
+  const body = r.within(r.off, start + length, 'OFPBPC_BAD_LEN');
   r.off = start + padded(length);
   if (type < firstExperimenter) return { type, body };
   if (length < 12) throw new OfpError('OFPBPC_BAD_LEN');

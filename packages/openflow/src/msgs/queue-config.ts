@@ -8,7 +8,7 @@ import { type AnyForm, form, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
 import { pullPort11, putPort11 } from './port-number.ts';
 import { pullProperty, putProperty } from './property.ts';
-import { Reader } from './reader.ts';
+import type { Reader } from './reader.ts';
 
 const OFPQT_MIN_RATE = 1;
 const OFPQT_MAX_RATE = 2;
@@ -126,7 +126,7 @@ function reply(since: OfpVersion, until: OfpVersion, ofpt: number): AnyForm {
     step: 8,
     decode: (r, { version }) => {
       const at = r.take(8);
-      const head = new Reader(r.u8, at, at + 8);
+      const head = r.within(at, at + 8);
       const portNo = version === 1 ? head.u16() : ofp11PortToOfp10(head.u32());
       // A port that cannot be is no matter as long as it has no queues.
       if (portNo === undefined && r.left > 0) throw new OfpError('OFPBAC_BAD_OUT_PORT');
@@ -159,7 +159,7 @@ function putQueue(w: ByteWriter, queue: QueueConfig, version: OfpVersion): void 
 function pullDesc(r: Reader): QueueConfig {
   const at = r.off;
   r.take(16);
-  const head = new Reader(r.u8, at, at + 10);
+  const head = r.within(at, at + 10);
   const portNo = pullPort11(head);
   const queueId = head.u32();
   const length = head.u16();
@@ -168,7 +168,7 @@ function pullDesc(r: Reader): QueueConfig {
     portNo,
     queueId,
   };
-  const properties = new Reader(r.u8, r.off, at + length);
+  const properties = r.within(r.off, at + length);
   while (properties.left > 0) {
     const property = pullProperty(properties);
     if (property.type === OFPQT_MIN_RATE) setRate(queue, 'minRate', pullRate(property.body));

@@ -9,9 +9,16 @@ export class Reader {
   /** What a read beyond the end is: of properties, OFPBPC_BAD_LEN. */
   short: string;
 
-  constructor(u8: Uint8Array, off = 0, end = u8.length, short = 'OFPBRC_BAD_LEN') {
+  /** `dv`: a view of `u8`, where there is one. */
+  constructor(
+    u8: Uint8Array,
+    off = 0,
+    end = u8.length,
+    short = 'OFPBRC_BAD_LEN',
+    dv = new DataView(u8.buffer, u8.byteOffset, u8.byteLength),
+  ) {
     this.u8 = u8;
-    this.dv = new DataView(u8.buffer, u8.byteOffset, u8.byteLength);
+    this.dv = dv;
     this.off = off;
     this.end = end;
     this.short = short;
@@ -62,6 +69,11 @@ export class Reader {
     return this.u8.subarray(at, at + n);
   }
 
+  /** The bytes from `off` to `end` by themselves; the cursor stays. */
+  within(off: number, end: number, short?: string): Reader {
+    return new Reader(this.u8, off, end, short, this.dv);
+  }
+
   /** A copy, which outlives the buffer. */
   bytes(n = this.left): Uint8Array {
     const at = this.take(n);
@@ -79,7 +91,7 @@ export class Reader {
    * The cursor goes behind the entry.
    */
   restOf(start: number, length: number): Reader {
-    const rest = new Reader(this.u8, this.off, start + length);
+    const rest = this.within(this.off, start + length);
     this.take(start + length - this.off);
     return rest;
   }

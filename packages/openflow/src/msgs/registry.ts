@@ -71,17 +71,16 @@ interface Header {
 
 /** Throws OfpError with the error that a switch replies to such a message. */
 export function decodeMessage(bytes: Uint8Array, context: DecodeContext = {}): OfpMessage {
-  const r = new Reader(bytes);
-  return decodeBody(r, pullForm(r), context);
+  return decodeFrom(new Reader(bytes), context);
 }
 
-function decodeAllowed(
-  bytes: Uint8Array,
+function decodeFrom(
+  r: Reader,
   context: DecodeContext = {},
   allowed?: ReadonlySet<OfpMessageType>,
 ): OfpMessage {
-  if (allowed === undefined) return decodeMessage(bytes, context);
-  const r = new Reader(bytes);
+  const start = r.off;
+  if (allowed === undefined) return decodeBody(r, start, pullForm(r), context);
   let form: AnyForm | undefined;
   try {
     form = pullForm(r);
@@ -89,14 +88,15 @@ function decodeAllowed(
     if (!(e instanceof OfpError)) throw e;
   }
   if (!form || !allowed.has(form.type)) throw new OfpError(NOT_ALLOWED);
-  return decodeBody(r, form, context);
+  return decodeBody(r, start, form, context);
 }
 
-function decodeBody(r: Reader, form: AnyForm, context: DecodeContext): OfpMessage {
-  const version = r.u8[0] as OfpVersion;
-  const xid = r.dv.getUint32(4);
+/** The message begins at `start`; the reader is behind its headers. */
+function decodeBody(r: Reader, start: number, form: AnyForm, context: DecodeContext): OfpMessage {
+  const version = r.u8[start] as OfpVersion;
+  const xid = r.dv.getUint32(start + 4);
   const { type } = form;
-  const more = isMultipart(form.wire) && hasMore(r.dv);
+  const more = isMultipart(form.wire) && (r.dv.getUint16(start + 10) & OFPSF_REPLY_MORE) !== 0;
   const head = more ? { version, xid, type, more } : { version, xid, type };
   try {
     const body = form.decode(r, head, context, codec);
@@ -123,11 +123,14 @@ export function messageName(bytes: Uint8Array, isPartial = false): string {
   return `${name} ${'reply' in wire && wire.reply ? 'reply' : 'request'}`;
 }
 
-function messageType(bytes: Uint8Array): OfpMessageType | undefined {
+function messageType(r: Reader): OfpMessageType | undefined {
+  const start = r.off;
   try {
-    return pullForm(new Reader(bytes)).type;
+    return pullForm(r).type;
   } catch {
     return undefined;
+  } finally {
+    r.off = start;
   }
 }
 
@@ -137,7 +140,7 @@ function pullForm(r: Reader, isPartial = false): AnyForm {
   const form = byNumbers.get(wireKey(header.version, header.wire));
   if (form === undefined) throw new OfpError(unknownNumber(header.wire));
   if (isPartial) return form;
-  r.off = header.length;
+  r.off += header.length;
   const extra = r.left - form.min;
   if (extra < 0 || (form.step === 0 ? extra !== 0 : extra % form.step !== 0)) {
     throw new OfpError('OFPBRC_BAD_LEN');
@@ -149,25 +152,21 @@ function isMultipart(wire: Wire): boolean {
   return 'reply' in wire;
 }
 
-function hasMore(dv: DataView): boolean {
-  return (dv.getUint16(10) & OFPSF_REPLY_MORE) !== 0;
-}
-
 function unknownNumber(wire: Wire): string {
   if ('ofpt' in wire) return 'OFPBRC_BAD_TYPE';
   return 'ofpst' in wire ? 'OFPBRC_BAD_STAT' : 'OFPBRC_BAD_SUBTYPE';
 }
 
 function readHeader(r: Reader, isPartial: boolean): Header {
-  const { dv } = r;
-  if (r.left < 8 || (dv.getUint16(2) !== r.left && !isPartial))
+  const { dv, off: at } = r;
+  if (r.left < 8 || (dv.getUint16(at + 2) !== r.left && !isPartial))
     throw new OfpError('OFPBRC_BAD_LEN');
-  const version = r.u8[0] as OfpVersion;
-  const ofpt = r.u8[1]!;
+  const version = r.u8[at] as OfpVersion;
+  const ofpt = r.u8[at + 1]!;
   if (ofpt === OFPT_VENDOR) {
     if (r.left < 16) throw new OfpError('OFPBRC_BAD_LEN');
-    checkVendor(dv.getUint32(8));
-    const wire = { vendor: dv.getUint32(8), subtype: dv.getUint32(12) };
+    checkVendor(dv.getUint32(at + 8));
+    const wire = { vendor: dv.getUint32(at + 8), subtype: dv.getUint32(at + 12) };
     return { version, flags: 0, wire, length: 16 };
   }
   if (version > LAST_VERSION && ofpt <= LAST_IMMUTABLE) {
@@ -182,19 +181,19 @@ function readHeader(r: Reader, isPartial: boolean): Header {
 }
 
 function readMultipart(r: Reader, version: OfpVersion, reply: boolean): Header {
-  const { dv } = r;
+  const { dv, off: at } = r;
   const length = version === 1 ? 12 : 16;
   if (r.left < length) throw new OfpError('OFPBRC_BAD_LEN');
-  const ofpst = dv.getUint16(8);
-  const flags = dv.getUint16(10);
+  const ofpst = dv.getUint16(at + 8);
+  const flags = dv.getUint16(at + 10);
   if (ofpst !== OFPST_VENDOR) return { version, flags, wire: { ofpst, reply }, length };
   if (r.left < (version === 1 ? 16 : 24)) throw new OfpError('OFPBRC_BAD_LEN');
-  const ofpstVendor = dv.getUint32(length);
+  const ofpstVendor = dv.getUint32(at + length);
   // No statistics of the ONF's are in OpenFlow 1.0.
   if (version === 1 && ofpstVendor === ONF_VENDOR_ID) throw new OfpError('OFPBRC_BAD_VENDOR');
   checkVendor(ofpstVendor);
   if (r.left < 24) throw new OfpError('OFPBRC_BAD_LEN');
-  const subtype = dv.getUint32(length + 4);
+  const subtype = dv.getUint32(at + length + 4);
   return { version, flags, wire: { ofpstVendor, subtype, reply }, length: 24 };
 }
 
@@ -202,7 +201,7 @@ function checkVendor(vendor: number): void {
   if (vendor !== NX_VENDOR_ID && vendor !== ONF_VENDOR_ID) throw new OfpError('OFPBRC_BAD_VENDOR');
 }
 
-const codec: Codec = { decodeMessage: decodeAllowed, appendMessage, messageType };
+const codec: Codec = { decodeMessage: decodeFrom, appendMessage, messageType };
 
 /** Long-lived: a message costs one copy of its bytes. */
 const writer = new ByteWriter(4096);

@@ -68,7 +68,7 @@ function pullFeatures(r: Reader, version: OfpVersion, loose: boolean): TableFeat
   const metadataWrite = r.u64();
   const config = r.u32();
   const maxEntries = r.u32();
-  const lists = pullLists(new Reader(r.u8, r.off, at + length), version, loose);
+  const lists = pullLists(r.within(r.off, at + length), version, loose);
   r.off = at + length;
   return {
     tableId: r.u8[at + 2]!,

@@ -5,7 +5,7 @@ import type { TableMiss, TableMod } from '../messages.ts';
 import { type AnyForm, form, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
 import { propertyU32, pullProperty, putProperty } from './property.ts';
-import { Reader } from './reader.ts';
+import type { Reader } from './reader.ts';
 
 const OFPTMPT14 = { eviction: 2, vacancy: 3 } as const;
 const OFPTC14_EVICTION = 1 << 2;
@@ -104,7 +104,7 @@ function pullDesc(r: Reader): TableMod {
   const at = r.take(8);
   const length = r.dv.getUint16(at);
   if (length < 8 || at + length > r.end) throw new OfpError('OFPBRC_BAD_LEN');
-  const properties = new Reader(r.u8, r.off, at + length);
+  const properties = r.within(r.off, at + length);
   r.off = at + length;
   return pullConfig(properties, r.u8[at + 2]!, r.dv.getUint32(at + 4), false);
 }

@@ -3,12 +3,15 @@ import type { MessageLog, OfpMessageType } from '@heddle/openflow';
 import type { Timer } from '@heddle/runtime';
 import type { Connmgr } from './connmgr.ts';
 import type { OfConn } from './ofconn.ts';
+import type { StagedAdds } from './staged-adds.ts';
 
 export interface Bundle {
   readonly id: number;
   readonly flags: number;
   isClosed: boolean;
   readonly messages: MessageLog;
+  /** One for each message. */
+  readonly staged: StagedAdds;
   /** Which there are among the messages. */
   readonly types: Set<OfpMessageType>;
   /** When it was opened, filled or closed last. */

@@ -2,6 +2,7 @@
 import {
   bundledBytes,
   decodeMessage,
+  type FlowMod,
   Match,
   MessageLog,
   type MessageOf,
@@ -11,7 +12,7 @@ import {
 } from '@heddle/openflow';
 import { checkReferences } from '../ofproto/check.ts';
 import { FlowChanges } from '../ofproto/flow-changes.ts';
-import { applyFlowMod, checkFlowMod } from '../ofproto/flow-mod.ts';
+import { addRule, applyFlowMod, checkFlowMod } from '../ofproto/flow-mod.ts';
 import { applyGroupMod } from '../ofproto/group-mod.ts';
 import {
   type Bundle,
@@ -25,6 +26,7 @@ import type { Connmgr } from './connmgr.ts';
 import { checkPacketOut, handlePacketOut } from './handle-packets.ts';
 import { handlePortMod, portToChange } from './handle-ports.ts';
 import type { OfConn } from './ofconn.ts';
+import { StagedAdds } from './staged-adds.ts';
 
 const OFPBF_ATOMIC = 1;
 
@@ -78,6 +80,7 @@ function openBundle(
     flags,
     isClosed: false,
     messages: new MessageLog(),
+    staged: new StagedAdds(),
     types: new Set(),
     usedMs: mgr.env.clock.nowMs(),
     timer: undefined,
@@ -118,8 +121,14 @@ export function handleBundleAdd(
   const { bundleId: id, flags, message } = msg;
   if (!BUNDLED.has(message.type)) throw new OfpError('OFPBFC_MSG_UNSUP');
   if (message.xid !== msg.xid) throw new OfpError('OFPBFC_MSG_BAD_XID');
-  if (message.type === 'flow_mod') checkFlowMod(mgr.env.ofproto, message, message.version);
-  else if (message.type === 'packet_out') checkPacketOut(message);
+  let added: FlowMod | undefined;
+  if (message.type === 'flow_mod') {
+    const { ofproto } = mgr.env;
+    const mod = checkFlowMod(ofproto, message, message.version);
+    // The bridge's tunnel options may be others when the bundle is committed.
+    const usesNoTlv = mod === message ? mod.match.tunMetadata.length === 0 : ofproto.tlv.used === 0;
+    if (mod.command === 'add' && usesNoTlv) added = mod;
+  } else if (message.type === 'packet_out') checkPacketOut(message);
   // The first message opens a bundle that nobody has opened.
   const bundle = conn.bundles.get(id) ?? openBundle(mgr, conn, { id, flags }, raw);
   if (bundle.isClosed) {
@@ -136,6 +145,8 @@ export function handleBundleAdd(
   }
   bundle.usedMs = mgr.env.clock.nowMs();
   bundle.messages.push(raw);
+  if (added) bundle.staged.push(added, message.version);
+  else bundle.staged.pushOther();
   bundle.types.add(message.type);
 }
 
@@ -155,15 +166,19 @@ function commitBundle(
   const changes = new FlowChanges(mgr.env.ofproto, conn.origin);
   const now = mgr.env.nowMs();
   const context = { hasTableId: conn.hasTableId, into: scratch, tlv: mgr.env.ofproto.tlv };
-  for (const raw of bundle.messages) {
-    try {
-      apply(mgr, changes, decodeMessage(bundledBytes(raw), context), now);
-    } catch (error) {
-      changes.revert();
-      if (!(error instanceof OfpError)) throw error;
-      mgr.sendError(conn, error.ofpErr, raw);
-      throw new OfpError('OFPBFC_MSG_FAILED');
+  const messages = bundle.messages.cursor();
+  let n = 0;
+  try {
+    for (const added of bundle.staged) {
+      if (added) addRule(changes, added, now);
+      else apply(mgr, changes, decodeMessage(bundledBytes(messages.at(n)), context), now);
+      n++;
     }
+  } catch (error) {
+    changes.revert();
+    if (!(error instanceof OfpError)) throw error;
+    mgr.sendError(conn, error.ofpErr, messages.at(n));
+    throw new OfpError('OFPBFC_MSG_FAILED');
   }
   mgr.commit(changes, conn, msg.xid);
   if (!EFFECTS.some((type) => bundle.types.has(type))) return;

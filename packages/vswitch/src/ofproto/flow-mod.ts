@@ -72,7 +72,10 @@ export function checkFlowMod(ofproto: Ofproto, asked: FlowMod, version: OfpVersi
   return mod;
 }
 
-function tableFor(ofproto: Ofproto, { tableId, match }: FlowMod): FlowTable {
+function tableFor(
+  ofproto: Ofproto,
+  { tableId, match }: Pick<FlowMod, 'tableId' | 'match'>,
+): FlowTable {
   const id = tableId === OFPTT_ALL ? 0 : tableId;
   if (id >= N_TABLES) throw new OfpError('OFPBRC_BAD_TABLE_ID');
   const table = ofproto.tables.at(id);
@@ -82,20 +85,38 @@ function tableFor(ofproto: Ofproto, { tableId, match }: FlowMod): FlowTable {
 }
 
 function addFlow(changes: FlowChanges, mod: FlowMod, nowMs: number, version: OfpVersion): void {
-  const { ofproto } = changes;
-  const { match, priority, actions } = mod;
-  const table = tableFor(ofproto, mod);
-  checkReferences(ofproto, actions);
-  const { classifier } = table;
-  const old = classifier.find(match.key, match.mask, priority);
-  if (!old && mod.flags.checkOverlap && classifier.overlaps(match.key, match.mask, priority)) {
-    throw new OfpError('OFPFMFC_OVERLAP');
-  }
+  const { tableId, priority, match } = mod;
+  addRule(changes, { tableId, priority, match, state: addedState(mod, version) }, nowMs);
+}
+
+/** The state of the rule that a flow mod adds. */
+export function addedState(mod: FlowMod, version: OfpVersion): RuleState {
+  const { actions, idleTimeout, hardTimeout, importance, newCookie: cookie = 0n } = mod;
   // OpenFlow 1.0 and 1.1 have no flag for what they always do.
   const flags =
     version <= 2 && mod.command === 'add' ? { ...mod.flags, resetCounts: true } : mod.flags;
-  const cookie = mod.newCookie ?? 0n;
-  const state = stateOf(flags === mod.flags ? mod : { ...mod, flags }, actions, cookie);
+  return sharedState({ cookie, actions, idleTimeout, hardTimeout, importance, flags });
+}
+
+/** What is left of a flow mod that adds a flow when it has been checked. */
+export interface AddedRule {
+  readonly tableId: number;
+  readonly priority: number;
+  readonly match: FlowMod['match'];
+  readonly state: RuleState;
+}
+
+/** Throws `OfpError` when the tables, groups and meters as they are have no place for it. */
+export function addRule(changes: FlowChanges, added: AddedRule, nowMs: number): void {
+  const { ofproto } = changes;
+  const { match, priority, state } = added;
+  const table = tableFor(ofproto, added);
+  checkReferences(ofproto, state.actions);
+  const { classifier } = table;
+  const old = classifier.find(match.key, match.mask, priority);
+  if (!old && state.flags.checkOverlap && classifier.overlaps(match.key, match.mask, priority)) {
+    throw new OfpError('OFPFMFC_OVERLAP');
+  }
   if (!old) makeRoom(changes, table);
   const rule = new Rule(table, priority, state, nowMs, match.tunMetadata);
   // The new flow counts and ages from now on; when packets last passed is still known.
@@ -153,11 +174,6 @@ function modifyRule(changes: FlowChanges, rule: Rule, mod: FlowMod, nowMs: numbe
   next.packets = mod.flags.resetCounts ? 0 : rule.packets;
   next.bytes = mod.flags.resetCounts ? 0 : rule.bytes;
   changes.add(next, rule.match, rule);
-}
-
-function stateOf(mod: FlowMod, actions: readonly OfpAct[], cookie: bigint): RuleState {
-  const { idleTimeout, hardTimeout, importance, flags } = mod;
-  return sharedState({ cookie, actions, idleTimeout, hardTimeout, importance, flags });
 }
 
 function deleteFlows(changes: FlowChanges, mod: FlowMod): void {
