@@ -22,7 +22,7 @@ export async function floodPing(path: Path, count: number): Promise<number> {
 }
 
 /** UDP datagrams of 18 bytes that arrive per second, sent in batches from one core. */
-export async function smallPackets(path: Path, seconds: number): Promise<number> {
+export async function smallPackets(path: Pick<Path, 'a' | 'b'>, seconds: number): Promise<number> {
   using sockets = await openedSockets(path);
   const frame = frameFor(sockets.macA, sockets.macB, 1);
   const before = await counter(path.b, 'rx_packets');

@@ -13,7 +13,7 @@ export interface Sockets extends Disposable {
   send(batch: { bytes: Uint8Array; count: number }): void;
 }
 
-export async function openedSockets(path: Path): Promise<Sockets> {
+export async function openedSockets(path: Pick<Path, 'a' | 'b'>): Promise<Sockets> {
   using netns = openNetns({ path: path.a.netns });
   const socket = withNetns(netns, () => {
     using rtnl = new Rtnl();

@@ -87,7 +87,7 @@ export async function addHosts(instance: Instance, scope: Scope): Promise<Socket
     hosts.push(host);
   }
   const [a, b] = hosts as [Host, Host];
-  return openedSockets({ name: 'veth', a, b, address: '' });
+  return openedSockets({ a, b });
 }
 
 /** The same client for both. */
