@@ -64,10 +64,37 @@ function segment({ v6 }: Stream, bytes: Uint8Array, from: number, to: number): U
   return ethernet(MACS, l3);
 }
 
-function wrapped({ remote, key }: Stream, inner: Uint8Array): Part {
-  const body = Buffer.concat([Uint8Array.of(8, 0, 0, 0, 0, 0, key, 0), inner]);
-  const l4 = udp({ src: 40_000, dst: 4789, csum: false }, body);
-  return ipv4({ src: remote, dst: '10.1.0.1' }, l4);
+interface Outer {
+  readonly remote: string;
+  readonly key: number;
+  readonly local?: string;
+  readonly flags?: number;
+  readonly port?: number;
+  readonly mf?: boolean;
+}
+
+function wrapped(outer: Outer, inner: Uint8Array): Part {
+  const { remote, key, local = '10.1.0.1', flags = 8, port = 4789, mf = false } = outer;
+  const body = Buffer.concat([Uint8Array.of(flags, 0, 0, 0, 0, 0, key, 0), inner]);
+  const l4 = udp({ src: 40_000, dst: port, csum: false }, body);
+  return ipv4({ src: remote, dst: local, mf }, l4);
+}
+
+/** What no tunnel takes, though it differs from a stream's packets in little. */
+const FORGERIES: readonly ((outer: Outer, inner: Uint8Array) => Part)[] = [
+  (outer, inner) => wrapped({ ...outer, key: 9 }, inner),
+  (outer, inner) => wrapped({ ...outer, remote: '10.1.0.9' }, inner),
+  (outer, inner) => wrapped({ ...outer, local: '10.1.0.9' }, inner),
+  (outer, inner) => wrapped({ ...outer, port: 4790 }, inner),
+  (outer, inner) => wrapped({ ...outer, flags: 0 }, inner),
+  (outer, inner) => wrapped({ ...outer, mf: true }, inner),
+  (outer, inner) => changed(wrapped(outer, inner), 10), // the IP header's checksum
+  (outer, inner) => changed(wrapped(outer, inner), 26), // a checksum of UDP's, which is wrong
+];
+
+function changed(part: Part, at: number): Part {
+  part.bytes[at]! ^= 0x55;
+  return part;
 }
 
 /** Where in the stream the packet's payload lies, and what it is. */
@@ -135,6 +162,10 @@ test('streams that differ in their tunnels alone are not mixed', async () => {
     const q = r.pick(open);
     for (let burst = 1 + r.below(4); burst > 0 && q.sent < q.cuts.length; burst--) {
       const [from, to] = q.cuts[q.sent++]!;
+      if (r.chance(20)) {
+        const forged = segment(q.s, new Uint8Array(q.bytes.length), from, to);
+        wire.send(ethernet(macs, r.pick(FORGERIES)(q.s, forged)));
+      }
       wire.send(ethernet(macs, wrapped(q.s, segment(q.s, q.bytes, from, to))));
     }
     if (q.sent === q.cuts.length) open.splice(open.indexOf(q), 1);

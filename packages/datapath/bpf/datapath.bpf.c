@@ -32,6 +32,7 @@
 #include "rewrite.h"
 #include "coalesce.h"
 #include "checksum.h"
+#include "stream-head.h"
 #include "tunnel-options.h"
 #include "tunnel.h"
 #include "tunnel-header.h"
@@ -214,33 +215,55 @@ int inject_in(struct __sk_buff *skb)
   return conclude(skb, s, rc == RC_RECIRC ? pipeline(skb, s) : s->verdict);
 }
 
+/*
+ * Looks closely at a packet on its way to the host: s->strip bytes come before the frame in it. 0: it
+ * is a tunnel's, else the verdict is `s->verdict`.
+ */
+INL int look_closely(struct __sk_buff *skb, struct scratch *s, bool *bare)
+{
+  s->verdict = TC_ACT_UNSPEC;
+  __u32 type = find_tunnel(skb, s);
+  if (!type)
+    return -1;
+  __u32 l4 = s->l4;
+  int n = parse_tunnel(skb, s, l4, type);
+  if (n <= 0 && type >= TUN_GRE) /* somebody else's */
+    return -1;
+  s->verdict = TC_ACT_SHOT;
+  if (n <= 0) {
+    drop_count(s, DROP_MALFORMED);
+    return -1;
+  }
+  if (s->tin.flags & TNL_F_CSUM && bad_checksum(skb, s, l4, outer_proto(type))) {
+    drop_count(s, DROP_CHECKSUM);
+    return -1;
+  }
+  s->tun_state = TUN_IN;
+  s->strip = l4 + n;
+  *bare = type == TUN_GRE_L3;
+  if (*bare || !coalesces(skb, s, l4 + n))
+    s->stream_seq = 0;
+  else
+    keep_head(skb, s);
+  return 0;
+}
+
 /* On devices with addresses of the host: takes what is for a tunnel, lets all else pass. */
 SEC("tc")
 int underlay_in(struct __sk_buff *skb)
 {
+  __u32 z = 0;
   struct scratch *s = begin();
-  if (!s || skb->vlan_present)
+  struct state *st = bpf_map_lookup_elem(&state, &z);
+  if (!s || !st || skb->vlan_present)
     return TC_ACT_UNSPEC;
-  __u32 type = find_tunnel(skb, s);
-  if (!type)
-    return TC_ACT_UNSPEC;
-  __u32 l4 = s->l4, slot = s->slot;
-  int n = parse_tunnel(skb, s, l4, type);
-  if (n <= 0) {
-    if (type >= TUN_GRE) /* somebody else's */
-      return TC_ACT_UNSPEC;
-    drop_count(s, DROP_MALFORMED);
-    return TC_ACT_SHOT;
-  }
-  if (s->tin.flags & TNL_F_CSUM &&
-      bad_checksum(skb, s, l4, outer_proto(type))) {
-    drop_count(s, DROP_CHECKSUM);
-    return TC_ACT_SHOT;
-  }
-  s->tun_state = TUN_IN;
-  bool bare = type == TUN_GRE_L3;
-  __u64 seq = !bare && coalesces(skb, s, l4 + n) ? s->stream_seq : 0;
-  int rc = unwrap(skb, s, bare ? l4 + n - ETH_HLEN : l4 + n, seq, bare);
+  s->tunnels_seq = st->tunnels_seq;
+  bool bare = false;
+  if (!head_known(skb, s) && look_closely(skb, s, &bare))
+    return s->verdict;
+  __u32 strip = s->strip, slot = s->slot;
+  __u64 seq = s->stream_seq;
+  int rc = unwrap(skb, s, bare ? strip - ETH_HLEN : strip, seq, bare);
   if (rc < 0) {
     drop_count(s, DROP_MALFORMED);
     return TC_ACT_SHOT;

@@ -203,7 +203,8 @@ struct state {
   __u32 coalesce_ifindex; /* the near end of the coalescing veth; 0: there is none */
   __u64 stream_seq;       /* of the stream record made last */
   __u32 segment_ifindex;  /* what goes out there comes back one segment at a time; 0: nothing does */
-  __u32 gre_seq, erspan_seq, pad;
+  __u32 gre_seq, erspan_seq;
+  __u32 tunnels_seq;      /* another whenever tunnels or addresses of the host are others */
   __u64 alive;            /* when the daemon was there last: CLOCK_MONOTONIC, ns */
   __u32 options_seed[3];  /* of digests, secret */
   __u32 pad2;
@@ -231,6 +232,19 @@ struct stream {
   __u32 run, pad;
 };
 #define STREAMS 1024
+
+#define HEAD_WORDS 9
+/*
+ * A CPU's: the bytes from behind the Ethernet header on that the segments of a stream have in common, up
+ * to the inner protocol, and where they are looked for.
+ */
+struct stream_head {
+  __u64 want[HEAD_WORDS], mask[HEAD_WORDS];
+  __u64 seq, used_at; /* seq 0: none */
+  __u32 tunnels_seq, mark;
+  __u32 strip, stream, slot, pad; /* bytes before the inner Ethernet header; in streams; of the port */
+};
+#define STREAM_HEADS 256
 #define STREAM_RECORDS 4096
 
 enum drop_reason {
@@ -288,6 +302,7 @@ struct scratch {
   struct options options;           /* of a tunnel, that came */
   struct stream_id stream;
   __u64 stream_seq;
+  __u32 tunnels_seq, strip; /* as it was when the program began; bytes before the inner frame */
   __u32 ct_on; /* s->ct holds */
   struct ct_md ct;
   struct ct_work w;
@@ -351,6 +366,7 @@ MAP(ct_globals, ARRAY, 1, __u32, struct ct_global, BPF_F_MMAPABLE);
 MAP(ct_recent, ARRAY, CT_RECENT, __u32, struct ct_key, 0);
 MAP(ct_policies, ARRAY, CT_POLICIES, __u32, struct ct_policy, BPF_F_MMAPABLE);
 MAP(streams, PERCPU_ARRAY, STREAMS, __u32, struct stream, 0);
+MAP(stream_heads, PERCPU_ARRAY, STREAM_HEADS, __u32, struct stream_head, 0);
 MAP(stream_records, ARRAY, STREAM_RECORDS, __u32, struct stream_record, 0);
 MAP(tun_options, LRU_HASH, 8192, struct options_key, struct options, 0);
 MAP(ctxs, ARRAY, CTX_SLOTS, __u32, struct ctx, BPF_F_MMAPABLE);

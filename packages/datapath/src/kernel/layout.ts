@@ -1,7 +1,7 @@
 /** The bytes that the programs share with the daemon: bpf/datapath.h, by hand and in order. */
 
 /** Changes with any change of a layout or of a number below. */
-export const ABI_VERSION = 16;
+export const ABI_VERSION = 17;
 
 export const KEY_BYTES = 256;
 export const MASK_WORDS = 24;
@@ -122,6 +122,7 @@ export const STATE = {
   injectIfindex: 1,
   coalesceIfindex: 3,
   segmentIfindex: 6,
+  tunnelsSeq: 9,
   alive: 10,
   optionsSeed: 12,
 };

@@ -9,7 +9,7 @@ import type { TunnelVportType } from '../dpif.ts';
 import { isTunnelVport } from '../tunnel-vport.ts';
 import type { Coalescer } from './coalescer.ts';
 import type { Devices } from './devices.ts';
-import { TUNNEL_KEY_BYTES, TUNNEL_PORT_BYTES } from './layout.ts';
+import { STATE, TUNNEL_KEY_BYTES, TUNNEL_PORT_BYTES } from './layout.ts';
 import type { Links } from './links.ts';
 import type { Port, PortTable } from './port-table.ts';
 import type { Programs } from './programs.ts';
@@ -27,6 +27,7 @@ export class Underlay {
   readonly #links: Links;
   readonly #ports: PortTable;
   readonly #coalescer: Coalescer;
+  readonly #state: Uint32Array;
   readonly #attached = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -43,6 +44,7 @@ export class Underlay {
     this.#links = links;
     this.#ports = ports;
     this.#coalescer = coalescer;
+    this.#state = new Uint32Array(programs.maps['state']!.memory());
     for (const name of links.names()) {
       const ifindex = LINK_NAME.exec(name)?.[1];
       if (ifindex !== undefined) this.#attached.add(Number(ifindex));
@@ -79,6 +81,7 @@ export class Underlay {
     const { rtnl } = this.#devices;
     const addresses = tunnels.length === 0 ? [] : rtnl.addresses();
     this.#syncLocals(addresses);
+    this.#state[STATE.tunnelsSeq]! += 1;
     const devices = new Map(rtnl.links({ stats: false }).map((l) => [l.index, l]));
     const wanted = new Set(
       addresses.filter((a) => isUnderlay(a, devices, this.#ports)).map((a) => a.ifindex),
