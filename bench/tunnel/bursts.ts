@@ -19,10 +19,14 @@ function kernelSeconds(): number {
   return (system + irq + softirq) / USER_HZ;
 }
 
-/** Gbit/s of TCP, in one stream of so many bytes. */
-export async function tcpBurst(path: Path, bytes: number): Promise<Burst> {
+/**
+ * Gbit/s of TCP, in one stream of so many bytes; `cores`: of sender and receiver, as `0,1`. By Reno, which
+ * every kernel has: what BBR sends at once overflows queues between namespaces.
+ */
+export async function tcpBurst(path: Path, bytes: number, cores: string): Promise<Burst> {
   const before = kernelSeconds();
-  const argv = ['iperf3', '-J', '-c', path.address, '-n', String(Math.round(bytes))];
+  const stream = ['-n', String(Math.round(bytes)), '-A', cores, '-C', 'reno'];
+  const argv = ['iperf3', '-J', '-c', path.address, ...stream];
   const { stdout, stderr } = await path.a.run(argv, { timeoutMs: 60_000 });
   const seconds = kernelSeconds() - before;
   const report = JSON.parse(stdout || '{}');
