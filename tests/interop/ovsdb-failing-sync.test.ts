@@ -10,8 +10,11 @@ import { eventually, REPOSITORY, Scope } from '@heddle/testing';
 import { Peer } from '../differential/ovsdb/peer.ts';
 
 const ROUNDS = Number(process.env['HEDDLE_COUNT'] ?? 2);
-const CLIENTS = 4;
-const PER_CLIENT = 15;
+/** A client that is alone is served by writes that sync by themselves. */
+const KINDS = [
+  { clients: 4, transactions: 15, call: 'fdatasync' },
+  { clients: 1, transactions: 60, call: 'pwrite64' },
+] as const;
 const SCHEMA = {
   name: 'D',
   version: '1.0.0',
@@ -52,8 +55,9 @@ test(`${ROUNDS} servers whose syncs fail: what was refused did not happen, what 
     const file = join(dir, 'db');
     writeFileSync(file, encodeRecord(SCHEMA));
     // Each third sync fails, or each second one, among them those that tidy up after a failure.
-    const inject = `fdatasync:error=EIO:when=${round % 2 === 0 ? '4+3' : '5+2'}`;
-    const strace = ['strace', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=fdatasync'];
+    const { clients, transactions, call } = KINDS[round % 2]!;
+    const inject = `${call}:error=EIO:when=${round % 4 < 2 ? '4+3' : '5+2'}`;
+    const strace = ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `trace=${call}`];
     const server = [join(REPOSITORY, 'bin/ovsdb-server'), file, `--remote=punix:${dir}/sock`];
     const argv = [
       ...strace,
@@ -77,14 +81,14 @@ test(`${ROUNDS} servers whose syncs fail: what was refused did not happen, what 
     const [done, failed]: [Set<number>, Set<number>] = [new Set(), new Set()];
     const client = async () => {
       const peer = new Peer(join(dir, 'sock'));
-      for (let i = 0; i < PER_CLIENT; i++) {
+      for (let i = 0; i < transactions; i++) {
         const k = ++n;
         const answer = await insertPair(peer, k);
         if (answer !== undefined) (answer ? done : failed).add(k);
       }
       peer.close();
     };
-    await Promise.all(Array.from({ length: CLIENTS }, client));
+    await Promise.all(Array.from({ length: clients }, client));
     process.kill(-child.pid!, 'SIGKILL');
     await exited;
     const there = found(file);
