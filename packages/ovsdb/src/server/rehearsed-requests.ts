@@ -5,7 +5,7 @@ import { type Json, ZERO_UUID } from '../notation/index.ts';
 const DB = 'Open_vSwitch';
 /** Large sets are kept in another way than small ones. */
 const PORTS = 150;
-const CYCLES = 150;
+const CYCLES = 800;
 const STATISTICS = ['rx_bytes', 'rx_dropped', 'rx_errors', 'rx_packets', 'tx_bytes', 'tx_packets'];
 
 export interface Request {
