@@ -9,6 +9,8 @@ for candidate in "$PWD"/node_modules/node-linux-*/bin/node; do [ -x "$candidate"
 PATH=$(dirname "$node"):$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
 export PATH
 if [ $# -eq 0 ]; then set -- 'packages/*/src/**/*.test.ts' 'tests/**/*.test.ts'; fi
+# A daemon of a test need not be as quick as one that stays.
+export HEDDLE_REHEARSAL_MS=${HEDDLE_REHEARSAL_MS-200}
 failed=$(mktemp)
 trap 'rm -f "$failed"' EXIT
 # A test that hangs is a failure, not a wait.

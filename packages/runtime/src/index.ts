@@ -29,6 +29,7 @@ export {
 } from './options.ts';
 export { runningPid } from './pidfile.ts';
 export { Reconnect, type ReconnectActions, type ReconnectOptions } from './reconnect.ts';
+export { rehearsalBudgetMs } from './rehearsal-budget.ts';
 export { connectRemote, listenRemote, parseRemote, type Remote, type TlsFiles } from './remote.ts';
 export { selfCommand } from './self.ts';
 export { dieOfSignals, signalText } from './signals.ts';

@@ -8,7 +8,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { coverage, JsonStream, messageOf, vlog } from '@heddle/runtime';
+import { coverage, JsonStream, messageOf, rehearsalBudgetMs, vlog } from '@heddle/runtime';
 import { Tables } from '../engine/table.ts';
 import { LogFile } from '../file/log.ts';
 import { volatileStorage } from '../file/storage.ts';
@@ -40,7 +40,7 @@ export interface RehearsalOptions {
  */
 export async function rehearse(
   server: OvsdbServer,
-  { afterMs = 2000, cpuMs = 2000 }: RehearsalOptions = {},
+  { afterMs = 2000, cpuMs = rehearsalBudgetMs() }: RehearsalOptions = {},
 ): Promise<number> {
   await pause(afterMs);
   let stage: Stage | undefined;

@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Dpif } from '@heddle/datapath';
-import { coverage, messageOf, vlog } from '@heddle/runtime';
+import { coverage, messageOf, rehearsalBudgetMs, vlog } from '@heddle/runtime';
 import { Stage } from './stage.ts';
 
 const log = vlog.module('ofproto_dpif_upcall');
@@ -33,7 +33,7 @@ interface RehearsalOptions {
  */
 export async function rehearse(
   dpifOf: () => Pick<Dpif, 'actions' | 'meters' | 'nowMs' | 'engine'> | undefined,
-  { afterMs = 2000, cpuMs = 500 }: RehearsalOptions = {},
+  { afterMs = 2000, cpuMs = rehearsalBudgetMs() }: RehearsalOptions = {},
 ): Promise<number> {
   const quiet = silence();
   await pause(afterMs);
