@@ -30,29 +30,35 @@ export class JsonStream {
   push(bytes: Uint8Array): string[] {
     const texts: string[] = [];
     let start = 0;
+    let depth = this.#depth;
+    let inString = this.#inString;
+    let escaped = this.#escaped;
     for (let i = 0; i < bytes.length; i++) {
       const b = bytes[i]!;
-      if (this.#inString) {
-        if (this.#escaped) this.#escaped = false;
-        else if (b === 0x5c) this.#escaped = true;
-        else if (b === 0x22) this.#inString = false;
+      if (inString) {
+        if (escaped) escaped = false;
+        else if (b === 0x5c) escaped = true;
+        else if (b === 0x22) inString = false;
         continue;
       }
-      if (this.#depth === 0 && b !== 0x7b && b !== 0x5b) {
+      if (depth === 0 && b !== 0x7b && b !== 0x5b) {
         if (b !== 0x20 && b !== 0x0a && b !== 0x0d && b !== 0x09) {
           throw new HeddleError(`syntax error at byte 0x${b.toString(16)} between JSON texts`);
         }
         start = i + 1;
-      } else if (b === 0x22) this.#inString = true;
+      } else if (b === 0x22) inString = true;
       else if (b === 0x7b || b === 0x5b) {
-        if (this.#depth++ === 0) start = i;
-        if (this.#depth > MAX_DEPTH) throw new HeddleError('input exceeds maximum nesting depth');
-      } else if ((b === 0x7d || b === 0x5d) && --this.#depth === 0) {
+        if (depth++ === 0) start = i;
+        if (depth > MAX_DEPTH) throw new HeddleError('input exceeds maximum nesting depth');
+      } else if ((b === 0x7d || b === 0x5d) && --depth === 0) {
         texts.push(this.#finish(bytes.subarray(start, i + 1)));
         start = i + 1;
       }
     }
-    if (this.#depth > 0) this.#keep(bytes.subarray(start));
+    this.#depth = depth;
+    this.#inString = inString;
+    this.#escaped = escaped;
+    if (depth > 0) this.#keep(bytes.subarray(start));
     return texts;
   }
 

@@ -1,4 +1,6 @@
 /** Flow tables: lookups, misses, and the limits of what one packet may set in motion. */
+
+import { Flow } from '@heddle/packet';
 import { N_TABLES } from './ofproto/flow-table.ts';
 import type { Rule } from './ofproto/rule.ts';
 import { admits } from './xlate-admission.ts';
@@ -167,8 +169,11 @@ function tableNumber(id: number): string {
   return String(id).padStart(2);
 }
 
+/** What texts are made of, one at a time. */
+const scratch = new Flow();
+
 function ruleText(rule: Rule): string {
-  const match = matchText(rule.match);
+  const match = matchText(rule.matchInto(scratch));
   const cookie = rule.state.cookie === 0n ? '' : `, cookie 0x${rule.state.cookie.toString(16)}`;
   return `${match === '' ? '' : `${match}, `}priority ${rule.priority}${cookie}`;
 }

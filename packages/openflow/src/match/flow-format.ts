@@ -16,16 +16,31 @@ import {
   ND_NEIGHBOR_SOLICIT,
 } from '@heddle/packet';
 import { Match, type TunMetadataMatch } from '../match.ts';
-import { type FieldPlan, fieldPlan } from './field-plan.ts';
+import { fieldPlan } from './field-plan.ts';
 import { named, toBytes } from './match-field.ts';
 import { formatMatch } from './match-format.ts';
 import type { PortNames } from './ofp-port.ts';
 import { ETH_P_MPLS, ETH_P_MPLSM, ETH_P_NSH, networkType } from './prerequisites.ts';
 
-const plans = (...names: string[]): FieldPlan[] => names.map((name) => fieldPlan(named(name)));
+/** Words of a flow and the bits in them that fields have. */
+interface Words {
+  readonly indices: Uint8Array;
+  readonly bits: Uint32Array;
+}
+
+function wordsOf(...names: string[]): Words {
+  const { u8, u32 } = new Flow();
+  for (const name of names) {
+    const { offset, slotSize } = fieldPlan(named(name));
+    u8.fill(0xff, offset, offset + slotSize);
+  }
+  const indices = [...u32.keys()].filter((i) => u32[i] !== 0);
+  return { indices: Uint8Array.from(indices), bits: Uint32Array.from(indices, (i) => u32[i]!) };
+}
+
 const numbered = (name: string, n: number) => Array.from({ length: n }, (_, i) => `${name}${i}`);
 /** Shown where they are not zero. */
-const METADATA = plans(
+const METADATA = [
   ...[
     'in_port',
     'pkt_mark',
@@ -38,23 +53,24 @@ const METADATA = plans(
   ],
   ...['ct_state', 'ct_zone', 'ct_mark', 'ct_label'],
   ...numbered('reg', 16),
-);
+].map((name) => wordsOf(name));
+const TUNNEL_DST = wordsOf('tun_ipv6_dst');
 /** Shown of packets that come from a tunnel. */
-const TUNNEL = plans(
+const TUNNEL = wordsOf(
   ...['tun_ipv6_src', 'tun_ipv6_dst', 'tun_gbp_id', 'tun_gbp_flags', 'tun_flags', 'tun_erspan_ver'],
   ...['tun_gtpu_flags', 'tun_gtpu_msgtype'],
 );
-const ALWAYS = plans('packet_type');
-const ETHERNET = plans('eth_src', 'eth_dst', 'eth_type', 'vlan_tci');
-const IP = plans('nw_proto', 'nw_tos', 'nw_ttl', 'ip_frag');
-const IPV4 = plans('ip_src', 'ip_dst');
-const IPV6 = plans('ipv6_src', 'ipv6_dst', 'ipv6_label');
-const ARP = plans('nw_proto', 'arp_spa', 'arp_tpa', 'arp_sha', 'arp_tha');
-const PORTS = plans('tcp_src', 'tcp_dst');
-const TCP_FLAGS = plans('tcp_flags');
-const ND = plans('nd_target', 'nd_sll', 'nd_tll');
-const MPLS = plans('mpls_label');
-const NSH = plans(
+const ALWAYS = wordsOf('packet_type');
+const ETHERNET = wordsOf('eth_src', 'eth_dst', 'eth_type', 'vlan_tci');
+const IP = wordsOf('nw_proto', 'nw_tos', 'nw_ttl', 'ip_frag');
+const IPV4 = wordsOf('ip_src', 'ip_dst');
+const IPV6 = wordsOf('ipv6_src', 'ipv6_dst', 'ipv6_label');
+const ARP = wordsOf('nw_proto', 'arp_spa', 'arp_tpa', 'arp_sha', 'arp_tha');
+const PORTS = wordsOf('tcp_src', 'tcp_dst');
+const TCP_FLAGS = wordsOf('tcp_flags');
+const ND = wordsOf('nd_target', 'nd_sll', 'nd_tll');
+const MPLS = wordsOf('mpls_label');
+const NSH = wordsOf(
   ...['nsh_flags', 'nsh_ttl', 'nsh_mdtype', 'nsh_np', 'nsh_spi'],
   ...['nsh_c1', 'nsh_c2', 'nsh_c3', 'nsh_c4'],
 );
@@ -64,17 +80,17 @@ export function formatFlow(flow: Flow, names?: PortNames): string {
   const [key, mask] = [scratchKey, scratchMask];
   key.copyFrom(flow);
   mask.clear();
-  const all = (list: readonly FieldPlan[]) => {
-    for (const plan of list) mask.u8.fill(0xff, plan.offset, plan.offset + plan.slotSize);
-  };
-  all(METADATA.filter((plan) => !isZero(key, plan)));
-  tunnel(key, mask, all);
-  all(ALWAYS);
-  if (key.packetType === 0) all(ETHERNET);
+  for (let i = 0; i < METADATA.length; i++) {
+    const words = METADATA[i]!;
+    if (!isZero(key, words)) show(mask, words);
+  }
+  tunnel(key, mask);
+  show(mask, ALWAYS);
+  if (key.packetType === 0) show(mask, ETHERNET);
   if (key.packetType === 0 && key.vlanTci0 !== 0) mask.vlanTci1 = 0xffff;
   if (key.ctNwProto !== 0) showTuple(key, mask);
   else if (key.packetType >>> 16 === 1) showOuterTuple(key, mask);
-  network(key, mask, all);
+  network(key, mask);
   return formatMatch(new Match(key, mask, tunnelOptions(key)), { names, isFlow: true });
 }
 
@@ -82,16 +98,20 @@ export function formatFlow(flow: Flow, names?: PortNames): string {
 const scratchKey = new Flow();
 const scratchMask = new Flow();
 
-function isZero(flow: Flow, { offset, slotSize }: FieldPlan): boolean {
-  for (let i = offset; i < offset + slotSize; i++) if (flow.u8[i] !== 0) return false;
+function isZero({ u32 }: Flow, { indices, bits }: Words): boolean {
+  for (let i = 0; i < indices.length; i++) if ((u32[indices[i]!]! & bits[i]!) !== 0) return false;
   return true;
 }
 
+function show({ u32 }: Flow, { indices, bits }: Words): void {
+  for (let i = 0; i < indices.length; i++) u32[indices[i]!]! |= bits[i]!;
+}
+
 /** A tunnel's packet has a destination to tell of. */
-function tunnel(key: Flow, mask: Flow, all: (list: readonly FieldPlan[]) => void): void {
-  if (key.tunIpv6Dst.every((b) => b === 0)) return;
+function tunnel(key: Flow, mask: Flow): void {
+  if (isZero(key, TUNNEL_DST)) return;
   if ((key.tunFlags & FLOW_TNL_F_KEY) === 0) mask.tunId = 0n;
-  all(TUNNEL);
+  show(mask, TUNNEL);
   mask.tunTos = 0xff;
   mask.tunTtl = 0xff;
   if (key.tunErspanVer === 1) mask.tunErspanIdx = 0xffff_ffff;
@@ -104,7 +124,7 @@ function tunnel(key: Flow, mask: Flow, all: (list: readonly FieldPlan[]) => void
 /** The options that are there. */
 function tunnelOptions(key: Flow): TunMetadataMatch[] {
   const { tlv } = key;
-  if (!tlv || key.tunIpv6Dst.every((b) => b === 0)) return [];
+  if (!tlv || isZero(key, TUNNEL_DST)) return [];
   return tlv.mappings
     .filter(({ index }) => tlv.isPresent(key, index))
     .map(({ index, optionLen }) => ({
@@ -151,49 +171,49 @@ function showInnerLabels(key: Flow, mask: Flow): void {
   if ((key.mplsLse1 & MPLS_BOS) === 0) mask.mplsLse2 = 0xffff_ffff;
 }
 
-function network(key: Flow, mask: Flow, all: (list: readonly FieldPlan[]) => void): void {
+function network(key: Flow, mask: Flow): void {
   const type = networkType(key);
   switch (type) {
     case ETH_P_IP:
     case ETH_P_IPV6:
-      all(type === ETH_P_IP ? IPV4 : IPV6);
-      all(IP);
+      show(mask, type === ETH_P_IP ? IPV4 : IPV6);
+      show(mask, IP);
       if ((key.nwFrag & 3) !== 3 || key.nwProto === IPPROTO_ICMPV6)
-        transport(key, type === ETH_P_IPV6, all);
+        transport(key, type === ETH_P_IPV6, mask);
       return;
     case ETH_P_ARP:
     case ETH_P_RARP:
-      all(ARP);
+      show(mask, ARP);
       return;
     case ETH_P_MPLS:
     case ETH_P_MPLSM:
-      all(MPLS);
+      show(mask, MPLS);
       if ((key.mplsLse0 & MPLS_BOS) === 0) showInnerLabels(key, mask);
       return;
     case ETH_P_NSH:
-      all(NSH);
-      all(IP);
+      show(mask, NSH);
+      show(mask, IP);
   }
 }
 
-function transport(key: Flow, v6: boolean, all: (list: readonly FieldPlan[]) => void): void {
+function transport(key: Flow, v6: boolean, mask: Flow): void {
   switch (key.nwProto) {
     case IPPROTO_TCP:
-      all(TCP_FLAGS);
-      all(PORTS);
+      show(mask, TCP_FLAGS);
+      show(mask, PORTS);
       return;
     case IPPROTO_UDP:
     case IPPROTO_SCTP:
-      all(PORTS);
+      show(mask, PORTS);
       return;
     case IPPROTO_ICMP:
     case IPPROTO_IGMP:
-      if (!v6) all(PORTS);
+      if (!v6) show(mask, PORTS);
       return;
     case IPPROTO_ICMPV6:
       if (!v6) return;
-      all(PORTS);
+      show(mask, PORTS);
       if (key.tpDst !== 0) return;
-      if (key.tpSrc === ND_NEIGHBOR_SOLICIT || key.tpSrc === ND_NEIGHBOR_ADVERT) all(ND);
+      if (key.tpSrc === ND_NEIGHBOR_SOLICIT || key.tpSrc === ND_NEIGHBOR_ADVERT) show(mask, ND);
   }
 }

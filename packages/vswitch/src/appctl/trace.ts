@@ -77,7 +77,8 @@ function takeOptions(argv: readonly string[]): Words {
   const ctNext: number[] = [];
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i]!;
-    if (/^--?generate$/.test(word)) generate = true;
+    if (!word.startsWith('-')) args.push(word);
+    else if (/^--?generate$/.test(word)) generate = true;
     else if (/^--?ct-next$/.test(word)) {
       const text = argv[++i];
       if (text === undefined) throw new UnixctlError(`Missing argument for option ${word}`);
@@ -88,8 +89,7 @@ function takeOptions(argv: readonly string[]): Words {
     } else if (/^--?(l7|l7-len)$/.test(word)) {
       // What the payload is decides nothing.
       if (++i >= argv.length) throw new UnixctlError(`Missing argument for option ${word}`);
-    } else if (word.startsWith('-')) throw new UnixctlError(`${word}: unknown option`);
-    else args.push(word);
+    } else throw new UnixctlError(`${word}: unknown option`);
   }
   if (args.length === 0) throw new UnixctlError('Syntax error');
   if (args.length > 3) throw new UnixctlError('too many arguments');

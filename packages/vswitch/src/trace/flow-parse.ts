@@ -85,10 +85,13 @@ export function parseOpenFlowFlow(
   const seen = new Set<string>();
   let ofport = OFPP_NONE;
   const bad = (why: string) => new HeddleError(`Bad openflow flow syntax: ${text}: ${why}`);
-  for (const word of text.split(/[\s,]+/).filter(Boolean)) {
-    const [name = '', value = ''] = word.split(/=(.*)/s, 2);
-    const protocol = PROTOCOLS[name];
-    if (protocol && !word.includes('=')) {
+  for (const word of text.split(/[\s,]+/)) {
+    if (word === '') continue;
+    const at = word.indexOf('=');
+    const name = at < 0 ? word : word.slice(0, at);
+    const value = at < 0 ? '' : word.slice(at + 1);
+    const protocol = at < 0 ? PROTOCOLS[name] : undefined;
+    if (protocol) {
       flow.dlType = protocol[0];
       if (protocol[1] !== undefined) flow.nwProto = protocol[1];
       continue;
