@@ -93,18 +93,3 @@ test('TCP, checksums, IPv6 below, and one with Ethernet headers beside it', asyn
     }
   }
 });
-
-test('a bridge of the userspace datapath refuses it', async () => {
-  await using scope = new Scope();
-  const network = await createNetwork(scope);
-  const { instance } = await createSite(scope, network, 1);
-  const set = ['set', 'interface', 't', 'type=gre', 'options:remote_ip=10.1.0.2'];
-  const bridge = ['add-br', 'br1', '--', 'set', 'bridge', 'br1', 'datapath_type=netdev'];
-  await instance.vsctl(...bridge);
-  await instance.run(
-    ...['ovs-vsctl', '--timeout=20', 'add-port', 'br1', 't', '--', ...set],
-    'options:packet_type=legacy_l3',
-  );
-  const error = await instance.vsctl('get', 'interface', 't', 'error');
-  assert.match(error, /could not add network device t to ofproto \(Operation not supported\)/);
-});

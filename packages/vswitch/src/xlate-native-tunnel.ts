@@ -30,6 +30,7 @@ import {
   MAC_BROADCAST,
   setMac,
   tunnelOptions,
+  VLAN_CFI,
 } from '@heddle/packet';
 import type { OfPort } from './ofproto.ts';
 import { formatAddress, isIpv6, type TunnelConfig } from './tunnel/config.ts';
@@ -43,6 +44,9 @@ const IPPROTO_GRE = 47;
 const IP_DF = 0x4000;
 const TRANS_ETHER = 0x6558;
 const GRE_SEQ = 0x1000;
+const ETH_TYPE_MIN = 0x600;
+/** Packet types of Ethernet's name space. */
+const BARE = 0x1_0000;
 const ERSPAN_1 = 0x88be;
 const ERSPAN_2 = 0x22eb;
 const MAX_SESSION = 1023n;
@@ -86,7 +90,9 @@ export function sendNative(
   const to = `${formatMac(mac)} ${hop}`;
   ctx.trace('detail', `tunneling from ${from} to ${to}`);
   tunnel.tunIpv6Src = source;
-  const header = buildHeader(tunnel, config, route.mac, mac);
+  const carried = carriedType(flow, config);
+  const header =
+    carried === undefined ? undefined : buildHeader(tunnel, config, route.mac, mac, carried);
   if (!header) {
     ctx.trace('warn', 'native tunnel header build failed');
     ctx.drop('the tunnel has no header for it', port);
@@ -103,7 +109,21 @@ export function sendNative(
     headerType: headerTypeOf(config.type, isIpv6(tunnel.tunIpv6Dst)),
     header,
   };
-  ctx.odpActions.push({ type: 'clone', actions: [push, ...actions] });
+  const bare = carried !== 0 && flow.packetType === 0 ? popFrame(flow) : [];
+  ctx.odpActions.push({ type: 'clone', actions: [...bare, push, ...actions] });
+}
+
+/** What the tunnel carries of the packet, as a packet type; undefined: its header cannot tell that. */
+function carriedType({ packetType, dlType }: Flow, c: TunnelConfig): number | undefined {
+  if (c.packetType !== 'legacy_l3') return 0;
+  if (dlType < ETH_TYPE_MIN) return undefined;
+  return packetType === 0 ? BARE | dlType : packetType;
+}
+
+/** Its Ethernet header goes, with its tags. */
+function popFrame({ vlanTci0, vlanTci1 }: Flow): OdpAction[] {
+  const tags = [vlanTci0, vlanTci1].filter((tci) => (tci & VLAN_CFI) !== 0);
+  return [...tags.map((): OdpAction => ({ type: 'pop_vlan' })), { type: 'pop_eth' }];
 }
 
 function headerTypeOf(type: TunnelConfig['type'], v6: boolean): number {
@@ -113,11 +133,21 @@ function headerTypeOf(type: TunnelConfig['type'], v6: boolean): number {
 }
 
 /** Ethernet to the end of the tunnel's header; lengths and checksums are made when it is put on. */
-function buildHeader(t: Flow, c: TunnelConfig, src: number, dst: number): Uint8Array | undefined {
+function buildHeader(
+  t: Flow,
+  c: TunnelConfig,
+  src: number,
+  dst: number,
+  carried: number,
+): Uint8Array | undefined {
   const v6 = isIpv6(t.tunIpv6Dst);
   const l4 = ETH_LEN + (v6 ? 40 : 20);
   const isUdp = c.type === 'vxlan' || c.type === 'geneve';
-  const tail = isUdp ? udpHeader(t, c, v6) : c.type === 'gre' ? greHeader(t) : erspanHeader(t);
+  const tail = isUdp
+    ? udpHeader(t, c, v6)
+    : c.type === 'gre'
+      ? greHeader(t, carried)
+      : erspanHeader(t);
   if (!tail) return undefined;
   const bytes = new Uint8Array(l4 + tail.length);
   const dv = new DataView(bytes.buffer);
@@ -168,7 +198,7 @@ function udpHeader(t: Flow, c: TunnelConfig, v6: boolean): Uint8Array {
   return bytes;
 }
 
-function greHeader(t: Flow): Uint8Array {
+function greHeader(t: Flow, carried: number): Uint8Array {
   const hasCsum = (t.tunFlags & FLOW_TNL_F_CSUM) !== 0;
   const hasKey = (t.tunFlags & FLOW_TNL_F_KEY) !== 0;
   const hasSeq = (t.tunFlags & FLOW_TNL_F_SEQ) !== 0;
@@ -176,7 +206,7 @@ function greHeader(t: Flow): Uint8Array {
   const bytes = new Uint8Array(keyAt + (hasKey ? 4 : 0) + (hasSeq ? 4 : 0));
   const dv = new DataView(bytes.buffer);
   dv.setUint16(0, (hasCsum ? 0x8000 : 0) | (hasKey ? 0x2000 : 0) | (hasSeq ? GRE_SEQ : 0));
-  dv.setUint16(2, TRANS_ETHER);
+  dv.setUint16(2, carried === 0 ? TRANS_ETHER : carried & 0xffff);
   if (hasKey) dv.setUint32(keyAt, Number(t.tunId & 0xffff_ffffn));
   return bytes;
 }

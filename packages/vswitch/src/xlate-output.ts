@@ -130,8 +130,8 @@ function sendOutAnyway(ctx: XlateContext, port: OfPort): void {
     return;
   }
   if (staysProtected(ctx, ctx.inPort?.bundle, port.bundle)) return;
-  if (ctx.flow.packetType !== 0) {
-    // Tunnels aside, ports carry Ethernet.
+  const { native } = ctx.config;
+  if (ctx.flow.packetType !== 0 && (!native || port.tunnel?.packetType !== 'legacy_l3')) {
     const text = 'Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.';
     ctx.trace('warn', text);
     ctx.drop('the port carries Ethernet frames alone');
@@ -146,7 +146,6 @@ function sendOutAnyway(ctx: XlateContext, port: OfPort): void {
     return;
   }
   if (port.odpPort !== undefined) exportDeparture(ctx, port, port.odpPort);
-  const { native } = ctx.config;
   if (port.odpPort === undefined) ctx.drop('the port has neither device nor peer', port);
   else if (native && receiveNative(ctx, native, port)) return;
   else if (port.tunnel) sendToTunnel(ctx, port, port.tunnel);

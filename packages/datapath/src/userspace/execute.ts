@@ -82,7 +82,7 @@ export function executeActions(
       case 'tnl_push': {
         const rest = actions.slice(i + 1);
         const hash = dpHash(packet.key(), 'sym_l4', 0);
-        for (const inner of segments({ data: packet.bytes, vnet: packet.vnet })) {
+        for (const inner of segmentsOf(packet)) {
           const piece = packet.clone();
           piece.wrap(pushHeader(inner, a, hash, () => sink.sequence(a.tnlPort)));
           sink.pushed(piece, a.tnlPort);
@@ -172,4 +172,14 @@ function executeRest(packet: Packet, rest: readonly OdpAction[], sink: ActionSin
 function segmentLength({ bytes, vnet }: Packet): number {
   if (vnet === undefined || vnet.gsoSize === 0) return bytes.length;
   return Math.min(vnet.hdrLen + vnet.gsoSize, bytes.length);
+}
+
+/** Of what has no Ethernet header, too. */
+function segmentsOf(packet: Packet): Uint8Array[] {
+  const { bytes, vnet, packetType } = packet;
+  if (vnet === undefined || packetType === 0) return segments({ data: bytes, vnet });
+  const frame = packet.clone();
+  frame.pushEth(0, 0);
+  const cut = frame.bytes.length - bytes.length;
+  return segments({ data: frame.bytes, vnet: frame.vnet }).map((piece) => piece.subarray(cut));
 }

@@ -136,6 +136,7 @@ export class Packet implements Rewritable {
   /** Another packet, complete, that holds this one: nothing that was known of this one is of it. */
   wrap(bytes: Uint8Array): void {
     this.#replace(bytes);
+    this.packetType = IS_ETHERNET;
     this.vnet = undefined;
     this.ct = undefined;
     this.tunnel = undefined;

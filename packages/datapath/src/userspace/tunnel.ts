@@ -119,22 +119,26 @@ export function popHeader(
       ? popErspan(dv, ip, tunnel)
       : popGre(dv, ip, tunnel, isPartial, type);
   if (at === undefined) return undefined;
-  if (type === 'gre-l3')
-    return popBare(outer.subarray(at, ip.end), dv.getUint16(ip.l4 + 2), tunnel);
-  if (ip.end - at < ETH_LEN) return undefined;
+  const isBare = type === 'gre-l3';
+  if (!isBare && ip.end - at < ETH_LEN) return undefined;
   const isWithin = vnet !== undefined && (vnet.flags & 1) !== 0 && vnet.csumStart > at;
+  const by = isBare ? at - ETH_LEN : at;
   const moved = isWithin
-    ? { ...vnet, csumStart: vnet.csumStart - at, hdrLen: Math.max(vnet.hdrLen - at, 0) }
+    ? { ...vnet, csumStart: vnet.csumStart - by, hdrLen: Math.max(vnet.hdrLen - by, 0) }
     : undefined;
+  if (isBare) {
+    const frame = withHeader(outer.subarray(at, ip.end), dv.getUint16(ip.l4 + 2));
+    return { frame, tunnel, vnet: moved };
+  }
   return { frame: outer.slice(at, ip.end), tunnel, vnet: moved };
 }
 
 /** What had no Ethernet header gets one without addresses. */
-function popBare(payload: Uint8Array, etherType: number, tunnel: Flow): Popped {
+function withHeader(payload: Uint8Array, etherType: number): Uint8Array {
   const frame = new Uint8Array(ETH_LEN + payload.length);
   new DataView(frame.buffer).setUint16(ETH_LEN - 2, etherType);
   frame.set(payload, ETH_LEN);
-  return { frame, tunnel, vnet: undefined };
+  return frame;
 }
 
 interface Ip {

@@ -21,6 +21,7 @@ import type {
   OdpPort,
   PortStats,
   TunnelVportOptions,
+  TunnelVportType,
   Upcall,
   VnetHdr,
   VportType,
@@ -175,8 +176,7 @@ export class UserspaceDpif implements Dpif {
   constructor(options: UserspaceDpifOptions) {
     this.type = options.type ?? 'netdev';
     this.name = options.name ?? 'ovs-netdev';
-    const tunnels = TUNNEL_VPORT_TYPES.filter((type) => type !== 'gre-l3');
-    this.portTypes = [...(options.portTypes ?? DEVICE_TYPES), ...tunnels];
+    this.portTypes = [...(options.portTypes ?? DEVICE_TYPES), ...TUNNEL_VPORT_TYPES];
     this.#options = options;
     this.#clock = options.clock ?? realClock;
     this.ct = new Conntrack({ nowMs: () => this.#clock.nowMs() });
@@ -200,7 +200,6 @@ export class UserspaceDpif implements Dpif {
     if (requested !== undefined && this.#ports.has(requested)) {
       throw new SystemError('EEXIST', `port ${requested}`);
     }
-    if (type === 'gre-l3') throw new SystemError('ENOTSUP', type);
     const portNo = requested ?? this.#freePort(name);
     if (isTunnelVport(type)) {
       this.#ports.set(portNo, new Port(portNo, type, noNetdev(name), tunnel?.dstPort ?? 0));
@@ -460,25 +459,39 @@ export class UserspaceDpif implements Dpif {
   }
 
   #pop(packet: Packet, portNo: OdpPort): void {
-    const port = this.#ports.get(portNo);
-    if (port === undefined || !isTunnelVport(port.type)) {
+    const asked = this.#ports.get(portNo);
+    if (asked === undefined || !isTunnelVport(asked.type)) {
       this.#drop(DROP_NO_PORT);
       return;
     }
-    const popped = popHeader(packet.bytes, port.type, packet.vnet);
+    let port = asked;
+    let popped = popHeader(packet.bytes, asked.type, packet.vnet);
+    const other = popped === undefined ? this.#sibling(asked.type) : undefined;
+    if (other !== undefined) {
+      port = other;
+      popped = popHeader(packet.bytes, other.type as TunnelVportType, packet.vnet);
+    }
     if (popped === undefined) {
-      port.stats.rxErrors++;
+      asked.stats.rxErrors++;
       this.#drop(DROP_MALFORMED);
       return;
     }
     const { frame, tunnel, vnet } = popped;
     port.stats.rxPackets++;
     port.stats.rxBytes += frame.length;
-    const md = { inPort: portNo, recircId: 0, pktMark: packet.pktMark };
+    const md = { inPort: port.portNo, recircId: 0, pktMark: packet.pktMark };
     const inner = new Packet(frame, md, vnet);
     inner.tunnel = tunnel;
     inner.depth = packet.depth + 1;
     this.#sink.recirculate(inner);
+  }
+
+  /** GRE has a port for frames and one for what has no Ethernet header: its packets are all one's. */
+  #sibling(type: VportType): Port | undefined {
+    const other = type === 'gre' ? 'gre-l3' : type === 'gre-l3' ? 'gre' : undefined;
+    if (other === undefined) return undefined;
+    for (const port of this.#ports.values()) if (port.type === other) return port;
+    return undefined;
   }
 
   #drop(reason: string): void {

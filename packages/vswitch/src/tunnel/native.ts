@@ -140,10 +140,12 @@ export class NativeTunnels {
 
   /** `tnl/ports/show -v`: which frames are for which port. */
   *lines(): Iterable<string> {
+    const all = [...this.#env.vports()].filter((p) => isTunnelVport(p.type));
+    const hasGre = all.some(({ type }) => type === 'gre');
+    const vports = all.filter(({ type }) => !hasGre || type !== 'gre-l3');
     for (const { mac, addresses } of this.#all) {
       for (const address of addresses) {
-        for (const port of this.#env.vports()) {
-          if (!isTunnelVport(port.type)) continue;
+        for (const port of vports) {
           const [name, type] = isIpv6(address) ? ['ipv6', '86dd'] : ['ipv4', '0800'];
           const proto = isGre(port) ? IPPROTO_GRE : IPPROTO_UDP;
           const ip = `${name}(dst=${formatAddress(address)},proto=${proto},frag=no)`;
@@ -156,7 +158,7 @@ export class NativeTunnels {
 }
 
 function isGre({ type }: DpPort): boolean {
-  return type === 'gre' || type === 'erspan';
+  return type === 'gre' || type === 'gre-l3' || type === 'erspan';
 }
 
 function v4(address: number): Uint8Array {
