@@ -494,12 +494,22 @@ INL int ct_judge(struct __sk_buff *skb, struct scratch *s, __u32 zone, __u32 fla
   return 0;
 }
 
+/* Whether the connection is as the action would leave it: entered, in this zone, with nothing to be set. */
+INL bool ct_settled(const struct scratch *s, __u32 zone, __u32 flags)
+{
+  return s->ct_on && s->ct_entered && s->ct.zone == zone && !s->w.args.given &&
+         !(flags & (CTF_FORCE | CTF_NAT)) && !(s->ct.state & (CS_INV | CS_REL)) &&
+         !is_icmp(&s->ct.orig);
+}
+
 /* The `ct` action; what the slots before it brought is in s->w.args. 1: the daemon is to see it. */
 NOINL int ct_exec(struct __sk_buff *skb, struct scratch *s)
 {
   if (!s || ((s->dirty & ~DIRTY_CT) && extract(skb, s)))
     return -1;
   __u32 zone = s->w.zone & 0xffff, flags = s->w.flags, nat = 0;
+  if (ct_settled(s, zone, flags))
+    return 0;
   s->w.quotes = 0;
   int known = s->ct_on ? ct_known(skb, s, zone, flags) : 0;
   int found = known ? ct_find(skb, s, zone, 0) : 0;
@@ -525,6 +535,7 @@ NOINL int ct_exec(struct __sk_buff *skb, struct scratch *s)
   if (s->w.args.given)
     __builtin_memset(&s->w.args, 0, sizeof s->w.args);
   s->ct_on = 1;
+  s->ct_entered = found && !s->w.quotes;
   s->dirty |= DIRTY_CT;
   if (!found || !(s->w.cte & (CTE_FTP | CTE_TFTP)) || (s->ct.state & (CS_INV | CS_REL)))
     return 0;

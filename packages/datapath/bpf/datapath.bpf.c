@@ -139,6 +139,7 @@ INL struct scratch *begin(void)
   s->tun_state = 0;
   s->wrap = 0;
   s->ct_on = 0;
+  s->ct_entered = 0;
   s->dirty = DIRTY_LAYOUT;
   return s;
 }

@@ -303,7 +303,8 @@ struct scratch {
   struct stream_id stream;
   __u64 stream_seq;
   __u32 tunnels_seq, strip; /* as it was when the program began; bytes before the inner frame */
-  __u32 ct_on; /* s->ct holds */
+  __u32 ct_on;      /* s->ct holds */
+  __u32 ct_entered; /* and its connection is in the table: the program has seen it there */
   struct ct_md ct;
   struct ct_work w;
   __u8 sum[SUM_BYTES]; /* part of a packet, to be summed */

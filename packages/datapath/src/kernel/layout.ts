@@ -1,7 +1,7 @@
 /** The bytes that the programs share with the daemon: bpf/datapath.h, by hand and in order. */
 
 /** Changes with any change of a layout or of a number below. */
-export const ABI_VERSION = 17;
+export const ABI_VERSION = 18;
 
 export const KEY_BYTES = 256;
 export const MASK_WORDS = 24;
