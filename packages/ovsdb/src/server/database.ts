@@ -358,12 +358,17 @@ export class Database {
     this.history.push(commit);
     this.#historySizes.push(size);
     this.#historyElements += size;
-    const limit = Math.max(MIN_HISTORY_ELEMENTS, this.tables.rowCount * HISTORY_ELEMENTS_PER_ROW);
-    while (this.history.length > MAX_HISTORY || this.#historyElements > limit) {
+    while (this.history.length > MAX_HISTORY || this.#remembersTooMuch()) {
       this.history.shift();
       this.#forgets = true;
       this.#historyElements -= this.#historySizes.shift()!;
     }
+  }
+
+  #remembersTooMuch(): boolean {
+    const elements = this.#historyElements;
+    if (elements <= MIN_HISTORY_ELEMENTS) return false;
+    return elements > this.tables.rowCount * HISTORY_ELEMENTS_PER_ROW;
   }
 
   /** What could not be written did not happen: nor what came after it. */
@@ -410,14 +415,18 @@ function recordsOf(group: readonly Pending[]): string[] {
   return records;
 }
 
-/** The elements of the datums that a commit has replaced and made, but for those that they share. */
+/**
+ * The elements of the datums that a commit keeps in memory: those that it has replaced, but for what
+ * they share with what is there now. New rows are there anyway.
+ */
 function elements({ changes }: Commit): number {
   let n = 0;
   for (const { old, now } of changes) {
-    const data = (now ?? old)!.data;
+    if (!old) continue;
+    const { data } = old;
     for (let i = 0; i < data.length; i++) {
-      if (!old || !now) n += datumSize(data[i]!);
-      else if (old.data[i] !== data[i]) n += differenceSize(old.data[i]!, data[i]!);
+      if (!now) n += datumSize(data[i]!);
+      else if (now.data[i] !== data[i]) n += differenceSize(data[i]!, now.data[i]!);
     }
   }
   return n;
