@@ -13,8 +13,6 @@ let slab = new ArrayBuffer(SLAB_BYTES);
 let slabUsed = 0;
 /** Words of the datapath's key that are in use. */
 const USED = 2 * KEY_WORDS_USED;
-/** Words are a multiple of it. */
-const STEP = 4;
 
 /**
  * A flow key or, with the same layout, a mask (1-bits are significant). The first 256 bytes are the
@@ -79,15 +77,8 @@ export function flowOr(a: Flow, b: Flow, out: Flow = new Flow()): Flow {
 }
 
 export function flowEquals(a: Flow, b: Flow): boolean {
-  const x = a.u32;
-  const y = b.u32;
-  // Several at a time: most of those that are compared are equal, and then there is only one loop.
-  for (let i = 0; i < WORDS; i += STEP) {
-    const differ =
-      (x[i]! ^ y[i]!) | (x[i + 1]! ^ y[i + 1]!) | (x[i + 2]! ^ y[i + 2]!) | (x[i + 3]! ^ y[i + 3]!);
-    if (differ !== 0) return false;
-  }
-  return true;
+  // Most of those that are compared are equal: a loop over their words takes two to three times as long.
+  return Buffer.compare(a.u8, b.u8) === 0;
 }
 
 /** Whether `packet`, masked, is `key`; `key` must be masked already. */

@@ -81,12 +81,15 @@ export class Classifier<R extends ClsRule> {
     if (subtable.size === 0) this.#dropSubtable(subtable);
   }
 
-  /** The rule of exactly this match and priority. */
-  find(key: Flow, mask: Flow, priority: number): R | undefined {
-    return this.#subtable(mask)?.find(key, priority);
+  /** The rule of exactly this match and priority. Nobody writes to a mask that is fixed. */
+  find(key: Flow, mask: Flow, priority: number, isMaskFixed = false): R | undefined {
+    const subtable = this.#subtable(mask);
+    if (isMaskFixed && subtable) subtable.knownMask = mask;
+    return subtable?.find(key, priority);
   }
 
   #subtable(mask: Flow): Subtable<R> | undefined {
+    for (const subtable of this.#recent) if (subtable.knownMask === mask) return subtable;
     for (const subtable of this.#recent) if (flowEquals(subtable.mask, mask)) return subtable;
     const found = this.#byMask.get(maskHash(mask))?.find((s) => flowEquals(s.mask, mask));
     if (found) this.#remember(found);

@@ -45,6 +45,8 @@ const addressWords = new Uint32Array(4);
 
 export class Subtable<R extends ClsRule> {
   readonly mask: Flow;
+  /** Another one that is the same, and stays so. */
+  knownMask: Flow | undefined;
   /** The classifier that it belongs to. */
   readonly owner: object;
   /** Indices of the words in which the mask has bits, by stage. */

@@ -113,7 +113,7 @@ export function addRule(changes: FlowChanges, added: AddedRule, nowMs: number): 
   const table = tableFor(ofproto, added);
   checkReferences(ofproto, state.actions);
   const { classifier } = table;
-  const old = classifier.find(match.key, match.mask, priority);
+  const old = classifier.find(match.key, match.mask, priority, match.isMaskFixed);
   if (!old && state.flags.checkOverlap && classifier.overlaps(match.key, match.mask, priority)) {
     throw new OfpError('OFPFMFC_OVERLAP');
   }
