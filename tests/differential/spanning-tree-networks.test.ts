@@ -30,6 +30,10 @@ function bridgeWords(r: Random): string[] {
   maybe('max-age', [20, 28]);
   maybe('forward-delay', [15, 20, 30]);
   maybe('transmit-hold-count', [1, 3, 10]);
+  // Open vSwitch forgets a priority beside it.
+  if (!words.some((word) => word.includes('rstp-priority'))) {
+    maybe('force-protocol-version', [0, 2]);
+  }
   return words;
 }
 

@@ -35,7 +35,7 @@ const SETS: ReadonlySet<OfpAct['type']> = new Set([
   'set_queue',
 ]);
 /** The first that is there wins: what sends. */
-const SET_LAST: readonly OfpAct['type'][] = ['group', 'ct', 'resubmit', 'output', 'output_reg'];
+const SET_LAST: readonly OfpAct['type'][] = ['group', 'output', 'resubmit', 'ct_clear', 'ct'];
 /** What the action set comes to: the last of each kind, sends at the end, at most one. */
 export function orderActionSet(set: readonly OfpAct[]): OfpAct[] {
   const out: OfpAct[] = [];

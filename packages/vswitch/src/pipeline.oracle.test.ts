@@ -62,6 +62,7 @@ describe('flow tables, beside Open vSwitch', { skip: !oracleInstalled() }, () =>
     };
     const round = async (seed: number) => {
       const r = new Random(seed);
+      const groups = tables.setGroups(r);
       let lines = randomFlowLines(r, FLOWS);
       const odd = await tables.setFlows(lines);
       for (const what of odd) report(`seed ${seed}: ${what}`);
@@ -74,7 +75,7 @@ describe('flow tables, beside Open vSwitch', { skip: !oracleInstalled() }, () =>
         if (found) traces++;
         if (!differ(found)) continue;
         const least = await smallest(tables, lines, packets[k]!);
-        report(`seed ${seed}, packet ${k}:\n${least}`);
+        report(`seed ${seed}, packet ${k}:\n${groups.join('\n')}\n${least}`);
       }
     };
     for (let n = 0; n < COUNT; n++) {

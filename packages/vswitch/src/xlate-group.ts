@@ -71,6 +71,7 @@ function runBucket(ctx: XlateContext, group: Group, index: number, isLast: boole
     const actions = bucketActions(bucket.actions);
     try {
       if (actions.length > 0) ctx.engine.runActions(ctx, actions, isLast);
+      else ctx.trace('action', 'drop');
       // What recirculates in a bucket is the bucket's copy.
       if (ctx.frozen) finishFreezing(ctx);
     } finally {

@@ -21,7 +21,7 @@ import { traceAll } from '../trace/trace.ts';
 import { comparableTrace, isBeyondCompare, picksOf } from './compare-trace.ts';
 import { TestController } from './controller.ts';
 import { parseFlowLine, parseGroupLine } from './parse-lines.ts';
-import { GROUP_LINES } from './random-actions.ts';
+import { GROUP_LINES, randomGroupLines } from './random-actions.ts';
 import { N_PORTS, randomFlowLine, TLV_MAP } from './random-flows.ts';
 import { randomFlowText } from './random-match.ts';
 import { randomPacket } from './random-packet.ts';
@@ -41,6 +41,7 @@ export class FlowTables implements Disposable {
   readonly #oracle = new SwitchOracle();
   #controller!: TestController;
   #ports: readonly OraclePort[] = [];
+  #groups: readonly string[] = [];
   #bridge!: Ofproto;
   #config!: XlateConfig;
 
@@ -78,10 +79,27 @@ export class FlowTables implements Disposable {
   }
 
   #ofctl(version: string, ...args: string[]): void {
+    const problem = this.#tryOfctl(version, ...args);
+    if (problem !== undefined) throw new Error(`ovs-ofctl ${args.join(' ')}: ${problem}`);
+  }
+
+  #tryOfctl(version: string, ...args: string[]): string | undefined {
     const env = { ...process.env, OVS_RUNDIR: this.#oracle.dir };
     const all = ['-O', version, ...args];
     const { status, stderr } = spawnSync('/usr/bin/ovs-ofctl', all, { env, timeout: 10_000 });
-    if (status !== 0) throw new Error(`ovs-ofctl ${args.join(' ')}: ${stderr}`);
+    return status === 0 ? undefined : stderr.toString();
+  }
+
+  /** Other random groups in place of the former ones; those that Open vSwitch takes. */
+  setGroups(r: Random): readonly string[] {
+    this.#groups = randomGroupLines(r).map((line) => {
+      const problem = this.#tryOfctl('OpenFlow15', '--may-create', 'mod-group', 'br0', line);
+      if (problem === undefined) return line;
+      const none = `${line.split(',')[0]},type=all`;
+      this.#ofctl('OpenFlow15', '--may-create', 'mod-group', 'br0', none);
+      return none;
+    });
+    return this.#groups;
   }
 
   #buildBridge(): void {
@@ -100,7 +118,9 @@ export class FlowTables implements Disposable {
     const bands = [{ type: 'drop' as const, rate: 10, burstSize: 0, precLevel: 0 }];
     for (const meterId of METERS)
       bridge.meters.set(meterId, new Meter({ meterId, flags: 1, bands }, 0));
-    for (const line of GROUP_LINES) bridge.groups.set(...parseGroupLine(line));
+    for (const line of [...GROUP_LINES, ...this.#groups]) {
+      bridge.groups.set(...parseGroupLine(line));
+    }
     const portOf = (odp: number) => byOdp.get(odp);
     const recirc = new RecircIds(() => 0);
     this.#bridge = bridge;

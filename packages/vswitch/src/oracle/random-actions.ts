@@ -1,8 +1,10 @@
 /** Random actions and instructions, in `ovs-ofctl`'s words. */
 import type { Random } from '@heddle/datapath/oracle/random-frame';
-import { MACS, type Protocol } from './random-match.ts';
+import { ANY, MACS, type Protocol } from './random-match.ts';
 
-export const N_GROUPS = 9;
+const N_GROUPS = 12;
+/** Those from here on are random ones. */
+const FIRST_RANDOM_GROUP = 10;
 const TABLES = [0, 1, 2, 3, 9];
 const hex = (n: number): string => `0x${n.toString(16)}`;
 
@@ -282,3 +284,23 @@ export const GROUP_LINES = [
   'group_id=8,type=select,selection_method=hash,bucket=bucket_id:0,weight:1,watch_port:77,actions=output:1,bucket=bucket_id:1,weight:2,actions=mod_dl_src:00:00:00:00:00:08,resubmit(,9),bucket=bucket_id:2,weight:3,actions=group:1',
   'group_id=9,type=all,bucket=bucket_id:0,actions=dec_ttl,push_vlan:0x8100,output:1,bucket=bucket_id:1,actions=pop_vlan,output:2',
 ];
+
+/** Groups 10 to 12, whose buckets do what flows do but for going to further tables. */
+export function randomGroupLines(r: Random): string[] {
+  const ids = Array.from({ length: N_GROUPS - FIRST_RANDOM_GROUP + 1 }, (_, i) => i);
+  return ids.map((i) => {
+    const type = r.pick(['all', 'all', 'indirect', 'ff', 'select']);
+    const how = type === 'select' ? ',selection_method=hash' : '';
+    const count = type === 'indirect' ? 1 : 1 + r.below(3);
+    const buckets = Array.from({ length: count }, (_, n) => {
+      const watch = type === 'ff' ? `,watch_port:${r.pick([1, 2, 3, 77])}` : '';
+      const weight = type === 'select' ? `,weight:${r.below(4)}` : '';
+      const chosen = list(r, ANY, TABLES.at(-1)!, 1).filter((a) => !a.includes('debug_'));
+      const actions = chosen.length > 0 ? chosen.join(',') : 'drop';
+      // Groups of groups end there.
+      const safe = actions.replaceAll(/group:\d+/g, () => `group:${1 + r.below(3)}`);
+      return `bucket=bucket_id:${n}${weight}${watch},actions=${safe}`;
+    });
+    return `group_id=${FIRST_RANDOM_GROUP + i},type=${type}${how},${buckets.join(',')}`;
+  });
+}

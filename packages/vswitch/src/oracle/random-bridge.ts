@@ -14,7 +14,7 @@ import { type BridgeExports, Bundle, OfPort, Ofproto, type XlateConfig } from '.
 import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
 import type { TunnelConfig } from '../tunnel/config.ts';
 import { parseFlowLine, parseGroupLine } from './parse-lines.ts';
-import { GROUP_LINES } from './random-actions.ts';
+import { GROUP_LINES, randomGroupLines } from './random-actions.ts';
 import { bondRandomly } from './random-bonds.ts';
 import { N_PORTS, randomFlowLine, TLV_MAP } from './random-flows.ts';
 import { randomFlowText } from './random-match.ts';
@@ -63,7 +63,9 @@ export function randomBridge(r: Random): XlateConfig {
     if (r.chance(40)) bridge.macs.addStatic(r.pick([0, 5, 6]), mac, r.pick(bundles));
   }
   changeTlvTable(bridge, 'add', parseTlvMap(TLV_MAP));
-  for (const line of GROUP_LINES) bridge.groups.set(...parseGroupLine(line));
+  for (const line of [...GROUP_LINES, ...randomGroupLines(r)]) {
+    bridge.groups.set(...parseGroupLine(line));
+  }
   for (let i = 0; i < FLOWS; i++) {
     try {
       applyFlowMod(new FlowChanges(bridge), parseFlowLine(randomFlowLine(r)), 0, 4);

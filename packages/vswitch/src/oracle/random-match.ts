@@ -8,7 +8,7 @@ export interface Protocol {
   readonly l4: '' | 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmp6';
 }
 
-const ANY: Protocol = { word: '', network: 'none', l4: '' };
+export const ANY: Protocol = { word: '', network: 'none', l4: '' };
 // biome-ignore format: a table
 const PROTOCOLS: readonly Protocol[] = [
   { word: 'ip', network: 'ip', l4: '' },
