@@ -4,7 +4,7 @@ import { parseMac } from '@heddle/packet';
 import { ethernet, ipv4, pad, tcp, udp } from '@heddle/packet/build';
 import { delay } from '@heddle/testing';
 import { layOut } from '../datapath/sockets.ts';
-import type { TrackedPath } from './paths.ts';
+import { type TrackedPath, UNTRACKED_PORT } from './paths.ts';
 
 const BATCH = 64;
 const SYN = 2;
@@ -35,19 +35,26 @@ async function received({ path }: TrackedPath): Promise<number> {
   return link.stats64.rx.packets;
 }
 
-/** UDP datagrams of 18 bytes of one connection that arrive per second. */
-export async function smallPackets(path: TrackedPath, seconds: number): Promise<number> {
+/** UDP datagrams of 18 bytes of one connection that arrive per second, tracked or exempt from it. */
+export async function smallPackets(
+  path: TrackedPath,
+  seconds: number,
+  tracked: boolean,
+): Promise<number> {
   using sender = await openSender(path);
-  const part = udp({ src: 1000, dst: 9 }, new Uint8Array(18));
+  const part = udp(
+    { src: 1000, dst: tracked ? UNTRACKED_PORT + 1 : UNTRACKED_PORT },
+    new Uint8Array(18),
+  );
   const frame = pad(ethernet(sender.macs, ipv4({ src: sender.src, dst: path.path.address }, part)));
   const batch = layOut(Array.from({ length: BATCH }, () => frame));
   sender.send(batch);
-  await delay(50);
+  await delay(20);
   const before = await received(path);
   const start = performance.now();
   while (performance.now() - start < seconds * 1000) sender.send(batch);
   const elapsed = (performance.now() - start) / 1000;
-  await delay(100);
+  await delay(20);
   return ((await received(path)) - before) / elapsed;
 }
 

@@ -17,8 +17,12 @@ export interface TrackedPath {
   count(): Promise<number>;
 }
 
+/** Of UDP that is not tracked either way. */
+export const UNTRACKED_PORT = 9;
+
 const STATELESS = ['actions=normal'];
 const FIREWALL = [
+  `priority=20,udp,tp_dst=${UNTRACKED_PORT} actions=normal`,
   'priority=10,arp actions=normal',
   'priority=5,ip actions=ct(table=1)',
   'table=1,priority=20,ct_state=+est+trk,ip actions=normal',
@@ -46,8 +50,13 @@ function switchPath(path: Path, instance: Instance): TrackedPath {
 }
 
 const RULES = `table inet t {
+  chain r {
+    type filter hook prerouting priority raw;
+    udp dport ${UNTRACKED_PORT} notrack
+  }
   chain f {
     type filter hook forward priority 0; policy drop;
+    udp dport ${UNTRACKED_PORT} accept
     ct state established,related accept
     ct state new iifname "p1" accept
   }
