@@ -13,7 +13,7 @@ import type { Session } from './session.ts';
 
 const log = vlog.module('ovsdb_jsonrpc_server');
 /** What others are silent for when a client counts as the only one. */
-const SOLO_MS = 20;
+const SOLO_MS = 5;
 const MIB = 1024 * 1024;
 
 /** What clients may make the server hold. */
