@@ -159,19 +159,22 @@ function pointOf(plan: FieldPlan, version: OxmVersion): OxmCodePoint {
 /** Set when a field is written that only Ethernet packets have, or others by their packet type. */
 let saysPacketType = false;
 
-/** Whether the mask has bits of each group, and the fixed mask of which that was found last. */
-const isWanted = new Uint8Array(groups.length);
+/** The fields of each group that may be in the mask, and the fixed mask of which that was found last. */
+const wanted: (readonly FieldPlan[])[] = groups.map(() => []);
+const NO_FIELDS: readonly FieldPlan[] = [];
 let fixedMask: Flow | undefined;
 
-function findGroups({ mask, isMaskFixed }: Match): void {
+function findGroups(match: Match): void {
+  const { mask, isMaskFixed } = match;
   if (mask === fixedMask && isMaskFixed) return;
   fixedMask = isMaskFixed ? mask : undefined;
   const { u32 } = mask;
   for (let g = 0; g < groups.length; g++) {
-    const { first, last } = groups[g]!;
+    const { plans, first, last } = groups[g]!;
     let bits = 0;
     for (let i = first; i <= last; i++) bits |= u32[i]!;
-    isWanted[g] = bits === 0 ? 0 : 1;
+    if (bits === 0) wanted[g] = NO_FIELDS;
+    else wanted[g] = isMaskFixed ? plans.filter((plan) => !isFieldWild(match, plan)) : plans;
   }
 }
 
@@ -327,8 +330,8 @@ function putVlanPart(
   return o;
 }
 
-function putGroup(start: number, match: Match, { plans, index }: Group, v: OxmVersion): number {
-  if (isWanted[index] === 0) return start;
+function putGroup(start: number, match: Match, { index }: Group, v: OxmVersion): number {
+  const plans = wanted[index]!;
   let o = start;
   for (let i = 0; i < plans.length; i++) o = putField(o, match, plans[i]!, v);
   return o;
