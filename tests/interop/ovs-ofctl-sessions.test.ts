@@ -189,3 +189,24 @@ test('TLS: show over ssl:, refusals, ovs-testcontroller behind pssl:', async () 
     }
   }
 });
+
+test('a flow in place of another may keep its cookie; buckets may refer to what is not there', async () => {
+  await using scope = new Scope();
+  const both = await switches(scope);
+  const version = ['-O', 'OpenFlow15'];
+  const text = await alike(both, async (instance, client) => {
+    const ofctl = (...w: string[]) => instance.exec(`${client}/ovs-ofctl`, ...version, ...w);
+    for (const flow of ['cookie=1,actions=1', 'cookie=0xffffffffffffffff,actions=2']) {
+      await ofctl('add-flow', 'br0', flow);
+    }
+    await ofctl('add-flow', 'br0', 'cookie=0xffffffffffffffff,in_port=1,actions=drop');
+    const dumps = [await ofctl('--no-stats', '--sort=in_port', 'dump-flows', 'br0')];
+    for (const [id, actions] of ['meter:9', 'group:99', 'meter:9,group:99'].entries()) {
+      await ofctl('add-group', 'br0', `group_id=${id},type=all,bucket=actions=${actions}`);
+      dumps.push(await ofctl('dump-groups', 'br0', String(id)));
+    }
+    for (const what of ['del-flows', 'del-groups']) await ofctl(what, 'br0');
+    return dumps.join('').replaceAll(/ \(xid=\w+\)/g, '');
+  });
+  assert.match(text, /cookie=0x1, actions=output:p?2/);
+});

@@ -118,7 +118,9 @@ export function addRule(changes: FlowChanges, added: AddedRule, nowMs: number): 
     throw new OfpError('OFPFMFC_OVERLAP');
   }
   if (!old) makeRoom(changes, table);
-  const rule = new Rule(table, priority, state, nowMs, match.tunMetadata);
+  const isCookieKept = old && state.cookie === KEEP_COOKIE;
+  const kept = isCookieKept ? sharedState({ ...state, cookie: old.state.cookie }) : state;
+  const rule = new Rule(table, priority, kept, nowMs, match.tunMetadata);
   // The new flow counts and ages from now on; when packets last passed is still known.
   if (old) rule.usedMs = old.usedMs;
   changes.add(rule, match, old);

@@ -6,11 +6,8 @@ import {
   type GroupType,
   OFPG_ALL,
   OFPG_MAX,
-  type OfpAct,
   OfpError,
 } from '@heddle/openflow';
-import type { Ofproto } from '../ofproto.ts';
-import { checkReferences } from './check.ts';
 import { type FlowChanges, OFPRR_GROUP_DELETE } from './flow-changes.ts';
 import { usesGroup } from './flow-mod.ts';
 import { Group } from './group.ts';
@@ -48,7 +45,7 @@ function addGroup(changes: FlowChanges, mod: GroupMod, nowMs: number): void {
   if (mod.groupId > OFPG_MAX) throw new OfpError('OFPGMFC_INVALID_GROUP');
   if (ofproto.groups.has(mod.groupId)) throw new OfpError('OFPGMFC_GROUP_EXISTS');
   if (ofproto.groups.size >= MAX_GROUPS) throw new OfpError('OFPGMFC_OUT_OF_GROUPS');
-  checkGroup(ofproto, mod, mod.groupType, mod.buckets);
+  checkGroup(mod, mod.groupType, mod.buckets);
   changes.setGroup(mod.groupId, new Group(mod, nowMs));
 }
 
@@ -56,7 +53,7 @@ function modifyGroup(changes: FlowChanges, mod: GroupMod): void {
   const { ofproto } = changes;
   const old = ofproto.groups.get(mod.groupId);
   if (!old) throw new OfpError('OFPGMFC_UNKNOWN_GROUP');
-  checkGroup(ofproto, mod, mod.groupType, mod.buckets);
+  checkGroup(mod, mod.groupType, mod.buckets);
   changes.setGroup(mod.groupId, successor(old, mod));
 }
 
@@ -87,7 +84,7 @@ function changeBuckets(changes: FlowChanges, mod: GroupMod): void {
     mod.command === 'insert_bucket'
       ? insertBuckets(old.buckets, mod.buckets, at)
       : removeBuckets(old.buckets, at);
-  checkGroup(ofproto, mod, old.type, buckets);
+  checkGroup(mod, old.type, buckets);
   const props =
     mod.command === 'insert_bucket' && mod.props.selectionMethod !== '' ? mod.props : old.props;
   changes.setGroup(
@@ -119,25 +116,15 @@ function removeBuckets(old: readonly Bucket[], at: number): readonly Bucket[] {
   return old.toSpliced(index, 1);
 }
 
-function checkGroup(
-  ofproto: Ofproto,
-  mod: GroupMod,
-  type: GroupType,
-  buckets: readonly Bucket[],
-): void {
+/** Groups and meters that buckets refer to may come later. */
+function checkGroup(mod: GroupMod, type: GroupType, buckets: readonly Bucket[]): void {
   if (type === 'indirect' && buckets.length !== 1) throw new OfpError('OFPGMFC_INVALID_GROUP');
   const ids = new Set<number>();
   for (const bucket of buckets) {
     if (ids.has(bucket.bucketId)) throw new OfpError('OFPGMFC_BUCKET_EXISTS');
     ids.add(bucket.bucketId);
-    checkReferences(ofproto, bucket.actions.filter(isNotGroup));
     if (type !== 'select' && bucket.weight > 1 && mod.command === 'add') {
       throw new OfpError('OFPGMFC_INVALID_GROUP');
     }
   }
-}
-
-/** Groups in buckets may come later. */
-function isNotGroup(act: OfpAct): boolean {
-  return act.type !== 'group';
 }
