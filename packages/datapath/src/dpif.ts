@@ -41,7 +41,7 @@ export interface DpPort {
   /** Of the device, where the engine has one; 0 when it has vanished. */
   readonly ifindex?: number | undefined;
   /** What `show` tells behind the type. */
-  readonly config?: string;
+  readonly config?: string | undefined;
   /** Of a tunnel port. */
   readonly dstPort?: number;
 }

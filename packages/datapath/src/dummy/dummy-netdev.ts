@@ -3,6 +3,7 @@ import { ETH_HEADER_LEN } from '@heddle/packet';
 import type { Clock } from '@heddle/runtime/clock';
 import type { PortStats, VportType } from '../dpif.ts';
 import type { Netdev } from '../userspace/netdev.ts';
+import { PacketStreams } from './packet-streams.ts';
 import { PcapFile } from './pcap-file.ts';
 
 const DEFAULT_MTU = 1500;
@@ -24,6 +25,7 @@ export class DummyNetdev implements Netdev {
   rxQueues = 1;
   readonly #clock: Clock;
   readonly #closed: (device: DummyNetdev) => void;
+  readonly #streams: PacketStreams;
   #receiver: ((frame: Uint8Array) => void) | undefined;
   #rxPcap: PcapFile | undefined;
   #txPcap: PcapFile | undefined;
@@ -44,12 +46,35 @@ export class DummyNetdev implements Netdev {
     this.hwAddr = hwAddr;
     this.#clock = clock;
     this.#closed = closed;
+    this.#streams = new PacketStreams(clock, (frame) => this.receive(frame));
   }
 
-  /** `pcap` takes both directions, `rxq_pcap` and `tx_pcap` one each. */
+  /** Of the active stream; undefined without one. */
+  get isConnected(): boolean | undefined {
+    return this.#streams.isConnected;
+  }
+
+  /** As `dpctl/show` has it. */
+  get config(): string | undefined {
+    const told = [
+      ...(this.ifindex > 0 ? [`ifindex=${this.ifindex}`] : []),
+      ...(this.#streams.config === undefined ? [] : [this.#streams.config]),
+    ];
+    if (this.type === 'dummy-pmd') {
+      told.push(`requested_rx_queues=${this.rxQueues}`, 'requested_tx_queues=1');
+      told.unshift(`configured_rx_queues=${this.rxQueues}`, 'configured_tx_queues=1');
+    }
+    return told.length === 0 ? undefined : told.join(', ');
+  }
+
+  /**
+   * `pcap` takes both directions, `rxq_pcap` and `tx_pcap` one each; `stream` and `pstream` join the device with
+   * another program.
+   */
   configure(options: DummyOptions): void {
     this.ifindex = integer(options.get('ifindex'), 0);
     if (this.type === 'dummy-pmd') this.rxQueues = Math.max(integer(options.get('n_rxq'), 1), 1);
+    this.#streams.configure(options.get('stream'), options.get('pstream'));
     const both = options.get('pcap');
     const rx = both ?? options.get('rxq_pcap');
     const tx = both ?? options.get('tx_pcap');
@@ -77,6 +102,7 @@ export class DummyNetdev implements Netdev {
     this.#txPackets++;
     this.#txBytes += frame.length;
     this.#txPcap?.write(frame, this.#clock.wallMs());
+    this.#streams.send(frame);
     return true;
   }
 
@@ -107,6 +133,7 @@ export class DummyNetdev implements Netdev {
 
   close(): void {
     this.#receiver = undefined;
+    this.#streams.close();
     this.#closePcaps();
     this.#closed(this);
   }

@@ -15,6 +15,8 @@ export interface Netdev {
   setReceiver(receiver: NetdevReceiver | undefined): void;
   /** What the device counts itself; without it the datapath's own counters are told. */
   stats?(): PortStats;
+  /** What `dpctl/show` tells behind the type. */
+  readonly config?: string | undefined;
   /** Gone for good: its port closes. */
   readonly isGone?: boolean;
   onGone?: (() => void) | undefined;

@@ -122,6 +122,10 @@ class Port implements DpPort {
   get ifindex(): number | undefined {
     return this.netdev.isGone === true ? 0 : undefined;
   }
+
+  get config(): string | undefined {
+    return this.netdev.config;
+  }
 }
 
 /** Of a tunnel port: what goes by it has its header from `tnl_push`. */

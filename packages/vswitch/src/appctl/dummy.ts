@@ -47,10 +47,14 @@ export function registerDummy(server: UnixctlServer, netdevs: DummyNetdevs): voi
     return 'OK\n';
   });
 
-  // A dummy is never joined with a peer by a socket here, of which this tells.
-  server.register('netdev-dummy/conn-state', '[netdev]', 0, 1, ([name]) =>
-    name === undefined ? '' : `${name}: unknown\n`,
-  );
+  server.register('netdev-dummy/conn-state', '[netdev]', 0, 1, ([name]) => {
+    if (name !== undefined) return `${name}: ${connection(netdevs.get(name)) ?? 'unknown'}\n`;
+    const lines = [...netdevs.values()].map((device) => {
+      const state = connection(device);
+      return state === undefined ? '' : `${device.name}: ${state}\n`;
+    });
+    return lines.join('');
+  });
 }
 
 export function registerTime(server: UnixctlServer, clock: WarpClock): void {
@@ -71,6 +75,12 @@ export function registerTime(server: UnixctlServer, clock: WarpClock): void {
     }
     return 'warped\n';
   });
+}
+
+/** Of a device that connects to a peer; undefined for all others. */
+function connection(device: DummyNetdev | undefined): string | undefined {
+  if (device?.isConnected === undefined) return undefined;
+  return device.isConnected ? 'connected' : 'disconnected';
 }
 
 function deviceOf(netdevs: DummyNetdevs, name: string): DummyNetdev {
