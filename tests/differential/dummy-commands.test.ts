@@ -83,6 +83,31 @@ const RENUMBERINGS = [
   'ovs-dummy ovs-dummy 33',
 ].map((words) => `dpif-dummy/change-port-number ${words}`);
 
+const BY_HAND = [
+  'add-dp netdev@nd p1 p2,type=dummy-internal p3,type=dummy p4,type=tap p5,type=bla p6,port_no=9 p7,port_no=9',
+  'show netdev@nd',
+  'show nd',
+  'dump-dps',
+  'add-dp netdev@nd',
+  'add-dp dummy@nd',
+  'add-dp bla@nd',
+  'add-if netdev@nd p1',
+  'add-if netdev@nd p11 p12,port_no=0 p16',
+  'del-if netdev@nd p11 nope 9 0 nd',
+  'set-if netdev@nd p2,type=dummy-internal nope p12,port_no=3 p1,port_no=4',
+  'show netdev@nd',
+  'add-flow netdev@nd in_port(1),packet_type(ns=0,id=0),eth(),eth_type(0x0800),ipv4(frag=no) 2',
+  'dump-flows netdev@nd',
+  'dump-flows',
+  'show -s netdev@nd',
+  'del-dp nd',
+  'del-dp nosuch',
+  'add-dp dummy@other',
+  'del-dp netdev@nd',
+  'dump-dps',
+  'add-dp dummy@other p9',
+].map((words) => `dpctl/${words}`);
+
 /** Open vSwitch has a classifier of its own for each port. */
 const MASKS_LOOKED_AT = /avg\. subtable lookups per megaflow hit: \d+\.\d+/;
 
@@ -128,4 +153,24 @@ test('dpif-dummy/change-port-number: packets go by the new number', async () => 
   const [a, b] = both.map((subject) => subject.transmitted('p2'));
   assert.deepEqual(a, b);
   assert.equal(a!.length, 1);
+});
+
+test('datapaths by hand: made, told of, changed and taken away', async () => {
+  await using scope = new Scope();
+  const both = await DummySwitch.pair(scope);
+  for (const words of BY_HAND) await answers(both, words);
+  // Where a bridge brings a type's own datapath, what was made by hand goes.
+  for (const subject of both) await subject.setUp('br0', ['p1', 'p2']);
+  await answers(both, 'dpctl/dump-dps');
+  // Open vSwitch leaves packets lie that come to a datapath of no bridge.
+  const [ours] = both;
+  const flow = 'in_port(20),packet_type(ns=0,id=0),eth(),eth_type(0x1234)';
+  await ours.appctl('dpctl/add-dp', 'netdev@more', 'p20', 'p21');
+  await ours.appctl('dpctl/add-flow', 'netdev@more', flow, '21');
+  for (const type of ['1234', '5678']) {
+    await ours.receive('p20', `${'5'.repeat(24)}${type}${'00'.repeat(46)}`);
+  }
+  const shown = await ours.appctl('dpctl/show', '-s', 'netdev@more');
+  assert.match(shown, /lookups: hit:1 missed:1 /);
+  assert.match(shown, /p21\n.*\n {4}TX packets:1 /);
 });

@@ -22,6 +22,7 @@ import { controllersOf } from './controller-rows.ts';
 import { ctConfigOf } from './ct-config.ts';
 import { type DeviceEvent, type Devices, KernelDevices } from './devices/devices.ts';
 import { DUMMY_KIND, DummyDevices } from './devices/dummy-devices.ts';
+import { Datapaths } from './dpctl/datapaths.ts';
 import type { Iface } from './iface.ts';
 import { InBandControl } from './in-band/in-band.ts';
 import type { OfPort } from './ofproto.ts';
@@ -42,7 +43,8 @@ const BOND_INTERVAL_MS = 100;
 
 export interface SwitchOptions {
   readonly remote: string;
-  readonly openDpif: (type: string) => Promise<Dpif>;
+  /** `name`: of a datapath by hand; without it the one that the bridges of a type share. */
+  readonly openDpif: (type: string, name?: string) => Promise<Dpif>;
   readonly clock?: Clock;
   /** The types that `openDpif` knows. */
   readonly datapathTypes: readonly string[];
@@ -59,6 +61,7 @@ export class Switch {
   readonly idl: Idl<Schema>;
   readonly bridges = new Map<string, Bridge>();
   readonly backers = new Map<string, Backer>();
+  readonly datapaths: Datapaths;
   readonly #options: SwitchOptions;
   readonly #clock: Clock;
   readonly devices: Devices;
@@ -84,6 +87,7 @@ export class Switch {
   constructor(options: SwitchOptions) {
     this.#options = options;
     this.#clock = options.clock ?? realClock;
+    this.datapaths = new Datapaths(options, () => [...this.backers.values()].map((b) => b.dpif));
     this.qos = new QosTable(() => this.#clock.nowMs());
     this.routes = new TunnelRoutes(options.dummy?.netdevs);
     this.neighbours = new NeighbourTable(() => this.#clock.nowMs());
@@ -132,6 +136,7 @@ export class Switch {
     }
     if (cleanup) this.qos.removeAll();
     this.qos.close();
+    await this.datapaths.close();
     this.#carryOver?.close();
     if (cleanup) this.#carryOver?.remove();
     for (const backer of this.backers.values()) {
@@ -272,6 +277,7 @@ export class Switch {
   async #backer(type: string): Promise<Backer> {
     const known = this.backers.get(type);
     if (known) return known;
+    await this.datapaths.destroyOf(type);
     const dpif = await this.#options.openDpif(type);
     const { routes, neighbours } = this;
     const macOf = (device: string) => this.devices.device(device)?.mac;

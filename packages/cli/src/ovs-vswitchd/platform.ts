@@ -37,11 +37,11 @@ export function dummyPlatform(level: DummyLevel): Platform & { readonly clock: W
   const clock = new WarpClock();
   const override = level === 'override';
   const netdevs = new DummyNetdevs({ clock, override });
-  const open = async (type: string): Promise<Dpif> => {
-    if (type === 'dummy') return netdevs.openDpif('dummy');
-    if (type === 'system' && level !== '') return netdevs.openDpif('system');
-    if (type === 'netdev' && override) return netdevs.openDpif('netdev');
-    return openDpif(type);
+  const open = async (type: string, name?: string): Promise<Dpif> => {
+    if (type === 'dummy') return netdevs.openDpif('dummy', name);
+    if (type === 'system' && level !== '') return netdevs.openDpif('system', name);
+    if (type === 'netdev' && override) return netdevs.openDpif('netdev', name);
+    return openDpif(type, name);
   };
   return {
     openDpif: open,

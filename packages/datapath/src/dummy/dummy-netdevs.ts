@@ -38,18 +38,18 @@ export class DummyNetdevs {
   }
 
   /** A datapath of dummy devices; `type@name` as in `dpif/show`. */
-  openDpif(type: 'dummy' | 'netdev' | 'system'): UserspaceDpif {
+  openDpif(type: 'dummy' | 'netdev' | 'system', name = `ovs-${type}`): UserspaceDpif {
     const { clock, override } = this.#options;
     return new UserspaceDpif({
       type,
-      name: `ovs-${type}`,
+      name,
       clock,
       defer: (task) => task(),
       portTypes: override ? ALL_TYPES : [...DUMMY_TYPES, 'internal'],
       portType: (kind) => (kind === 'internal' ? 'dummy-internal' : kind),
       choosePort: dummyPortNumber,
       localPort: 'dummy-internal',
-      openNetdev: (name, kind) => this.#open(name, kind),
+      openNetdev: (device, kind) => this.#open(device, kind),
     });
   }
 

@@ -5,12 +5,18 @@ import { UserspaceDpif } from '../userspace/userspace-dpif.ts';
 import { PacketChannel, TapChannel } from './channel.ts';
 import { LinuxNetdev, NetdevLoop } from './linux-netdev.ts';
 
-/** `netdev@ovs-netdev` over the devices of this network namespace. */
-export function openNetdevDpif({ instance }: { readonly instance: string }): UserspaceDpif {
+export interface NetdevDpifOptions {
+  readonly instance: string;
+  /** Of the datapath, and of the tap that is its port 0. */
+  readonly name: string;
+}
+
+/** `netdev@NAME` over the devices of this network namespace. */
+export function openNetdevDpif({ instance, name }: NetdevDpifOptions): UserspaceDpif {
   const devices = new Devices(`heddle netdev ${instance}`);
   return new UserspaceDpif({
     type: 'netdev',
-    name: 'ovs-netdev',
+    name,
     defer: (task) => task(),
     // An internal port is a tap, and is listed as one.
     portType: (type) => (type === 'internal' ? 'tap' : type),

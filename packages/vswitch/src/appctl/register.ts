@@ -46,7 +46,9 @@ export function registerSwitchCommands(server: UnixctlServer, sw: Switch): void 
   registerExplain(server, sw);
   registerDpctl(server, {
     program: 'ovs-vswitchd',
-    dpifs: () => [...sw.backers.values()].map((b) => b.dpif),
+    dpifs: () => sw.datapaths.all(),
+    createDpif: (type, name) => sw.datapaths.create(type, name),
+    destroyDpif: (dpif) => sw.datapaths.destroy(dpif),
     readFile: (name) => readFile(name, 'utf8'),
   });
   registerMemory(server, () => {

@@ -6,6 +6,9 @@ import { SystemError } from '@heddle/runtime';
 export interface DpctlEnv {
   readonly program: string;
   dpifs(): readonly Dpif[];
+  /** Makes a datapath by hand, with a port of its name; throws EEXIST, EINVAL, EAFNOSUPPORT. */
+  createDpif?(type: string, name: string): Promise<Dpif>;
+  destroyDpif?(dpif: Dpif): Promise<void>;
   readFile(name: string): Promise<string>;
 }
 
@@ -66,12 +69,22 @@ export function dpFullName(dpif: Dpif): string {
   return `${dpif.type}@${dpif.name}`;
 }
 
-/** Finds `[TYPE@]NAME`; the type defaults to `system`. */
-export function findDpif(env: DpctlEnv, arg: string): Dpif | undefined {
+/** `[TYPE@]NAME`; the type defaults to `system`. */
+export function parseDpName(arg: string): { type: string; name: string } {
   const at = arg.indexOf('@');
   const type = at < 0 ? 'system' : arg.slice(0, at) || 'system';
-  const name = arg.slice(at + 1);
+  return { type, name: arg.slice(at + 1) };
+}
+
+export function findDpif(env: DpctlEnv, arg: string): Dpif | undefined {
+  const { type, name } = parseDpName(arg);
   return env.dpifs().find((d) => d.type === type && d.name === name);
+}
+
+/** Why there is no datapath of that name: there is one of another type, or none at all. */
+export function missingDpif(env: DpctlEnv, arg: string): 'EINVAL' | 'ENODEV' {
+  const { name } = parseDpName(arg);
+  return env.dpifs().some((d) => d.name === name) ? 'EINVAL' : 'ENODEV';
 }
 
 /**

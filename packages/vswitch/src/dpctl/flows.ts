@@ -251,9 +251,12 @@ function parseNames(dpif: Dpif) {
   return { portNumber: (name: string) => numbers.get(name) };
 }
 
+/** A datapath's flow is for one recirculation, 0 when none is said. */
 function parseFlow(run: DpctlRun, dpif: Dpif, text: string) {
   try {
-    return parseOdpFlow(text, parseNames(dpif));
+    const flow = parseOdpFlow(text, parseNames(dpif));
+    flow.mask.recircId = 0xffff_ffff;
+    return flow;
   } catch (error) {
     const what = error instanceof OdpParseError ? error.message : String(error);
     run.fail(`parsing flow key (${what})`, 'EINVAL');

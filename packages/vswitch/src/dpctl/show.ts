@@ -1,7 +1,7 @@
 /** `dump-dps`, `show` and what prints ports and their counters. */
 import { type Dpif, type DpPort, isTunnelVport, type PortStats } from '@heddle/datapath';
 import { DEFAULT_PORTS } from '../tunnel/config.ts';
-import { type DpctlCommand, type DpctlRun, dpFullName, findDpif } from './command.ts';
+import { type DpctlCommand, type DpctlRun, dpFullName, findDpif, missingDpif } from './command.ts';
 
 export const dumpDps: DpctlCommand = {
   name: 'dump-dps',
@@ -28,7 +28,7 @@ export const show: DpctlCommand = {
     for (const arg of run.args) {
       const dpif = findDpif(run.env, arg);
       if (dpif) showDpif(run, dpif);
-      else run.fail(`opening datapath ${arg} failed`, 'ENODEV');
+      else run.fail(`opening datapath ${arg} failed`, missingDpif(run.env, arg));
     }
   },
 };
