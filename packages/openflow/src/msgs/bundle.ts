@@ -65,9 +65,14 @@ function pullInner(r: Reader): Reader {
   return r.within(at, r.off);
 }
 
+/** Where what is within a bundle_add_message at `at` begins. */
+export function bundledOffset(bytes: Uint8Array, at: number): number {
+  return at + (bytes[at + 1] === OFPT_VENDOR ? 24 : 16);
+}
+
 /** The bytes of what a bundle_add_message that was decoded has within. */
 export function bundledBytes(raw: Uint8Array): Uint8Array {
-  const at = raw[1] === OFPT_VENDOR ? 24 : 16;
+  const at = bundledOffset(raw, 0);
   return raw.subarray(at, at + ((raw[at + 2]! << 8) | raw[at + 3]!));
 }
 

@@ -1,4 +1,5 @@
-export { bundledBytes } from './bundle.ts';
+export { type AddLayout, AddLayouts, addCookie, addPriority } from './add-layouts.ts';
+export { bundledBytes, bundledOffset } from './bundle.ts';
 export {
   errorName,
   errorNumbers,

@@ -4,10 +4,12 @@ import type { OfpMessage } from '../messages.ts';
 import { appendMessage } from './registry.ts';
 
 const CHUNK_BYTES = 1 << 18;
+const NONE = new Uint8Array(0);
 
 export class MessageLog {
   readonly #chunks: Uint8Array[] = [];
   readonly #writer = new ByteWriter(1024);
+  #last: Uint8Array = NONE;
   #used = 0;
   length = 0;
   /** Of all messages together. */
@@ -25,19 +27,24 @@ export class MessageLog {
     return raw;
   }
 
-  /** The message is copied. */
-  push(raw: Uint8Array): void {
-    let chunk = this.#chunks.at(-1);
-    if (chunk === undefined || this.#used + raw.length > chunk.length) {
-      if (chunk) this.#chunks[this.#chunks.length - 1] = chunk.subarray(0, this.#used);
-      chunk = new Uint8Array(Math.max(CHUNK_BYTES, raw.length));
-      this.#chunks.push(chunk);
-      this.#used = 0;
-    }
-    chunk.set(raw, this.#used);
-    this.#used += raw.length;
+  /** The message, `length` bytes at `at`, is copied. */
+  push(raw: Uint8Array, at = 0, length = raw.length): void {
+    let chunk = this.#last;
+    if (this.#used + length > chunk.length) chunk = this.#begin(length);
+    // Without a view of each.
+    for (let i = 0; i < length; i++) chunk[this.#used + i] = raw[at + i]!;
+    this.#used += length;
     this.length++;
-    this.bytes += raw.length;
+    this.bytes += length;
+  }
+
+  #begin(length: number): Uint8Array {
+    const { length: n } = this.#chunks;
+    if (n > 0) this.#chunks[n - 1] = this.#last.subarray(0, this.#used);
+    this.#last = new Uint8Array(Math.max(CHUNK_BYTES, length));
+    this.#chunks.push(this.#last);
+    this.#used = 0;
+    return this.#last;
   }
 
   /** Finds messages by number, each at or behind the one before. */

@@ -23,27 +23,43 @@ export class Framer {
 
   /** The next message that is complete. Throws RangeError when a length cannot be one. */
   next(): Uint8Array | undefined {
+    const length = this.find();
+    if (length === 0) return undefined;
+    const { bytes, at } = this;
+    this.skip(length);
+    return bytes.subarray(at, at + length);
+  }
+
+  /** Bytes of the next message, which begins at `at` of `bytes`; 0 while it is not complete. */
+  find(): number {
     for (;;) {
-      if (this.#size < this.#needed) return undefined;
+      if (this.#size < this.#needed) return 0;
       const bytes = this.#joined();
       const length = (bytes[this.#at + 2]! << 8) | bytes[this.#at + 3]!;
       if (length < HEADER_BYTES) {
         throw new RangeError(`received too-short ofp_header (${length} bytes)`);
       }
-      if (this.#size < length) {
-        this.#needed = length;
-        continue;
-      }
-      const from = this.#at;
-      this.#at += length;
-      this.#size -= length;
-      this.#needed = HEADER_BYTES;
-      if (this.#size === 0) {
-        this.#chunks = [];
-        this.#at = 0;
-      }
-      return bytes.subarray(from, from + length);
+      if (this.#size >= length) return length;
+      this.#needed = length;
     }
+  }
+
+  get bytes(): Uint8Array {
+    return this.#chunks[0]!;
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Goes behind the message that `find` has found. */
+  skip(length: number): void {
+    this.#at += length;
+    this.#size -= length;
+    this.#needed = HEADER_BYTES;
+    if (this.#size > 0) return;
+    this.#chunks = [];
+    this.#at = 0;
   }
 
   #joined(): Uint8Array {

@@ -17,6 +17,7 @@ const OFPET_HELLO_FAILED = 0;
 const OFPHFC_INCOMPATIBLE = 0;
 /** Others have their turn when a peer's messages have taken so long. */
 const TURN_MS = 20;
+const FEW = 8;
 /** Hellos, errors and echos may be of any version. */
 const OFPT_ECHO_REPLY = 3;
 
@@ -26,6 +27,8 @@ export interface VconnEvents {
   message(msg: OfpMessage, raw: Uint8Array): void;
   /** Where it is there, gets all messages of the version agreed on instead, to decode or not. */
   undecoded?(raw: Uint8Array): void;
+  /** May take a message of the version agreed on, `length` bytes at `at`, as it is: true when it has. */
+  take?(bytes: Uint8Array, at: number, length: number): boolean;
   /** A message that makes no sense; the connection goes on. */
   bad(error: OfpError, raw: Uint8Array): void;
   /** Once, at the end; `why` is undefined when the peer closed in good order. */
@@ -210,16 +213,23 @@ export class Vconn {
     this.#socket.cork();
     try {
       const end = performance.now() + TURN_MS;
-      while (!this.#closed && this.#holds <= 0) {
-        if (performance.now() > end && this.#holds === 0) {
+      for (let n = 1; !this.#closed && this.#holds <= 0; n++) {
+        // The time is asked for now and then: to ask takes as long as a small message.
+        if (n % FEW === 0 && performance.now() > end && this.#holds === 0) {
           setImmediate(this.hold());
           return;
         }
-        const raw = this.#framer.next();
-        if (!raw) return;
-        this.#options.tap?.(raw, false);
-        if (this.#version === undefined) this.#negotiate(raw);
-        else this.#message(raw);
+        const length = this.#framer.find();
+        if (length === 0) return;
+        const { tap } = this.#options;
+        if (tap === undefined && this.#takes(this.#framer.bytes, this.#framer.at, length)) {
+          this.#framer.skip(length);
+        } else {
+          const raw = this.#framer.next()!;
+          tap?.(raw, false);
+          if (this.#version === undefined) this.#negotiate(raw);
+          else if (tap === undefined || !this.#takes(raw, 0, length)) this.#message(raw);
+        }
         this.#listenWhenRead();
       }
     } catch (error) {
@@ -230,6 +240,11 @@ export class Vconn {
       this.#isDelivering = false;
       this.#socket.uncork();
     }
+  }
+
+  #takes(bytes: Uint8Array, at: number, length: number): boolean {
+    const { take } = this.#events;
+    return take !== undefined && bytes[at] === this.#version && take(bytes, at, length);
   }
 
   #listenWhenRead(): void {

@@ -231,11 +231,17 @@ function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
         if (!conn) return;
         mgr.receive(conn, msg, raw);
       },
+      take: (bytes, at, length) => {
+        if (!conn || !mgr.take(conn, bytes, at, length)) return false;
+        options.onHeard?.();
+        return true;
+      },
       bad: (error: OfpError, raw: Uint8Array) => {
         if (conn) mgr.sendError(conn, refusal(error, raw), raw);
       },
       close: (why) => {
         requests.close();
+        mgr.knownAdds.forget();
         if (conn) mgr.remove(conn);
         options.onClose?.(why);
       },

@@ -18,9 +18,11 @@ import { dropBundle } from './bundle.ts';
 import type { OfprotoEnv } from './env.ts';
 import { handleMessage } from './handle.ts';
 import { spaceLeft, tableDesc } from './handle-flows.ts';
+import { KnownAdds } from './known-adds.ts';
 import { MonitorUpdates } from './monitor-updates.ts';
 import { OfConn, type OfConnKind, type OfpChannel } from './ofconn.ts';
 import { PortWatch } from './port-watch.ts';
+import { takeKnownAdd } from './take-adds.ts';
 
 const log = vlog.module('connmgr');
 const received = coverage.counter('ofproto_recv_openflow');
@@ -36,6 +38,7 @@ export class Connmgr {
   readonly env: OfprotoEnv;
   readonly conns = new Set<OfConn>();
   readonly ports = new PortWatch(this);
+  readonly knownAdds: KnownAdds;
   /** The highest that a primary has shown (role requests of old primaries are refused). */
   generationId: bigint | undefined;
   /** How long a bundle may stay untouched. */
@@ -43,6 +46,7 @@ export class Connmgr {
 
   constructor(env: OfprotoEnv) {
     this.env = env;
+    this.knownAdds = new KnownAdds(env.ofproto);
   }
 
   add(channel: OfpChannel, kind: OfConnKind): OfConn {
@@ -66,6 +70,13 @@ export class Connmgr {
     ofproto.wantsPacketInOnMiss = wantsMisses;
     ofproto.hasControllers = primaries.length > 0;
     if (changed) this.env.tablesChanged();
+  }
+
+  /** Takes a message that is known but for its values; false: it is to be decoded, and received then. */
+  take(conn: OfConn, bytes: Uint8Array, at: number, length: number): boolean {
+    if (!takeKnownAdd(this, conn, bytes, at, length)) return false;
+    received.add();
+    return true;
   }
 
   /** A message from a peer; what is wrong with it is replied. */

@@ -1,6 +1,9 @@
 /** Bundles: opening, filling, committing and dropping them. */
 import {
+  addCookie,
+  addPriority,
   bundledBytes,
+  bundledOffset,
   decodeMessage,
   type FlowMod,
   Match,
@@ -25,10 +28,12 @@ import {
 import type { Connmgr } from './connmgr.ts';
 import { checkPacketOut, handlePacketOut } from './handle-packets.ts';
 import { handlePortMod, portToChange } from './handle-ports.ts';
+import { stateOf } from './known-adds.ts';
 import type { OfConn } from './ofconn.ts';
 import { StagedAdds } from './staged-adds.ts';
 
 const OFPBF_ATOMIC = 1;
+const OFP_HEADER = 8;
 
 export function handleBundleControl(
   mgr: Connmgr,
@@ -145,9 +150,46 @@ export function handleBundleAdd(
   }
   bundle.usedMs = mgr.env.clock.nowMs();
   bundle.messages.push(raw);
-  if (added) bundle.staged.push(added, message.version);
-  else bundle.staged.pushOther();
+  if (added) {
+    bundle.staged.push(added, message.version);
+    const inner = bundledOffset(raw, 0);
+    mgr.knownAdds.learn(raw, inner, raw.length - inner, added, message);
+  } else bundle.staged.pushOther();
   bundle.types.add(message.type);
+}
+
+/** As `handleBundleAdd`, of one that adds a flow as others have; false: it is to be decoded. */
+export function takeBundleAdd(
+  mgr: Connmgr,
+  conn: OfConn,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+): boolean {
+  const inner = bundledOffset(bytes, at);
+  if (at + length - inner < OFP_HEADER) return false;
+  const dv = mgr.knownAdds.viewOf(bytes);
+  const bundle = conn.bundles.get(dv.getUint32(inner - 8));
+  if (
+    bundle === undefined ||
+    bundle.isClosed ||
+    bundle.flags !== dv.getUint16(inner - 2) ||
+    dv.getUint8(inner) !== conn.version ||
+    dv.getUint32(inner + 4) !== dv.getUint32(at + 4) ||
+    bundleBytes(mgr) + length > MAX_BUNDLE_BYTES
+  ) {
+    return false;
+  }
+  const { layouts } = mgr.knownAdds;
+  const layout = layouts.find(dv, inner, at + length - inner);
+  if (!layout) return false;
+  const state = stateOf(layout.known, addCookie(dv, inner));
+  const priority = addPriority(dv, inner);
+  if (!bundle.staged.pushKnown(layout, dv, inner, priority, state)) return false;
+  bundle.usedMs = mgr.env.clock.nowMs();
+  bundle.messages.push(bytes, at, length);
+  bundle.types.add('flow_mod');
+  return true;
 }
 
 /** All of it or nothing; the error of a message carries that message's xid. */

@@ -20,10 +20,16 @@ import { tableFeatures } from './table-features.ts';
 /** Entries of one reply; a message holds 64 kB. */
 const FLOWS_PER_REPLY = 500;
 
-export function handleFlowMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'flow_mod'>): void {
+export function handleFlowMod(
+  mgr: Connmgr,
+  conn: OfConn,
+  msg: MessageOf<'flow_mod'>,
+  raw: Uint8Array,
+): void {
   const changes = new FlowChanges(mgr.env.ofproto, conn.origin);
   try {
-    applyFlowMod(changes, msg, mgr.env.nowMs(), msg.version);
+    const mod = applyFlowMod(changes, msg, mgr.env.nowMs(), msg.version);
+    mgr.knownAdds.learn(raw, 0, raw.length, mod, msg);
   } catch (error) {
     changes.revert();
     throw error;

@@ -56,7 +56,7 @@ const WRITES: ReadonlySet<OfpMessage['type']> = new Set([
 /** Throws `OfpError` with what is to be replied. */
 export function handleMessage(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: Uint8Array): void {
   if (conn.role === 'secondary' && WRITES.has(msg.type)) throw new OfpError('OFPBRC_IS_SECONDARY');
-  if (!handleConnection(mgr, conn, msg, raw) && !handleState(mgr, conn, msg)) {
+  if (!handleConnection(mgr, conn, msg, raw) && !handleState(mgr, conn, msg, raw)) {
     throw new OfpError('OFPBRC_BAD_TYPE');
   }
 }
@@ -133,10 +133,10 @@ function handleConnection(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: Uint
 }
 
 /** What is about the switch. */
-export function handleState(mgr: Connmgr, conn: OfConn, msg: OfpMessage): boolean {
+function handleState(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: Uint8Array): boolean {
   switch (msg.type) {
     case 'flow_mod':
-      handleFlowMod(mgr, conn, msg);
+      handleFlowMod(mgr, conn, msg, raw);
       break;
     case 'flow_request':
       handleFlowRequest(mgr, conn, msg);

@@ -3,16 +3,19 @@
  * again. Keys are kept by the words in which their masks have bits: as matches they would take ten times the
  * memory.
  */
-import { type FlowMod, Match, type OfpVersion } from '@heddle/openflow';
+import { type AddLayout, type FlowMod, Match, type OfpVersion } from '@heddle/openflow';
 import { Flow, flowEquals } from '@heddle/packet';
 import { type AddedRule, addedState } from '../ofproto/flow-mod.ts';
-import type { RuleState } from '../ofproto/rule.ts';
+import { NO_FLAGS, type RuleState } from '../ofproto/rule.ts';
 
 interface Shape {
   readonly mask: Flow;
   /** Indices of the words that are not 0. */
   readonly words: Uint8Array;
 }
+
+/** One at a time. */
+const stagedKey = new Flow();
 
 const MOST_RECENT = 4;
 const FEW_WORDS = 256;
@@ -39,22 +42,48 @@ export class StagedAdds {
     const { key, mask } = mod.match;
     const shape = this.#shapeOf(mask);
     const { words } = shape;
-    const end = this.#used + words.length;
-    if (end > this.#keys.length) {
-      const keys = new Uint32Array(Math.max(2 * this.#keys.length, end));
-      keys.set(this.#keys);
-      this.#keys = keys;
-    }
+    this.#reserve(words.length);
     for (let i = 0; i < words.length; i++) this.#keys[this.#used + i] = key.u32[words[i]!]!;
-    this.#used = end;
-    this.#states.push(addedState(mod, version));
-    this.#places.push((mod.tableId << 16) | mod.priority);
+    this.#put(shape, mod.tableId, mod.priority, addedState(mod, version));
+  }
+
+  /** One at `at` that has this layout; false when its values are none for the mask. */
+  pushKnown(
+    layout: AddLayout<unknown>,
+    dv: DataView,
+    at: number,
+    priority: number,
+    state: RuleState,
+  ): boolean {
+    this.#reserve(layout.words.length);
+    if (!layout.readKey(dv, at, this.#keys, this.#used)) return false;
+    this.#put(layout, layout.tableId, priority, state);
+    return true;
+  }
+
+  #reserve(words: number): void {
+    const end = this.#used + words;
+    if (end <= this.#keys.length) return;
+    const keys = new Uint32Array(Math.max(2 * this.#keys.length, end));
+    keys.set(this.#keys);
+    this.#keys = keys;
+  }
+
+  #put(shape: Shape, tableId: number, priority: number, state: RuleState): void {
+    this.#used += shape.words.length;
+    this.#states.push(state);
+    this.#places.push((tableId << 16) | priority);
     this.#shapes.push(shape);
   }
 
   /** One after the other; undefined for messages that are to be decoded. Each is good until the next. */
   *[Symbol.iterator](): IterableIterator<AddedRule | undefined> {
-    const key = new Flow();
+    const key = stagedKey;
+    const { u32 } = key;
+    key.clear();
+    const matches = new Map<Shape, Match>();
+    const added = { tableId: 0, priority: 0, match: new Match(key), state: NO_STATE };
+    let last: Shape | undefined;
     let at = 0;
     for (let i = 0; i < this.#states.length; i++) {
       const state = this.#states[i];
@@ -62,12 +91,19 @@ export class StagedAdds {
         yield undefined;
         continue;
       }
-      const { mask, words } = this.#shapes[i]!;
-      key.clear();
-      for (let n = 0; n < words.length; n++) key.u32[words[n]!] = this.#keys[at++]!;
+      const shape = this.#shapes[i]!;
+      if (shape !== last) {
+        if (last) for (let n = 0; n < last.words.length; n++) u32[last.words[n]!] = 0;
+        last = shape;
+        added.match = matches.get(shape) ?? remembered(matches, shape, key);
+      }
+      const { words } = shape;
+      for (let n = 0; n < words.length; n++) u32[words[n]!] = this.#keys[at++]!;
       const place = this.#places[i]!;
-      const match = new Match(key, mask, [], true);
-      yield { tableId: place >>> 16, priority: place & 0xffff, match, state };
+      added.tableId = place >>> 16;
+      added.priority = place & 0xffff;
+      added.state = state;
+      yield added;
     }
   }
 
@@ -81,3 +117,19 @@ export class StagedAdds {
     return shape;
   }
 }
+
+function remembered(matches: Map<Shape, Match>, shape: Shape, key: Flow): Match {
+  const match = new Match(key, shape.mask, NO_TUN_METADATA, true);
+  matches.set(shape, match);
+  return match;
+}
+
+const NO_TUN_METADATA: Match['tunMetadata'] = [];
+const NO_STATE: RuleState = {
+  cookie: 0n,
+  actions: [],
+  idleTimeout: 0,
+  hardTimeout: 0,
+  importance: 0,
+  flags: NO_FLAGS,
+};

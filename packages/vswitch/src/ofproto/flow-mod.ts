@@ -29,29 +29,30 @@ export interface FlowSelector {
 
 const KEEP_COOKIE = 0xffff_ffff_ffff_ffffn;
 
-/** Throws `OfpError` and leaves `changes` half made: the caller reverts. */
+/** Returns what has been checked. Throws `OfpError` and leaves `changes` half made: the caller reverts. */
 export function applyFlowMod(
   changes: FlowChanges,
   asked: FlowMod,
   nowMs: number,
   version: OfpVersion = 1,
-): void {
+): FlowMod {
   const { ofproto } = changes;
   const mod = checkFlowMod(ofproto, asked, version);
   switch (mod.command) {
     case 'add':
       addFlow(changes, mod, nowMs, version);
-      return;
+      break;
     case 'modify':
     case 'modify_strict':
       modifyFlows(changes, mod, nowMs, version);
-      return;
+      break;
     case 'delete':
       deleteFlows(changes, mod);
-      return;
+      break;
     case 'delete_strict':
       for (const rule of strictRules(ofproto, mod)) removeRule(changes, rule);
   }
+  return mod;
 }
 
 /**
