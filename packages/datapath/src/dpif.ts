@@ -208,6 +208,13 @@ export interface DpConntrack {
 }
 
 /** Failures are `SystemError`s of the runtime package with errno names (`EEXIST`, `ENODEV` ...). */
+/** A datapath of the same code that no packet comes from and none goes to. */
+export interface DpRehearsal extends Disposable {
+  readonly dpif: Dpif;
+  /** These packets miss, all at once: `flow` as the datapath would have extracted it. */
+  arrive(packets: readonly Pick<Upcall, 'flow' | 'packet'>[]): void;
+}
+
 export interface Dpif extends Disposable {
   /** `datapath_type` of a bridge. */
   readonly type: DpType;
@@ -274,6 +281,8 @@ export interface Dpif extends Disposable {
   dropLeftovers?(): void;
 
   stats(): DpStats;
+  /** To practise with; undefined for engines that have no use for it. */
+  rehearsal?(): DpRehearsal;
   /** Of an engine in the daemon's own thread. */
   perf?(): DpPerf;
   /** Gives a port of dummy devices another number; EEXIST: it is taken. */

@@ -13,6 +13,7 @@ const X64 = {
   umount2: 166,
   unshare: 272,
   setns: 308,
+  memfd_create: 319,
   bpf: 321,
 } as const;
 
@@ -30,6 +31,7 @@ const ARM64: Record<keyof typeof X64, number> = {
   umount2: 39,
   unshare: 97,
   setns: 268,
+  memfd_create: 279,
   bpf: 280,
 };
 

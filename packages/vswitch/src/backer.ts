@@ -7,7 +7,6 @@ import type { CarryOver } from './carry-over.ts';
 import { CtZones } from './ct-zones.ts';
 import { DpFeatures } from './dp-features.ts';
 import { slowPdu } from './lacp/pdu.ts';
-import { RecircIds } from './ofproto/recirc.ts';
 import { OFPP_LOCAL, type OfPort, type Ofproto, type XlateConfig } from './ofproto.ts';
 import type { OfprotoDpif } from './ofproto-dpif.ts';
 import { Udpif } from './ofproto-dpif-upcall.ts';
@@ -19,6 +18,7 @@ import type { TunnelRoutes } from './tunnel/routes.ts';
 import { solicitation } from './tunnel/solicitation.ts';
 import { TunnelVports } from './tunnel/vports.ts';
 import { xlateActions } from './xlate.ts';
+import { makeXlateConfig } from './xlate-config.ts';
 import type { ProtocolPacket } from './xlate-protocols.ts';
 
 /** What tunnels have below them. */
@@ -57,18 +57,13 @@ export class Backer {
     this.ctZones = new CtZones(dpif.ct);
     const isNative = below !== undefined && dpif.actions.has('tnl_push');
     this.native = isNative ? this.#nativeTunnels(below) : undefined;
-    const native = () => (this.features.isOn('tnl_push_pop') ? this.native : undefined);
-    this.#xlate = {
-      vlanLimit: 1,
-      get native() {
-        return native();
-      },
-      portOf: (odpPort) => this.ports.get(odpPort),
+    this.#xlate = makeXlateConfig({
+      dpif,
+      ports: this.ports,
       tunnels: this.tunnels,
-      recirc: new RecircIds(() => dpif.nowMs()),
-      leavesFragments: dpif.engine === 'kernel',
+      native: () => (this.features.isOn('tnl_push_pop') ? this.native : undefined),
       ctTimeoutOf: (zone) => this.ctZones.policyOf(zone),
-    };
+    });
     this.udpif = new Udpif(dpif, this.#xlate, clock);
     this.udpif.slowPath = {
       meterAdmits: (id, bytes) => dpif.meters.admits(id, bytes),

@@ -115,7 +115,7 @@ async function main(): Promise<void> {
   // As upstream: --detach returns when what the database says is in force.
   void sw.ready.then(() => {
     daemon.ready();
-    void rehearse(() => [...sw.backers.values()][0]?.dpif);
+    void rehearse(() => [...sw.backers.values()][0]?.dpif.rehearsal?.());
   });
 }
 

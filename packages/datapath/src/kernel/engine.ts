@@ -22,15 +22,20 @@ export class Engine {
   readonly names: Names;
   readonly flows: FlowTable;
   readonly hashMask: readonly [hi: number, lo: number];
+  readonly #ufidOf: (key: Flow, mask: Flow) => string;
+  readonly #tunnelOptions: TunnelOptionsTable;
 
   constructor(
     programs: Programs,
     hashMask: readonly [hi: number, lo: number],
     ufidOf: (key: Flow, mask: Flow) => string,
+    tunnelOptions?: TunnelOptionsTable,
   ) {
     const { maps } = programs;
     this.programs = programs;
     this.hashMask = hashMask;
+    this.#ufidOf = ufidOf;
+    this.#tunnelOptions = tunnelOptions ?? new TunnelOptionsTable(maps);
     this.masks = new MaskTable(maps);
     this.chunks = new ChunkTable(maps['chunks']!, nowMs);
     const reasons = readNotes(programs)?.dropReasons ?? [];
@@ -39,11 +44,16 @@ export class Engine {
       reasons,
       (dropReasons) => this.#save(dropReasons),
       () => this.#lists(),
-      new TunnelOptionsTable(maps),
+      this.#tunnelOptions,
     );
     const { masks, chunks, names } = this;
     this.flows = new FlowTable({ maps, masks, chunks, names, now: nowMs, hashMask, ufidOf });
     this.#save(reasons);
+  }
+
+  /** Another one like it over other maps; what is shared by all of a process stays this one's. */
+  twin(programs: Programs): Engine {
+    return new Engine(programs, this.hashMask, this.#ufidOf, this.#tunnelOptions);
   }
 
   adopt(): void {

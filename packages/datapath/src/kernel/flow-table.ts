@@ -69,7 +69,8 @@ export class FlowTable {
   readonly #byUfid = new Map<string, Entry>();
   readonly #byHash = new HashIndex<Entry | Gap>();
   readonly #before = new HashIndex<Follower>();
-  readonly #genHigh = randomBytes(4).readUInt32LE();
+  /** 31 bits: a small integer for V8, whatever comes. */
+  readonly #genHigh = randomBytes(4).readUInt32LE() >>> 1;
   #gen = 0;
   readonly #batch: MapBatch;
   /** What waits in the batch. */
@@ -185,8 +186,8 @@ export class FlowTable {
     const at = entry.id * 8;
     const usedNs = s[at + 4]! + s[at + 5]! * U32;
     return {
-      packets: s[at]! + s[at + 1]! * U32,
-      bytes: s[at + 2]! + s[at + 3]! * U32,
+      packets: countOf(s[at]!, s[at + 1]!),
+      bytes: countOf(s[at + 2]!, s[at + 3]!),
       usedMs: usedNs === 0 ? undefined : Math.floor(usedNs / 1e6),
       tcpFlags: s[at + 6]!,
     };
@@ -353,6 +354,11 @@ export class FlowTable {
   #forget(entry: Entry): void {
     if (this.#byUfid.get(entry.ufid) === entry) this.remove(entry);
   }
+}
+
+/** V8 keeps small integers without boxes, but not what floating point has come by. */
+function countOf(low: number, high: number): number {
+  return high === 0 ? low : low + high * U32;
 }
 
 /** The key of a flow, masked; in `flow` when given, whatever it held. */

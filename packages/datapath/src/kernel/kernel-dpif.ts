@@ -8,6 +8,7 @@ import type {
   DpFlow,
   Dpif,
   DpPort,
+  DpRehearsal,
   DpStats,
   FlowPutMode,
   FlowStats,
@@ -23,25 +24,36 @@ import type { OdpAction } from '../odp-actions.ts';
 import { flowUfid } from '../odp-ufid.ts';
 import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
 import { CtTable } from './ct-table.ts';
-import type { Devices } from './devices.ts';
 import { type Engine, nowMs } from './engine.ts';
 import { type Entry, keyOf } from './flow-table.ts';
 import { Fragments, isTrackedFragment } from './fragments.ts';
 import { Helpers } from './helpers.ts';
-import type { Injection } from './injection.ts';
+import type { Injector } from './injector.ts';
 import { COUNTERS, DROP_REASONS, KEY_BYTES, MAX_MASKS, PORT_STAT } from './layout.ts';
 import type { MaskSlot } from './mask-table.ts';
 import type { MeterTable } from './meter-table.ts';
 import { type PortTable, sumCpus } from './port-table.ts';
-import { removePins } from './programs.ts';
-import type { Underlay } from './underlay.ts';
-import { UpcallReader } from './upcalls.ts';
+import { type Ring, UpcallReader } from './upcalls.ts';
 
 const log = vlog.module('dpif');
 const conntrackFull = coverage.counter('conntrack_full');
 const conntrackEvicted = coverage.counter('conntrack_evicted');
 const SORT_INTERVAL_MS = 5000;
 const SWEEP_INTERVAL_MS = 100;
+
+export interface KernelDpifParts {
+  readonly engine: Engine;
+  readonly ports: PortTable;
+  readonly injector: Injector;
+  readonly ring: Ring;
+  readonly meters: MeterTable;
+  readonly adopted: boolean;
+  /** Removes from the kernel what outlives the daemon. */
+  readonly remove: () => void;
+  /** Lets go of what is not the engine's. */
+  readonly close: () => void;
+  readonly rehearsal: () => DpRehearsal;
+}
 
 export class KernelDpif implements Dpif {
   readonly type = 'system';
@@ -71,13 +83,11 @@ export class KernelDpif implements Dpif {
   readonly adopted: boolean;
   readonly #engine: Engine;
   readonly #ports: PortTable;
-  readonly #injection: Injection;
-  readonly #devices: Devices;
-  readonly #underlay: Underlay;
+  readonly #injector: Injector;
   readonly #upcalls: UpcallReader;
   readonly #fragments: Fragments;
   readonly #helpers: Helpers;
-  readonly #dir: string;
+  readonly #parts: Pick<KernelDpifParts, 'remove' | 'close' | 'rehearsal'>;
   readonly #sorter: NodeJS.Timeout;
   readonly #sweeper: NodeJS.Timeout;
   /** Connections that are in the coverage counters. */
@@ -86,32 +96,21 @@ export class KernelDpif implements Dpif {
   /** Packets being handled: what a flow put now is derived from. */
   #current: readonly Upcall[] = [];
 
-  constructor(parts: {
-    engine: Engine;
-    ports: PortTable;
-    injection: Injection;
-    devices: Devices;
-    underlay: Underlay;
-    meters: MeterTable;
-    dir: string;
-    adopted: boolean;
-  }) {
+  constructor(parts: KernelDpifParts) {
     this.#engine = parts.engine;
     this.#ports = parts.ports;
-    this.#injection = parts.injection;
-    this.#devices = parts.devices;
-    this.#underlay = parts.underlay;
+    this.#injector = parts.injector;
     this.meters = parts.meters;
-    this.#dir = parts.dir;
+    this.#parts = parts;
     this.adopted = parts.adopted;
     const { maps } = parts.engine.programs;
     this.#fragments = new Fragments(nowMs, (batch) => this.#inject(batch));
     this.ct = new CtTable(maps, this.#fragments.ipf);
-    this.#helpers = new Helpers(maps, parts.injection.injector);
+    this.#helpers = new Helpers(maps, parts.injector);
     this.#refused = this.ct.refused;
     this.#evicted = this.ct.evicted;
     this.#upcalls = new UpcallReader(
-      maps['upcalls']!,
+      parts.ring,
       maps['quotas']!,
       (id) => parts.engine.names.userdata(id),
       (batch) => this.execute(batch),
@@ -236,7 +235,7 @@ export class KernelDpif implements Dpif {
 
   #inject(batch: readonly DpExecute[]): void {
     this.#engine.flows.flush();
-    this.#injection.injector.execute(batch);
+    this.#injector.execute(batch);
   }
 
   setUpcallHandler(handler: ((batch: readonly Upcall[]) => void) | undefined): void {
@@ -268,6 +267,15 @@ export class KernelDpif implements Dpif {
     }
   }
 
+  /** Takes what waits in the ring, as is done by itself when the ring says that there is something. */
+  serveUpcalls(): void {
+    this.#upcalls.drain();
+  }
+
+  rehearsal(): DpRehearsal {
+    return this.#parts.rehearsal();
+  }
+
   /** Whether packets wait in the ring. */
   upcallsPending(): boolean {
     return this.#upcalls.pending();
@@ -287,7 +295,7 @@ export class KernelDpif implements Dpif {
       const count = n[COUNTERS.drops + i]!;
       if (count > 0) drops.set(this.#engine.names.dropReason(i), count);
     }
-    if (this.#injection.injector.lost > 0) drops.set('not sent', this.#injection.injector.lost);
+    if (this.#injector.lost > 0) drops.set('not sent', this.#injector.lost);
     const lostByPort = new Map<OdpPort, number>();
     for (const p of this.#ports.ports()) {
       const lost = this.#ports.counts(p.slot)[PORT_STAT.lost]!;
@@ -334,8 +342,7 @@ export class KernelDpif implements Dpif {
 
   async destroy(): Promise<void> {
     for (const p of [...this.#ports.ports()]) this.#ports.remove(p.portNo);
-    this.#injection.remove();
-    removePins(this.#dir, true);
+    this.#parts.remove();
     this[Symbol.dispose]();
   }
 
@@ -345,9 +352,7 @@ export class KernelDpif implements Dpif {
     clearInterval(this.#sweeper);
     this.#helpers.close();
     this.#upcalls.close();
-    this.#underlay.close();
-    this.#injection[Symbol.dispose]();
-    this.#devices[Symbol.dispose]();
+    this.#parts.close();
     const { maps, programs } = this.#engine.programs;
     for (const map of Object.values(maps)) map[Symbol.dispose]();
     for (const fd of Object.values(programs)) closeSync(fd);

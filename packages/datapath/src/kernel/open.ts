@@ -26,6 +26,7 @@ import {
   removePins,
   type Sizes,
 } from './programs.ts';
+import { KernelRehearsal } from './rehearsal.ts';
 import { Underlay } from './underlay.ts';
 
 export const PIN_ROOT = '/sys/fs/bpf/heddle';
@@ -69,8 +70,25 @@ export async function openKernelDpif(options: KernelDpifOptions): Promise<Kernel
     if (adopted) ports.adopt();
     const coalescer = new Coalescer(engine.programs, devices, links, options.instance);
     const underlay = new Underlay(engine.programs, devices, links, ports, coalescer);
-    const parts = { engine, ports, underlay, injection, devices, meters };
-    return new KernelDpif({ ...parts, dir, adopted });
+    const { upcalls } = engine.programs.maps;
+    return new KernelDpif({
+      engine,
+      ports,
+      injector: injection.injector,
+      ring: { fd: upcalls!.fd, bytes: upcalls!.info.maxEntries, isPollable: true },
+      meters,
+      adopted,
+      remove: () => {
+        injection.remove();
+        removePins(dir, true);
+      },
+      close: () => {
+        underlay.close();
+        injection[Symbol.dispose]();
+        devices[Symbol.dispose]();
+      },
+      rehearsal: () => new KernelRehearsal({ engine, ports, meters }),
+    });
   } catch (e) {
     devices[Symbol.dispose]();
     throw e;

@@ -12,12 +12,13 @@ const PACKET_VNET_HDR = 15;
 const PACKET_QDISC_BYPASS = 20;
 const SEND_BUFFER_BYTES = 64 << 20;
 
-/** Receives nothing (protocol 0); sends frames behind a virtio_net_hdr. */
-export function openInjectionSocket(ifindex: number): Fd {
+/** Receives nothing (protocol 0); sends frames behind a virtio_net_hdr: ENXIO without a device. */
+export function openInjectionSocket(ifindex?: number): Fd {
   const fd = socket(AF_PACKET, SOCK_RAW, 0);
   setOption(fd, SOL_PACKET, PACKET_VNET_HDR, 1);
   setOption(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
   setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
+  if (ifindex === undefined) return fd;
   const address = Buffer.alloc(20);
   address.writeUInt16LE(AF_PACKET, 0);
   address.writeInt32LE(ifindex, 4);

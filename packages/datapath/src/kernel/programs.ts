@@ -44,8 +44,14 @@ export interface Programs {
 
 const MAPS = DATAPATH_BLOB.maps.filter((m) => m !== 'rodata');
 
+let knownHash: string | undefined;
+
 export function blobHash(): string {
-  return createHash('sha256').update(DATAPATH_BLOB.data).update(DATAPATH_BLOB.insns).digest('hex');
+  knownHash ??= createHash('sha256')
+    .update(DATAPATH_BLOB.data)
+    .update(DATAPATH_BLOB.insns)
+    .digest('hex');
+  return knownHash;
 }
 
 /** kfuncs that read offload state came with Linux 6.2. */

@@ -24,9 +24,17 @@ const ANSWERS_PER_MS = 1;
 /** Rounds before the event loop gets its turn. */
 const MAX_ROUNDS = 8;
 
+/** A BPF ring buffer, or what looks like one to its reader. */
+export interface Ring {
+  readonly fd: number;
+  readonly bytes: number;
+  /** The descriptor can tell when there is something. */
+  readonly isPollable: boolean;
+}
+
 export class UpcallReader {
   readonly #ring: RingBuffer;
-  readonly #fd: number;
+  readonly #of: Ring;
   #watcher: FdWatcher | undefined;
   readonly #batch = Buffer.alloc(BATCH_BYTES);
   readonly #words = new Uint32Array(this.#batch.buffer, this.#batch.byteOffset, BATCH_BYTES / 4);
@@ -42,25 +50,25 @@ export class UpcallReader {
   #handler: ((batch: readonly Upcall[]) => void) | undefined;
 
   constructor(
-    ring: BpfMap,
+    ring: Ring,
     quotas: BpfMap,
     userdata: (id: number) => Uint8Array,
     execute: (batch: readonly DpExecute[]) => void,
     held: (mark: number, packet: DpPacket) => void,
   ) {
-    this.#ring = new RingBuffer(ring.fd, ring.info.maxEntries);
+    this.#ring = new RingBuffer(ring.fd, ring.bytes);
     this.#quotas = new BigUint64Array(quotas.memory());
     this.#userdata = userdata;
     this.#execute = execute;
     this.#held = held;
-    this.#fd = ring.fd;
+    this.#of = ring;
   }
 
   /** Without a handler the ring keeps what comes. */
   setHandler(handler: ((batch: readonly Upcall[]) => void) | undefined): void {
     this.#handler = handler;
     if (handler === undefined) this.close();
-    else this.#watcher ??= new FdWatcher(this.#fd, () => this.#drain());
+    else if (this.#of.isPollable) this.#watcher ??= new FdWatcher(this.#of.fd, () => this.drain());
   }
 
   /** Forgets what an earlier daemon read but did not acknowledge. */
@@ -81,7 +89,8 @@ export class UpcallReader {
     this.#watcher = undefined;
   }
 
-  #drain(): void {
+  /** Reads what is there. */
+  drain(): void {
     for (let round = 0; round < MAX_ROUNDS && this.#handler !== undefined; round++) {
       const bytes = this.#ring.read(this.#batch, BATCH_RECORDS);
       if (bytes === 0) return;

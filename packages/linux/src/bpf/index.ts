@@ -1,6 +1,6 @@
 /** BPF objects on bpf(2) alone: no libbpf, no ELF at run time. */
 export { type LightSkeleton, type LoadedSkeleton, loadLightSkeleton } from './light-skeleton.ts';
-export { BpfMap, type MapBatch, type MapScan, possibleCpus } from './map.ts';
+export { BpfMap, createMap, type MapBatch, type MapScan, possibleCpus } from './map.ts';
 export {
   attachTcx,
   ensureBpffs,

@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { check } from '../native.ts';
-import { BpfMap } from './map.ts';
-import { BPF_MAP_CREATE, bpf } from './syscall.ts';
+import { type BpfMap, createMap } from './map.ts';
 
 const BPF_MAP_TYPE_HASH = 1;
 
 function hashMap(valueSize: number, maxEntries: number): BpfMap {
-  const attr = Buffer.alloc(72);
-  attr.writeUInt32LE(BPF_MAP_TYPE_HASH, 0);
-  attr.writeUInt32LE(4, 4);
-  attr.writeUInt32LE(valueSize, 8);
-  attr.writeUInt32LE(maxEntries, 12);
-  return new BpfMap(check(bpf(BPF_MAP_CREATE, attr), 'BPF_MAP_CREATE'));
+  return createMap({ type: BPF_MAP_TYPE_HASH, keySize: 4, valueSize, maxEntries, flags: 0 });
 }
 
 test('elements are written one by one, and those read are copies to keep or to write back', () => {

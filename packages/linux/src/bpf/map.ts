@@ -2,6 +2,7 @@
 import { closeSync, readFileSync } from 'node:fs';
 import { addressOf, mmap, munmap } from '../native.ts';
 import {
+  BPF_MAP_CREATE,
   BPF_MAP_DELETE_ELEM,
   BPF_MAP_GET_NEXT_KEY,
   BPF_MAP_LOOKUP_BATCH,
@@ -37,6 +38,18 @@ export interface MapInfo {
   readonly keySize: number;
   readonly valueSize: number;
   readonly maxEntries: number;
+  readonly flags: number;
+}
+
+/** A map that nobody else knows of. */
+export function createMap({ type, keySize, valueSize, maxEntries, flags }: MapInfo): BpfMap {
+  const attr = Buffer.alloc(72);
+  [type, keySize, valueSize, maxEntries, flags].forEach((word, i) => {
+    attr.writeUInt32LE(word, 4 * i);
+  });
+  const fd = bpf(BPF_MAP_CREATE, attr);
+  if (fd < 0) throw new BpfError(errnoName(-fd), 'BPF map create');
+  return new BpfMap(fd);
 }
 
 export class BpfMap implements Disposable {
@@ -253,5 +266,6 @@ function mapInfo(fd: number): MapInfo {
     keySize: info.readUInt32LE(8),
     valueSize: info.readUInt32LE(12),
     maxEntries: info.readUInt32LE(16),
+    flags: info.readUInt32LE(20),
   };
 }

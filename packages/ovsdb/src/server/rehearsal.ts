@@ -26,6 +26,8 @@ const QUIET_MS = 200;
 const SLICE_MS = 3;
 /** How many requests are under way at once: a lone one is served in another way than several. */
 const GROUPS = [1, 1, 1, 3];
+/** Processor time of a rehearsal. */
+const BUDGET_MS = 2000;
 
 export interface RehearsalOptions {
   /** How long to wait before it begins. Servers that live shorter do without. */
@@ -40,7 +42,7 @@ export interface RehearsalOptions {
  */
 export async function rehearse(
   server: OvsdbServer,
-  { afterMs = 2000, cpuMs = rehearsalBudgetMs() }: RehearsalOptions = {},
+  { afterMs = 2000, cpuMs = rehearsalBudgetMs(BUDGET_MS) }: RehearsalOptions = {},
 ): Promise<number> {
   await pause(afterMs);
   let stage: Stage | undefined;

@@ -4,7 +4,7 @@
  * on a bridge that nobody sees.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Dpif } from '@heddle/datapath';
+import type { DpRehearsal } from '@heddle/datapath';
 import { coverage, messageOf, rehearsalBudgetMs, vlog } from '@heddle/runtime';
 import { Stage } from './stage.ts';
 
@@ -13,7 +13,10 @@ const log = vlog.module('ofproto_dpif_upcall');
 const QUIET_MS = 200;
 /** A rehearsal works so long, and then rests as long. */
 const SLICE_MS = 3;
+const BUDGET_MS = 4000;
 const MAX_ROUNDS = 5000;
+/** On each stage: code must not be made for the objects of one of them. */
+const ROUNDS = 1000;
 
 /** What counts when anybody asks for something. */
 const ASKED = ['xlate_actions', 'ofproto_recv_openflow', 'unixctl_received'].map((name) =>
@@ -28,36 +31,52 @@ interface RehearsalOptions {
 }
 
 /**
- * Rehearses while nobody asks the switch for anything, by the datapath that it has by then; resolves
- * with the number of rounds when it is over.
+ * Rehearses while nobody asks the switch for anything, with datapaths like the one that it has by then;
+ * resolves with the number of rounds when it is over. There is nothing to be quick at without a datapath,
+ * and dummies, which are for tests, have none to rehearse with.
  */
 export async function rehearse(
-  dpifOf: () => Pick<Dpif, 'actions' | 'meters' | 'nowMs' | 'engine'> | undefined,
-  { afterMs = 2000, cpuMs = rehearsalBudgetMs() }: RehearsalOptions = {},
+  open: () => DpRehearsal | undefined,
+  { afterMs = 2000, cpuMs = rehearsalBudgetMs(BUDGET_MS) }: RehearsalOptions = {},
 ): Promise<number> {
   const quiet = silence();
   await pause(afterMs);
   await quiet();
-  const dpif = dpifOf();
-  // Without a bridge there is nothing to be quick at, and dummies are for tests.
-  if (dpif?.engine !== 'kernel') return 0;
   let round = 0;
+  /** Of the stage's. */
+  let end = 0;
+  let stage: Stage | undefined;
   try {
-    const stage = uncounted(() => new Stage(dpif));
     const endUs = usedUs() + cpuMs * 1000;
     while (round < MAX_ROUNDS && usedUs() < endUs) {
+      if (round >= end) {
+        stage?.close();
+        stage = uncounted(() => openStage(open()));
+        if (!stage) break;
+        end += ROUNDS;
+        // What its start has put off comes before its first round.
+        await pause(SLICE_MS);
+        await quiet();
+      }
+      const own = stage!;
       const sliceMs = performance.now();
       uncounted(() => {
-        do stage.play(round++);
-        while (performance.now() - sliceMs < SLICE_MS);
+        do own.play(round++);
+        while (round < end && performance.now() - sliceMs < SLICE_MS);
       });
       await pause(SLICE_MS);
       await quiet();
     }
   } catch (error) {
     log.dbg(`no rehearsal: ${messageOf(error)}`);
+  } finally {
+    stage?.close();
   }
   return round;
+}
+
+function openStage(datapath: DpRehearsal | undefined): Stage | undefined {
+  return datapath && new Stage(datapath);
 }
 
 /** What it returns waits until nobody asks any more: not at all when nobody has since the last time. */

@@ -1,5 +1,5 @@
 /** A bridge that nobody sees, and what is asked of switches all day. */
-import type { Dpif, Upcall } from '@heddle/datapath';
+import type { DpRehearsal } from '@heddle/datapath';
 import {
   decodeMessage,
   encodeMessage,
@@ -7,20 +7,19 @@ import {
   type MessageOf,
   parseFlowMod,
 } from '@heddle/openflow';
-import { extractFlow } from '@heddle/packet';
-import { ethernet, ipv4, pad, tcp, udp } from '@heddle/packet/build';
-import { realClock } from '@heddle/runtime';
+import { FakeClock, realClock } from '@heddle/runtime';
 import { RuleStats } from '../connmgr/rule-stats.ts';
 import { MacLearning } from '../mac-learning.ts';
 import { FlowChanges } from '../ofproto/flow-changes.ts';
 import { applyFlowMod } from '../ofproto/flow-mod.ts';
-import { RecircIds } from '../ofproto/recirc.ts';
 import type { Rule } from '../ofproto/rule.ts';
 import { Bundle, OfPort, Ofproto, type XlateConfig } from '../ofproto.ts';
 import { Udpif } from '../ofproto-dpif-upcall.ts';
 import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
 import { traceAll } from '../trace/trace.ts';
-import { NullDpif } from './null-dpif.ts';
+import { TunnelPorts } from '../tunnel/ports.ts';
+import { makeXlateConfig } from '../xlate-config.ts';
+import { Packets } from './packets.ts';
 
 const PORTS = 4;
 const OFP13 = 4;
@@ -31,11 +30,23 @@ const FLOWS = [
   'table=0,priority=7,in_port=2 actions=resubmit(,1)',
   'table=0,priority=6,ip,nw_dst=10.0.1.0/24 actions=dec_ttl,mod_dl_dst:02:00:00:00:00:03,output:3',
   'table=0,priority=5,udp actions=load:1->NXM_NX_REG0[],goto_table:1',
+  'table=0,priority=1,ipv6 actions=goto_table:3',
   'table=0,priority=0 actions=NORMAL',
   'table=1,priority=2,reg0=1,udp actions=output:4',
   'table=1,priority=1,ip,nw_dst=10.0.2.0/24 actions=output:1',
   'table=1,priority=0 actions=NORMAL',
+  ...routes(),
 ];
+
+/** Of a table with as many subtables and longer prefixes. */
+function routes(): string[] {
+  return Array.from({ length: 40 }, (_, i) => {
+    const address = `10.${i}.${(7 * i) & 0xff}.${(31 * i) & 0xff}`;
+    const match = i % 2 === 0 ? `ip,nw_dst=${address}` : `tcp,nw_src=${address},tp_dst=${20 + i}`;
+    return `table=0,priority=${100 + (i % 7)},${match} actions=output:2`;
+  });
+}
+
 const NEW_FLOWS = [
   'table=2,priority=100,ip,nw_dst=10.1.2.3 actions=output:1',
   'table=2,priority=101,tcp,nw_src=10.1.2.3,tp_dst=80 actions=output:2',
@@ -44,17 +55,20 @@ const NEW_FLOWS = [
 const ADDRESS = Uint8Array.of(10, 1, 2, 3);
 const RULES_PER_REPLY = 10;
 const MAX_MEGAFLOWS = 500;
+const MAX_MISSES = 16;
 
 export class Stage {
   readonly #bridge = new Ofproto('rehearsal', new MacLearning<Bundle>(realClock));
   readonly #config: XlateConfig;
   readonly #udpif: Udpif;
-  readonly #dpif: Dpif;
+  readonly #datapath: DpRehearsal;
   readonly #newFlows = NEW_FLOWS.map(encoded);
   readonly #rules: Rule[] = [];
+  readonly #packets = new Packets(PORTS);
 
-  constructor(of: Pick<Dpif, 'actions' | 'meters' | 'nowMs'>) {
-    this.#dpif = new NullDpif(of);
+  constructor(datapath: DpRehearsal) {
+    this.#datapath = datapath;
+    const ports = new Map<number, OfPort>();
     for (let n = 1; n <= PORTS; n++) {
       const bundle = new Bundle(`p${n}`, this.#bridge);
       const port = new OfPort(bundle.name, n, bundle);
@@ -62,14 +76,20 @@ export class Stage {
       bundle.ports.push(port);
       this.#bridge.bundles.set(bundle.name, bundle);
       this.#bridge.ports.set(n, port);
+      ports.set(n, port);
     }
-    this.#config = {
-      vlanLimit: 1,
-      portOf: (odpPort) => this.#bridge.ports.get(odpPort),
-      recirc: new RecircIds(() => of.nowMs()),
-      leavesFragments: true,
-    };
-    this.#udpif = new Udpif(this.#dpif, this.#config, realClock);
+    const { dpif } = datapath;
+    const [native, ctTimeoutOf] = [() => undefined, () => undefined];
+    this.#config = makeXlateConfig({
+      dpif,
+      ports,
+      tunnels: new TunnelPorts(),
+      native,
+      ctTimeoutOf,
+    });
+    // Its time stands still, so that nothing is done but what is asked for here.
+    this.#udpif = new Udpif(dpif, this.#config, new FakeClock());
+    this.#udpif.start();
     for (const line of FLOWS) this.#apply(encoded(line));
   }
 
@@ -83,7 +103,9 @@ export class Stage {
 
   #misses(round: number): void {
     if (this.#udpif.ukeys.size > MAX_MEGAFLOWS) this.#udpif.purge();
-    this.#udpif.handle([miss(2 * round), miss(2 * round + 1)]);
+    const count = 1 + (round % MAX_MISSES);
+    this.#datapath.arrive(this.#packets.next(count));
+    if (round % 32 === 0) this.#udpif.poll();
   }
 
   #trace(round: number): void {
@@ -103,10 +125,15 @@ export class Stage {
     bytes.set(ADDRESS, at);
   }
 
+  close(): void {
+    this.#udpif.stop();
+    this.#datapath[Symbol.dispose]();
+  }
+
   #apply(bytes: Uint8Array): void {
     const mod = decodeMessage(bytes) as MessageOf<'flow_mod'>;
     const changes = new FlowChanges(this.#bridge);
-    applyFlowMod(changes, mod, this.#dpif.nowMs(), OFP13);
+    applyFlowMod(changes, mod, this.#datapath.dpif.nowMs(), OFP13);
     for (const change of changes.list) {
       if (change.type === 'add' && this.#rules.length < RULES_PER_REPLY) {
         this.#rules.push(change.rule);
@@ -116,7 +143,7 @@ export class Stage {
   }
 
   #dump(): void {
-    const now = this.#dpif.nowMs();
+    const now = this.#datapath.dpif.nowMs();
     const flows = this.#rules.map((rule) => new RuleStats(rule, now));
     encodeMultipart({ type: 'flow_reply', version: OFP13, xid: 1, nxm: false, flows });
   }
@@ -125,19 +152,4 @@ export class Stage {
 function encoded(line: string): Buffer {
   const { flowMod } = parseFlowMod(line, 'add');
   return Buffer.from(encodeMessage({ ...flowMod, version: OFP13, xid: 1, type: 'flow_mod' }));
-}
-
-/** Of another source each time. */
-function miss(n: number): Upcall {
-  const macs = { src: 0x0400_0000_0000 + n, dst: 0x0200_0000_0000 + (n % 5) };
-  const ends = { src: '10.9.8.7', dst: `10.0.${n % 4}.1` };
-  const data = new Uint8Array(18);
-  const l4 =
-    n % 3 === 0 ? tcp({ src: 1000 + n, dst: 22 + (n % 2) }, data) : udp({ src: n, dst: 9 }, data);
-  const frame = pad(ethernet(macs, ipv4(ends, l4)));
-  return {
-    type: 'miss',
-    flow: extractFlow(frame, { inPort: 1 + (n % PORTS) }),
-    packet: { data: frame },
-  };
 }
