@@ -331,7 +331,11 @@ export function formatOdpActions(
   actions: readonly OdpAction[],
   options: OdpFormatOptions = {},
 ): string {
-  return actions.map((a) => formatOdpAction(a, options)).join(',') || 'drop';
+  let text = '';
+  for (let i = 0; i < actions.length; i++) {
+    text += `${i === 0 ? '' : ','}${formatOdpAction(actions[i]!, options)}`;
+  }
+  return text === '' ? 'drop' : text;
 }
 
 function formatOdpAction(a: OdpAction, o: OdpFormatOptions): string {

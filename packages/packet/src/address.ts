@@ -2,9 +2,12 @@
 import { getBe32 } from './bytes.ts';
 
 export function formatMac(mac: number): string {
-  const hex = mac.toString(16).padStart(12, '0');
-  return `${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}:${hex.slice(6, 8)}:${hex.slice(8, 10)}:${hex.slice(10)}`;
+  const high = Math.floor(mac / 2 ** 32);
+  const low = mac >>> 0;
+  return `${HEX[(high >>> 8) & 0xff]}:${HEX[high & 0xff]}:${HEX[low >>> 24]}:${HEX[(low >>> 16) & 0xff]}:${HEX[(low >>> 8) & 0xff]}:${HEX[low & 0xff]}`;
 }
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** Undefined unless six groups of one or two hex digits. */
 export function parseMac(text: string): number | undefined {

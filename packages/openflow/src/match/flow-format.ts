@@ -76,9 +76,10 @@ const NSH = wordsOf(
 );
 
 /** The line `Flow: ...` without its head; `inPort` is an OpenFlow port. */
-export function formatFlow(flow: Flow, names?: PortNames): string {
+export function formatFlow(flow: Flow, names?: PortNames, inPort = flow.inPort): string {
   const [key, mask] = [scratchKey, scratchMask];
   key.copyFrom(flow);
+  key.inPort = inPort;
   mask.clear();
   for (let i = 0; i < METADATA.length; i++) {
     const words = METADATA[i]!;
@@ -122,9 +123,9 @@ function tunnel(key: Flow, mask: Flow): void {
 }
 
 /** The options that are there. */
-function tunnelOptions(key: Flow): TunMetadataMatch[] {
+function tunnelOptions(key: Flow): readonly TunMetadataMatch[] {
   const { tlv } = key;
-  if (!tlv || isZero(key, TUNNEL_DST)) return [];
+  if (!tlv || isZero(key, TUNNEL_DST)) return NO_OPTIONS;
   return tlv.mappings
     .filter(({ index }) => tlv.isPresent(key, index))
     .map(({ index, optionLen }) => ({
@@ -134,6 +135,8 @@ function tunnelOptions(key: Flow): TunMetadataMatch[] {
       isExact: true,
     }));
 }
+
+const NO_OPTIONS: readonly TunMetadataMatch[] = [];
 
 /** Of an IP packet without Ethernet header both addresses are shown, whatever they are. */
 function showOuterTuple(key: Flow, mask: Flow): void {

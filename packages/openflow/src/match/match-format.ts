@@ -89,8 +89,10 @@ class MatchWriter {
     const { name, saysProto } = protocolName(this.#match);
     if (name !== '') this.#text += `${this.#colors?.value(name) ?? name},`;
     this.#registers();
-    this.#tunnel();
-    this.#number64('metadata', key.metadata, mask.metadata);
+    if (isTunnelShown(this.#match)) this.#tunnel();
+    if (!isZero(mask.u32, METADATA_WORD, 2)) {
+      this.#number64('metadata', key.metadata, mask.metadata);
+    }
     if (mask.inPort !== 0) {
       this.#put('in_port', formatPort(key.inPort & 0xffff, this.#options.names));
     }
@@ -101,7 +103,8 @@ class MatchWriter {
     if (mask.dlType !== 0 && name === '') this.#put('dl_type', hex4(key.dlType));
     this.#nsh();
     this.#network(type, saysProto);
-    return this.#text.endsWith(',') ? this.#text.slice(0, -1) : this.#text;
+    // Each word ends with a comma.
+    return this.#text.slice(0, -1);
   }
 
   #put(name: string, value: string): void {
@@ -374,7 +377,13 @@ const wordOf = (name: string) => fieldPlan(named(name)).offset >> 2;
 const CT_LABEL_WORD = wordOf('ct_label');
 const CT_IPV6_SRC_WORD = wordOf('ct_ipv6_src');
 const REG0_WORD = wordOf('reg0');
+const TUN_ID_WORD = wordOf('tun_id');
 const TUN_SRC_WORD = wordOf('tun_ipv6_src');
+const TUN_FLAGS_WORD = wordOf('tun_flags');
+const TUN_GBP_WORD = wordOf('tun_gbp_id');
+const TUN_ERSPAN_WORD = wordOf('tun_erspan_ver');
+const TUN_GTPU_WORD = wordOf('tun_gtpu_msgtype');
+const METADATA_WORD = wordOf('metadata');
 const NSH_WORD = wordOf('nsh_flags');
 const NW_SRC_WORD = wordOf('ipv6_src');
 const ND_TARGET_WORD = wordOf('nd_target');
@@ -387,6 +396,16 @@ function ipv6Only(address: Uint8Array): Uint8Array {
 function isZero(words: Uint32Array, first: number, count: number): boolean {
   for (let i = first; i < first + count; i++) if (words[i] !== 0) return false;
   return true;
+}
+
+/** Whether a match has any of the fields of tunnels. */
+function isTunnelShown({ mask: { u32 }, tunMetadata }: Match): boolean {
+  return (
+    tunMetadata.length > 0 ||
+    !isZero(u32, TUN_ID_WORD, TUN_FLAGS_WORD + 1 - TUN_ID_WORD) ||
+    u32[TUN_GBP_WORD] !== 0 ||
+    !isZero(u32, TUN_ERSPAN_WORD, TUN_GTPU_WORD + 1 - TUN_ERSPAN_WORD)
+  );
 }
 
 /** A protocol's name stands for the fields that it implies. */

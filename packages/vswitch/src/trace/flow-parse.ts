@@ -82,7 +82,7 @@ export function parseOpenFlowFlow(
 ): ParsedFlow {
   const flow = new Flow();
   flow.tlv = tlv;
-  const seen = new Set<string>();
+  const seen: string[] = [];
   let ofport = OFPP_NONE;
   const bad = (why: string) => new HeddleError(`Bad openflow flow syntax: ${text}: ${why}`);
   for (const word of text.split(/[\s,]+/)) {
@@ -96,8 +96,8 @@ export function parseOpenFlowFlow(
       if (protocol[1] !== undefined) flow.nwProto = protocol[1];
       continue;
     }
-    if (seen.has(name)) throw bad(`field ${name} set multiple times`);
-    seen.add(name);
+    if (seen.includes(name)) throw bad(`field ${name} set multiple times`);
+    seen.push(name);
     try {
       if (name === 'in_port') ofport = parsePort(value, ofportOf);
       else if (!setVlan(flow, name, value)) setField(flow, name, value);

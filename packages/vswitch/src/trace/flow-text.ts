@@ -1,13 +1,11 @@
 /** Flows and megaflows in OpenFlow's words, as ofproto/trace prints them. */
 import { formatMatch, Match } from '@heddle/openflow';
 import { formatFlow } from '@heddle/openflow/match/flow-format';
-import { Flow, flowAnd, VLAN_CFI } from '@heddle/packet';
+import { Flow, flowAnd, VLAN_CFI, zeroWords } from '@heddle/packet';
 
 /** A whole flow: the line `Flow: ...`. `ofport` is the OpenFlow number of its input port. */
 export function formatOpenFlowFlow(key: Flow, ofport: number): string {
-  scratch.copyFrom(key);
-  scratch.inPort = ofport;
-  return formatFlow(scratch);
+  return formatFlow(key, undefined, ofport);
 }
 
 /** What texts are made of, one at a time. */
@@ -22,11 +20,16 @@ export function formatMegaflow(key: Flow, wildcards: Flow, ofport: number): stri
   const mask = scratchMask;
   mask.copyFrom(wildcards);
   mask.packetType = 0xffff_ffff;
-  // That there is no tag, or that there is one, goes without saying.
-  for (const name of ['vlanTci0', 'vlanTci1'] as const) {
-    if ((key[name] & VLAN_CFI) === 0 || (mask[name] & ~VLAN_CFI) === 0) mask[name] = 0;
-  }
+  if (goesWithoutSaying(key.vlanTci0, mask.vlanTci0)) mask.vlanTci0 = 0;
+  if (goesWithoutSaying(key.vlanTci1, mask.vlanTci1)) mask.vlanTci1 = 0;
   // Registers and metadata are made on the way: no packet comes with them.
-  mask.u32.fill(0, 64, 82);
-  return formatMatch(new Match(flowAnd(flow, mask, flow), mask));
+  zeroWords(mask.u32, 64, 82);
+  return formatMatch(new Match(flowAnd(flow, mask, flow), mask, NO_OPTIONS));
+}
+
+const NO_OPTIONS: Match['tunMetadata'] = [];
+
+/** That there is no tag, or that there is one. */
+function goesWithoutSaying(tci: number, mask: number): boolean {
+  return (tci & VLAN_CFI) === 0 || (mask & ~VLAN_CFI) === 0;
 }

@@ -48,6 +48,7 @@ export function traceAll(
   ctNext: readonly number[] = [],
 ): Trace {
   const first = trace(config, flow, ofport, { ...options, memory });
+  if (first.result.forks.length === 0) return first;
   const states = [...ctNext];
   const waiting = [...first.result.forks];
   let { text } = first;
@@ -109,61 +110,69 @@ export function trace(
   const result = xlateActions(config, flow, { withPacket: false, ...options, trace: true });
   // What comes back from a recirculation is where it was before.
   const enteredBy = flow.recircId === 0 ? ofport : result.seen.flow.inPort;
-  const text = [`Flow: ${formatOpenFlowFlow(result.seen.flow, enteredBy)}`];
-  for (const root of result.trace) addLines(text, root, 0, false);
-  text.push(
-    '',
-    `Final flow: ${result.final ? formatOpenFlowFlow(result.final, result.final.inPort) : 'unchanged'}`,
-    `Megaflow: ${formatMegaflow(result.seen.flow, result.seen.wildcards, enteredBy)}`,
-    `Datapath actions: ${formatOdpActions(result.actions, { userdata: formatUserdata })}`,
-    ...failureLines(result),
-    ...slowPathLines(result),
-  );
-  return { text: `${text.join('\n')}\n`, result };
+  const { seen, final, actions } = result;
+  let text = `Flow: ${formatOpenFlowFlow(seen.flow, enteredBy)}\n`;
+  for (const root of result.trace) text += linesOf(root, 0, false);
+  text += `
+Final flow: ${final ? formatOpenFlowFlow(final, final.inPort) : 'unchanged'}
+Megaflow: ${formatMegaflow(seen.flow, seen.wildcards, enteredBy)}
+Datapath actions: ${formatOdpActions(actions, ODP_FORMAT)}
+`;
+  if (result.failure !== undefined) {
+    text += `Translation failed (${result.failure}), packet is dropped.\n\n`;
+  }
+  return { text: text + slowPathText(result), result };
 }
 
-function failureLines({ failure }: XlateResult): string[] {
-  if (failure === undefined) return [];
-  return [`Translation failed (${failure}), packet is dropped.`, ''];
-}
+const ODP_FORMAT = { userdata: formatUserdata };
 
-function slowPathLines({ protocols, slow }: XlateResult): string[] {
+function slowPathText({ protocols, slow }: XlateResult): string {
+  if (protocols.length === 0 && slow.length === 0) return '';
   const names = new Set(protocols.map(({ protocol }) => protocol.toUpperCase()));
-  const why = [...names].map((name) => `  - Consists of ${name} packets.`);
-  if (slow.includes('action')) why.push('  - Uses action(s) not supported by datapath.');
-  if (why.length === 0) return [];
-  return ['This flow is handled by the userspace slow path because it:', ...why];
+  const why = [...names].map((name) => `  - Consists of ${name} packets.\n`);
+  if (slow.includes('action')) why.push('  - Uses action(s) not supported by datapath.\n');
+  if (why.length === 0) return '';
+  return `This flow is handled by the userspace slow path because it:\n${why.join('')}`;
 }
 
 /** Headings of bridges and tables, and what stands below them. */
-const SECTIONS: ReadonlySet<TraceNode['kind']> = new Set([
-  'bridge',
-  'table',
-  'bucket',
-  'set',
-  'thaw',
-]);
+function isSection(kind: TraceNode['kind']): boolean {
+  switch (kind) {
+    case 'bridge':
+    case 'table':
+    case 'bucket':
+    case 'set':
+    case 'thaw':
+      return true;
+    default:
+      return false;
+  }
+}
 
 /** A section is indented only when more follows after it in the one that it was reached from. */
-function addLines(lines: string[], node: TraceNode, level: number, more: boolean): void {
-  const { kind, text, children } = node;
-  const indent = ' '.repeat(4 * (more ? level + 1 : level));
+function linesOf({ kind, text, children }: TraceNode, level: number, more: boolean): string {
+  const indent = indentation(more ? level + 1 : level);
   const inner = more ? level + 2 : level;
-  if (kind === 'bridge') lines.push('');
-  lines.push(indent + text);
-  if (kind === 'bridge') lines.push(indent + '-'.repeat(text.length));
-  const innerIndent = ' '.repeat(4 * inner);
+  const innerIndent = indentation(inner);
+  let lines = `${indent}${text}\n`;
+  if (kind === 'bridge') lines = `\n${lines}${indent}${'-'.repeat(text.length)}\n`;
   for (let i = 0; i < children.length; i++) {
     const child = children[i]!;
-    if (SECTIONS.has(child.kind)) addLines(lines, child, inner, hasMore(children, i));
-    else lines.push(innerIndent + lineText(child));
+    if (isSection(child.kind)) lines += linesOf(child, inner, hasMore(children, i));
+    else lines += `${innerIndent}${lineText(child)}\n`;
   }
+  return lines;
+}
+
+function indentation(level: number): string {
+  return level === 0 ? '' : ' '.repeat(4 * level);
 }
 
 /** Buckets are always indented. */
 function hasMore(nodes: readonly TraceNode[], i: number): boolean {
   if (nodes[i]!.kind === 'bucket') return true;
-  return nodes.slice(i + 1).some(({ kind }) => kind !== 'closing');
+  for (let n = i + 1; n < nodes.length; n++) if (nodes[n]!.kind !== 'closing') return true;
+  return false;
 }
 
 function lineText({ kind, text }: TraceNode): string {
