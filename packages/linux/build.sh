@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")"
 out=build/heddle.node
-[ -e "$out" ] && [ "$out" -nt native/heddle.c ] && [ "$out" -nt build.sh ] && exit 0
+[ -e "$out" ] && [ -z "$(find native build.sh -newer "$out")" ] && exit 0
 root=../..
 for include in "$root"/node_modules/node-linux-*/include/node /usr/include/node /usr/local/include/node; do
   [ -e "$include/node_api.h" ] && [ -e "$include/uv.h" ] && break
@@ -14,5 +14,5 @@ done
 }
 mkdir -p build
 ${CC:-cc} -O2 -Wall -Wextra -Wno-unused-parameter -std=gnu11 -fPIC -shared -I"$include" \
-  -o "$out.new" native/heddle.c
+  -o "$out.new" native/*.c
 mv "$out.new" "$out"

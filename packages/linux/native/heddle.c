@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The one native addon: what JavaScript cannot do by itself on Linux. System calls, shared memory,
- * readiness of file descriptors, and the two loops over packets that are too hot for JavaScript
- * (draining a BPF ring buffer, and batched AF_PACKET send and receive). Everything else stands on
- * these in TypeScript. Node-API and libuv's uv_poll only, so one build serves Node 20 and later.
+ * readiness of file descriptors, the two loops over packets that are too hot for JavaScript
+ * (draining a BPF ring buffer, and batched AF_PACKET send and receive), and the way past Node's streams
+ * for sockets (sockets.c). Everything else stands on these in TypeScript. Node-API and libuv's public
+ * functions only, so one build serves Node 20 and later.
  */
 #define _GNU_SOURCE
-#define NAPI_VERSION 8
-#include <node_api.h>
-#include <uv.h>
+#include "heddle.h"
 
 #include <errno.h>
 #include <linux/if_packet.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,56 +20,6 @@
 #include <unistd.h>
 
 #define MAX_BATCH 64
-
-static napi_value number(napi_env env, int64_t n) {
-  napi_value v;
-  napi_create_int64(env, n, &v);
-  return v;
-}
-
-static int64_t to_int64(napi_env env, napi_value v) {
-  napi_valuetype type;
-  int64_t n = 0;
-  bool lossless;
-  napi_typeof(env, v, &type);
-  if (type == napi_bigint) {
-    if (napi_get_value_bigint_int64(env, v, &n, &lossless) == napi_ok && lossless) return n;
-    uint64_t u = 0;
-    napi_get_value_bigint_uint64(env, v, &u, &lossless);
-    return (int64_t)u;
-  }
-  napi_get_value_int64(env, v, &n);
-  return n;
-}
-
-/* The memory behind a TypedArray, Buffer, DataView or ArrayBuffer; NULL for anything else. */
-static void *memory(napi_env env, napi_value v, size_t *length) {
-  bool is;
-  void *data = NULL;
-  size_t n = 0;
-  if (napi_is_typedarray(env, v, &is) == napi_ok && is) {
-    napi_typedarray_type type;
-    size_t count;
-    napi_get_typedarray_info(env, v, &type, &count, &data, NULL, NULL);
-    static const uint8_t size[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
-    n = count * (type < sizeof size ? size[type] : 1);
-  } else if (napi_is_dataview(env, v, &is) == napi_ok && is) {
-    napi_get_dataview_info(env, v, &n, &data, NULL, NULL);
-  } else if (napi_is_arraybuffer(env, v, &is) == napi_ok && is) {
-    napi_get_arraybuffer_info(env, v, &data, &n);
-  }
-  if (length) *length = n;
-  return data;
-}
-
-#define ARGS(want)                                                            \
-  size_t argc = (want);                                                       \
-  napi_value argv[(want)];                                                    \
-  napi_get_cb_info(env, info, &argc, argv, NULL, NULL);                       \
-  if (argc < (want)) {                                                        \
-    napi_throw_type_error(env, NULL, "too few arguments");                    \
-    return NULL;                                                              \
-  }
 
 /* syscall(nr, ...args): result or -errno. Views become pointers, null becomes 0. */
 static napi_value Syscall(napi_env env, napi_callback_info info) {
@@ -154,19 +102,11 @@ static void watcher_ready(uv_poll_t *poll, int status, int events) {
   struct watcher *w = poll->data;
   napi_env env = w->env;
   napi_handle_scope scope;
-  napi_value cb, global, args[2];
+  napi_value args[2];
   napi_open_handle_scope(env, &scope);
-  napi_get_reference_value(env, w->callback, &cb);
-  napi_get_global(env, &global);
   args[0] = number(env, events);
   args[1] = number(env, status);
-  napi_make_callback(env, NULL, global, cb, 2, args, NULL);
-  bool pending;
-  if (napi_is_exception_pending(env, &pending) == napi_ok && pending) {
-    napi_value error;
-    napi_get_and_clear_last_exception(env, &error);
-    napi_fatal_exception(env, error);
-  }
+  call_back(env, w->callback, 2, args);
   napi_close_handle_scope(env, scope);
 }
 
@@ -527,6 +467,8 @@ NAPI_MODULE_INIT() {
       {"watchRef", WatchRef}, {"ringOpen", RingOpen},   {"ringRead", RingRead},
       {"sendBatch", SendBatch}, {"recvBatch", RecvBatch},
       {"tapSend", TapSend},   {"tapRecv", TapRecv},
+      {"sendNow", SendNow},   {"sendEach", SendEach},
+      {"attend", Attend},     {"unattend", Unattend},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value f;

@@ -43,6 +43,13 @@ interface Addon {
   recvBatch(fd: number, out: Uint8Array, max: number, snap: number, vnet: boolean): number;
   tapSend(fd: number, batch: Uint8Array, count: number, result: Int32Array): number;
   tapRecv(fd: number, out: Uint8Array, max: number, snap: number): number;
+  sendNow(fd: number, data: string | Uint8Array): number;
+  sendEach(fds: Int32Array, count: number, data: string | Uint8Array, sent: Int32Array): number;
+  attend(
+    fd: number,
+    callback: (data: string | Buffer, dubious: boolean) => void,
+  ): Handle<'attend'> | number;
+  unattend(attended: Handle<'attend'>): number;
 }
 
 let loaded: Addon | undefined;
@@ -233,4 +240,32 @@ export function tapRecv(fd: number, out: Uint8Array, max: number, snap: number):
   const n = addon().tapRecv(fd, out, max, snap);
   if (n === -constants.errno.EAGAIN) return 0;
   return check(n, 'read from tap');
+}
+
+/** See `sendNow` of native/sockets.c. */
+export function sendNow(fd: number, data: string | Uint8Array): number {
+  return addon().sendNow(fd, data);
+}
+
+/** See `sendEach` of native/sockets.c. */
+export function sendEach(
+  fds: Int32Array,
+  count: number,
+  data: string | Uint8Array,
+  sent: Int32Array,
+): void {
+  check(addon().sendEach(fds, count, data, sent), 'send');
+}
+
+/** See `attend` of native/sockets.c. Returns what ends it. */
+export function attend(
+  fd: number,
+  received: (data: string | Buffer, dubious: boolean) => void,
+): () => void {
+  let attended: Handle<'attend'> | number | undefined = addon().attend(fd, received);
+  if (typeof attended === 'number') throw new SystemError(errnoName(attended), `attend fd ${fd}`);
+  return () => {
+    if (typeof attended === 'object') addon().unattend(attended);
+    attended = undefined;
+  };
 }

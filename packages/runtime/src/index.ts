@@ -12,6 +12,12 @@ export {
   LOG_OPTIONS,
   unixctlPath,
 } from './daemon.ts';
+export {
+  type DirectSockets,
+  directFd,
+  directSockets,
+  installDirectSockets,
+} from './direct-sockets.ts';
 export { absoluteIn, dirs } from './dirs.ts';
 export { errnoOf, HeddleError, messageOf, SystemError, strerror } from './errors.ts';
 export { removeAtExit, removeExitFiles } from './exit-files.ts';

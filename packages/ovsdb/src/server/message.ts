@@ -20,9 +20,12 @@ const NEEDS = {
   error: ['error', 'id'],
 } as const;
 
-/** Throws HeddleError for what is no message: the stream is of no more use then. */
-export function parseMessage(text: string): Message {
-  const json = parse(text);
+/**
+ * `dubious`: the text may hold what JSON parsers do not agree about. Throws HeddleError for what is
+ * no message: the stream is of no more use then.
+ */
+export function parseMessage(text: string, dubious = DUBIOUS.test(text)): Message {
+  const json = parse(text, dubious);
   if (!isObject(json)) throw bad('message is not a JSON object');
   const { method, params, error, result, id } = json;
   if (method !== undefined && typeof method !== 'string') {
@@ -62,17 +65,16 @@ function bad(what: string): HeddleError {
  * What JSON.parse takes and upstream does not, or takes for another number: only then is every value
  * looked at.
  */
-const SUSPICIOUS = /\\u|[eE]\+?\d{3}|\d{16}/;
+const DUBIOUS = /\\u|[eE]\+?\d{3}|\d{16}/;
 
-function parse(text: string): Json {
-  const suspicious = SUSPICIOUS.test(text);
+function parse(text: string, dubious: boolean): Json {
   let json: Json;
   try {
-    json = suspicious ? parseJson(text) : (JSON.parse(text) as Json);
+    json = dubious ? parseJson(text) : (JSON.parse(text) as Json);
   } catch (error) {
     throw new HeddleError(`syntax error: ${messageOf(error)}`);
   }
-  if (suspicious) check(json);
+  if (dubious) check(json);
   return json;
 }
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Queue } from './queue.ts';
+import type { Wire } from './wire.ts';
 
 /** Clients that are told of change after change get several together, at most so much later. */
 const MAX_BATCH_MS = 10;
@@ -10,14 +11,16 @@ const TURN_MS = 3;
 
 /** What a client is sent, in order, with few system calls. */
 export class Outbox {
+  readonly #wire: Wire;
   readonly #socket: Socket;
   #queue = Queue.EMPTY;
   #flushing = false;
   /** What comes behind the long text that is being sent; undefined when none is. */
   #behind: string | undefined;
 
-  constructor(socket: Socket) {
-    this.#socket = socket;
+  constructor(wire: Wire) {
+    this.#wire = wire;
+    this.#socket = wire.socket;
   }
 
   /** Bytes that the client has not taken. */
@@ -113,7 +116,7 @@ export class Outbox {
   flush(): void {
     const { bytes } = this.#queue;
     this.#queue = Queue.EMPTY;
-    if (bytes.length > 0 && this.#socket.writable) this.#socket.write(bytes);
+    if (bytes.length > 0 && this.#socket.writable) this.#wire.send(bytes);
   }
 }
 

@@ -59,6 +59,7 @@ export class OvsdbServer {
   /** Something has come from a client, at a time of `performance.now`. */
   hear(session: Session, nowMs: number): void {
     if (this.#heard !== session) {
+      this.#heard?.unattend();
       this.#heard = session;
       this.#soloMs = nowMs;
     }

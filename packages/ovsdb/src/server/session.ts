@@ -12,6 +12,7 @@ import { Outbox } from './outbox.ts';
 import { convertRefused, guardFor, type Identity, type ReadOnly } from './rbac.ts';
 import type { OvsdbServer } from './server.ts';
 import { Pieces, SessionMonitors } from './session-monitors.ts';
+import { Wire } from './wire.ts';
 
 const log = vlog.module('jsonrpc');
 /** A client with so many transactions under way is not read from until some are done. */
@@ -41,6 +42,7 @@ export class Session {
   readonly terms: SessionTerms;
   readonly #server: OvsdbServer;
   readonly #socket: Socket;
+  readonly #wire: Wire;
   readonly #monitors: SessionMonitors;
   readonly #outbox: Outbox;
   readonly #stream: JsonStream;
@@ -55,13 +57,16 @@ export class Session {
   #probed = false;
   #heardMs = performance.now();
   #taken = 0;
+  /** Ends that the socket is read from past its stream. */
+  #unattend: (() => void) | undefined;
 
   constructor(server: OvsdbServer, socket: Socket, terms: SessionTerms) {
     this.#server = server;
     this.#socket = socket;
     this.terms = terms;
     this.#stream = new JsonStream(server.limits.messageBytes);
-    this.#outbox = new Outbox(socket);
+    this.#wire = new Wire(socket);
+    this.#outbox = new Outbox(this.#wire);
     this.#monitors = new SessionMonitors(this.#outbox);
     socket.on('data', (bytes) => this.#receive(bytes));
     socket.on('drain', () => {
@@ -138,6 +143,7 @@ export class Session {
   }
 
   #close(): void {
+    this.unattend();
     clearTimeout(this.#probe);
     this.#inbox = [];
     for (const { cancellation } of this.#transactions.values()) cancellation.cancel();
@@ -149,6 +155,14 @@ export class Session {
   #receive(bytes: Uint8Array): void {
     this.#server.hear(this, this.#hear());
     this.terms.heard?.();
+    this.#take(bytes);
+    if (this.#unattend || this.#stream.pending > 0 || !this.#server.hearsOnly(this)) return;
+    if (!this.#socket.destroyed && !this.#socket.isPaused()) {
+      this.#unattend = this.#wire.attend((data, dubious) => this.#receiveDirectly(data, dubious));
+    }
+  }
+
+  #take(bytes: Uint8Array): void {
     try {
       const texts = this.#stream.push(bytes);
       if (texts.length > 0) this.#inbox.push(...texts);
@@ -160,12 +174,40 @@ export class Session {
     this.#process();
   }
 
+  /** What a client that is alone has sent, past the socket's stream. */
+  #receiveDirectly(data: string | Buffer, dubious: boolean): void {
+    this.#server.hear(this, this.#hear());
+    this.terms.heard?.();
+    const isNext = this.#inbox.length === 0 && this.#stream.pending === 0 && !this.#isHeld;
+    if (typeof data !== 'string' || !isNext) {
+      this.#take(typeof data === 'string' ? Buffer.from(data) : data);
+      return;
+    }
+    this.#hasMore = false;
+    try {
+      this.#message(parseMessage(data, dubious));
+    } catch (error) {
+      this.#broken(error);
+      return;
+    }
+    if (this.#isHeld) this.#process();
+  }
+
+  /** Others want to be heard, too: leaves the socket to the event loop. */
+  unattend(): void {
+    this.#unattend?.();
+    this.#unattend = undefined;
+  }
+
+  get #isHeld(): boolean {
+    return this.#outbox.isFull || this.#transactions.size >= MAX_TRANSACTIONS;
+  }
+
   /** Who does not take its replies is not read from: it cannot make the server hold ever more. */
   #process(): void {
-    const held = () => this.#outbox.isFull || this.#transactions.size >= MAX_TRANSACTIONS;
     let done = 0;
     try {
-      while (done < this.#inbox.length && !held() && !this.#socket.destroyed) {
+      while (done < this.#inbox.length && !this.#isHeld && !this.#socket.destroyed) {
         const text = this.#inbox[done++]!;
         this.#hasMore = done < this.#inbox.length;
         this.#message(parseMessage(text));
@@ -175,8 +217,10 @@ export class Session {
       return;
     }
     this.#inbox.splice(0, done);
-    if (this.#inbox.length > 0 || held()) this.#socket.pause();
-    else if (this.#socket.isPaused()) this.#socket.resume();
+    if (this.#inbox.length > 0 || this.#isHeld) {
+      this.unattend();
+      this.#socket.pause();
+    } else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   #broken(error: unknown): void {

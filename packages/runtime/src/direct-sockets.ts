@@ -1,0 +1,39 @@
+/**
+ * Sockets of Node's streams, past those streams, for a server whose clients send one small request
+ * at a time: most of what that costs is the way through a stream. Node has no such calls; the package
+ * that has brings them here.
+ */
+import type { Socket } from 'node:net';
+
+export interface DirectSockets {
+  /** Sends what the kernel takes at once. Returns how many bytes, -1 for all of them. */
+  send(fd: number, data: string | Uint8Array): number;
+  /** `send` of the same to the first `count` sockets; what it returns for each is put to `sent`. */
+  sendEach(fds: Int32Array, count: number, data: string | Uint8Array, sent: Int32Array): void;
+  /**
+   * Hands over data of a socket ahead of the event loop: a string when it is one JSON text of ASCII,
+   * bytes otherwise. `dubious`: the text holds what JSON parsers do not agree about. All else than
+   * data is for the socket's stream to find. Returns what ends it, to be called before the socket is
+   * closed or in its 'close' event.
+   */
+  attend(fd: number, received: (data: string | Buffer, dubious: boolean) => void): () => void;
+}
+
+let installed: DirectSockets | undefined;
+
+export function installDirectSockets(sockets: DirectSockets | undefined): void {
+  installed = sockets;
+}
+
+/** undefined where no package has brought any. */
+export function directSockets(): DirectSockets | undefined {
+  return installed;
+}
+
+/** The file descriptor of a connected socket whose bytes are those of its stream; undefined for others. */
+export function directFd(socket: Socket): number | undefined {
+  if ('encrypted' in socket) return undefined;
+  const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: unknown } | null };
+  const fd = handle?.fd;
+  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
+}
