@@ -33,7 +33,6 @@ export { flowUfid } from './odp-ufid.ts';
 export { isTunnelVport } from './tunnel-vport.ts';
 export { changePacket } from './userspace/execute.ts';
 export { MemoryNetdev, type Netdev } from './userspace/netdev.ts';
-export { decodeNsh } from './userspace/nsh.ts';
 export { Packet } from './userspace/packet.ts';
 export { segments } from './userspace/segment.ts';
 export { sourcePorts } from './userspace/tunnel.ts';

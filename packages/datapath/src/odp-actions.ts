@@ -1,5 +1,5 @@
 /** Actions of the datapath; names as ovs-dpctl prints them (ovs-actions(7), "odp actions"). */
-import type { Flow } from '@heddle/packet';
+import type { Flow, NshHeader } from '@heddle/packet';
 import type { OdpPort } from './dpif.ts';
 
 export type OdpAction =
@@ -45,8 +45,8 @@ export type OdpAction =
   | { readonly type: 'push_eth'; readonly src: number; readonly dst: number }
   | { readonly type: 'pop_eth' }
   /** `metadata`: the TLVs of metadata type 2. */
-  | { readonly type: 'push_nsh'; readonly header: OdpNsh; readonly metadata?: Uint8Array }
-  | { readonly type: 'set_nsh'; readonly header: OdpNsh; readonly mask: OdpNsh }
+  | { readonly type: 'push_nsh'; readonly header: NshHeader; readonly metadata?: Uint8Array }
+  | { readonly type: 'set_nsh'; readonly header: NshHeader; readonly mask: NshHeader }
   | { readonly type: 'pop_nsh' }
   | OdpCtAction
   | { readonly type: 'ct_clear' }
@@ -66,16 +66,6 @@ export type OdpAction =
     }
   /** Must be last; `reason` is counted. An empty list drops, too. */
   | { readonly type: 'drop'; readonly reason: string };
-
-/** Network Service Header (RFC 8300); `path` is its identifier in 24 bits and its index in 8. */
-export interface OdpNsh {
-  readonly flags: number;
-  readonly ttl: number;
-  readonly mdtype: number;
-  readonly np: number;
-  readonly path: number;
-  readonly context: readonly [number, number, number, number];
-}
 
 /** `ct(...)`: sends the packet through connection tracking. */
 export interface OdpCtAction {

@@ -1,6 +1,6 @@
 /** Text of actions that hold no others and touch no headers, and of MPLS. */
-import { formatIpv4, formatIpv6, formatMac, toHex } from '@heddle/packet';
-import type { OdpAction, OdpCtAction, OdpNat, OdpNsh } from './odp-actions.ts';
+import { formatIpv4, formatIpv6, formatMac, type NshHeader, toHex } from '@heddle/packet';
+import type { OdpAction, OdpCtAction, OdpNat } from './odp-actions.ts';
 
 type PlainAction = Extract<
   OdpAction,
@@ -80,7 +80,7 @@ function maskedLseText(lse: number, mask: number): string {
     .join(',');
 }
 
-function nshText(h: OdpNsh, metadata: Uint8Array | undefined): string {
+function nshText(h: NshHeader, metadata: Uint8Array | undefined): string {
   const [spi, si] = [h.path >>> 8, h.path & 0xff];
   const head = `flags=${h.flags},ttl=${h.ttl},mdtype=${h.mdtype},np=${h.np},spi=0x${spi.toString(16)},si=${si}`;
   if (metadata) return `${head},md2=${metadata.length === 0 ? '0' : `0x${toHex(metadata)}`}`;
@@ -88,7 +88,7 @@ function nshText(h: OdpNsh, metadata: Uint8Array | undefined): string {
 }
 
 /** What the mask has bits in. */
-function maskedNshText(h: OdpNsh, m: OdpNsh): string {
+function maskedNshText(h: NshHeader, m: NshHeader): string {
   const parts: string[] = [];
   const hex2 = (v: number): string => `0x${v.toString(16).padStart(2, '0')}`;
   const hexed = (v: number): string => `0x${v.toString(16)}`;

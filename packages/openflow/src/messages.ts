@@ -404,7 +404,8 @@ export type BundleControl =
 
 export interface FlowMonitorRequest {
   readonly id: number;
-  readonly command: 'add' | 'modify' | 'delete';
+  /** `unknown`: none that there is. */
+  readonly command: 'add' | 'modify' | 'delete' | 'unknown';
   /** NXFMF_*: initial 1, add 2, delete 4, modify 8, actions 16, own 32. */
   readonly flags: number;
   readonly outPort: number;

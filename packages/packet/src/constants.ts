@@ -6,6 +6,9 @@ export const ETH_P_RARP = 0x8035;
 export const ETH_P_8021Q = 0x8100;
 export const ETH_P_8021AD = 0x88a8;
 export const ETH_P_IPV6 = 0x86dd;
+export const ETH_P_MPLS_UC = 0x8847;
+export const ETH_P_MPLS_MC = 0x8848;
+export const ETH_P_NSH = 0x894f;
 export const ETH_TYPE_MIN = 0x600;
 /** `eth_type` of a frame with a length field and no SNAP type. */
 export const FLOW_DL_TYPE_NONE = 0x05ff;
@@ -52,3 +55,7 @@ export const FLOW_TNL_F_KEY = 8;
 export const FLOW_TNL_F_SEQ = 16;
 /** One of its options is critical; of no packet that came. */
 export const FLOW_TNL_F_CRIT = 32;
+
+export function isMpls(dlType: number): boolean {
+  return dlType === ETH_P_MPLS_UC || dlType === ETH_P_MPLS_MC;
+}

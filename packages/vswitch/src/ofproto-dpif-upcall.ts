@@ -13,7 +13,7 @@ import {
   type OdpAction,
   type Upcall,
 } from '@heddle/datapath';
-import { extractMpls, Flow, flowAnd, isSubset } from '@heddle/packet';
+import { extractBeyondKey, Flow, flowAnd, hasBeyondKey, isSubset } from '@heddle/packet';
 import { type Clock, coverage, every, messageOf, type Timer, vlog } from '@heddle/runtime';
 import { exactMask } from './exact-mask.ts';
 import { KnownOutcomes } from './known-outcomes.ts';
@@ -30,11 +30,9 @@ import { type ActionTypes, plainActions, type SlowPathEnv, workSlowly } from './
 import { TableChanges } from './table-changes.ts';
 import { Masks, NO_STATS, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
-import { isMpls } from './xlate-commit.ts';
 import { XlateMemory } from './xlate-context.ts';
 import { applyEffects, NO_EFFECTS, type PacketsSeen } from './xlate-effects.ts';
 import { isSample } from './xlate-export.ts';
-import { ETH_P_NSH, readNsh } from './xlate-nsh.ts';
 import type { ProtocolPacket } from './xlate-protocols.ts';
 
 const log = vlog.module('ofproto_dpif_upcall');
@@ -581,10 +579,8 @@ function slowActions(result: XlateResult): readonly OdpAction[] {
 
 /** The flow with the headers that only OpenFlow knows of, read from the packet itself. */
 function beyondKey(flow: Flow, frame: Uint8Array): Flow {
-  const isLabelled = isMpls(flow.dlType);
-  if (!isLabelled && flow.dlType !== ETH_P_NSH) return flow;
+  if (!hasBeyondKey(flow)) return flow;
   const key = flow.clone();
-  if (isLabelled) extractMpls(frame, key);
-  else readNsh(frame, key);
+  extractBeyondKey(frame, key);
   return key;
 }

@@ -1,6 +1,6 @@
 /** Headers that come or go as a whole, as actions of the datapath. */
-import type { OdpAction, OdpNsh } from '@heddle/datapath';
-import type { Flow } from '@heddle/packet';
+import type { OdpAction } from '@heddle/datapath';
+import type { Flow, NshHeader } from '@heddle/packet';
 import type { XlateContext } from './xlate-context.ts';
 
 /** Packet types: a name space above 16 bits of type. 0 is Ethernet, name space 1 Ethernet's types. */
@@ -55,7 +55,7 @@ function popped(flow: Flow, base: Flow): OdpAction {
 }
 
 /** The header as the datapath's actions have it. */
-export function nshHeader(flow: Flow): OdpNsh {
+export function nshHeader(flow: Flow): NshHeader {
   return {
     flags: flow.nshFlags,
     ttl: flow.nshTtl,

@@ -8,12 +8,14 @@ import {
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
+  ETH_P_NSH,
   Flow,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
   IPPROTO_SCTP,
   IPPROTO_TCP,
   IPPROTO_UDP,
+  isMpls,
   KEY_SLOTS,
 } from '@heddle/packet';
 import type { VlanTag } from './vlan.ts';
@@ -82,8 +84,6 @@ function commitNetwork(ctx: XlateContext): void {
       commitNsh(ctx);
   }
 }
-
-const ETH_P_NSH = 0x894f;
 
 function commitNsh(ctx: XlateContext): void {
   const { flow, base, written } = ctx;
@@ -194,10 +194,6 @@ export function countLabels(flow: Flow): number {
 
 function lsesOf(flow: Flow): number[] {
   return LSES.slice(0, countLabels(flow)).map((name) => flow[name]);
-}
-
-export function isMpls(dlType: number): boolean {
-  return dlType === 0x8847 || dlType === 0x8848;
 }
 
 function commitMpls(ctx: XlateContext): void {

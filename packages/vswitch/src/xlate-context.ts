@@ -11,10 +11,12 @@ import {
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
+  ETH_P_NSH,
   ETH_P_RARP,
   Flow,
   flowEquals,
   IPPROTO_ICMPV6,
+  isMpls,
   isTunnelled,
   KEY_SLOTS,
   readErspan,
@@ -28,10 +30,10 @@ import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import { isAsItCame } from './table-changes.ts';
 import type { VlanTag } from './vlan.ts';
 import type { MacDependency, TraceNode, XlateFork, XlateOptions, XlateResult } from './xlate.ts';
-import { commitActions, isMpls } from './xlate-commit.ts';
+import { commitActions } from './xlate-commit.ts';
 import { EffectsDraft, NOTHING, some } from './xlate-effects-draft.ts';
 import { type ExportState, finishExport, isSample } from './xlate-export.ts';
-import { ETH_P_NSH, looksAtNsh } from './xlate-nsh.ts';
+import { looksAtNsh } from './xlate-nsh.ts';
 import type { DropEffect, DropReason } from './xlate-observe.ts';
 import type { ProtocolPacket } from './xlate-protocols.ts';
 import type { TableEntry } from './xlate-table.ts';

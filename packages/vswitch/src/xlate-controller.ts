@@ -27,7 +27,7 @@ export function sendToController(
     cookie: ctx.cookie,
     tableId: ctx.tableId,
     isContinuation: controller.pause,
-    dontSend: isDryRun(ctx) || !ctx.bridge.hasControllers,
+    dontSend: isDryRun(ctx),
   });
   const upcall = { type: 'userspace', userdata } as const;
   // A meter of its own, or the one of all packets for controllers (OpenFlow 1.3.5, section 7.3.4.4).

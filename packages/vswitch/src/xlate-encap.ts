@@ -1,7 +1,7 @@
 /** `encap` and `decap`: headers that come and go as a whole (ovs-actions(7), EXT-382). */
 import type { OfpAct } from '@heddle/openflow';
-import type { Flow } from '@heddle/packet';
-import { countLabels, isMpls } from './xlate-commit.ts';
+import { type Flow, isMpls } from '@heddle/packet';
+import { countLabels } from './xlate-commit.ts';
 import { PT_ETH, PT_NSH } from './xlate-commit-encap.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
 

@@ -1,7 +1,7 @@
 /** Actions that change the packet's headers and the pipeline's registers. */
 import type { OfpAct } from '@heddle/openflow';
-import { type Field, fieldByName, fieldGet, fieldSet, VLAN_CFI } from '@heddle/packet';
-import { countLabels, isMpls } from './xlate-commit.ts';
+import { type Field, fieldByName, fieldGet, fieldSet, isMpls, VLAN_CFI } from '@heddle/packet';
+import { countLabels } from './xlate-commit.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { clearNetwork, decapAction, encapAction } from './xlate-encap.ts';
@@ -352,8 +352,12 @@ const BOS = 0x100;
 
 const MAX_LABELS = 3;
 
+/** What is below the bottom of the stack is none of it. */
 function lookAtLabels(ctx: XlateContext): number {
-  for (const name of ['mplsLse0', 'mplsLse1', 'mplsLse2'] as const) ctx.wildcards[name] |= BOS;
+  for (const name of ['mplsLse0', 'mplsLse1', 'mplsLse2'] as const) {
+    ctx.wildcards[name] |= BOS;
+    if ((ctx.flow[name] & BOS) !== 0) break;
+  }
   return countLabels(ctx.flow);
 }
 

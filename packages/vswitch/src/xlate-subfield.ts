@@ -1,7 +1,6 @@
 /** Ranges of bits of fields, read and written during translation, with what that looks at. */
 import type { Subfield } from '@heddle/openflow';
-import { type Field, type Flow, fieldGet, fieldSet } from '@heddle/packet';
-import { isMpls } from './xlate-commit.ts';
+import { type Field, type Flow, fieldGet, fieldSet, isMpls } from '@heddle/packet';
 import type { XlateContext } from './xlate-context.ts';
 
 export function lowBits(n: number): bigint {

@@ -1,27 +1,29 @@
 /** A packet on its way through an action list: copied on the first change, not before. */
 import {
   copyTunnel,
+  decodeNsh,
   ETH_HEADER_LEN,
   ETH_P_8021AD,
   ETH_P_8021Q,
+  ETH_P_MPLS_MC,
+  ETH_P_MPLS_UC,
+  ETH_P_NSH,
+  encodeNsh,
   extractFlow,
   Flow,
   isTunnelled,
+  type NshHeader,
   PacketLayout,
+  rewriteNsh,
   VLAN_CFI,
   VLAN_HEADER_LEN,
 } from '@heddle/packet';
 import { type CtMetadata, putMetadata, takeMetadata } from '../conntrack/metadata.ts';
 import type { VnetHdr } from '../dpif.ts';
-import type { OdpNsh } from '../odp-actions.ts';
-import { decodeNsh, encodeNsh, rewriteNsh } from './nsh.ts';
 import { type Rewritable, rewrite } from './rewrite.ts';
 
 const VLAN_AT = 12;
 const MPLS_LEN = 4;
-const ETH_P_MPLS_UC = 0x8847;
-const ETH_P_MPLS_MC = 0x8848;
-const ETH_P_NSH = 0x894f;
 const ETH_P_TEB = 0x6558;
 const ETHERTYPE = 0x1_0000;
 const IS_ETHERNET = 0;
@@ -193,7 +195,7 @@ export class Packet implements Rewritable {
   }
 
   /** Before the packet, whatever it begins with. */
-  pushNsh(header: OdpNsh, metadata?: Uint8Array): void {
+  pushNsh(header: NshHeader, metadata?: Uint8Array): void {
     this.#prepend(encodeNsh(header, metadata));
     this.packetType = ETHERTYPE | ETH_P_NSH;
   }
@@ -207,7 +209,7 @@ export class Packet implements Rewritable {
     this.#cut(found.length);
   }
 
-  setNsh(header: OdpNsh, mask: OdpNsh): void {
+  setNsh(header: NshHeader, mask: NshHeader): void {
     const at = this.packetType === IS_ETHERNET ? payloadOffset(this.bytes) : 0;
     const type =
       this.packetType === IS_ETHERNET ? this.dv.getUint16(at - 2) : this.packetType & 0xffff;

@@ -20,7 +20,7 @@ import { fieldPlan } from './field-plan.ts';
 import { named, toBytes } from './match-field.ts';
 import { formatMatch } from './match-format.ts';
 import type { PortNames } from './ofp-port.ts';
-import { ETH_P_MPLS, ETH_P_MPLSM, ETH_P_NSH, networkType } from './prerequisites.ts';
+import { ETH_P_MPLS, ETH_P_MPLSM, ETH_P_NSH } from './prerequisites.ts';
 
 /** Words of a flow and the bits in them that fields have. */
 interface Words {
@@ -90,7 +90,7 @@ export function formatFlow(flow: Flow, names?: PortNames, inPort = flow.inPort):
   if (key.packetType === 0) show(mask, ETHERNET);
   if (key.packetType === 0 && key.vlanTci0 !== 0) mask.vlanTci1 = 0xffff;
   if (key.ctNwProto !== 0) showTuple(key, mask);
-  else if (key.packetType >>> 16 === 1) showOuterTuple(key, mask);
+  else if (key.packetType !== 0) showOuterTuple(key, mask);
   network(key, mask);
   return formatMatch(new Match(key, mask, tunnelOptions(key)), { names, isFlow: true });
 }
@@ -137,6 +137,11 @@ function tunnelOptions(key: Flow): readonly TunMetadataMatch[] {
 }
 
 const NO_OPTIONS: readonly TunMetadataMatch[] = [];
+
+/** As upstream writes it, whatever name space a packet type is of. */
+function networkType({ packetType, dlType }: Flow): number {
+  return packetType === 0 ? dlType : packetType & 0xffff;
+}
 
 /** Of an IP packet without Ethernet header both addresses are shown, whatever they are. */
 function showOuterTuple(key: Flow, mask: Flow): void {
@@ -202,7 +207,7 @@ function network(key: Flow, mask: Flow): void {
 function transport(key: Flow, v6: boolean, mask: Flow): void {
   switch (key.nwProto) {
     case IPPROTO_TCP:
-      show(mask, TCP_FLAGS);
+      if (key.packetType >>> 16 <= 1) show(mask, TCP_FLAGS);
       show(mask, PORTS);
       return;
     case IPPROTO_UDP:

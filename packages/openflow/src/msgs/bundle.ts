@@ -2,7 +2,7 @@
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { BundleControl, OfpMessage } from '../messages.ts';
-import { type AnyForm, form, NOT_ALLOWED, ONF_VENDOR_ID, type Wire } from './form.ts';
+import { type AnyForm, form, NOT_ALLOWED, NX_VENDOR_ID, ONF_VENDOR_ID, type Wire } from './form.ts';
 import type { Reader } from './reader.ts';
 
 /** By OFPBCT_*. */
@@ -140,6 +140,7 @@ export const BUNDLE_FORMS: readonly AnyForm[] = [
   add('OFPT_BUNDLE_ADD_MESSAGE', { ofpt: 34 }, false),
   control('ONFT_BUNDLE_CONTROL', onf(2300), true),
   add('ONFT_BUNDLE_ADD_MESSAGE', onf(2301), true),
+  requestForward('NXT_REQUESTFORWARD', { vendor: NX_VENDOR_ID, subtype: 132 }, 1, 3),
   requestForward('OFPT_REQUESTFORWARD', { ofpt: 32 }, 5, 6),
   requestForward('ONFT_REQUESTFORWARD', onf(2350), 4, 4),
 ];

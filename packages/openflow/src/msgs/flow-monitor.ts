@@ -78,10 +78,9 @@ function pullRequest14(r: Reader): FlowMonitorRequest {
   const at = r.take(16);
   const id = r.dv.getUint32(at);
   const wire = r.dv.getUint16(at + 12);
-  const command = COMMANDS[r.u8[at + 15]!];
+  const command = COMMANDS[r.u8[at + 15]!] ?? 'unknown';
   const isDelete = command === 'delete';
   const flags = isDelete ? 0 : checkFlags(pullFlags14(wire));
-  if (command === undefined) throw new OfpError('OFPMOFC_BAD_COMMAND');
   const outPort = isDelete ? OFPP_NONE : pullPort11(r.within(at + 4, at + 8));
   const outGroup = r.dv.getUint32(at + 8);
   const tableId = r.u8[at + 14]!;
@@ -100,7 +99,9 @@ function putRequest(w: ByteWriter, m: FlowMonitorRequest, version: OfpVersion, k
     dv.setUint32(at + 8, m.outGroup);
     dv.setUint16(at + 12, putFlags14(m.flags));
     w.u8[at + 14] = m.tableId;
-    w.u8[at + 15] = COMMANDS.indexOf(m.command);
+    const command = COMMANDS.indexOf(m.command);
+    if (command < 0) throw new OfpError('OFPMOFC_BAD_COMMAND');
+    w.u8[at + 15] = command;
     w.bytes(emitOxmMatch(m.match, version));
     return;
   }
@@ -147,12 +148,19 @@ function pullUpdate(r: Reader, version: OfpVersion, kind: Form): FlowUpdate {
     return event === 'abbrev' ? { event, xid: r.dv.getUint32(at + 4) } : { event };
   }
   if (length < FULL_LENGTH) throw new OfpError('OFPBRC_BAD_LEN');
-  return pullFull(r.within(at, at + length), event, version, kind);
+  return pullFull(r.within(at, at + length), r.end, event, version, kind);
 }
 
 type FullEvent = 'initial' | 'added' | 'modified' | 'removed';
 
-function pullFull(r: Reader, event: FullEvent, version: OfpVersion, kind: Form): FlowUpdate {
+/** As upstream's, a match of OpenFlow 1.4 is read before it is known to be in its update. */
+function pullFull(
+  r: Reader,
+  messageEnd: number,
+  event: FullEvent,
+  version: OfpVersion,
+  kind: Form,
+): FlowUpdate {
   const at = r.take(FULL_LENGTH);
   const { dv } = r;
   const is14 = kind === 'ofp14';
@@ -167,7 +175,10 @@ function pullFull(r: Reader, event: FullEvent, version: OfpVersion, kind: Form):
   };
   const matchLength = is14 ? 0 : dv.getUint16(at + 12);
   if (((matchLength + 7) & ~7) > r.left) throw new OfpError('OFPBRC_BAD_LEN');
-  const match = pullMatch(r, matchLength, kind);
+  const whole = is14 ? r.within(r.off, messageEnd) : r;
+  const match = pullMatch(whole, matchLength, kind);
+  if (whole.off > r.end) throw new OfpError('OFPBIC_BAD_LEN');
+  r.off = whole.off;
   const hasActions = r.left > 0;
   const actions = parseInstructions(r.view(), version);
   return { ...head, match, actions: hasActions ? actions : undefined };

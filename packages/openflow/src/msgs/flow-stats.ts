@@ -194,8 +194,8 @@ function takeEntry(r: Reader, n: number): number {
 export function pullActions(r: Reader, start: number, version: OfpVersion): readonly OfpAct[] {
   const length = r.dv.getUint16(start);
   const rest = start + length - r.off;
-  if (rest < 0) throw new OfpError('OFPBRC_BAD_LEN');
-  if (rest > r.left) throw new OfpError(version === 1 ? 'OFPBRC_BAD_LEN' : 'OFPBIC_BAD_LEN');
+  if (rest < 0 || rest > r.left)
+    throw new OfpError(version === 1 ? 'OFPBRC_BAD_LEN' : 'OFPBIC_BAD_LEN');
   return parseInstructions(r.view(rest), version);
 }
 

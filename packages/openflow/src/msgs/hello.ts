@@ -36,7 +36,7 @@ function decodeVersions(r: Reader): number | undefined {
     const end = start + Math.ceil(length / 8) * 8;
     if (length < 4 || start + length > r.end) return undefined;
     // Only the first word of the bitmap has versions that anybody knows.
-    if (type === OFPHET_VERSIONBITMAP && length >= 8) {
+    if (type === OFPHET_VERSIONBITMAP && length >= 8 && length % 4 === 0) {
       const versions = (r.u32() & 0xffff_fffe) >>> 0;
       if (versions !== 0) return versions;
     }

@@ -154,8 +154,8 @@ function pullContinuation(r: Reader, version: OfpVersion, loose: boolean): Conti
     const property = pullProperty(r);
     if (!pullState(property, state, version) && !loose) throw unknownProperty(property);
   }
-  const [first = { tableId: state.tableId, cookie: state.cookie, actions: [] }, ...outer] =
-    state.frames;
+  // Table and cookie are of the actions that follow, if any do.
+  const [first = { tableId: 0, cookie: 0n, actions: [] }, ...outer] = state.frames;
   return { ...continuation, ...first, ...(outer.length > 0 && { outer }) };
 }
 

@@ -65,17 +65,23 @@ const descRequest = form<'queue_get_config_request'>({
   },
 });
 
-/** 16 bytes each; unknown ones are skipped. */
+const RATES: ReadonlyMap<number, keyof Rates> = new Map([
+  [OFPQT_MIN_RATE, 'minRate'],
+  [OFPQT_MAX_RATE, 'maxRate'],
+]);
+
+/** Rates have 16 bytes; unknown ones are skipped. */
 function pullProperties10(r: Reader, end: number, queue: Rates) {
   while (r.off < end) {
     const at = r.off;
     if (end - at < 8) throw new OfpError('OFPBRC_BAD_LEN');
     const type = r.u16();
     const length = r.u16();
-    if (length < 16 || length > end - at) throw new OfpError('OFPBRC_BAD_LEN');
-    if (type === OFPQT_MIN_RATE && length === 16) setRate(queue, 'minRate', r.dv.getUint16(at + 8));
-    else if (type === OFPQT_MAX_RATE && length === 16)
-      setRate(queue, 'maxRate', r.dv.getUint16(at + 8));
+    const rate = RATES.get(type);
+    if (length < 8 || length > end - at || (rate !== undefined && length !== 16)) {
+      throw new OfpError('OFPBRC_BAD_LEN');
+    }
+    if (rate !== undefined) setRate(queue, rate, r.dv.getUint16(at + 8));
     r.off = at + length;
   }
 }
@@ -163,7 +169,7 @@ function pullDesc(r: Reader): QueueConfig {
   const portNo = pullPort11(head);
   const queueId = head.u32();
   const length = head.u16();
-  if (length < 16 || at + length > r.end) throw new OfpError('OFPBRC_BAD_LEN');
+  if (length < 16 || length % 8 !== 0 || at + length > r.end) throw new OfpError('OFPBRC_BAD_LEN');
   const queue: { portNo: number; queueId: number } & Rates = {
     portNo,
     queueId,

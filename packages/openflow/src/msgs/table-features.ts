@@ -62,6 +62,7 @@ function pullFeatures(r: Reader, version: OfpVersion, loose: boolean): TableFeat
   if (length < FIXED_LENGTH || length > r.left) throw new OfpError('OFPBPC_BAD_LEN');
   const command = version >= 6 ? r.u8[at + 3]! : 0;
   if (command > OFPTFC15_LAST) throw new OfpError('OFPTFFC_BAD_COMMAND');
+  if (r.u8[at + 2] === OFPTT_ALL) throw new OfpError('OFPTFFC_BAD_TABLE');
   r.off = at + 8;
   const name = r.string(NAME_LENGTH);
   const metadataMatch = r.u64();
@@ -96,7 +97,10 @@ function pullLists(r: Reader, version: OfpVersion, loose: boolean): Lists {
   while (r.left > 0) {
     const property = pullProperty(r, FIRST_EXPERIMENTER);
     const { type, body } = property;
-    if (property.vendor === undefined && type < 16) seen |= 1 << type;
+    if (property.vendor === undefined && type < 16) {
+      if ((seen & (1 << type)) !== 0) throw new OfpError('OFPTFFC_BAD_FEATURES');
+      seen |= 1 << type;
+    }
     if (type === OFPTFPT13.match) pullFields(body, match, mask);
     else if (type === OFPTFPT13.wildcards) pullFields(body, wildcard, undefined);
     else pullSide(property, sides[type & 1]!, version, loose);

@@ -195,7 +195,7 @@ function helloVersions(bytes: Uint8Array): { versions: number; complete: boolean
     const type = dv.getUint16(o);
     const length = dv.getUint16(o + 2);
     if (length < 4 || length > bytes.length - o) return { versions, complete: false };
-    if (type !== OFPHET_VERSIONBITMAP || length < 8) complete = false;
+    if (type !== OFPHET_VERSIONBITMAP || length < 8 || length % 4 !== 0) complete = false;
     else {
       const bitmap = (dv.getUint32(o + 4) & ~1) >>> 0;
       if (bitmap === 0) complete = false;

@@ -1,5 +1,5 @@
 /** Packets, and the messages that carry them. */
-import { ETH_P_IP, extractFlow, Flow, type Flow as FlowType, PacketLayout } from '@heddle/packet';
+import { describePacket, ETH_P_IP, type Flow, type PacketLayout } from '@heddle/packet';
 import { formatActions } from '../actions/format-actions.ts';
 import { OFP_NO_BUFFER, OFPP_NONE, OFPTT_ALL } from '../constants.ts';
 import { formatFlow } from '../match/flow-format.ts';
@@ -104,19 +104,15 @@ function printPacket(packet: Uint8Array, packetType: number, verbosity: number):
 
 /** A packet's flow and its checksums, as `ovs-ofctl` prints packets; with a line feed. */
 export function formatPacket(packet: Uint8Array, packetType = 0): string {
-  const isEthernet = packetType >>> 16 !== OFPHTN_ETHERTYPE;
+  const isEthernet = packetType === 0;
   const frame = isEthernet ? packet : withEthernet(packet, packetType);
-  const flow = new Flow();
-  const layout = new PacketLayout();
-  extractFlow(frame, { inPort: OFPP_NONE }, flow, layout);
+  const [flow, layout] = describePacket(frame, { inPort: OFPP_NONE });
   flow.packetType = packetType;
   const text = formatFlow(flow).replace(/(^|,)in_port=[^,]*(,|$)/, (_, a: string, b: string) =>
     a && b ? ',' : '',
   );
   return `${text}${checksumText(frame, flow, layout)}\n`;
 }
-
-const OFPHTN_ETHERTYPE = 1;
 
 /** With the header that a packet without Ethernet lacks. */
 function withEthernet(packet: Uint8Array, packetType: number): Uint8Array {
@@ -137,12 +133,12 @@ const CHECKSUMS = new Map<number, readonly [string, offset: number, size: 2 | 4,
 ]);
 
 /** Upstream takes for a header what a later fragment begins with. */
-function laterFragment(packet: Uint8Array, flow: FlowType, { l3 }: PacketLayout): number {
+function laterFragment(packet: Uint8Array, flow: Flow, { l3 }: PacketLayout): number {
   if (flow.nwFrag !== 3 || flow.dlType !== ETH_P_IP || l3 < 0) return -1;
   return l3 + 4 * (packet[l3]! & 15);
 }
 
-function checksumText(packet: Uint8Array, flow: FlowType, layout: PacketLayout): string {
+function checksumText(packet: Uint8Array, flow: Flow, layout: PacketLayout): string {
   const at = layout.l4 >= 0 ? layout.l4 : laterFragment(packet, flow, layout);
   const rule = CHECKSUMS.get(flow.nwProto);
   if (rule === undefined || at < 0) return '';

@@ -1,5 +1,5 @@
 /** `heddle/explain`: a trace in plain words (`heddle explain`). */
-import { extractFlow } from '@heddle/packet';
+import { describePacket } from '@heddle/packet';
 import { HeddleError, UnixctlError, type UnixctlServer } from '@heddle/runtime';
 import type { Bridge } from '../bridge.ts';
 import { controllersOf } from '../controller-rows.ts';
@@ -27,7 +27,7 @@ export function registerExplain(server: UnixctlServer, sw: Switch): void {
     if (packet !== undefined && !frame) throw new UnixctlError('bad hex digits in packet data');
     const request = parsed(() => parseRequest(sw, [name, text]));
     const { inPort, pktMark } = request.flow;
-    const flow = frame ? extractFlow(frame, { inPort, pktMark }) : request.flow;
+    const flow = frame ? describePacket(frame, { inPort, pktMark })[0] : request.flow;
     const ofport = request.ofport === OFPP_NONE ? portOfSource(bridge, flow.dlSrc) : request.ofport;
     if (ofport !== request.ofport)
       flow.inPort = bridge.ofproto.ports.get(ofport)?.odpPort ?? 0xffff;

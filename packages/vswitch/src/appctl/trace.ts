@@ -1,7 +1,7 @@
 /** ofproto/trace (ovs-vswitchd(8)). */
 import { OdpParseError, parseOdpFlow } from '@heddle/datapath';
 import { type OfpAct, parseActionsText } from '@heddle/openflow';
-import { extractFlow, type Flow, fromHex } from '@heddle/packet';
+import { describePacket, type Flow, fromHex } from '@heddle/packet';
 import { HeddleError, UnixctlError, type UnixctlServer } from '@heddle/runtime';
 import type { Backer } from '../backer.ts';
 import type { Ofproto } from '../ofproto.ts';
@@ -49,7 +49,7 @@ function traceCommand(sw: Switch, argv: readonly string[], actions?: readonly Of
   const rest = frame === undefined ? args : args.slice(0, -1);
   const request = parseRequest(sw, rest);
   const { backer, bridge, ofport } = request;
-  const flow = frame === undefined ? request.flow : extractFlow(frame, metadata(request.flow));
+  const flow = frame === undefined ? request.flow : packetFlow(frame, request.flow);
   const withPacket = generate || frame !== undefined;
   const entry = { bridge, ofport };
   const options = { withPacket, entry, ...(actions && { actions }), ...(frame && { frame }) };
@@ -66,8 +66,8 @@ function traceCommand(sw: Switch, argv: readonly string[], actions?: readonly Of
   return text;
 }
 
-function metadata(flow: Flow): { inPort: number; pktMark: number } {
-  return { inPort: flow.inPort, pktMark: flow.pktMark };
+function packetFlow(frame: Uint8Array, { inPort, pktMark }: Flow): Flow {
+  return describePacket(frame, { inPort, pktMark })[0];
 }
 
 /** Options stand before the flow or after it. */

@@ -50,6 +50,7 @@ export function handleFlowMonitor(
 
 function setMonitor(conn: OfConn, monitor: FlowMonitorRequest): void {
   const { id, command } = monitor;
+  if (command === 'unknown') throw new OfpError('OFPMOFC_BAD_COMMAND');
   if (command === 'add' && conn.monitors.has(id)) throw new OfpError('OFPMOFC_MONITOR_EXISTS');
   if (command !== 'add' && !conn.monitors.has(id)) throw new OfpError('OFPMOFC_UNKNOWN_MONITOR');
   if (command === 'delete') conn.monitors.delete(id);

@@ -12,7 +12,7 @@ import {
   type OfpAct,
   OfpError,
 } from '@heddle/openflow';
-import { extractFlow, type Flow } from '@heddle/packet';
+import { extractBeyondKey, extractFlow, type Flow } from '@heddle/packet';
 import { checkReferences } from '../ofproto/check.ts';
 import { N_TABLES } from '../ofproto/flow-table.ts';
 import type { FrozenState } from '../ofproto/recirc.ts';
@@ -41,6 +41,7 @@ export function checkPacketOut(msg: MessageOf<'packet_out'>): {
   const flow = extractFlow(msg.packet, { inPort });
   flow.pktMark = msg.metadata.key.pktMark;
   flow.u32.set(msg.metadata.key.u32.subarray(64), 64);
+  extractBeyondKey(msg.packet, flow);
   const context = {
     match: new Match(flow),
     tableId: OFPTT_ALL,
@@ -56,6 +57,7 @@ export function handleResume(mgr: Connmgr, msg: MessageOf<'resume'>): void {
   if (!continuation) throw new OfpError('NXR_NOT_SUPPORTED');
   const { ofproto } = mgr.env;
   const flow = extractFlow(msg.packet, { inPort: metadata.key.inPort });
+  extractBeyondKey(msg.packet, flow);
   const state: FrozenState = {
     bridge: ofproto,
     ofport: metadata.key.inPort,

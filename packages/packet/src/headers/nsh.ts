@@ -1,5 +1,14 @@
 /** The Network Service Header in bytes (RFC 8300, sections 2.2 to 2.5). */
-import type { OdpNsh } from '../odp-actions.ts';
+
+/** `path` is its identifier in 24 bits and its index in 8. */
+export interface NshHeader {
+  readonly flags: number;
+  readonly ttl: number;
+  readonly mdtype: number;
+  readonly np: number;
+  readonly path: number;
+  readonly context: readonly [number, number, number, number];
+}
 
 export const NSH_BASE_LEN = 8;
 const CONTEXT_LEN = 16;
@@ -8,7 +17,7 @@ const MD_TYPE_1 = 1;
 const MAX_METADATA = 63 * 4 - NSH_BASE_LEN;
 
 /** `metadata`: the TLVs of metadata type 2, in whole words. */
-export function encodeNsh(header: OdpNsh, metadata: Uint8Array = new Uint8Array()): Uint8Array {
+export function encodeNsh(header: NshHeader, metadata: Uint8Array = new Uint8Array()): Uint8Array {
   const body = Math.min(header.mdtype === MD_TYPE_1 ? CONTEXT_LEN : metadata.length, MAX_METADATA);
   const length = NSH_BASE_LEN + ((body + 3) & ~3);
   const bytes = new Uint8Array(length);
@@ -25,7 +34,7 @@ export function encodeNsh(header: OdpNsh, metadata: Uint8Array = new Uint8Array(
 /** undefined: there is no whole header. */
 export function decodeNsh(
   bytes: Uint8Array,
-): { readonly header: OdpNsh; readonly length: number } | undefined {
+): { readonly header: NshHeader; readonly length: number } | undefined {
   if (bytes.length < NSH_BASE_LEN) return undefined;
   const dv = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const first = dv.getUint16(0);
@@ -35,7 +44,7 @@ export function decodeNsh(
   const hasContext = mdtype === MD_TYPE_1;
   if (hasContext && length !== NSH_BASE_LEN + CONTEXT_LEN) return undefined;
   const c = (i: number): number => (hasContext ? dv.getUint32(NSH_BASE_LEN + 4 * i) : 0);
-  const header: OdpNsh = {
+  const header: NshHeader = {
     flags: (first >>> 12) & 3,
     ttl: (first >>> 6) & 0x3f,
     mdtype,
@@ -47,7 +56,7 @@ export function decodeNsh(
 }
 
 /** Writes the bits of `mask` into the header at the start of `bytes`. */
-export function rewriteNsh(bytes: Uint8Array, header: OdpNsh, mask: OdpNsh): void {
+export function rewriteNsh(bytes: Uint8Array, header: NshHeader, mask: NshHeader): void {
   const found = decodeNsh(bytes);
   if (!found) return;
   const mix = (old: number, value: number, bits: number): number =>

@@ -1,0 +1,71 @@
+/**
+ * Packets whose headers flow tables know of and datapaths' keys do not hold (MPLS, NSH), and IGMP: traces of the packets
+ * themselves, and packet-outs into tables, as with Open vSwitch.
+ */
+import { test } from 'node:test';
+import { isolate, Scope } from '@heddle/testing';
+import { agree, DummySwitch } from './dummy-switch.ts';
+
+isolate();
+
+const MACS = '0200000000020200000000aa';
+const IP =
+  '450000280001000040060000' + '0a0000010a000002' + '04d2005000000001' + '0000000250020000abcd0000';
+const IGMP = '46c00020000100000102' + '0000' + '0a000001e0000016' + '94040000' + '1164ee9b00000000';
+const NSH = '0fc60103000001ff' + '0102030405060708090a0b0c0d0e0f10';
+const NSH_MD2 = '01030203000007fe' + '00010004aabbccdd';
+const FRAMES: Readonly<Record<string, string>> = {
+  'one label': `${MACS}884700005140${IP}`,
+  'two labels': `${MACS}8847${'00005040'}${'00006180'}${IP}`,
+  'a multicast label': `${MACS}884800005140${IP}`,
+  'a label behind a tag': `${MACS}8100200a8847${'00005140'}${IP}`,
+  'a label cut short': `${MACS}88470000`,
+  'NSH with context': `${MACS}894f${NSH}${MACS}0800${IP}`,
+  'NSH with metadata': `${MACS}894f${NSH_MD2}${MACS}0800${IP}`,
+  'NSH cut short': `${MACS}894f${NSH.slice(0, 20)}`,
+  IGMP: `01005e000016020000000001${'0800'}${IGMP}`,
+};
+const FLOWS = [
+  'mpls,mpls_label=5,mpls_bos=0,actions=set_field:9->mpls_label,output:2',
+  'mpls,mpls_label=5,mpls_ttl=64,actions=dec_mpls_ttl,pop_mpls:0x0800,output:2',
+  'mplsm,mpls_label=5,actions=push_mpls:0x8847,output:2',
+  'dl_type=0x894f,nsh_spi=1,nsh_c2=0x5060708,actions=dec_nsh_ttl,output:2',
+  'dl_type=0x894f,nsh_si=0xfe,actions=set_field:3->nsh_ttl,output:2',
+  'ip,nw_proto=2,actions=dec_ttl,output:2',
+  'priority=0,actions=drop',
+];
+
+test('traces of packets and packet-outs see MPLS and NSH, and tell of IGMP', async () => {
+  await using scope = new Scope();
+  const both = await DummySwitch.pair(scope);
+  for (const subject of both) {
+    await subject.setUp('br0', ['p1', 'p2']);
+    const ofctl = (...words: string[]) =>
+      subject.instance.exec('ovs-ofctl', '-OOpenFlow13', ...words);
+    await ofctl('del-flows', 'br0');
+    for (const flow of FLOWS) await ofctl('add-flow', 'br0', flow);
+  }
+  for (const [name, frame] of Object.entries(FRAMES)) {
+    // Open vSwitch sets what has been matched and what the megaflow leaves open, too.
+    await agree(both, `trace: ${name}`, async (subject) =>
+      (await subject.appctl('ofproto/trace', 'br0', 'in_port=1', frame)).replace(
+        /set\((mpls|nsh).*/,
+        '',
+      ),
+    );
+    if (name.endsWith('short')) continue;
+    await agree(both, `packet-out: ${name}`, async (subject) => {
+      const { instance } = subject;
+      const padded = frame.padEnd(120, '0');
+      await instance.exec(
+        'ovs-ofctl',
+        'packet-out',
+        'br0',
+        `in_port=1 packet=${padded} actions=table`,
+      );
+      // Until it has been done.
+      await subject.appctl('version');
+      return subject.transmitted('p2').join('\n');
+    });
+  }
+});
