@@ -109,7 +109,7 @@ export class UnixctlServer implements UnixctlCommands {
   async listen(path: string): Promise<void> {
     if (path === 'none') return;
     // Clients may shut their side down before they read the reply.
-    const server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket));
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.serve(socket));
     try {
       await listenUnix(server, path);
     } catch (error) {
@@ -137,7 +137,8 @@ export class UnixctlServer implements UnixctlCommands {
     return `The available commands are:\n${lines.join('')}`;
   }
 
-  #serve(socket: Socket): void {
+  /** A client that has connected. */
+  serve(socket: Socket): void {
     this.#sockets.add(socket);
     new UnixctlConnection(socket, {
       answer: (text) => this.#answer(socket, parseRequest(text)),

@@ -11,8 +11,20 @@ import { parseCtState, traceAll } from '../trace/trace.ts';
 
 const ETH_HEADER_BYTES = 14;
 
+/** What is asked of a switch. */
+export interface TracedSwitch {
+  readonly bridges: ReadonlyMap<string, TracedBridge>;
+  readonly backers: Switch['backers'];
+}
+
+interface TracedBridge {
+  readonly ofproto: Ofproto;
+  readonly ifaces: ReadonlyMap<string, { readonly port?: { readonly ofport: number } | undefined }>;
+  readonly backer: Pick<Backer, 'xlateConfig'>;
+}
+
 interface Request {
-  readonly backer: Backer;
+  readonly backer: Pick<Backer, 'xlateConfig'>;
   readonly bridge: Ofproto;
   readonly flow: Flow;
   readonly ofport: number;
@@ -26,7 +38,7 @@ interface Words {
 
 const REQUEST = '{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]';
 
-export function registerTrace(server: UnixctlServer, sw: Switch): void {
+export function registerTrace(server: UnixctlServer, sw: TracedSwitch): void {
   server.register('ofproto/trace', REQUEST, 1, Infinity, (argv) => traceCommand(sw, argv));
   const usage = `[-consistent] ${REQUEST} actions`;
   server.register('ofproto/trace-packet-out', usage, 1, Infinity, (argv) => {
@@ -43,7 +55,11 @@ export function registerTrace(server: UnixctlServer, sw: Switch): void {
   });
 }
 
-function traceCommand(sw: Switch, argv: readonly string[], actions?: readonly OfpAct[]): string {
+function traceCommand(
+  sw: TracedSwitch,
+  argv: readonly string[],
+  actions?: readonly OfpAct[],
+): string {
   const { args, generate, ctNext } = takeOptions(argv);
   const frame = generate ? undefined : frameOf(args.at(-1)!);
   const rest = frame === undefined ? args : args.slice(0, -1);
@@ -109,7 +125,7 @@ export function frameOf(word: string): Uint8Array | undefined {
   return bytes;
 }
 
-export function parseRequest(sw: Switch, args: readonly string[]): Request {
+export function parseRequest(sw: TracedSwitch, args: readonly string[]): Request {
   const text = args.at(-1) ?? '';
   const name = args.length > 1 ? args[0] : undefined;
   if (args.length > 2) throw new UnixctlError('Trailing garbage in packet data');
@@ -120,7 +136,7 @@ export function parseRequest(sw: Switch, args: readonly string[]): Request {
   return parseBridgeFlow(sw, name, text);
 }
 
-function parseDatapathFlow(sw: Switch, name: string | undefined, text: string): Request {
+function parseDatapathFlow(sw: TracedSwitch, name: string | undefined, text: string): Request {
   const backers = [...sw.backers.values()];
   const isNamed = ({ dpif }: Backer) => name === `${dpif.type}@${dpif.name}` || name === dpif.name;
   const backer = name === undefined ? backers[0] : backers.find(isNamed);
@@ -141,7 +157,7 @@ function parseDatapathFlow(sw: Switch, name: string | undefined, text: string): 
   return { backer, bridge: port.bundle.bridge, flow, ofport: port.ofport };
 }
 
-function parseBridgeFlow(sw: Switch, name: string, text: string): Request {
+function parseBridgeFlow(sw: TracedSwitch, name: string, text: string): Request {
   const found = sw.bridges.get(name);
   if (!found) throw new UnixctlError(`${name}: unknown bridge`);
   const bridge = found.ofproto;

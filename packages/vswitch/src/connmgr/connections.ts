@@ -205,7 +205,7 @@ function refusal({ ofpErr }: OfpError, raw: Uint8Array): string {
 }
 
 /** Makes a socket a connection of the bridge. */
-function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
+export function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vconn {
   let conn: OfConn | undefined;
   const requests = new MultipartRequests(mgr.env.clock, (ofpErr, raw) => {
     if (conn) mgr.sendError(conn, ofpErr, raw);

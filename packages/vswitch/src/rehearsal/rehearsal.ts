@@ -64,6 +64,7 @@ export async function rehearse(
         do own.play(round++);
         while (round < end && performance.now() - sliceMs < SLICE_MS);
       });
+      await uncounted(() => own.talk());
       await pause(SLICE_MS);
       await quiet();
     }
@@ -92,14 +93,20 @@ function silence(): () => Promise<void> {
   };
 }
 
-/** Nobody else's work lies between: what is counted meanwhile is the rehearsal's. */
-function uncounted<T>(work: () => T): T {
+/** What is counted meanwhile is the rehearsal's: hardly anybody else's work lies between. */
+function uncounted<T>(work: () => T): T;
+function uncounted(work: () => unknown): unknown {
   const takeBack = coverage.disregard();
+  let result: unknown;
   try {
-    return work();
-  } finally {
+    result = work();
+  } catch (error) {
     takeBack();
+    throw error;
   }
+  if (result instanceof Promise) return result.finally(takeBack);
+  takeBack();
+  return result;
 }
 
 function pause(ms: number): Promise<void> {

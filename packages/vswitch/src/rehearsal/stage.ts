@@ -3,23 +3,20 @@ import type { DpRehearsal } from '@heddle/datapath';
 import {
   decodeMessage,
   encodeMessage,
-  encodeMultipart,
   type MessageOf,
+  OFPP_LOCAL,
   parseFlowMod,
 } from '@heddle/openflow';
 import { FakeClock, realClock } from '@heddle/runtime';
-import { RuleStats } from '../connmgr/rule-stats.ts';
 import { MacLearning } from '../mac-learning.ts';
 import { FlowChanges } from '../ofproto/flow-changes.ts';
 import { applyFlowMod } from '../ofproto/flow-mod.ts';
-import type { Rule } from '../ofproto/rule.ts';
 import { Bundle, OfPort, Ofproto, type XlateConfig } from '../ofproto.ts';
 import { Udpif } from '../ofproto-dpif-upcall.ts';
-import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
-import { traceAll } from '../trace/trace.ts';
 import { TunnelPorts } from '../tunnel/ports.ts';
 import { makeXlateConfig } from '../xlate-config.ts';
 import { Packets } from './packets.ts';
+import { Talks } from './talks.ts';
 
 const PORTS = 4;
 const OFP13 = 4;
@@ -47,13 +44,6 @@ function routes(): string[] {
   });
 }
 
-const NEW_FLOWS = [
-  'table=2,priority=100,ip,nw_dst=10.1.2.3 actions=output:1',
-  'table=2,priority=101,tcp,nw_src=10.1.2.3,tp_dst=80 actions=output:2',
-];
-/** 10.1.2.3 in them, of which the last bytes differ from flow to flow. */
-const ADDRESS = Uint8Array.of(10, 1, 2, 3);
-const RULES_PER_REPLY = 10;
 const MAX_MEGAFLOWS = 500;
 const MAX_MISSES = 16;
 
@@ -62,14 +52,13 @@ export class Stage {
   readonly #config: XlateConfig;
   readonly #udpif: Udpif;
   readonly #datapath: DpRehearsal;
-  readonly #newFlows = NEW_FLOWS.map(encoded);
-  readonly #rules: Rule[] = [];
   readonly #packets = new Packets(PORTS);
+  readonly #talks: Talks;
 
   constructor(datapath: DpRehearsal) {
     this.#datapath = datapath;
     const ports = new Map<number, OfPort>();
-    for (let n = 1; n <= PORTS; n++) {
+    for (const n of [...Array.from({ length: PORTS }, (_, i) => 1 + i), OFPP_LOCAL]) {
       const bundle = new Bundle(`p${n}`, this.#bridge);
       const port = new OfPort(bundle.name, n, bundle);
       port.odpPort = n;
@@ -91,41 +80,30 @@ export class Stage {
     this.#udpif = new Udpif(dpif, this.#config, new FakeClock());
     this.#udpif.start();
     for (const line of FLOWS) this.#apply(encoded(line));
+    this.#talks = new Talks({
+      bridge: this.#bridge,
+      config: this.#config,
+      dpif,
+      clock: realClock,
+      flowsChanged: (changes) => this.#udpif.flowsChanged(changes),
+    });
   }
 
   /** Less than a millisecond when its code has been compiled. */
   play(round: number): void {
-    this.#misses(round);
-    if (round % 2 === 0) this.#trace(round);
-    else this.#addFlow(round);
-    if (round % 8 === 0) this.#dump();
-  }
-
-  #misses(round: number): void {
     if (this.#udpif.ukeys.size > MAX_MEGAFLOWS) this.#udpif.purge();
     const count = 1 + (round % MAX_MISSES);
     this.#datapath.arrive(this.#packets.next(count));
     if (round % 32 === 0) this.#udpif.poll();
   }
 
-  #trace(round: number): void {
-    const text = `in_port=${1 + (round % PORTS)},ip,nw_dst=10.0.${round % 4}.${round & 0xff}`;
-    const { flow, ofport } = parseOpenFlowFlow(text, () => undefined, this.#bridge.tlv);
-    flow.inPort = ofport;
-    const entry = { bridge: this.#bridge, ofport };
-    JSON.stringify(traceAll(this.#config, flow, ofport, { withPacket: false, entry }).text);
-  }
-
-  #addFlow(round: number): void {
-    const bytes = this.#newFlows[(round >> 1) % this.#newFlows.length]!;
-    const at = bytes.indexOf(ADDRESS);
-    bytes[at + 2] = round >>> 8;
-    bytes[at + 3] = round;
-    this.#apply(bytes);
-    bytes.set(ADDRESS, at);
+  /** What is asked over sockets. */
+  talk(): Promise<void> {
+    return this.#talks.play();
   }
 
   close(): void {
+    this.#talks.close();
     this.#udpif.stop();
     this.#datapath[Symbol.dispose]();
   }
@@ -134,18 +112,7 @@ export class Stage {
     const mod = decodeMessage(bytes) as MessageOf<'flow_mod'>;
     const changes = new FlowChanges(this.#bridge);
     applyFlowMod(changes, mod, this.#datapath.dpif.nowMs(), OFP13);
-    for (const change of changes.list) {
-      if (change.type === 'add' && this.#rules.length < RULES_PER_REPLY) {
-        this.#rules.push(change.rule);
-      }
-    }
     changes.release();
-  }
-
-  #dump(): void {
-    const now = this.#datapath.dpif.nowMs();
-    const flows = this.#rules.map((rule) => new RuleStats(rule, now));
-    encodeMultipart({ type: 'flow_reply', version: OFP13, xid: 1, nxm: false, flows });
   }
 }
 

@@ -1,0 +1,271 @@
+/**
+ * What programs ask of a switch, over sockets like theirs: flows by OpenFlow, one by one and in bundles,
+ * dumps of them, and traces.
+ */
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Dpif } from '@heddle/datapath';
+import {
+  encodeMessage,
+  Match,
+  OFPG_ANY,
+  OFPP_NONE,
+  OFPTT_ALL,
+  type OfpBody,
+  parseFlowMod,
+} from '@heddle/openflow';
+import { Framer } from '@heddle/openflow/vconn/framer';
+import { type Clock, UnixctlServer } from '@heddle/runtime';
+import { registerTrace } from '../appctl/trace.ts';
+import { attach } from '../connmgr/connections.ts';
+import { Connmgr } from '../connmgr/connmgr.ts';
+import type { OfprotoEnv } from '../connmgr/env.ts';
+import type { Ofproto, XlateConfig } from '../ofproto.ts';
+
+const OFP13 = 4;
+const OFPT_BARRIER_REPLY = 21;
+const TABLE = 5;
+const SINGLE = 8;
+const BUNDLED = 64;
+const TRACES = 16;
+const RARELY = 16;
+const VERSIONS = 1 << OFP13;
+
+const FLOWS = [
+  'priority=100,ip,nw_dst=10.1.2.3 actions=output:1',
+  'priority=101,tcp,nw_src=10.1.2.3,tp_dst=80 actions=output:2',
+].map((line) => parseFlowMod(`table=${TABLE},${line}`, 'add').flowMod);
+const DELETION = parseFlowMod(`table=${TABLE}`, 'delete').flowMod;
+/** 10.1.2.3 in them, of which the last bytes differ from flow to flow. */
+const ADDRESS = Uint8Array.of(10, 1, 2, 3);
+
+export interface Asked {
+  readonly bridge: Ofproto;
+  readonly config: XlateConfig;
+  readonly dpif: Dpif;
+  readonly clock: Clock;
+  readonly flowsChanged: OfprotoEnv['flowsChanged'];
+}
+
+export class Talks {
+  readonly #openflow: Listener;
+  readonly #control: Listener;
+  #xid = 1;
+  #flows = 0;
+  #played = 0;
+
+  constructor(asked: Asked) {
+    const mgr = new Connmgr(envOf(asked));
+    const options = { name: 'rehearsal', kind: 'service', versions: VERSIONS } as const;
+    this.#openflow = new Listener({}, (socket) => void attach(mgr, socket, options));
+    const server = new UnixctlServer('rehearsal');
+    const { bridge: ofproto, config: xlateConfig } = asked;
+    const bridge = { ofproto, ifaces: new Map(), backer: { xlateConfig } };
+    registerTrace(server, { bridges: new Map([['br', bridge]]), backers: new Map() });
+    // As a control socket's clients may, and others not.
+    const halfOpen = { allowHalfOpen: true };
+    this.#control = new Listener(halfOpen, (socket) => server.serve(socket));
+  }
+
+  /** Some of everything, each when the one before it has been answered. */
+  async play(): Promise<void> {
+    if (this.#played++ % RARELY === 0) {
+      await this.#connected((client) =>
+        this.#ask(client, encode({ type: 'table_features_request', tables: [] }, this.#xid++)),
+      );
+    }
+    await this.#connected(async (client) => {
+      for (let n = 0; n < SINGLE; n++) await this.#ask(client, this.#flowMod());
+    });
+    await this.#connected((client) => this.#bundle(client));
+    await this.#connected(async (client) => {
+      await this.#ask(client, encode({ type: 'flow_request', nxm: false, ...ALL }, this.#xid++));
+      await this.#ask(client, encode({ ...DELETION, type: 'flow_mod' }, this.#xid++));
+    });
+    using operator = await this.#control.client();
+    for (let n = 0; n < TRACES; n++) await this.#trace(operator, n);
+  }
+
+  close(): void {
+    this.#openflow.close();
+    this.#control.close();
+  }
+
+  async #connected(talk: (client: Client) => Promise<void>): Promise<void> {
+    using client = await this.#openflow.client();
+    client.socket.write(encode({ type: 'hello', versions: VERSIONS }, this.#xid++));
+    await talk(client);
+  }
+
+  #bundle(client: Client): Promise<void> {
+    const control = { type: 'bundle_control', bundleId: 1, flags: 3 } as const;
+    const bundle = [encode({ ...control, control: 'open_request' }, this.#xid++)];
+    for (let n = 0; n < BUNDLED; n++) {
+      const message = { ...this.#nextFlow(), version: OFP13, xid: this.#xid } as const;
+      const add = { type: 'bundle_add_message', bundleId: 1, flags: 3, message } as const;
+      bundle.push(encode(add, this.#xid++));
+    }
+    bundle.push(encode({ ...control, control: 'commit_request' }, this.#xid++));
+    return this.#ask(client, Buffer.concat(bundle.map((bytes, n) => this.#readdressed(bytes, n))));
+  }
+
+  #nextFlow() {
+    return { ...FLOWS[this.#flows++ % FLOWS.length]!, format: 'OXM', type: 'flow_mod' } as const;
+  }
+
+  #flowMod(): Uint8Array {
+    return this.#readdressed(encode(this.#nextFlow(), this.#xid++), this.#flows);
+  }
+
+  #readdressed(bytes: Uint8Array, n: number): Uint8Array {
+    const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(ADDRESS);
+    if (at < 0) return bytes;
+    bytes[at + 2] = n >>> 8;
+    bytes[at + 3] = n;
+    return bytes;
+  }
+
+  /** Sends messages, and waits until they have been dealt with. */
+  async #ask(client: Client, bytes: Uint8Array): Promise<void> {
+    const framer = new Framer();
+    const done = client.until((chunk) => {
+      framer.add(chunk);
+      for (let raw = framer.next(); raw; raw = framer.next()) {
+        if (raw[1] === OFPT_BARRIER_REPLY) return true;
+      }
+      return false;
+    });
+    client.socket.write(bytes);
+    client.socket.write(encode({ type: 'barrier_request' }, this.#xid++));
+    await done;
+  }
+
+  async #trace(operator: Client, n: number): Promise<void> {
+    const done = operator.until((chunk) => chunk.at(-1) === 0x7d);
+    const params = ['br', TRACED[n % TRACED.length]!(n)];
+    operator.socket.write(JSON.stringify({ id: n, method: 'ofproto/trace', params }));
+    await done;
+  }
+}
+
+const TRACED: readonly ((n: number) => string)[] = [
+  (n) => `in_port=LOCAL,ip,nw_dst=10.0.${n % 4}.${n}`,
+  (n) => `in_port=${1 + (n % 4)},tcp,nw_src=10.9.${n}.1,nw_dst=10.0.1.1,tp_dst=${n}`,
+  (n) => `in_port=LOCAL,ip,nw_dst=10.${n}.0.1,nw_ttl=64`,
+  (n) => `in_port=1,udp,dl_src=02:00:00:00:00:0${n % 9},nw_dst=10.0.2.1,tp_src=${n}`,
+];
+
+const ALL = {
+  match: new Match(),
+  tableId: OFPTT_ALL,
+  outPort: OFPP_NONE,
+  outGroup: OFPG_ANY,
+  cookie: 0n,
+  cookieMask: 0n,
+};
+
+function encode(body: OfpBody, xid: number): Uint8Array {
+  return encodeMessage({ version: OFP13, xid, ...body });
+}
+
+/** A server for clients of this process alone. */
+class Listener {
+  readonly #server: Server;
+  readonly #path = `\0heddle-rehearsal-${process.pid}-${randomUUID()}`;
+  readonly #listening: Promise<unknown>;
+  readonly #sockets = new Set<Socket>();
+  #expected = 0;
+
+  constructor(options: { readonly allowHalfOpen?: boolean }, accept: (socket: Socket) => void) {
+    this.#server = createServer(options, (socket) => {
+      if (this.#expected === 0) {
+        socket.destroy();
+        return;
+      }
+      this.#expected--;
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+      socket.unref();
+      accept(socket);
+    });
+    this.#server.unref();
+    this.#server.listen(this.#path);
+    this.#listening = once(this.#server, 'listening');
+  }
+
+  async client(): Promise<Client> {
+    await this.#listening;
+    this.#expected++;
+    const socket = connect(this.#path);
+    socket.unref();
+    await once(socket, 'connect');
+    return clientOf(socket);
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+interface Client extends Disposable {
+  readonly socket: Socket;
+  /** Resolves when `heard` is true of what has come, or nothing comes any more. */
+  until(heard: (chunk: Uint8Array) => boolean): Promise<void>;
+}
+
+function clientOf(socket: Socket): Client {
+  let heard: ((chunk: Uint8Array) => boolean) | undefined;
+  let answered: (() => void) | undefined;
+  const end = (): void => {
+    heard = undefined;
+    answered?.();
+  };
+  socket.on('data', (chunk) => {
+    if (heard?.(chunk)) end();
+  });
+  socket.on('error', end);
+  socket.on('close', end);
+  return {
+    socket,
+    until(test) {
+      heard = test;
+      if (socket.destroyed) return Promise.resolve();
+      return new Promise((resolve) => {
+        answered = resolve;
+      });
+    },
+    [Symbol.dispose]: () => void socket.end(),
+  };
+}
+
+function envOf({ bridge, dpif, clock, flowsChanged }: Asked): OfprotoEnv {
+  return {
+    ofproto: bridge,
+    datapathId: 0n,
+    description: { mfr: '', hw: '', sw: '', serial: '', dp: '' },
+    clock,
+    meters: dpif.meters,
+    nowMs: () => dpif.nowMs(),
+    phyPort: notAsked,
+    portStats: notAsked,
+    queues: () => [],
+    queueStats: () => undefined,
+    portSinceMs: () => 0,
+    syncStats: () => undefined,
+    flowsChanged,
+    tablesChanged: () => undefined,
+    portConfigChanged: notAsked,
+    packetOut: notAsked,
+    resume: notAsked,
+    ipfixBridge: undefined,
+    ipfixFlow: [],
+    flushConntrackZone: notAsked,
+    flushConntrack: notAsked,
+  };
+}
+
+function notAsked(): never {
+  throw new Error('a rehearsal does not ask for it');
+}
