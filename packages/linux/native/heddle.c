@@ -44,6 +44,10 @@ static napi_value AddressOf(napi_env env, napi_callback_info info) {
   return v;
 }
 
+static void mapping_freed(napi_env env, void *data, void *length) {
+  munmap(data, (size_t)(uintptr_t)length);
+}
+
 /* mmap(fd, length, prot, flags, offset): an ArrayBuffer over the mapping, or -errno. */
 static napi_value Mmap(napi_env env, napi_callback_info info) {
   ARGS(5)
@@ -52,22 +56,26 @@ static napi_value Mmap(napi_env env, napi_callback_info info) {
                  (int)to_int64(env, argv[0]), (off_t)to_int64(env, argv[4]));
   if (p == MAP_FAILED) return number(env, -errno);
   napi_value v;
-  if (napi_create_external_arraybuffer(env, p, length, NULL, NULL, &v) != napi_ok) {
+  void *hint = (void *)(uintptr_t)length;
+  if (napi_create_external_arraybuffer(env, p, length, mapping_freed, hint, &v) != napi_ok) {
     munmap(p, length);
     return number(env, -ENOTSUP);
   }
   return v;
 }
 
-/* munmap(arrayBuffer): the buffer is detached first, so that nothing can touch the hole. */
+/* munmap(arrayBuffer): zeros take the place of what was mapped, so that nothing can touch a hole,
+ * until the buffer is collected. To detach it would cost V8 all code that it has optimized for
+ * buffers that stay, which is nearly all. */
 static napi_value Munmap(napi_env env, napi_callback_info info) {
   ARGS(1)
   void *p;
   size_t length;
   if (napi_get_arraybuffer_info(env, argv[0], &p, &length) != napi_ok || length == 0)
     return number(env, -EINVAL);
-  if (napi_detach_arraybuffer(env, argv[0]) != napi_ok) return number(env, -EBUSY);
-  return number(env, munmap(p, length) ? -errno : 0);
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  void *zeros = mmap(p, length, PROT_READ | PROT_WRITE, flags, -1, 0);
+  return number(env, zeros == MAP_FAILED ? -errno : 0);
 }
 
 /* ---- Readiness of a file descriptor ---- */

@@ -125,7 +125,7 @@ export function mmap(
   return mapped;
 }
 
-/** Detaches the buffer and gives the mapping back. */
+/** Gives the mapping back: zeros are left in the buffer. */
 export function munmap(buffer: ArrayBuffer): void {
   check(addon().munmap(buffer), 'munmap');
 }
