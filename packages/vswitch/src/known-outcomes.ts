@@ -10,8 +10,8 @@ import type { XlateEffects } from './xlate.ts';
 const RECENT = 4;
 
 export class KnownOutcomes {
-  readonly #actions: (readonly OdpAction[])[] = [];
-  readonly #effects: XlateEffects[] = [];
+  readonly #actions: (readonly OdpAction[] | undefined)[] = new Array(RECENT).fill(undefined);
+  readonly #effects: (XlateEffects | undefined)[] = new Array(RECENT).fill(undefined);
   #nextActions = 0;
   #nextEffects = 0;
 
@@ -19,7 +19,7 @@ export class KnownOutcomes {
   actions(list: readonly OdpAction[]): readonly OdpAction[] {
     // What a packet carries along is its own.
     if (!list.every(isPlain)) return list;
-    for (const known of this.#actions) if (sameActions(known, list)) return known;
+    for (const known of this.#actions) if (known && sameActions(known, list)) return known;
     this.#actions[this.#nextActions] = list;
     this.#nextActions = (this.#nextActions + 1) % RECENT;
     return list;
@@ -27,14 +27,14 @@ export class KnownOutcomes {
 
   /** Rules and bridges that are no more must not be held. */
   clear(): void {
-    this.#actions.length = 0;
-    this.#effects.length = 0;
+    this.#actions.fill(undefined);
+    this.#effects.fill(undefined);
     this.#nextActions = 0;
     this.#nextEffects = 0;
   }
 
   effects(effects: XlateEffects): XlateEffects {
-    for (const known of this.#effects) if (sameEffects(known, effects)) return known;
+    for (const known of this.#effects) if (known && sameEffects(known, effects)) return known;
     this.#effects[this.#nextEffects] = effects;
     this.#nextEffects = (this.#nextEffects + 1) % RECENT;
     return effects;

@@ -77,7 +77,7 @@ export class Udpif {
   #sift: { readonly changes: TableChanges; readonly rest: Iterator<Ukey> } | undefined;
   readonly #masks = new Masks();
   readonly #known = new KnownOutcomes();
-  readonly #memories: XlateMemory[] = [];
+  readonly #memories = [new XlateMemory()];
   /** Of the flow that is being installed. */
   readonly #key = new Flow();
   /** Of the one that changes are held against. */

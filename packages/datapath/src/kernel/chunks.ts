@@ -10,9 +10,9 @@ export class ChunkTable {
   readonly #memory: Buffer;
   readonly #slots: SlotAllocator;
 
-  constructor(map: BpfMap, now: () => number) {
+  constructor(map: BpfMap, now: () => number, restMs?: number) {
     this.#memory = Buffer.from(map.memory());
-    this.#slots = new SlotAllocator(map.info.maxEntries, now);
+    this.#slots = new SlotAllocator(map.info.maxEntries, now, restMs);
   }
 
   /** Stores actions; returns the `next` that leads to them (0 for none). */

@@ -29,15 +29,15 @@ export class Engine {
     programs: Programs,
     hashMask: readonly [hi: number, lo: number],
     ufidOf: (key: Flow, mask: Flow) => string,
-    tunnelOptions?: TunnelOptionsTable,
+    twin: { tunnelOptions?: TunnelOptionsTable; restMs?: number } = {},
   ) {
     const { maps } = programs;
     this.programs = programs;
     this.hashMask = hashMask;
     this.#ufidOf = ufidOf;
-    this.#tunnelOptions = tunnelOptions ?? new TunnelOptionsTable(maps);
+    this.#tunnelOptions = twin.tunnelOptions ?? new TunnelOptionsTable(maps);
     this.masks = new MaskTable(maps);
-    this.chunks = new ChunkTable(maps['chunks']!, nowMs);
+    this.chunks = new ChunkTable(maps['chunks']!, nowMs, twin.restMs);
     const reasons = readNotes(programs)?.dropReasons ?? [];
     this.names = new Names(
       maps['userdatas']!,
@@ -47,13 +47,27 @@ export class Engine {
       this.#tunnelOptions,
     );
     const { masks, chunks, names } = this;
-    this.flows = new FlowTable({ maps, masks, chunks, names, now: nowMs, hashMask, ufidOf });
+    const { restMs } = twin;
+    this.flows = new FlowTable({
+      maps,
+      masks,
+      chunks,
+      names,
+      now: nowMs,
+      hashMask,
+      ufidOf,
+      restMs,
+    });
     this.#save(reasons);
   }
 
-  /** Another one like it over other maps; what is shared by all of a process stays this one's. */
+  /**
+   * Another one like it over other maps, which no program uses, so that places in them need no rest; what
+   * all of a process share stays this one's.
+   */
   twin(programs: Programs): Engine {
-    return new Engine(programs, this.hashMask, this.#ufidOf, this.#tunnelOptions);
+    const tunnelOptions = this.#tunnelOptions;
+    return new Engine(programs, this.hashMask, this.#ufidOf, { tunnelOptions, restMs: 0 });
   }
 
   adopt(): void {

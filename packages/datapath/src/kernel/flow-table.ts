@@ -73,8 +73,9 @@ export class FlowTable {
   readonly #genHigh = randomBytes(4).readUInt32LE() >>> 1;
   #gen = 0;
   readonly #batch: MapBatch;
-  /** What waits in the batch. */
-  readonly #waiting: (Entry | Gap)[] = [];
+  /** What waits in the batch: the first so many. */
+  readonly #waiting: (Entry | Gap | undefined)[] = new Array(BATCH).fill(undefined);
+  #waitingCount = 0;
   #held = false;
   /** Why the kernel did not take a flow of a batch. */
   #refused: string | undefined;
@@ -87,13 +88,14 @@ export class FlowTable {
     now: () => number;
     hashMask: readonly [hi: number, lo: number];
     ufidOf: (key: Flow, mask: Flow) => string;
+    restMs?: number | undefined;
   }) {
     this.#map = options.maps['flows']!;
     this.#batch = this.#map.batch(BATCH);
     const stats = options.maps['flow_stats']!;
     this.#stats = new Uint32Array(stats.memory());
     this.#counts = new BigUint64Array(stats.memory());
-    this.#ids = new SlotAllocator(stats.info.maxEntries, options.now);
+    this.#ids = new SlotAllocator(stats.info.maxEntries, options.now, options.restMs);
     this.#masks = options.masks;
     this.#chunks = options.chunks;
     this.#names = options.names;
@@ -301,9 +303,10 @@ export class FlowTable {
 
   /** Into the batch: struct flow and its key. */
   #write(item: Entry | Gap): void {
-    if (this.#waiting.length === BATCH) this.#writeAll();
+    if (this.#waitingCount === BATCH) this.#writeAll();
     const { keys, values } = this.#batch;
-    const n = this.#waiting.push(item) - 1;
+    const n = this.#waitingCount++;
+    this.#waiting[n] = item;
     keys[2 * n] = item.lo;
     keys[2 * n + 1] = item.hi;
     const at = n * FLOW_WORDS;
@@ -338,14 +341,16 @@ export class FlowTable {
   }
 
   #writeAll(): void {
-    if (this.#waiting.length === 0) return;
-    const items = this.#waiting.splice(0);
-    for (let at = 0; at < items.length; ) {
-      const { done, code } = this.#batch.update(at, items.length);
+    const count = this.#waitingCount;
+    if (count === 0) return;
+    // What is written on account of a refusal lies before what is not yet written.
+    this.#waitingCount = 0;
+    for (let at = 0; at < count; ) {
+      const { done, code } = this.#batch.update(at, count);
       at += done;
       if (code === undefined) break;
       this.#refused = code;
-      const item = items[at++];
+      const item = this.#waiting[at++];
       if (item !== undefined && !('gap' in item)) this.#forget(item);
     }
   }

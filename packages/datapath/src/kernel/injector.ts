@@ -13,6 +13,7 @@ import type { ChunkTable } from './chunks.ts';
 import { putCtMetadata } from './ct-codec.ts';
 import { ACT_BYTES, CTX, CTX_ACTS, CTX_SLOTS, TUN_IN } from './layout.ts';
 
+/** The programs have the others for themselves. */
 const DAEMON_SLOTS = CTX_SLOTS / 2;
 /** A context whose packet was lost on the way is free again after this. */
 const LOST_AFTER_MS = 2000;
@@ -37,7 +38,8 @@ export class Injector {
   readonly #chunks: ChunkTable;
   readonly #names: ActionNames;
   readonly #now: () => number;
-  readonly #pending: (Pending | undefined)[] = new Array(DAEMON_SLOTS);
+  readonly #pending: (Pending | undefined)[];
+  readonly #slots: number;
   readonly #batch = Buffer.alloc(BATCH_BYTES);
   readonly #batchWords = new Uint32Array(this.#batch.buffer, this.#batch.byteOffset);
   readonly #result = new Int32Array(2);
@@ -46,8 +48,17 @@ export class Injector {
   /** Packets that could not be sent. */
   lost = 0;
 
-  constructor(fd: number, ctxs: BpfMap, chunks: ChunkTable, names: ActionNames, now: () => number) {
+  constructor(
+    fd: number,
+    ctxs: BpfMap,
+    chunks: ChunkTable,
+    names: ActionNames,
+    now: () => number,
+    slots = DAEMON_SLOTS,
+  ) {
     this.#fd = fd;
+    this.#slots = slots;
+    this.#pending = new Array(slots).fill(undefined);
     this.#ctxs = Buffer.from(ctxs.memory());
     this.#words = new Uint32Array(ctxs.memory());
     this.#chunks = chunks;
@@ -170,7 +181,7 @@ export class Injector {
       if (!done && this.#now() - p.since < LOST_AFTER_MS) return undefined;
       if (p.chunks !== 0) this.#chunks.free(p.chunks);
     }
-    this.#next = (slot + 1) % DAEMON_SLOTS;
+    this.#next = (slot + 1) % this.#slots;
     return slot;
   }
 }

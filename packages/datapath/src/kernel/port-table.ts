@@ -61,7 +61,8 @@ export class PortTable {
     this.#meters = options.meters;
     this.#outs = new Uint32Array(programs.maps['outs']!.memory());
     // Slot 0 is for what the daemon itself sends.
-    this.#slots = new SlotAllocator(programs.maps['port_stats']!.info.maxEntries, options.now, 1);
+    const { maxEntries } = programs.maps['port_stats']!.info;
+    this.#slots = new SlotAllocator(maxEntries, options.now, undefined, 1);
     devices.watch((ifindex, link) => this.#deviceChanged(ifindex, link));
   }
 

@@ -38,10 +38,12 @@ const MAPS = [
   'ct_policies',
 ] as const;
 const MAX_ENTRIES = 4096;
+/** Few, so that they are soon used again. */
+const CONTEXTS = 128;
 /** Words of counters, from one flow that packets come for to the next. */
 const STATS_STEP = 8 * 7;
 /** Packets that are sent before they count as arrived. */
-const MAX_UNDER_WAY = 1000;
+const MAX_UNDER_WAY = 32;
 const PAGE = pageSize();
 const RING_BYTES = 1 << 18;
 const RECORD_HEADER = 8;
@@ -64,12 +66,20 @@ export class KernelRehearsal implements DpRehearsal {
     const maps = Object.fromEntries(
       MAPS.map((name) => {
         const { info } = of.engine.programs.maps[name]!;
-        return [name, createMap({ ...info, maxEntries: Math.min(info.maxEntries, MAX_ENTRIES) })];
+        const maxEntries = Math.min(info.maxEntries, name === 'ctxs' ? CONTEXTS : MAX_ENTRIES);
+        return [name, createMap({ ...info, maxEntries })];
       }),
     );
     const engine = of.engine.twin({ maps, programs: {} });
     const { chunks, names } = engine;
-    const injector = new Injector(this.#socket.number, maps['ctxs']!, chunks, names, nowMs);
+    const injector = new Injector(
+      this.#socket.number,
+      maps['ctxs']!,
+      chunks,
+      names,
+      nowMs,
+      CONTEXTS,
+    );
     this.dpif = new KernelDpif({
       ...of,
       engine,

@@ -9,12 +9,14 @@ export class SlotAllocator {
   readonly #resting: { slot: number; until: number }[] = [];
   readonly #size: number;
   readonly #now: () => number;
+  readonly #restMs: number;
   #next: number;
   #head = 0;
 
-  constructor(size: number, now: () => number, first = 0) {
+  constructor(size: number, now: () => number, restMs = QUARANTINE_MS, first = 0) {
     this.#size = size;
     this.#now = now;
+    this.#restMs = restMs;
     this.#next = first;
   }
 
@@ -27,7 +29,7 @@ export class SlotAllocator {
   }
 
   release(slot: number): void {
-    this.#resting.push({ slot, until: this.#now() + QUARANTINE_MS });
+    this.#resting.push({ slot, until: this.#now() + this.#restMs });
   }
 
   /** Declares which slots are in use; all others become free. */

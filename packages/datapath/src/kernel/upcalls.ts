@@ -39,7 +39,7 @@ export class UpcallReader {
   readonly #batch = Buffer.alloc(BATCH_BYTES);
   readonly #words = new Uint32Array(this.#batch.buffer, this.#batch.byteOffset, BATCH_BYTES / 4);
   /** Of the misses of a batch, used again for the next one. */
-  readonly #flows: Flow[] = [];
+  readonly #flows: (Flow | undefined)[] = new Array(BATCH_RECORDS).fill(undefined);
   #answers = MAX_ANSWERS;
   #answersSince = performance.now();
   /** By slot: bytes of records sent, and acknowledged. */

@@ -1,7 +1,7 @@
 /** Packets as hosts send them, for which there is no megaflow yet. */
 import type { DpPacket, Upcall } from '@heddle/datapath';
 import { extractFlow } from '@heddle/packet';
-import { arp, ethernet, ipv4, ipv6, type Part, pad, tcp, udp } from '@heddle/packet/build';
+import { arp, ethernet, ipv4, ipv6, nd, type Part, pad, tcp, udp } from '@heddle/packet/build';
 
 type Missed = Pick<Upcall, 'flow' | 'packet'>;
 
@@ -18,8 +18,8 @@ export class Packets {
   #count = 0;
   #source = FIRST_SOURCE;
 
-  constructor(ports: number) {
-    this.#made = Array.from({ length: MANY }, (_, n) => make(n, 1 + ((n >> 4) % ports)));
+  constructor(ports: readonly number[]) {
+    this.#made = Array.from({ length: MANY }, (_, n) => make(n, ports[(n >> 4) % ports.length]!));
   }
 
   /** Good until the next ones are asked for. */
@@ -50,7 +50,10 @@ function payload(n: number): Part {
   }
   const ports = { src: 1000 + n, dst: 20 + (n % 4) };
   const l4 = n % 3 === 0 ? tcp(ports, data) : udp(ports, data);
+  if (n % 64 === 7)
+    return ipv6({ src: 'fe80::1', dst: 'ff02::1' }, nd({ type: 135, target: 'fd00::2' }));
   if (n % 16 === 7) return ipv6({ src: `fd00::${n % 10}`, dst: 'fd00::2' }, l4);
+  if (n % 64 === 9) return ipv4({ src: '10.9.8.7', dst: '10.0.0.1', mf: true }, l4);
   const dst = n % 2 === 0 ? `10.0.${n % 4}.1` : `10.${n % 50}.${(7 * n) & 0xff}.${n & 0xff}`;
   return ipv4({ src: '10.9.8.7', dst }, l4);
 }

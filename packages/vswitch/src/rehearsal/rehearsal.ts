@@ -15,8 +15,12 @@ const QUIET_MS = 200;
 const SLICE_MS = 3;
 const BUDGET_MS = 4000;
 const MAX_ROUNDS = 5000;
-/** On each stage: code must not be made for the objects of one of them. */
-const ROUNDS = 1000;
+/**
+ * On the first stages: code must not be made for the objects of one of them, so several have been seen
+ * by the time that it is made.
+ */
+const FIRST_ROUNDS = [2, 4, 8, 16];
+const MORE_ROUNDS = 1000;
 
 /** What counts when anybody asks for something. */
 const ASKED = ['xlate_actions', 'ofproto_recv_openflow', 'unixctl_received'].map((name) =>
@@ -45,6 +49,7 @@ export async function rehearse(
   let round = 0;
   /** Of the stage's. */
   let end = 0;
+  let stages = 0;
   let stage: Stage | undefined;
   try {
     const endUs = usedUs() + cpuMs * 1000;
@@ -53,7 +58,7 @@ export async function rehearse(
         stage?.close();
         stage = uncounted(() => openStage(open()));
         if (!stage) break;
-        end += ROUNDS;
+        end += FIRST_ROUNDS[stages++] ?? MORE_ROUNDS;
         // What its start has put off comes before its first round.
         await pause(SLICE_MS);
         await quiet();

@@ -19,6 +19,8 @@ import { Packets } from './packets.ts';
 import { Talks } from './talks.ts';
 
 const PORTS = 4;
+/** The datapath's numbers are others than OpenFlow's. */
+const FIRST_PORT = 10;
 const OFP13 = 4;
 /** Learning, a router and a firewall. */
 const FLOWS = [
@@ -46,13 +48,23 @@ function routes(): string[] {
 
 const MAX_MEGAFLOWS = 500;
 const MAX_MISSES = 16;
+/** What comes seldom, too, must have come when code is made. */
+const FIRST_ROUNDS = 8;
+const POLL_ROUNDS = 32;
+
+/** Of more than one kind, as a switch has others. */
+const nothings = [
+  [() => undefined, () => undefined],
+  [() => undefined, () => undefined],
+] as const;
+let stages = 0;
 
 export class Stage {
   readonly #bridge = new Ofproto('rehearsal', new MacLearning<Bundle>(realClock));
   readonly #config: XlateConfig;
   readonly #udpif: Udpif;
   readonly #datapath: DpRehearsal;
-  readonly #packets = new Packets(PORTS);
+  readonly #packets: Packets;
   readonly #talks: Talks;
 
   constructor(datapath: DpRehearsal) {
@@ -61,14 +73,15 @@ export class Stage {
     for (const n of [...Array.from({ length: PORTS }, (_, i) => 1 + i), OFPP_LOCAL]) {
       const bundle = new Bundle(`p${n}`, this.#bridge);
       const port = new OfPort(bundle.name, n, bundle);
-      port.odpPort = n;
+      port.odpPort = FIRST_PORT + n;
       bundle.ports.push(port);
       this.#bridge.bundles.set(bundle.name, bundle);
       this.#bridge.ports.set(n, port);
-      ports.set(n, port);
+      ports.set(port.odpPort, port);
     }
     const { dpif } = datapath;
-    const [native, ctTimeoutOf] = [() => undefined, () => undefined];
+    this.#packets = new Packets([...ports.keys()]);
+    const [native, ctTimeoutOf] = nothings[++stages % 2]!;
     this.#config = makeXlateConfig({
       dpif,
       ports,
@@ -91,10 +104,10 @@ export class Stage {
 
   /** Less than a millisecond when its code has been compiled. */
   play(round: number): void {
-    if (this.#udpif.ukeys.size > MAX_MEGAFLOWS) this.#udpif.purge();
+    if (this.#udpif.ukeys.size > MAX_MEGAFLOWS || round === FIRST_ROUNDS) this.#udpif.purge();
     const count = 1 + (round % MAX_MISSES);
     this.#datapath.arrive(this.#packets.next(count));
-    if (round % 32 === 0) this.#udpif.poll();
+    if (round % POLL_ROUNDS === 0 || round < FIRST_ROUNDS) this.#udpif.poll();
   }
 
   /** What is asked over sockets. */
