@@ -37,3 +37,35 @@ export function directFd(socket: Socket): number | undefined {
   const fd = handle?.fd;
   return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }
+
+/** UTF-16 units or bytes of what is sent past a stream: what the kernel takes at once mostly. */
+const MAX_DIRECT = 20_000;
+
+/** Writes to a socket: past its stream what is small, which gets what the kernel does not take. */
+export class DirectWriter {
+  readonly #socket: Socket;
+  #fd: number | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** As the socket's: false when the peer has to read first. */
+  write(data: string | Uint8Array): boolean {
+    const socket = this.#socket;
+    if (
+      installed === undefined ||
+      data.length > MAX_DIRECT ||
+      socket.writableLength > 0 ||
+      !socket.writable ||
+      socket.connecting
+    ) {
+      return socket.write(data);
+    }
+    this.#fd ??= directFd(socket);
+    if (this.#fd === undefined) return socket.write(data);
+    const sent = installed.send(this.#fd, data);
+    if (sent < 0) return true;
+    return socket.write(sent === 0 ? data : Buffer.from(data as string).subarray(sent));
+  }
+}

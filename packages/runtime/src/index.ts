@@ -14,6 +14,7 @@ export {
 } from './daemon.ts';
 export {
   type DirectSockets,
+  DirectWriter,
   directFd,
   directSockets,
   installDirectSockets,

@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { coverage } from './coverage.ts';
+import { DirectWriter } from './direct-sockets.ts';
 import { errnoOf, HeddleError, messageOf, strerror } from './errors.ts';
 import { removeAtExit } from './exit-files.ts';
 import { type MemoryReport, memoryText } from './memory.ts';
@@ -26,6 +27,11 @@ interface Command {
   min: number;
   max: number;
   handler: UnixctlHandler;
+}
+
+interface Client {
+  readonly socket: Socket;
+  readonly writer: DirectWriter;
 }
 
 interface Request {
@@ -140,59 +146,64 @@ export class UnixctlServer implements UnixctlCommands {
   /** A client that has connected. */
   serve(socket: Socket): void {
     this.#sockets.add(socket);
+    const client = { socket, writer: new DirectWriter(socket) };
     new UnixctlConnection(socket, {
-      answer: (text) => this.#answer(socket, parseRequest(text)),
+      answer: (text) => this.#answer(client, parseRequest(text)),
       failed: (error) => log.rl.warn(`${this.#path}: ${messageOf(error)}`),
       closed: () => this.#sockets.delete(socket),
     });
   }
 
   /** A promise when the reply takes time. */
-  #answer(socket: Socket, { method, params, id }: Request): Promise<void> | undefined {
+  #answer(client: Client, { method, params, id }: Request): Promise<void> | undefined {
     this.#received.add();
     if (log.enabled('dbg')) log.dbg(`received request ${method}${JSON.stringify(params)}`);
     let result: UnixctlResult | Promise<UnixctlResult>;
     try {
       result = this.#call(method, params);
     } catch (error) {
-      return this.#reply(socket, id, null, refusal(method, error));
+      return this.#reply(client, id, null, refusal(method, error));
     }
-    if (typeof result === 'string') return this.#reply(socket, id, result, null);
-    return this.#answerLater(socket, method, id, result);
+    if (typeof result === 'string') return this.#reply(client, id, result, null);
+    return this.#answerLater(client, method, id, result);
   }
 
   async #answerLater(
-    socket: Socket,
+    client: Client,
     method: string,
     id: unknown,
     coming: UnixctlResult | Promise<UnixctlResult>,
   ): Promise<void> {
     try {
       const result = await coming;
-      if (typeof result !== 'string') await this.#stream(socket, id, result);
-      else await this.#reply(socket, id, result, null);
+      if (typeof result !== 'string') await this.#stream(client, id, result);
+      else await this.#reply(client, id, result, null);
     } catch (error) {
-      await this.#reply(socket, id, null, refusal(method, error));
+      await this.#reply(client, id, null, refusal(method, error));
     }
   }
 
   /** A promise when the client has to read first. */
   #reply(
-    socket: Socket,
+    { socket, writer }: Client,
     id: unknown,
     result: string | null,
     error: string | null,
   ): Promise<void> | undefined {
     this.#replied.add();
     if (socket.destroyed) return undefined;
-    return socket.write(JSON.stringify({ error, id, result })) ? undefined : drained(socket);
+    return writer.write(JSON.stringify({ error, id, result })) ? undefined : drained(socket);
   }
 
   /** A reply of many pieces; what fails before the first one is an error like any other. */
-  async #stream(socket: Socket, id: unknown, pieces: AsyncIterable<string>): Promise<void> {
+  async #stream(
+    { socket, writer }: Client,
+    id: unknown,
+    pieces: AsyncIterable<string>,
+  ): Promise<void> {
     let begun = false;
     const write = async (text: string): Promise<void> => {
-      if (!socket.write(text)) await drained(socket);
+      if (!writer.write(text)) await drained(socket);
     };
     const begin = `{"error":null,"id":${JSON.stringify(id)},"result":"`;
     try {

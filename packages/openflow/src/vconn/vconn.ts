@@ -1,7 +1,7 @@
 /** An OpenFlow connection: frames, and the version that both ends speak (OpenFlow 1.3.5 section 6.3.1). */
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { connectRemote, HeddleError, type TlsFiles, vlog } from '@heddle/runtime';
+import { connectRemote, DirectWriter, HeddleError, type TlsFiles, vlog } from '@heddle/runtime';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { Match } from '../match.ts';
@@ -18,6 +18,8 @@ const OFPHFC_INCOMPATIBLE = 0;
 /** Others have their turn when a peer's messages have taken so long. */
 const TURN_MS = 20;
 const FEW = 8;
+/** Replies that are sent as one. */
+const FEW_BYTES = 20_000;
 /** Hellos, errors and echos may be of any version. */
 const OFPT_ECHO_REPLY = 3;
 
@@ -72,6 +74,9 @@ export class Vconn {
   readonly #events: VconnEvents;
   readonly #options: VconnOptions;
   readonly #framer = new Framer();
+  readonly #writer: DirectWriter;
+  #unsent: Uint8Array[] = [];
+  #unsentBytes = 0;
   #version: OfpVersion | undefined;
   #closed = false;
   #holds = 0;
@@ -83,6 +88,7 @@ export class Vconn {
   constructor(socket: Socket, options: VconnOptions, events: VconnEvents) {
     this.name = options.name;
     this.#socket = socket;
+    this.#writer = new DirectWriter(socket);
     this.#options = options;
     this.#events = events;
     this.#context = {
@@ -119,7 +125,7 @@ export class Vconn {
 
   /** Bytes that the peer has not taken yet. */
   get backlog(): number {
-    return this.#socket.writableLength;
+    return this.#socket.writableLength + this.#unsentBytes;
   }
 
   /** When the peer has taken what was sent, or is gone. */
@@ -144,11 +150,35 @@ export class Vconn {
   sendRaw(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.#options.tap?.(bytes, true);
-    this.#socket.write(bytes);
+    if (!this.#isDelivering) {
+      this.#writer.write(bytes);
+      return;
+    }
+    this.#unsent.push(bytes);
+    this.#unsentBytes += bytes.length;
+  }
+
+  #flush(): void {
+    const unsent = this.#unsent;
+    if (unsent.length === 0) return;
+    const bytes = this.#unsentBytes;
+    this.#unsent = [];
+    this.#unsentBytes = 0;
+    if (this.#socket.destroyed) return;
+    if (unsent.length === 1) this.#writer.write(unsent[0]!);
+    else if (bytes <= FEW_BYTES) this.#writer.write(Buffer.concat(unsent, bytes));
+    else this.#writeAll(unsent);
+  }
+
+  #writeAll(messages: readonly Uint8Array[]): void {
+    this.#socket.cork();
+    for (const bytes of messages) this.#socket.write(bytes);
+    this.#socket.uncork();
   }
 
   close(): void {
     if (this.#closed) return;
+    this.#flush();
     this.#closed = true;
     this.#socket.end();
     this.#socket.destroySoon();
@@ -208,9 +238,8 @@ export class Vconn {
 
   #deliver(): void {
     if (this.#isDelivering) return;
-    this.#isDelivering = true;
     // Replies to all that came at once go at once.
-    this.#socket.cork();
+    this.#isDelivering = true;
     try {
       const end = performance.now() + TURN_MS;
       for (let n = 1; !this.#closed && this.#holds <= 0; n++) {
@@ -238,7 +267,7 @@ export class Vconn {
       this.#end('Protocol error');
     } finally {
       this.#isDelivering = false;
-      this.#socket.uncork();
+      this.#flush();
     }
   }
 
