@@ -3,7 +3,7 @@
  * The one native addon: what JavaScript cannot do by itself on Linux. System calls, shared memory,
  * readiness of file descriptors, the two loops over packets that are too hot for JavaScript
  * (draining a BPF ring buffer, and batched AF_PACKET send and receive), and the way past Node's streams
- * for sockets (sockets.c). Everything else stands on these in TypeScript. Node-API and libuv's public
+ * for sockets (sockets.c), and the records of a database file (records.c). Everything else stands on these in TypeScript. Node-API and libuv's public
  * functions only, so one build serves Node 20 and later.
  */
 #define _GNU_SOURCE
@@ -477,6 +477,7 @@ NAPI_MODULE_INIT() {
       {"tapSend", TapSend},   {"tapRecv", TapRecv},
       {"sendNow", SendNow},   {"sendEach", SendEach},
       {"attend", Attend},     {"unattend", Unattend},
+      {"writeRecord", WriteRecord},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value f;

@@ -79,6 +79,7 @@ static inline void call_back(napi_env env, napi_ref function, size_t argc, const
 napi_value SendNow(napi_env env, napi_callback_info info);
 napi_value SendEach(napi_env env, napi_callback_info info);
 napi_value Attend(napi_env env, napi_callback_info info);
+napi_value WriteRecord(napi_env env, napi_callback_info info);
 napi_value Unattend(napi_env env, napi_callback_info info);
 
 #endif

@@ -50,6 +50,14 @@ interface Addon {
     callback: (data: string | Buffer, dubious: boolean) => void,
   ): Handle<'attend'> | number;
   unattend(attended: Handle<'attend'>): number;
+  writeRecord(
+    fd: number,
+    position: number,
+    head: string,
+    text: string,
+    length: number,
+    tail: Uint8Array | null,
+  ): number;
 }
 
 let loaded: Addon | undefined;
@@ -268,4 +276,16 @@ export function attend(
     if (typeof attended === 'object') addon().unattend(attended);
     attended = undefined;
   };
+}
+
+/** See `writeRecord` of native/records.c; throws SystemError, EMSGSIZE for what is more than 128 KiB in all. */
+export function writeRecord(
+  fd: number,
+  position: number,
+  head: string,
+  text: string,
+  length: number,
+  tail: Uint8Array | null,
+): number {
+  return check(addon().writeRecord(fd, position, head, text, length, tail), 'write');
 }

@@ -36,6 +36,12 @@ export {
 } from './options.ts';
 export { runningPid } from './pidfile.ts';
 export { Reconnect, type ReconnectActions, type ReconnectOptions } from './reconnect.ts';
+export {
+  installRecordWriter,
+  MAX_RECORD_BYTES,
+  type RecordWriter,
+  recordWriter,
+} from './record-writer.ts';
 export { rehearsalBudgetMs } from './rehearsal-budget.ts';
 export { connectRemote, listenRemote, parseRemote, type Remote, type TlsFiles } from './remote.ts';
 export { selfCommand } from './self.ts';

@@ -11,6 +11,7 @@ import {
   isUuid,
   type Json,
   type JsonObject,
+  newUuid,
   OvsdbError,
   printJson,
   printSortedJson,
@@ -142,7 +143,7 @@ class Execution {
   readonly #resolve: ResolveName = (name) => {
     let entry = this.#names.get(name);
     if (!entry) {
-      entry = { uuid: crypto.randomUUID(), inserted: false };
+      entry = { uuid: newUuid(), inserted: false };
       this.#names.set(name, entry);
     }
     return entry.uuid;
@@ -224,7 +225,7 @@ class Execution {
         printSortedJson(uuid),
       );
     }
-    if (typeof name !== 'string') return uuid ?? crypto.randomUUID();
+    if (typeof name !== 'string') return uuid ?? newUuid();
     const entry = this.#names.get(name);
     if (entry?.inserted) {
       throw new OvsdbError(
@@ -233,7 +234,7 @@ class Execution {
         printSortedJson(name),
       );
     }
-    const chosen = uuid ?? entry?.uuid ?? crypto.randomUUID();
+    const chosen = uuid ?? entry?.uuid ?? newUuid();
     this.#names.set(name, { uuid: chosen, inserted: true });
     return chosen;
   }

@@ -57,6 +57,23 @@ export function encodeGroup(texts: readonly string[], align = 1): Buffer {
   return Buffer.concat(records);
 }
 
+/** What `encodeGroup` makes of one text. */
+export interface SingleRecord {
+  readonly text: string;
+  /** Of the body, with the white space behind the text. */
+  readonly length: number;
+  /** What comes before the hash of the body. */
+  readonly head: string;
+  /** In all. */
+  readonly bytes: number;
+}
+
+export function singleRecord(text: string, align: number): SingleRecord {
+  const length = alignedBody(Buffer.byteLength(text) + 1, align);
+  const head = `${JSON_MAGIC}${length} `;
+  return { text, length, head, bytes: head.length + HASH_AND_ENDS - 1 + length };
+}
+
 function encodeText(text: string, kind: LogKind, align = 1): Buffer {
   const textBytes = Buffer.byteLength(text);
   const length = alignedBody(textBytes + 1, align);

@@ -12,10 +12,18 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { coverage, fileLocks, vlog } from '@heddle/runtime';
+import { coverage, fileLocks, MAX_RECORD_BYTES, type RecordWriter, vlog } from '@heddle/runtime';
 import { ioError, type Json, type JsonObject } from '../notation/index.ts';
 import { Compaction } from './compaction.ts';
-import { decodeLog, encodeRecord, type LogContents, type LogEnd } from './format.ts';
+import {
+  decodeLog,
+  encodeGroup,
+  encodeRecord,
+  type LogContents,
+  type LogEnd,
+  type SingleRecord,
+  singleRecord,
+} from './format.ts';
 import { ALIGN_BYTES, newPadding, startOfPadding } from './padding.ts';
 import { closeFile, fileStorage, type LogStorage, type OpenFile } from './storage.ts';
 
@@ -41,6 +49,8 @@ const BURST_PAUSE_MS = 50;
 const QUIET_MS = 1000;
 /** Writes data from an offset of it on, at a position of the file; returns how much it took. */
 type Write = (data: Buffer, offset: number, position: number) => number;
+/** Of a record that is written with its padding in one go. */
+const MAX_SINGLE = MAX_RECORD_BYTES / 2;
 const MIN_COMPACTION_BYTES = 10 * 1024 * 1024;
 
 /** Reads a database file without changing it. */
@@ -60,6 +70,7 @@ function readBytes(path: string): Buffer {
 export class LogFile {
   readonly path: string;
   readonly #storage: LogStorage;
+  readonly #writeRecord: RecordWriter | undefined;
   #file: OpenFile;
   #bytes: number;
   #snapshotBytes: number;
@@ -78,6 +89,7 @@ export class LogFile {
   private constructor(path: string, file: OpenFile, bytes: number, storage: LogStorage) {
     this.path = path;
     this.#storage = storage;
+    this.#writeRecord = storage.writeRecord;
     this.#file = file;
     this.#bytes = bytes;
     this.#snapshotBytes = bytes;
@@ -141,7 +153,7 @@ export class LogFile {
 
   /** Appends whole records and syncs; on failure the file is as before and the error is thrown. */
   async append(data: Buffer): Promise<void> {
-    this.#write(data, this.#writeSoon);
+    this.#write(data.length, (padding) => this.#writeAll(data, padding, this.#writeSoon));
     this.#appending = true;
     const start = performance.now();
     try {
@@ -152,14 +164,31 @@ export class LogFile {
     } finally {
       this.#appending = false;
     }
-    this.#written(data, start);
+    this.#written(data.length, start);
   }
 
-  /** As `append`, while everything else waits. */
-  appendNow(data: Buffer): void {
+  /** Appends records of these texts and syncs, while everything else waits; see `append`. */
+  appendNow(texts: readonly string[]): void {
     const start = performance.now();
-    this.#write(data, this.#writeDurably);
-    this.#written(data, start);
+    const { alignment } = this;
+    const record =
+      texts.length === 1 && this.#writeRecord ? singleRecord(texts[0]!, alignment) : undefined;
+    if (record && record.bytes < MAX_SINGLE) {
+      this.#write(record.bytes, (padding) => this.#writeSingle(record, alignment, padding));
+      this.#written(record.bytes, start);
+    } else {
+      const data = encodeGroup(texts, alignment);
+      this.#write(data.length, (padding) => this.#writeAll(data, padding, this.#writeDurably));
+      this.#written(data.length, start);
+    }
+  }
+
+  #writeSingle({ text, length, head, bytes }: SingleRecord, align: number, padding?: Buffer): void {
+    const { durableFd } = this.#file;
+    const tail = padding ?? null;
+    const taken = this.#writeRecord!(durableFd, this.#bytes, head, text, length, tail);
+    if (taken === bytes + (padding?.length ?? 0)) return;
+    this.#writeAll(encodeGroup([text], align), padding, this.#writeDurably, taken);
   }
 
   readonly #writeSoon: Write = (data, offset, position) =>
@@ -168,34 +197,35 @@ export class LogFile {
   readonly #writeDurably: Write = (data, offset, position) =>
     this.#storage.writeDurably(this.#file.durableFd, data, offset, position);
 
-  #write(data: Buffer, write: Write): void {
+  /** `put` writes so many bytes, and padding if any behind them, to the end of the file. */
+  #write(bytes: number, put: (padding?: Buffer) => void): void {
     if (this.#untidy) this.#tidy();
-    const padding = this.#paddingBehind(data.length);
+    const padding = this.#paddingBehind(bytes);
     try {
-      if (!padding) this.#writeAll(data, write);
-      else this.#writePadded(data, padding, write);
+      if (!padding) put();
+      else this.#writePadded(bytes, padding, put);
     } catch (error) {
       this.#undo();
       throw error;
     }
   }
 
-  #writePadded(data: Buffer, padding: Buffer, write: Write): void {
-    const padded = Buffer.concat([data, padding]);
-    const end = this.#bytes + padded.length;
+  #writePadded(bytes: number, padding: Buffer, put: (padding?: Buffer) => void): void {
+    const end = this.#bytes + bytes + padding.length;
     try {
-      this.#writeAll(padded, write);
+      put(padding);
       this.#paddedTo = Math.max(this.#paddedTo, end);
     } catch {
       // The disk may still have room for the data alone.
       this.#tidy();
       this.#burst = -1000;
-      this.#writeAll(data, write);
+      put();
     }
   }
 
-  #writeAll(data: Buffer, write: Write): void {
-    for (let at = 0; at < data.length; ) at += write(data, at, this.#bytes + at);
+  #writeAll(data: Buffer, padding: Buffer | undefined, write: Write, from = 0): void {
+    const all = padding ? Buffer.concat([data, padding]) : data;
+    for (let at = from; at < all.length; ) at += write(all, at, this.#bytes + at);
   }
 
   /** The padding, or its start, that is to follow so many bytes of data; undefined for none. */
@@ -230,11 +260,11 @@ export class LogFile {
     this.#paddedTo = 0;
   }
 
-  #written(data: Buffer, start: number): void {
+  #written(bytes: number, start: number): void {
     this.#syncMs = performance.now() - start;
     syncs.add();
     if (this.#syncMs >= SLOW_SYNC_MS) slowSyncs.add();
-    this.#bytes += data.length;
+    this.#bytes += bytes;
   }
 
   /** Nothing of a failed write may come to life after a crash. */

@@ -7,6 +7,7 @@ import {
   openSync,
   writeSync,
 } from 'node:fs';
+import { type RecordWriter, recordWriter } from '@heddle/runtime';
 
 /** The descriptors of a database file. */
 export interface OpenFile {
@@ -26,6 +27,8 @@ export interface LogStorage {
   write(fd: number, data: Buffer, offset: number, position: number): number;
   /** As `write`, to `durableFd`. */
   writeDurably(fd: number, data: Buffer, offset: number, position: number): number;
+  /** Encodes and writes a record to `durableFd` in one go, where that is possible. */
+  readonly writeRecord?: RecordWriter | undefined;
   sync(fd: number): Promise<void>;
   syncNow(fd: number): void;
   truncate(fd: number, length: number): void;
@@ -35,6 +38,9 @@ export const fileStorage: LogStorage = {
   open: (path) => openFile(path, constants.O_RDWR | constants.O_DSYNC),
   write,
   writeDurably: write,
+  get writeRecord() {
+    return recordWriter();
+  },
   sync: (fd) =>
     new Promise((resolve, reject) => fdatasync(fd, (error) => (error ? reject(error) : resolve()))),
   syncNow: fdatasyncSync,

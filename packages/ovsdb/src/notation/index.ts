@@ -5,3 +5,4 @@ export * from './edit.ts';
 export * from './errors.ts';
 export * from './json.ts';
 export * from './text.ts';
+export * from './uuid.ts';

@@ -1,5 +1,4 @@
 /** A database that is served: its tables, its file, and what happens around a commit. */
-import { randomUUID } from 'node:crypto';
 import { coverage, messageOf, vlog } from '@heddle/runtime';
 import { type ExecuteContext, execute } from '../engine/execute.ts';
 import { type RowsOf, rowsBefore } from '../engine/rows-before.ts';
@@ -10,7 +9,14 @@ import { loadTables } from '../file/load.ts';
 import { LogFile } from '../file/log.ts';
 import { changesToText, snapshotPieces } from '../file/record.ts';
 import type { LogStorage } from '../file/storage.ts';
-import { datumSize, differenceSize, ioError, type Json, OvsdbError } from '../notation/index.ts';
+import {
+  datumSize,
+  differenceSize,
+  ioError,
+  type Json,
+  newUuid,
+  OvsdbError,
+} from '../notation/index.ts';
 import { type DatabaseSchema, schemaToJson } from '../schema/schema.ts';
 import type { Cancellation } from './cancellation.ts';
 
@@ -55,7 +61,7 @@ export class Database {
   #historyElements = 0;
   readonly #listeners = new Set<(commit: Commit) => void>();
   readonly #retries = new Set<() => void>();
-  readonly #firstId: string = randomUUID();
+  readonly #firstId: string = newUuid();
   #lastId = this.#firstId;
   /** Commits have fallen out of the history. */
   #forgets = false;
@@ -168,7 +174,7 @@ export class Database {
     const reply = prepare(results);
     if (changes.length === 0) reply();
     else {
-      this.#apply(changes, comments.join('\n'), randomUUID(), (error) => {
+      this.#apply(changes, comments.join('\n'), newUuid(), (error) => {
         if (error) prepare([...results, error.toJson()])();
         else reply();
       });
@@ -251,7 +257,7 @@ export class Database {
   #commit(
     changes: RowChange[],
     comment: string,
-    id: string = randomUUID(),
+    id: string = newUuid(),
   ): Promise<OvsdbError | undefined> {
     return new Promise((done) => {
       this.#apply(changes, comment, id, done);
@@ -321,7 +327,7 @@ export class Database {
     const group = this.#takePending();
     try {
       const records = recordsOf(group);
-      if (records.length > 0) this.file!.appendNow(encodeGroup(records, this.file!.alignment));
+      if (records.length > 0) this.file!.appendNow(records);
     } catch (error) {
       this.#revert(group, error);
       return;

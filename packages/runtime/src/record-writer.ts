@@ -1,0 +1,28 @@
+/**
+ * Writes a record of a log, whose head holds a hash of its body, at a position of a file: `head`, the
+ * SHA-1 hash of the body in hexadecimal, a newline, the body, and `tail`. The body is the text as
+ * UTF-8, and spaces up to a last newline that make it `length` bytes. Returns how many bytes were
+ * written; throws as `writeSync` does, EMSGSIZE for more than `MAX_RECORD_BYTES` in all. Node takes ten
+ * calls for it; the package that has one brings it here.
+ */
+export type RecordWriter = (
+  fd: number,
+  position: number,
+  head: string,
+  text: string,
+  length: number,
+  tail: Uint8Array | null,
+) => number;
+
+export const MAX_RECORD_BYTES = 128 * 1024;
+
+let installed: RecordWriter | undefined;
+
+export function installRecordWriter(writer: RecordWriter | undefined): void {
+  installed = writer;
+}
+
+/** undefined where no package has brought any. */
+export function recordWriter(): RecordWriter | undefined {
+  return installed;
+}
