@@ -4,8 +4,7 @@
  * bytes is compared (OpenFlow 1.2 to 1.5 with OXM matches).
  */
 import type { Flow } from '@heddle/packet';
-import { fieldPlan } from '../match/field-plan.ts';
-import { parseFieldHeader } from '../match/oxm-header.ts';
+import { type MatchValue, matchValues } from '../match/match-values.ts';
 import type { FlowMod } from '../messages.ts';
 
 const OFP12 = 3;
@@ -21,10 +20,6 @@ const MATCH = 48;
 const ENTRIES = MATCH + 4;
 const SHORTEST = 56;
 const LONGEST = 1024;
-
-/** Fields of which every value may be matched, and on which no other field or action depends. */
-const VALUES =
-  /^(eth_(src|dst)|(ip|ipv6)_(src|dst)|arp_(spa|tpa|sha|tha)|(tcp|udp|sctp)_(src|dst)|nd_(target|sll|tll)|metadata|tun_id|x{0,2}reg\d+)$/;
 
 /** Up to four bytes of a message that lie in one word of a key. */
 interface Run {
@@ -57,7 +52,8 @@ export class AddLayout<T> {
   /** Of the `length` bytes at `at`, which are `mod`. */
   constructor(dv: DataView, at: number, length: number, mod: FlowMod, known: T) {
     const { key, mask } = mod.match;
-    const values = valuesOf(dv, at);
+    const end = MATCH + dv.getUint16(at + MATCH + 2);
+    const values = matchValues(bytesFrom(dv, at, length), ENTRIES, end);
     const isValue = new Uint8Array(length);
     isValue.fill(0xff, XID, XID + 4);
     isValue.fill(0xff, COOKIE, COOKIE + 8);
@@ -104,7 +100,7 @@ export class AddLayout<T> {
   }
 
   /** Runs of bytes of a field that lie in one word of a key. */
-  #runsOf({ off, size, to }: Value): Run[] {
+  #runsOf({ off, size, to }: MatchValue): Run[] {
     const runs: Run[] = [];
     for (let i = 0; i < size; ) {
       const word = (to + i) >> 2;
@@ -121,30 +117,6 @@ export class AddLayout<T> {
     }
     return runs;
   }
-}
-
-/** Bytes of a message that are a field's value, and where they are in a key. */
-interface Value {
-  readonly off: number;
-  readonly size: number;
-  readonly to: number;
-}
-
-function valuesOf(dv: DataView, at: number): Value[] {
-  const bytes = new Uint8Array(dv.buffer, dv.byteOffset, dv.byteLength);
-  const end = at + MATCH + dv.getUint16(at + MATCH + 2);
-  const values: Value[] = [];
-  for (let off = at + ENTRIES; off < end; ) {
-    const { point, headerLength, payloadLength } = parseFieldHeader(bytes, off, end);
-    off += headerLength;
-    const field = point?.field;
-    if (field && VALUES.test(field.name)) {
-      const { mode, size, offset } = fieldPlan(field);
-      if (mode === 'copy') values.push({ off: off - at, size, to: offset });
-    }
-    off += payloadLength;
-  }
-  return values;
 }
 
 const SLOTS = 256;
@@ -225,4 +197,8 @@ function hashOf(dv: DataView, at: number, length: number): number {
     off += 4 + (header & 0xff);
   }
   return off === end ? h >>> 1 : -1;
+}
+
+function bytesFrom(dv: DataView, at: number, length: number): Uint8Array {
+  return new Uint8Array(dv.buffer, dv.byteOffset + at, length);
 }

@@ -6,6 +6,7 @@ import { OfpError } from '../errors.ts';
 import { emitNxMatch, emitOfp10Match, parseOfp10Match, putOxmMatch } from '../match/index.ts';
 import type { FlowModFlags, FlowStats, FlowStatsRequest } from '../messages.ts';
 import type { OfpAct } from '../ofp-actions.ts';
+import { putKnownFlow, putVarying, rememberFlow } from './flow-entries.ts';
 import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
 import { type AnyForm, form, NX_VENDOR_ID, type Wire, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
@@ -218,15 +219,10 @@ function pullFixed(r: Reader, start: number) {
 function putFixed(w: ByteWriter, flow: FlowStats): number {
   const start = w.grow(48);
   const { dv } = w;
+  putVarying(w, start, flow);
   w.u8[start + 2] = flow.tableId;
-  dv.setUint32(start + 4, flow.durationSec);
-  dv.setUint32(start + 8, flow.durationNsec);
-  dv.setUint16(start + 12, flow.priority);
   dv.setUint16(start + 14, flow.idleTimeout);
   dv.setUint16(start + 16, flow.hardTimeout);
-  dv.setBigUint64(start + 24, flow.cookie);
-  dv.setBigUint64(start + 32, flow.packetCount);
-  dv.setBigUint64(start + 40, flow.byteCount);
   return start;
 }
 
@@ -254,12 +250,14 @@ export function pullFlowProperties(r: Reader, start: number): Omit<FlowStats, 'm
 }
 
 function putFlow11(w: ByteWriter, flow: FlowStats, version: OfpVersion): void {
+  if (putKnownFlow(w, flow, version)) return;
   const start = putFixed(w, flow);
   if (version >= 4) w.dv.setUint16(start + 18, flowFlagsToWire(flow.flags, version));
   if (version >= 5) w.dv.setUint16(start + 20, flow.importance);
   // OpenFlow 1.1, too, gets OXM here, whatever its standard says.
   putOxmMatch(w, flow.match, version);
   finishFlow(w, flow, version, start);
+  rememberFlow(w, start, flow, version);
 }
 
 function pullFlowNx(r: Reader, version: OfpVersion): FlowStats {

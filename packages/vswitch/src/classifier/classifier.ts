@@ -142,13 +142,12 @@ export class Classifier<R extends ClsRule> {
   }
 
   /** Rules whose match is the given one or narrower. */
-  *within(key: Flow, mask: Flow): IterableIterator<R> {
+  within(key: Flow, mask: Flow): R[] {
+    const rules: R[] = [];
     for (const subtable of this.#subtables) {
-      if (!covers(subtable.mask, mask)) continue;
-      for (const rule of subtable.rules()) {
-        if (subtable.keyMatches(rule, key, mask)) yield rule;
-      }
+      if (covers(subtable.mask, mask)) subtable.collect(key, mask, rules);
     }
+    return rules;
   }
 
   /** Whether a rule of the same priority could match the same packet. */

@@ -141,6 +141,16 @@ export class Subtable<R extends ClsRule> {
     for (const rule of this.#rules) if (rule) yield rule;
   }
 
+  /** Those whose keys have the bits of `key` under `mask`, which this table's mask covers. */
+  collect(key: Flow, mask: Flow, out: R[]): void {
+    const rules = this.#rules;
+    const isOpen = this.words.every((word) => mask.u32[word] === 0);
+    for (let i = 0; i < rules.length; i++) {
+      const rule = rules[i];
+      if (rule && (isOpen || this.keyMatches(rule, key, mask))) out.push(rule);
+    }
+  }
+
   /** The key of a rule of this table. */
   keyOf(rule: R, out: Flow = new Flow()): Flow {
     if (rule.slot < 0) throw new Error('the rule is in no table');

@@ -51,7 +51,7 @@ export function applyOwnFlowMod(mgr: Connmgr, mod: FlowMod): void {
 
 function selected(mgr: Connmgr, request: FlowStatsRequest): Rule[] {
   mgr.env.syncStats();
-  return [...selectRules(mgr.env.ofproto, request)];
+  return selectRules(mgr.env.ofproto, request);
 }
 
 export function handleFlowRequest(

@@ -144,7 +144,7 @@ function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number, version:
   // Where flows send to matters for deleting alone.
   const wanted = { ...mod, outPort: OFPP_NONE, outGroup: OFPG_ANY };
   const rules =
-    mod.command === 'modify' ? [...selectRules(ofproto, wanted)] : strictRules(ofproto, wanted);
+    mod.command === 'modify' ? selectRules(ofproto, wanted) : strictRules(ofproto, wanted);
   if (rules.length === 0) {
     // Where there is nothing to change and no cookie to look for, it is added, until OpenFlow 1.1.
     const given = mod.cookie === KEEP_COOKIE ? undefined : mod.cookie;
@@ -182,7 +182,7 @@ function modifyRule(changes: FlowChanges, rule: Rule, mod: FlowMod, nowMs: numbe
 function deleteFlows(changes: FlowChanges, mod: FlowMod): void {
   const { ofproto } = changes;
   if (!selectsAll(mod) || mod.tableId === TBL_INTERNAL) {
-    for (const rule of [...selectRules(ofproto, mod)]) removeRule(changes, rule);
+    for (const rule of selectRules(ofproto, mod)) removeRule(changes, rule);
     return;
   }
   for (const table of selectTables(ofproto, mod.tableId)) {
@@ -209,13 +209,14 @@ function* selectTables(ofproto: Ofproto, tableId: number): IterableIterator<Flow
 }
 
 /** Flows whose match is the selector's or narrower, in one table or all. */
-export function* selectRules(ofproto: Ofproto, selector: FlowSelector): IterableIterator<Rule> {
+export function selectRules(ofproto: Ofproto, selector: FlowSelector): Rule[] {
   const match = placeTunMetadata(ofproto, selector.match);
+  const tables: Rule[][] = [];
   for (const table of selectTables(ofproto, selector.tableId)) {
-    for (const rule of table.classifier.within(match.key, match.mask)) {
-      if (!rule.isHidden && isSelected(rule, selector)) yield rule;
-    }
+    const rules = table.classifier.within(match.key, match.mask);
+    tables.push(rules.filter((rule) => !rule.isHidden && isSelected(rule, selector)));
   }
+  return tables.length === 1 ? tables[0]! : tables.flat();
 }
 
 function strictRules(ofproto: Ofproto, mod: FlowMod): Rule[] {
