@@ -13,10 +13,11 @@ else
   echo "$name: no Node.js: run 'npm install' in $root, or install Node.js 20 or newer" >&2
   exit 1
 fi
-# Young objects of a switch die at once: more room for them would only be more memory. It runs long and does the same all
+# What a switch makes dies at once or stays as long as a flow, which half of the room would have it copy twice as often, and
+# more would make memory only. It runs long and does the same all
 # the time: to compile every function at once, and better after fewer calls, pays off within the first hundreds of packets
 # (other Nodes may not know how).
-case $name in ovs-vswitchd) options=--max-semi-space-size=4 ;; *) options= ;; esac
+case $name in ovs-vswitchd) options=--max-semi-space-size=8 ;; *) options= ;; esac
 case $name$node in ovs-vswitchd"$root"/*)
   options="$options --always-sparkplug --invocation-count-for-maglev=60 --invocation-count-for-turbofan=600"
   ;;

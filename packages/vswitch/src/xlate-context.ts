@@ -351,7 +351,7 @@ export class XlateContext {
       actions: some(this.odpActions),
       wildcards: keyMask(this.#key, this.#initial, this.wildcards, vlanLimit, this.#memory.mask),
       seen: { flow: this.#initial, wildcards: this.wildcards },
-      final: flowEquals(this.flow, this.#initial) ? undefined : this.flow,
+      final: this.isTracing && !flowEquals(this.flow, this.#initial) ? this.flow : undefined,
       effects: this.effects.result(),
       macs: some(this.#macs),
       isDirect: this.#isDirect && this.#slow === undefined,

@@ -91,7 +91,7 @@ export interface XlateResult {
   readonly wildcards: Flow;
   /** The same for people: the flow as it was taken and what was looked at of it. */
   readonly seen: { readonly flow: Flow; readonly wildcards: Flow };
-  /** The flow as it was in the end, when that differs. */
+  /** The flow as it was in the end, when that differs and what happens is recorded. */
   readonly final: Flow | undefined;
   readonly effects: XlateEffects;
   readonly macs: readonly MacDependency[];

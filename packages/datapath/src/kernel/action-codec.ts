@@ -28,9 +28,20 @@ export function encodeActions(
   key: Flow,
   names: ActionNames,
 ): Buffer {
+  if (actions === last?.actions && names === last.names) return last.list;
   used = 0;
   encodeList(actions, true, key, names);
-  return kept();
+  const list = kept();
+  if (actions.every(isSame)) last = { actions, names, list };
+  return list;
+}
+
+/** A flow is put with the actions that its packet is sent through. */
+let last: { actions: readonly OdpAction[]; names: ActionNames; list: Buffer } | undefined;
+
+/** Whether it does the same to packets of all keys. */
+function isSame({ type }: OdpAction): boolean {
+  return type === 'output' || type === 'drop' || type === 'push_vlan' || type === 'pop_vlan';
 }
 
 /** `isFinal`: nothing is done to the packet after the list. */

@@ -20,11 +20,14 @@ import { SlotAllocator } from './slots.ts';
 
 export interface Entry {
   readonly ufid: string;
-  /** The words of its key that the mask looks at, two for each of `slot.idx`. */
-  readonly words: Uint32Array;
+  /**
+   * The words of its key that the mask looks at, two for each of `slot.idx`, signed: a typed array for
+   * each would be larger, and V8 keeps small integers without boxes.
+   */
+  readonly words: readonly number[];
   readonly slot: MaskSlot;
   readonly id: number;
-  /** The map key. */
+  /** The map key, signed. */
   readonly hi: number;
   readonly lo: number;
   chained: boolean;
@@ -226,12 +229,12 @@ export class FlowTable {
   }
 
   #decode(key: Buffer, value: Buffer): Entry | Gap {
-    const lo = key.readUInt32LE(0);
-    const hi = key.readUInt32LE(4);
+    const lo = key.readInt32LE(0);
+    const hi = key.readInt32LE(4);
     const slot = this.#masks.at(value.readUInt16LE(L.FLOW.mask));
     if (slot === undefined) return { gap: true, hi, lo };
-    const words = new Uint32Array(2 * slot.idx.length);
-    for (let i = 0; i < words.length; i++) words[i] = value.readUInt32LE(L.FLOW.w + 4 * i);
+    const words = new Array<number>(2 * slot.idx.length);
+    for (let i = 0; i < words.length; i++) words[i] = value.readInt32LE(L.FLOW.w + 4 * i);
     const next = value.readUInt32LE(L.FLOW.next);
     const inline = value.readUInt16LE(L.FLOW.nact) * L.ACT_BYTES;
     const first = value.subarray(L.FLOW.acts, L.FLOW.acts + inline);
@@ -247,8 +250,8 @@ export class FlowTable {
   /** Where a flow can go: its hash, or the first gap or end of the chain that begins there. */
   #findPlace(key: Flow, slot: MaskSlot) {
     flowHash(key.u32, slot, this.#hashMaskHi, this.#hashMaskLo);
-    let hi = h64.hi;
-    let lo = h64.lo;
+    let hi = h64.hi | 0;
+    let lo = h64.lo | 0;
     let after: Entry | undefined;
     for (let i = 0; i < L.MAX_CHAIN; i++) {
       const there = this.#byHash.get(hi, lo);
@@ -256,8 +259,8 @@ export class FlowTable {
       if ('gap' in there) return { hi, lo, chained: true, after: undefined };
       after = there;
       chainNext(hi, lo);
-      hi = h64.hi;
-      lo = h64.lo;
+      hi = h64.hi | 0;
+      lo = h64.lo | 0;
     }
     throw new SystemError('ENOSPC', 'too many flows with one hash');
   }
@@ -272,7 +275,7 @@ export class FlowTable {
 
   #noteChain(hi: number, lo: number): void {
     chainNext(hi, lo);
-    this.#before.set({ hi: h64.hi, lo: h64.lo, beforeHi: hi, beforeLo: lo });
+    this.#before.set({ hi: h64.hi | 0, lo: h64.lo | 0, beforeHi: hi, beforeLo: lo });
   }
 
   #makeGap({ hi, lo }: Entry): void {
@@ -377,19 +380,20 @@ export function keyOf({ words, slot: { idx } }: Pick<Entry, 'words' | 'slot'>, i
   return flow;
 }
 
-function wordsOf({ u32 }: Flow, { idx }: MaskSlot): Uint32Array {
-  const words = new Uint32Array(2 * idx.length);
+function wordsOf({ u32 }: Flow, { idx }: MaskSlot): number[] {
+  const words = new Array<number>(2 * idx.length);
   for (let i = 0; i < idx.length; i++) {
-    words[2 * i] = u32[2 * idx[i]!]!;
-    words[2 * i + 1] = u32[2 * idx[i]! + 1]!;
+    words[2 * i] = u32[2 * idx[i]!]! | 0;
+    words[2 * i + 1] = u32[2 * idx[i]! + 1]! | 0;
   }
   return words;
 }
 
 const keyBuffer = Buffer.alloc(8);
 
+/** Of signed halves. */
 function mapKey(hi: number, lo: number): Buffer {
-  keyBuffer.writeUInt32LE(lo, 0);
-  keyBuffer.writeUInt32LE(hi, 4);
+  keyBuffer.writeInt32LE(lo, 0);
+  keyBuffer.writeInt32LE(hi, 4);
   return keyBuffer;
 }

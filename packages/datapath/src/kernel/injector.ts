@@ -21,6 +21,7 @@ const LOST_AFTER_MS = 2000;
 const TUNNEL = KEY_SLOTS.get('tunId')!.offset;
 const TUNNEL_MORE = KEY_SLOTS.get('tunGbpId')!.offset;
 const MAX_BATCH = 256;
+const FEW_BYTES = 128;
 const INLINE_BYTES = CTX_ACTS * ACT_BYTES;
 const BATCH_BYTES = 4 << 20;
 
@@ -107,7 +108,10 @@ export class Injector {
       b.writeUInt16LE(vnet.csumStart, at + 14);
       b.writeUInt16LE(vnet.csumOffset, at + 16);
     }
-    b.set(data, at + SEND_HEADER_BYTES);
+    const from = at + SEND_HEADER_BYTES;
+    // A call takes longer than a few bytes do.
+    if (data.length > FEW_BYTES) b.set(data, from);
+    else for (let i = 0; i < data.length; i++) b[from + i] = data[i]!;
   }
 
   /** A context that the programs have made; undefined when it is no more. */

@@ -19,6 +19,7 @@ import { answerKey, packetTooBig } from './too-big.ts';
 const BATCH_BYTES = 1 << 20;
 const BATCH_RECORDS = 256;
 const RING_HEADER = 8;
+const FEW_BYTES = 128;
 const MAX_ANSWERS = 200;
 const ANSWERS_PER_MS = 1;
 /** Rounds before the event loop gets its turn. */
@@ -221,7 +222,10 @@ function decodePacket(b: Buffer, at: number, flow: Flow): DpPacket {
   const from = at + UPCALL.bytes;
   const tag = (flags & UPCALL_VLAN) !== 0 && length >= 12 ? 4 : 0;
   const data = Buffer.allocUnsafe(length + tag);
-  if (tag === 0) {
+  if (tag === 0 && length <= FEW_BYTES) {
+    // A call takes longer than a few bytes do.
+    for (let i = 0; i < length; i++) data[i] = b[from + i]!;
+  } else if (tag === 0) {
     b.copy(data, 0, from, from + length);
   } else {
     data.set(b.subarray(from, from + 12));
