@@ -32,13 +32,14 @@ function open(faults: () => Fault): LogFile {
   writeFileSync(path, encodeRecord(SCHEMA));
   return LogFile.load(path, (bytes) => ({ goodBytes: bytes.length, torn: undefined }), {
     ...fileStorage,
-    writeRecord(fd, position, head, text, length, tail) {
+    writeRecord(...args) {
+      const [fd, position, head, text, length, tail] = args;
       const fault = faults();
       if (fault === 'fails') throw new SystemError('EIO', 'write');
       if (fault === 'nothing') return 0;
-      if (fault === 'none') return writeRecord(fd, position, head, text, length, tail);
+      if (fault === 'none') return writeRecord(...args);
       const scratch = openSync(`${path}.scratch`, 'w+');
-      const bytes = writeRecord(scratch, 0, head, text, length, tail);
+      const bytes = writeRecord(scratch, 0, head, text, length, tail, -1, '', new Int32Array(1));
       closeSync(scratch);
       return writeSync(fd, readFileSync(`${path}.scratch`), 0, bytes >> 1, position);
     },

@@ -76,6 +76,11 @@ static inline void call_back(napi_env env, napi_ref function, size_t argc, const
   }
 }
 
+/* The bytes of a view, or of a string as UTF-8 until the next call; NULL when the string is too long. */
+const char *bytes_of(napi_env env, napi_value v, size_t *length);
+/* How many bytes the socket has taken at once; -1: all. What is wrong with it its stream finds out. */
+int64_t send_now(int fd, const char *data, size_t length);
+
 napi_value SendNow(napi_env env, napi_callback_info info);
 napi_value SendEach(napi_env env, napi_callback_info info);
 napi_value Attend(napi_env env, napi_callback_info info);

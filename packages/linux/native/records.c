@@ -53,17 +53,24 @@ static void sha1(const uint8_t *data, size_t length, uint8_t hash[HASH_BYTES]) {
   }
 }
 
-/* writeRecord(fd, position, head, text, length, tail): writes `head`, the SHA-1 hash of the body in
+/* writeRecord(fd, position, head, text, length, tail, socket, answer, sent): writes `head`, the SHA-1 hash of the body in
  * hexadecimal, a newline, the body, and the bytes of `tail`, which may be null. The body is `text`
- * as UTF-8, and spaces up to a last newline that make it `length` bytes. Returns the number of
- * bytes written, or -errno: -EMSGSIZE, with nothing written, for more than there is room for. */
+ * as UTF-8, and spaces up to a last newline that make it `length` bytes. When all has been written,
+ * `answer` is sent to the socket as by `sendNow`, whose result the Int32Array `sent` gets; 0 when it
+ * is not, as for a socket below zero. Returns the number of bytes written, or -errno: -EMSGSIZE,
+ * with nothing written, for more than there is room for. */
 napi_value WriteRecord(napi_env env, napi_callback_info info) {
-  ARGS(6)
+  ARGS(9)
   static _Thread_local uint8_t out[ROOM];
   static const char digits[] = "0123456789abcdef";
   size_t head = 0, text = 0, tail_bytes = 0;
   size_t length = (size_t)to_int64(env, argv[4]);
   const uint8_t *tail = memory(env, argv[5], &tail_bytes);
+  int socket = (int)to_int64(env, argv[6]);
+  size_t answer_bytes = 0, sent_bytes = 0;
+  int32_t *sent = memory(env, argv[8], &sent_bytes);
+  if (!sent || sent_bytes < 4) return number(env, -EINVAL);
+  *sent = 0;
   napi_get_value_string_latin1(env, argv[2], (char *)out, 64, &head);
   size_t start = head + 2 * HASH_BYTES + 1, total = start + length + tail_bytes;
   if (length >= ROOM || tail_bytes >= ROOM || total > ROOM) return number(env, -EMSGSIZE);
@@ -84,8 +91,11 @@ napi_value WriteRecord(napi_env env, napi_callback_info info) {
   }
   out[start - 1] = '\n';
   if (tail) memcpy(out + start + length, tail, tail_bytes);
+  const char *answer = socket < 0 ? NULL : bytes_of(env, argv[7], &answer_bytes);
   ssize_t n;
   do n = pwrite((int)to_int64(env, argv[0]), out, total, (off_t)to_int64(env, argv[1]));
   while (n < 0 && errno == EINTR);
-  return number(env, n < 0 ? -errno : n);
+  if (n < 0) return number(env, -errno);
+  if (answer && (size_t)n == total) *sent = (int32_t)send_now(socket, answer, answer_bytes);
+  return number(env, n);
 }

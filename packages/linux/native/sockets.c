@@ -19,8 +19,7 @@
 #define WAITED_NS 3000
 #define MAX_DEPTH 1000
 
-/* The bytes of a view, or of a string as UTF-8; NULL when the string is too long. */
-static const char *bytes_of(napi_env env, napi_value v, size_t *length) {
+const char *bytes_of(napi_env env, napi_value v, size_t *length) {
   static _Thread_local char text[ROOM];
   napi_valuetype type;
   napi_typeof(env, v, &type);
@@ -29,8 +28,7 @@ static const char *bytes_of(napi_env env, napi_value v, size_t *length) {
   return *length < sizeof text - 4 ? text : NULL;
 }
 
-/* How many bytes the kernel has taken; -1: all. What is wrong with the socket its stream finds out. */
-static int64_t send_now(int fd, const char *data, size_t length) {
+int64_t send_now(int fd, const char *data, size_t length) {
   ssize_t n = send(fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (n < 0) return 0;
   return (size_t)n == length ? -1 : n;

@@ -8,6 +8,7 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HeddleError, SystemError } from '@heddle/runtime/errors';
+import type { RecordWriter } from '@heddle/runtime/record-writer';
 import { SYS } from './syscalls.ts';
 
 /** What a system call takes: views become pointers, null becomes 0. */
@@ -57,6 +58,9 @@ interface Addon {
     text: string,
     length: number,
     tail: Uint8Array | null,
+    socket: number,
+    answer: string,
+    sent: Int32Array,
   ): number;
 }
 
@@ -279,13 +283,4 @@ export function attend(
 }
 
 /** See `writeRecord` of native/records.c; throws SystemError, EMSGSIZE for what is more than 128 KiB in all. */
-export function writeRecord(
-  fd: number,
-  position: number,
-  head: string,
-  text: string,
-  length: number,
-  tail: Uint8Array | null,
-): number {
-  return check(addon().writeRecord(fd, position, head, text, length, tail), 'write');
-}
+export const writeRecord: RecordWriter = (...args) => check(addon().writeRecord(...args), 'write');

@@ -11,11 +11,13 @@ const dir = mkdtempSync(join(tmpdir(), 'heddle-records-'));
 process.on('exit', () => rmSync(dir, { recursive: true }));
 const path = join(dir, 'log');
 
+const sent = new Int32Array(1);
+
 /** What is in the file after such a write at its start. */
 function written(head: string, text: string, length: number, tail: Buffer | null): Buffer {
   const fd = openSync(path, 'w+');
   try {
-    const bytes = writeRecord(fd, 0, head, text, length, tail);
+    const bytes = writeRecord(fd, 0, head, text, length, tail, -1, '', sent);
     const all = readFileSync(path);
     assert.equal(bytes, all.length);
     return all;
@@ -53,5 +55,17 @@ test('what is too long, or cannot be written, is an error', () => {
     failure('EMSGSIZE'),
   );
   assert.equal(readFileSync(path).length, 0);
-  assert.throws(() => writeRecord(-1, 0, 'H', 'x', 2, null), failure('EBADF'));
+  assert.throws(() => writeRecord(-1, 0, 'H', 'x', 2, null, -1, '', sent), failure('EBADF'));
+});
+
+test('an answer is sent behind a whole record only', () => {
+  const answers = openSync(join(dir, 'answers'), 'w+');
+  const fd = openSync(path, 'w');
+  const unwritable = openSync(path, 'r');
+  // A file is no socket: what cannot be sent is told of.
+  writeRecord(fd, 0, 'H', 'x', 2, null, answers, 'answer', sent.fill(7));
+  assert.deepEqual([...sent], [0]);
+  assert.throws(() => writeRecord(unwritable, 0, 'H', 'x', 2, null, answers, 'a', sent.fill(7)));
+  assert.deepEqual([...sent], [0]);
+  for (const open of [answers, fd, unwritable]) closeSync(open);
 });

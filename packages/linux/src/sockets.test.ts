@@ -1,13 +1,13 @@
 /** Sockets of Node's streams, past those streams. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { directFd } from '@heddle/runtime';
-import { attend, sendEach, sendNow } from './native.ts';
+import { attend, sendEach, sendNow, writeRecord } from './native.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'heddle-sockets-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -61,6 +61,23 @@ test('text and bytes are sent; what the kernel does not take is told of', async 
   assert.ok(sent < block.length);
   assert.equal(sendNow(fd, block), 0);
   assert.deepEqual(await read(far, taken), Buffer.alloc(taken, 'y'));
+  close();
+});
+
+test('an answer follows its record, and none follows one that is not written', async () => {
+  const { far, fd, close } = await pair();
+  const sent = new Int32Array(1);
+  const file = openSync(join(dir, 'log'), 'w');
+  const record = (to: number, answer: string) =>
+    writeRecord(to, 0, 'H', 'text', 5, null, fd, answer, sent.fill(7));
+  record(file, 'first');
+  assert.deepEqual([...sent], [-1]);
+  const full = openSync('/dev/full', 'w');
+  assert.throws(() => record(full, 'second'));
+  assert.deepEqual([...sent], [0]);
+  record(file, 'third');
+  assert.equal((await read(far, 10)).toString(), 'firstthird');
+  for (const open of [file, full]) closeSync(open);
   close();
 });
 

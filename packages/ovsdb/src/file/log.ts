@@ -53,6 +53,16 @@ type Write = (data: Buffer, offset: number, position: number) => number;
 const MAX_SINGLE = MAX_RECORD_BYTES / 2;
 const MIN_COMPACTION_BYTES = 10 * 1024 * 1024;
 
+/** What a client is to be sent as soon as its record is durable. */
+interface Prompt {
+  readonly text: string;
+  /** Of its socket. */
+  readonly fd: number | undefined;
+}
+
+const NO_ANSWER: Prompt = { text: '', fd: undefined };
+const SENT = new Int32Array(1);
+
 /** Reads a database file without changing it. */
 export function readLog(path: string): LogContents {
   return decodeLog(path, readBytes(path));
@@ -167,28 +177,42 @@ export class LogFile {
     this.#written(data.length, start);
   }
 
-  /** Appends records of these texts and syncs, while everything else waits; see `append`. */
-  appendNow(texts: readonly string[]): void {
+  /**
+   * Appends records of these texts and syncs, while everything else waits; see `append`. Returns how
+   * much of the answer has been sent right behind that (see `RecordWriter`); 0 for nothing.
+   */
+  appendNow(texts: readonly string[], answer: Prompt = NO_ANSWER): number {
     const start = performance.now();
     const { alignment } = this;
     const record =
       texts.length === 1 && this.#writeRecord ? singleRecord(texts[0]!, alignment) : undefined;
+    let sent = 0;
     if (record && record.bytes < MAX_SINGLE) {
-      this.#write(record.bytes, (padding) => this.#writeSingle(record, alignment, padding));
+      this.#write(record.bytes, (padding) => {
+        sent = this.#writeSingle(record, alignment, padding, answer);
+      });
       this.#written(record.bytes, start);
     } else {
       const data = encodeGroup(texts, alignment);
       this.#write(data.length, (padding) => this.#writeAll(data, padding, this.#writeDurably));
       this.#written(data.length, start);
     }
+    return sent;
   }
 
-  #writeSingle({ text, length, head, bytes }: SingleRecord, align: number, padding?: Buffer): void {
+  #writeSingle(
+    { text, length, head, bytes }: SingleRecord,
+    align: number,
+    padding: Buffer | undefined,
+    { fd = -1, text: answer }: Prompt,
+  ): number {
     const { durableFd } = this.#file;
+    const at = this.#bytes;
     const tail = padding ?? null;
-    const taken = this.#writeRecord!(durableFd, this.#bytes, head, text, length, tail);
-    if (taken === bytes + (padding?.length ?? 0)) return;
+    const taken = this.#writeRecord!(durableFd, at, head, text, length, tail, fd, answer, SENT);
+    if (taken === bytes + (padding?.length ?? 0)) return SENT[0]!;
     this.#writeAll(encodeGroup([text], align), padding, this.#writeDurably, taken);
+    return 0;
   }
 
   readonly #writeSoon: Write = (data, offset, position) =>

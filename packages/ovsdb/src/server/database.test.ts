@@ -58,9 +58,13 @@ async function insertPair(db: Database, n: number): Promise<boolean> {
   const note = { op: 'mutate', table: 'Set', where: [], mutations: [['s', 'insert', n]] };
   const ops = [half(1), note, half(2)];
   let results: Json[] | undefined;
-  const prepare = (found: Json[]) => () => {
-    results = found;
-  };
+  const prepare = (found: Json[]) => ({
+    text: '',
+    fd: undefined,
+    send: () => {
+      results = found;
+    },
+  });
   // Every other client is alone, if the database has nothing to do: then all is done at once.
   const alone = n % 2 === 0 && db.transactNow(ops, OPEN_CONTEXT, prepare);
   if (!alone) results = await db.transact(ops, OPEN_CONTEXT);

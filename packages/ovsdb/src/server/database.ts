@@ -38,12 +38,22 @@ export interface Commit {
   readonly changes: readonly RowChange[];
 }
 
+/** What a client is told when its transaction is durable. */
+export interface Answer {
+  readonly text: string;
+  /** Its socket, where that may be sent the text right behind the sync; undefined when it may not. */
+  readonly fd: number | undefined;
+  /** Sends what has not been sent to `fd`; `sent` as `DirectSockets.send` returns it, 0 for nothing. */
+  send(sent: number): void;
+}
+
 interface Pending {
   /** undefined for a transaction that has changed nothing, and may have read what others have. */
   readonly commit: Commit | undefined;
   /** The JSON text of the record; undefined when there is nothing for the file. */
   readonly record: string | undefined;
-  readonly done: (error?: OvsdbError) => void;
+  /** `sent`: see `Answer`. */
+  readonly done: (error?: OvsdbError, sent?: number) => void;
 }
 
 interface Compacting {
@@ -156,14 +166,14 @@ export class Database {
 
   /**
    * As `transact`, while everything else waits, for a client that is the only one to ask for
-   * anything. `prepare` makes of the results what is to be called once they are durable: a sync
+   * anything. `prepare` makes of the results what is sent once they are durable: a sync
    * leaves the processor's caches cold, so that what can be done before costs less there. Returns
    * false, with nothing done, when the transaction itself has to wait for something.
    */
   transactNow(
     ops: readonly Json[],
     context: ExecuteContext,
-    prepare: (results: Json[]) => () => void,
+    prepare: (results: Json[]) => Answer,
   ): boolean {
     const idle = this.#writing.length === 0 && this.#pending.length === 0 && !this.#awake;
     if (!idle || this.file?.isFast(1) === false) return false;
@@ -171,14 +181,14 @@ export class Database {
     if ('blocked' in outcome) return false;
     transactions.add();
     const { results, changes, comments } = outcome;
-    const reply = prepare(results);
-    if (changes.length === 0) reply();
+    const answer = prepare(results);
+    if (changes.length === 0) answer.send(0);
     else {
-      this.#apply(changes, comments.join('\n'), newUuid(), (error) => {
-        if (error) prepare([...results, error.toJson()])();
-        else reply();
+      this.#apply(changes, comments.join('\n'), newUuid(), (error, sent = 0) => {
+        if (error) prepare([...results, error.toJson()]).send(0);
+        else answer.send(sent);
       });
-      this.#writeNow();
+      this.#writeNow(answer);
       this.#compactIfWanted();
     }
     return true;
@@ -323,16 +333,17 @@ export class Database {
     this.#finish(group);
   }
 
-  #writeNow(): void {
+  #writeNow(answer?: Answer): void {
     const group = this.#takePending();
+    let sent = 0;
     try {
       const records = recordsOf(group);
-      if (records.length > 0) this.file!.appendNow(records);
+      if (records.length > 0) sent = this.file!.appendNow(records, answer);
     } catch (error) {
       this.#revert(group, error);
       return;
     }
-    this.#finish(group);
+    this.#finish(group, sent);
   }
 
   #takePending(): Pending[] {
@@ -341,19 +352,19 @@ export class Database {
     return this.#writing;
   }
 
-  #finish(group: readonly Pending[]): void {
+  #finish(group: readonly Pending[], sent = 0): void {
     this.#writing = [];
-    for (const p of group) this.#durable(p);
+    for (const p of group) this.#durable(p, sent);
   }
 
-  #durable({ commit, done }: Pending): void {
+  #durable({ commit, done }: Pending, sent: number): void {
     if (!commit) {
       done();
       return;
     }
     this.#lastId = commit.id;
     for (const listener of this.#listeners) listener(commit);
-    done();
+    done(undefined, sent);
     commits.add();
     this.#remember(commit);
     for (const retry of this.#retries) retry();

@@ -43,6 +43,17 @@ export class Outbox {
     this.#flushSoon();
   }
 
+  /** Where to send a reply past everything else: nothing is before it. */
+  fdFor(text: string): number | undefined {
+    const isFirst = this.#behind === undefined && this.#queue.length === 0;
+    return isFirst && this.#socket.writable ? this.#wire.fdFor(text) : undefined;
+  }
+
+  /** What is left of a reply of which so much has been sent to `fdFor`; see `DirectSockets.send`. */
+  sendRest(text: string, sent: number): void {
+    if (this.#socket.writable) this.#wire.sendRest(text, sent);
+  }
+
   /** As `reply`, at once. */
   replyNow(text: string): void {
     if (this.#behind !== undefined) this.#behind += text;

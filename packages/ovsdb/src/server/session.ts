@@ -6,7 +6,7 @@ import { RpcError } from '../idl/rpc.ts';
 import { type Json, OvsdbError, printJson, printSortedJson } from '../notation/index.ts';
 import { parseSchema, schemaToJson } from '../schema/schema.ts';
 import { Cancellation } from './cancellation.ts';
-import type { Database } from './database.ts';
+import type { Answer, Database } from './database.ts';
 import { type Message, parseMessage } from './message.ts';
 import { Outbox } from './outbox.ts';
 import { convertRefused, guardFor, type Identity, type ReadOnly } from './rbac.ts';
@@ -338,13 +338,21 @@ export class Session {
     return this.#monitors.open(this.#database(method, params), params, version);
   }
 
-  /** Returns what sends it. */
-  #prepareReply(id: Json, result: Json): () => void {
+  #prepareReply(id: Json, result: Json): Answer {
     const text = printJson({ id, result, error: null });
-    return () => {
-      // The client hears of its own changes before it hears that they are made.
-      this.#monitors.catchUp();
-      if (!this.#socket.destroyed) this.#outbox.replyNow(text);
+    // The client hears of its own changes before it hears that they are made.
+    const fd = this.#monitors.count === 0 ? this.#outbox.fdFor(text) : undefined;
+    return {
+      text,
+      fd,
+      send: (sent) => {
+        if (sent !== 0) {
+          this.#outbox.sendRest(text, sent);
+          return;
+        }
+        this.#monitors.catchUp();
+        if (!this.#socket.destroyed) this.#outbox.replyNow(text);
+      },
     };
   }
 

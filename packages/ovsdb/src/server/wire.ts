@@ -16,13 +16,20 @@ export class Wire {
   }
 
   send(data: string | Buffer): void {
-    const { socket } = this;
-    if (this.#fd === undefined || data.length > MAX_DIRECT || socket.writableLength > 0) {
-      socket.write(data);
-      return;
-    }
-    const sent = this.#direct!.send(this.#fd, data);
-    if (sent >= 0) socket.write(sent > 0 ? Buffer.from(data as string).subarray(sent) : data);
+    const fd = this.fdFor(data);
+    if (fd === undefined) this.socket.write(data);
+    else this.sendRest(data, this.#direct!.send(fd, data));
+  }
+
+  /** Where to send this past the stream; undefined when it must not. */
+  fdFor({ length }: string | Buffer): number | undefined {
+    return length <= MAX_DIRECT && this.socket.writableLength === 0 ? this.#fd : undefined;
+  }
+
+  /** What the kernel has not taken; `sent` as `DirectSockets.send` returns it. */
+  sendRest(data: string | Buffer, sent: number): void {
+    if (sent < 0) return;
+    this.socket.write(sent > 0 ? Buffer.from(data as string).subarray(sent) : data);
   }
 
   /** See `DirectSockets.attend`; undefined where that is not possible. */
