@@ -29,6 +29,8 @@ const FLOWS = [
   'table=0,priority=7,in_port=2 actions=resubmit(,1)',
   'table=0,priority=6,ip,nw_dst=10.0.1.0/24 actions=dec_ttl,mod_dl_dst:02:00:00:00:00:03,output:3',
   'table=0,priority=5,udp actions=load:1->NXM_NX_REG0[],goto_table:1',
+  // A port that is not there.
+  'table=0,priority=10,ip,nw_dst=10.200.0.0/16 actions=output:77',
   'table=0,priority=1,ipv6 actions=goto_table:3',
   'table=0,priority=0 actions=NORMAL',
   'table=1,priority=2,reg0=1,udp actions=output:4',

@@ -56,16 +56,29 @@ export class Talks {
   #played = 0;
 
   constructor(asked: Asked) {
-    const mgr = new Connmgr(envOf(asked));
+    const mgrs = SHAPES.map((shape) => new Connmgr(shaped(shape, envOf(asked))));
     const options = { name: 'rehearsal', kind: 'service', versions: VERSIONS } as const;
-    this.#openflow = new Listener({}, (socket) => void attach(mgr, socket, options));
-    const server = new UnixctlServer('rehearsal');
+    let connections = 0;
+    this.#openflow = new Listener({}, (socket) => {
+      const n = connections++ % SHAPES.length;
+      attach(mgrs[n]!, socket, shaped(SHAPES[n]!, options));
+    });
     const { bridge: ofproto, config: xlateConfig } = asked;
-    const bridge = { ofproto, ifaces: new Map(), backer: { xlateConfig } };
-    registerTrace(server, { bridges: new Map([['br', bridge]]), backers: new Map() });
+    const bridges = SHAPES.map((shape) => {
+      const backer = shaped(shape, { xlateConfig });
+      return [shape, shaped(shape, { ofproto, ifaces: new Map(), backer })] as const;
+    });
+    const servers = SHAPES.map((shape) => {
+      const server = new UnixctlServer('rehearsal');
+      registerTrace(server, shaped(shape, { bridges: new Map(bridges), backers: new Map() }));
+      return server;
+    });
+    let operators = 0;
     // As a control socket's clients may, and others not.
     const halfOpen = { allowHalfOpen: true };
-    this.#control = new Listener(halfOpen, (socket) => server.serve(socket));
+    this.#control = new Listener(halfOpen, (socket) => {
+      servers[operators++ % servers.length]!.serve(socket);
+    });
   }
 
   /** Some of everything, each when the one before it has been answered. */
@@ -143,16 +156,29 @@ export class Talks {
 
   async #trace(operator: Client, n: number): Promise<void> {
     const done = operator.until((chunk) => chunk.at(-1) === 0x7d);
-    const params = ['br', TRACED[n % TRACED.length]!(n)];
+    const bridge = SHAPES[n % SHAPES.length]!;
+    const params = [bridge, TRACED[(n >> 1) % TRACED.length]!(n)];
     operator.socket.write(JSON.stringify({ id: n, method: 'ofproto/trace', params }));
     await done;
   }
+}
+
+/**
+ * Code that is made for objects of one class is thrown away when the switch's own come: V8 makes it for
+ * all where there are as many as this.
+ */
+const SHAPES: readonly string[] = ['br0', 'br1', 'br2', 'br3', 'br4'];
+
+/** An object of a class of its own, with the contents of `like`. */
+function shaped<T extends object>(shape: string, like: T): T {
+  return Object.assign({ [shape]: true }, like);
 }
 
 const TRACED: readonly ((n: number) => string)[] = [
   (n) => `in_port=LOCAL,ip,nw_dst=10.0.${n % 4}.${n}`,
   (n) => `in_port=${1 + (n % 4)},tcp,nw_src=10.9.${n}.1,nw_dst=10.0.1.1,tp_dst=${n}`,
   (n) => `in_port=LOCAL,ip,nw_dst=10.${n}.0.1,nw_ttl=64`,
+  (n) => `in_port=LOCAL,ip,nw_dst=10.200.${n}.1`,
   (n) => `in_port=1,udp,dl_src=02:00:00:00:00:0${n % 9},nw_dst=10.0.2.1,tp_src=${n}`,
 ];
 
