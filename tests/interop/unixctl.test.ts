@@ -1,7 +1,9 @@
 /** Control sockets, pidfiles and start-up: our programs and the distribution's, crosswise. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -42,10 +44,10 @@ function alive(id: number): boolean {
   return existsSync(`/proc/${id}`);
 }
 
-async function until(what: string, condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+async function until(what: string, condition: () => boolean, everyMs = 50): Promise<void> {
+  for (let i = 0; i < 10_000 / everyMs; i++) {
     if (condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
   assert.fail(`${what} did not come true`);
 }
@@ -170,6 +172,38 @@ describe('our server, their client', () => {
     for (const program of [join(BIN, 'ovsdb-server'), '/usr/sbin/ovsdb-server']) {
       assert.deepEqual(startServer(program), { status: 1, stdout: '', stderr: text });
     }
+  });
+
+  test('who asks often, in pieces and several times at once is answered in order', async () => {
+    const socket = connect(join(dir, `ovsdb-server.${pid()}.ctl`));
+    let text = '';
+    socket.setEncoding('utf8').on('data', (piece) => {
+      text += piece;
+    });
+    const answers = () => text.split('}{').length - (text.endsWith('}') ? 0 : 1);
+    const request = (id: number, method = 'version') =>
+      JSON.stringify({ id, method, params: method === 'version' ? [] : ['\u00e9'] });
+    let asked = 0;
+    const done = () => until(`${asked} answers`, () => answers() === asked, 1);
+    for (let round = 0; round < 3; round++) {
+      for (let n = 0; n < 20; n++) {
+        socket.write(request(asked++));
+        await done();
+      }
+      const parted = request(asked++);
+      socket.write(parted.slice(0, 9));
+      await new Promise((resolve) => setImmediate(resolve));
+      socket.write(parted.slice(9) + request(asked++) + request(asked++, 'h\u00e4'));
+      await done();
+    }
+    const replies = JSON.parse(`[${text.replaceAll('}{', '},{')}]`) as { id: number }[];
+    assert.deepEqual(
+      replies.map(({ id }) => id),
+      Array.from({ length: asked }, (_, id) => id),
+    );
+    socket.write('[');
+    await once(socket.end(), 'close');
+    assert.equal(ok(THEIRS, '-t', 'ovsdb-server', 'version').length > 0, true);
   });
 
   test('exit answers, then the process and its files are gone', async () => {

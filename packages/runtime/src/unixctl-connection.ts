@@ -1,8 +1,12 @@
 /** One client of a control socket. */
 import type { Socket } from 'node:net';
+import { directFd, directSockets } from './direct-sockets.ts';
 import { JsonStream } from './json-stream.ts';
 
 const MAX_REQUEST_BYTES = 1 << 20;
+/** Who asks so often without a rest is listened to past the stream. */
+const OFTEN = 8;
+const REST_MS = 20;
 
 export interface UnixctlConnectionEvents {
   /** Takes one request, as JSON; a promise when what it asks for takes time. Throws what ends the connection. */
@@ -22,6 +26,11 @@ export class UnixctlConnection {
   #waiting: string[] = [];
   #isBusy = false;
   #hasEnded = false;
+  /** Requests since it rested. */
+  #asked = 0;
+  #askedBefore = 0;
+  #rest: NodeJS.Timeout | undefined;
+  #unattend: (() => void) | undefined;
 
   constructor(socket: Socket, events: UnixctlConnectionEvents) {
     this.#socket = socket;
@@ -32,7 +41,10 @@ export class UnixctlConnection {
       this.#work();
     });
     socket.on('error', (error) => this.#fail(error));
-    socket.on('close', () => events.closed());
+    socket.on('close', () => {
+      this.#listenAgain();
+      events.closed();
+    });
   }
 
   #take(bytes: Buffer): void {
@@ -42,7 +54,47 @@ export class UnixctlConnection {
       this.#fail(error);
       return;
     }
+    this.#asked++;
     this.#work();
+    if (this.#asked >= OFTEN && this.#unattend === undefined) this.#attend();
+    else if (this.#rest === undefined) this.#watch();
+  }
+
+  /** A whole request, or what its stream is to take apart. */
+  #takeDirectly(data: string | Buffer): void {
+    if (typeof data !== 'string' || this.#stream.pending > 0) {
+      this.#take(typeof data === 'string' ? Buffer.from(data) : data);
+      return;
+    }
+    this.#asked++;
+    this.#waiting.push(data);
+    this.#work();
+  }
+
+  #attend(): void {
+    const fd = directFd(this.#socket);
+    const direct = directSockets();
+    if (!direct || fd === undefined || this.#isBusy || this.#hasEnded) return;
+    if (this.#socket.destroyed || this.#stream.pending > 0) return;
+    this.#unattend = direct.attend(fd, (data) => this.#takeDirectly(data));
+  }
+
+  /** Looks now and then whether it asks still. */
+  #watch(): void {
+    this.#rest = setInterval(() => {
+      if (this.#asked === this.#askedBefore) this.#listenAgain();
+      this.#askedBefore = this.#asked;
+    }, REST_MS).unref();
+  }
+
+  /** By the stream alone. */
+  #listenAgain(): void {
+    clearInterval(this.#rest);
+    this.#rest = undefined;
+    this.#asked = 0;
+    this.#askedBefore = 0;
+    this.#unattend?.();
+    this.#unattend = undefined;
   }
 
   #work(): void {
@@ -52,6 +104,7 @@ export class UnixctlConnection {
         const done = this.#events.answer(this.#waiting.shift()!);
         if (done === undefined) continue;
         this.#isBusy = true;
+        this.#listenAgain();
         this.#socket.pause();
         done.then(() => this.#goOn()).catch((error) => this.#fail(error));
         return;
@@ -70,6 +123,7 @@ export class UnixctlConnection {
 
   #fail(error: unknown): void {
     this.#waiting = [];
+    this.#listenAgain();
     if (!this.#socket.destroyed || this.#socket.errored === error) this.#events.failed(error);
     this.#socket.destroy();
   }
