@@ -1,7 +1,10 @@
 /**
  * Packets whose headers flow tables know of and datapaths' keys do not hold (MPLS, NSH), and IGMP: traces of the packets
  * themselves, and packet-outs into tables, as with Open vSwitch.
+ * Packet-outs that cannot be done.
  */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { isolate, Scope } from '@heddle/testing';
 import { agree, DummySwitch } from './dummy-switch.ts';
@@ -17,6 +20,9 @@ const NSH_MD2 = '01030203000007fe' + '00010004aabbccdd';
 const FRAMES: Readonly<Record<string, string>> = {
   'one label': `${MACS}884700005140${IP}`,
   'two labels': `${MACS}8847${'00005040'}${'00006180'}${IP}`,
+  'three labels': `${MACS}884700006040${'00005040'}${'00007180'}${IP}`,
+  'four labels': `${MACS}884700006040${'00005040'}${'00007040'}${'00008180'}${IP}`,
+  'five labels': `${MACS}884700005040${'00005040'.repeat(3)}${'00008180'}${IP}`,
   'a multicast label': `${MACS}884800005140${IP}`,
   'a label behind a tag': `${MACS}8100200a8847${'00005140'}${IP}`,
   'a label cut short': `${MACS}88470000`,
@@ -28,12 +34,20 @@ const FRAMES: Readonly<Record<string, string>> = {
 const FLOWS = [
   'mpls,mpls_label=5,mpls_bos=0,actions=set_field:9->mpls_label,output:2',
   'mpls,mpls_label=5,mpls_ttl=64,actions=dec_mpls_ttl,pop_mpls:0x0800,output:2',
+  'mpls,mpls_label=6,actions=pop_mpls:0x0800,output:2',
   'mplsm,mpls_label=5,actions=push_mpls:0x8847,output:2',
   'dl_type=0x894f,nsh_spi=1,nsh_c2=0x5060708,actions=dec_nsh_ttl,output:2',
   'dl_type=0x894f,nsh_si=0xfe,actions=set_field:3->nsh_ttl,output:2',
   'ip,nw_proto=2,actions=dec_ttl,output:2',
   'priority=0,actions=drop',
 ];
+
+/** Open vSwitch also sets what has been matched, and looks at all of a label that comes to the top. */
+function decision(trace: string): string {
+  return trace
+    .replace(/set\((mpls|nsh).*/, '')
+    .replace(/(?<=^Megaflow.*)(,mpls_lse[12]=[^,\n]*)+/m, '');
+}
 
 test('traces of packets and packet-outs see MPLS and NSH, and tell of IGMP', async () => {
   await using scope = new Scope();
@@ -46,26 +60,58 @@ test('traces of packets and packet-outs see MPLS and NSH, and tell of IGMP', asy
     for (const flow of FLOWS) await ofctl('add-flow', 'br0', flow);
   }
   for (const [name, frame] of Object.entries(FRAMES)) {
-    // Open vSwitch sets what has been matched and what the megaflow leaves open, too.
     await agree(both, `trace: ${name}`, async (subject) =>
-      (await subject.appctl('ofproto/trace', 'br0', 'in_port=1', frame)).replace(
-        /set\((mpls|nsh).*/,
-        '',
-      ),
+      decision(await subject.appctl('ofproto/trace', 'br0', 'in_port=1', frame)),
     );
     if (name.endsWith('short')) continue;
     await agree(both, `packet-out: ${name}`, async (subject) => {
       const { instance } = subject;
       const padded = frame.padEnd(120, '0');
-      await instance.exec(
+      const words = `in_port=1 packet=${padded} actions=table`;
+      const { stderr } = await instance.run(
         'ovs-ofctl',
+        '-OOpenFlow13',
         'packet-out',
         'br0',
-        `in_port=1 packet=${padded} actions=table`,
+        words,
       );
       // Until it has been done.
       await subject.appctl('version');
-      return subject.transmitted('p2').join('\n');
+      return [...subject.transmitted('p2'), stderr].join('\n');
     });
   }
+});
+
+test('a packet-out whose way has no end is refused, alone and in a bundle, which changes nothing then', async () => {
+  await using scope = new Scope();
+  const both = await DummySwitch.pair(scope);
+  for (const subject of both) {
+    await subject.setUp('br0', ['p1', 'p2']);
+    await subject.instance.exec('ovs-ofctl', 'add-flow', 'br0', 'table=1,actions=resubmit(,1)');
+  }
+  const sent = `in_port=1 packet=${MACS}0800${IP} actions=resubmit(,1),output:2`;
+  for (const version of ['OpenFlow10', 'OpenFlow11', 'OpenFlow14']) {
+    await agree(both, version, async ({ instance }) => {
+      const { code, stderr } = await instance.run(
+        'ovs-ofctl',
+        `-O${version}`,
+        'packet-out',
+        'br0',
+        sent,
+      );
+      return `${code} ${stderr}`;
+    });
+  }
+  await agree(both, 'in a bundle', async (subject) => {
+    const { instance } = subject;
+    const file = join(instance.directory, 'bundle');
+    writeFileSync(
+      file,
+      `flow add table=2,actions=output:2\npacket-out ${sent.replaceAll(' ', ',')}\n`,
+    );
+    const { code, stderr } = await instance.run('ovs-ofctl', '-OOpenFlow14', 'bundle', 'br0', file);
+    const flows = await instance.exec('ovs-ofctl', 'dump-flows', '--no-stats', 'br0', 'table=2');
+    const told = stderr.replaceAll(instance.directory, '');
+    return [code, told, flows, ...subject.transmitted('p2')].join('\n');
+  });
 });

@@ -34,7 +34,7 @@ import type { ControllerUserdata } from './ofproto/userdata.ts';
 import type { OfPort, Ofproto } from './ofproto.ts';
 import type { DeviceQos, QueueCounters } from './qos/device-qos.ts';
 import type { TreeState } from './spanning-tree/tree.ts';
-import { xlateActions } from './xlate.ts';
+import { type XlateResult, xlateActions } from './xlate.ts';
 
 const log = vlog.module('ofproto_dpif');
 
@@ -62,6 +62,12 @@ export interface OfprotoDpifOptions {
   readonly sourceTowards: (address: string) => string | undefined;
   /** A controller has changed what a port does. */
   readonly portConfigChanged: () => void;
+}
+
+/** A packet's key in the datapath, and what is to be done with it. */
+interface Translated {
+  readonly key: Flow;
+  readonly result: XlateResult;
 }
 
 export class OfprotoDpif implements OfprotoEnv {
@@ -194,20 +200,36 @@ export class OfprotoDpif implements OfprotoEnv {
   sendFrame(port: OfPort, frame: Uint8Array, tunFlags = 0): void {
     const flow = extractFlow(frame, { inPort: OFPP_NONE });
     flow.tunFlags |= tunFlags;
-    this.packetOut(flow, frame, [{ type: 'output', port: port.ofport, maxLen: 0 }]);
+    const actions = [{ type: 'output', port: port.ofport, maxLen: 0 }] as const;
+    this.#execute(this.#xlatePacketOut(flow, frame, actions), frame);
   }
 
+  /** Throws `OfpError` when the packet cannot be translated to its end. */
   packetOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): void {
-    const { backer } = this.#options;
+    this.#execute(this.checkPacketOut(flow, packet, actions), packet);
+  }
+
+  /** As `packetOut`, without sending it. */
+  checkPacketOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): Translated {
+    const translated = this.#xlatePacketOut(flow, packet, actions);
+    if (translated.result.failure !== undefined) throw new OfpError('OFPFMFC_UNKNOWN');
+    return translated;
+  }
+
+  #xlatePacketOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): Translated {
     const ofport = flow.inPort;
     const key = this.#datapathKey(flow, ofport);
-    const result = xlateActions(backer.xlateConfig, key, {
+    const result = xlateActions(this.#options.backer.xlateConfig, key, {
       entry: { bridge: this.ofproto, ofport },
       actions,
       isPacketOut: true,
       frame: packet,
     });
-    backer.udpif.execute(result, { flow: key, packet: { data: packet } });
+    return { key, result };
+  }
+
+  #execute({ key, result }: Translated, packet: Uint8Array): void {
+    this.#options.backer.udpif.execute(result, { flow: key, packet: { data: packet } });
   }
 
   resume(state: FrozenState, flow: Flow, packet: Uint8Array): void {

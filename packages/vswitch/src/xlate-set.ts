@@ -366,10 +366,17 @@ function readsStack(ctx: XlateContext): void {
   if (isMpls(ctx.initial.dlType)) ctx.slow.add('mpls');
 }
 
+function tooManyLabels(ctx: XlateContext, what: string, has: string): never {
+  const limit = `more MPLS LSEs than the ${MAX_LABELS} supported.`;
+  const text = `dropping packet on which an MPLS ${what} can't be performed as it ${has} ${limit}`;
+  if (ctx.withPacket) ctx.trace('error', text);
+  ctx.giveUp('Too many MPLS labels');
+}
+
 function pushMpls(ctx: XlateContext, ethertype: number): void {
   const { flow, wildcards } = ctx;
   const labels = lookAtLabels(ctx);
-  if (labels >= MAX_LABELS) ctx.giveUp('Too many MPLS labels');
+  if (labels >= MAX_LABELS) tooManyLabels(ctx, 'push action', 'would have');
   if (labels > 0) {
     readsStack(ctx);
     wildcards.mplsLse0 = 0xffff_ffff;
@@ -397,6 +404,9 @@ function popMpls(ctx: XlateContext, ethertype: number): void {
   const { flow, wildcards } = ctx;
   const labels = lookAtLabels(ctx);
   if (labels === 0) return;
+  if (labels === MAX_LABELS && (flow.mplsLse2 & BOS) === 0) {
+    tooManyLabels(ctx, 'pop action', 'has');
+  }
   wildcards.mplsLse0 |= BOS;
   readsStack(ctx);
   flow.mplsLse0 = flow.mplsLse1;

@@ -302,8 +302,14 @@ class MatchWriter {
     if ((mask & 0xff) !== 0) this.#put('mpls_ttl', String(lse & 0xff));
     if ((mask & 0x100) !== 0) this.#put('mpls_bos', String((lse >>> 8) & 1));
     const { key, mask: wild } = this.#match;
-    if (wild.mplsLse1 !== 0) this.#put('mpls_lse1', String(key.mplsLse1));
-    if (wild.mplsLse2 !== 0) this.#put('mpls_lse2', String(key.mplsLse2));
+    this.#lse('mpls_lse1', key.mplsLse1, wild.mplsLse1);
+    this.#lse('mpls_lse2', key.mplsLse2, wild.mplsLse2);
+  }
+
+  /** An entry below the outermost one. */
+  #lse(name: string, value: number, mask: number): void {
+    if (mask === 0xffff_ffff) this.#put(name, String(value));
+    else if (mask !== 0) this.#put(name, `${hex32(value)}/${hex32(mask)}`);
   }
 
   #transport(type: number): void {
@@ -505,4 +511,8 @@ function tunFlagsText(flags: number, mask: number): string {
   return TUN_FLAGS.filter(([bit]) => mask & bit)
     .map(([bit, name]) => (flags & bit ? '+' : '-') + name)
     .join('');
+}
+
+function hex32(value: number): string {
+  return `0x${value.toString(16).padStart(8, '0')}`;
 }

@@ -40,7 +40,10 @@ export interface OfprotoEnv {
   /** OFPPC_* bits of a port have changed. */
   portConfigChanged(port: OfPort, before: number): void;
   /** Sends a packet through actions, as if it had come in by `flow.inPort`. */
+  /** Throws `OfpError` when the packet cannot be translated to its end. */
   packetOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): void;
+  /** As `packetOut`, without sending it. */
+  checkPacketOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): void;
   /** Goes on with a packet that waited for its controller. */
   resume(state: FrozenState, flow: Flow, packet: Uint8Array): void;
   /** Counters of the bridge's IPFIX exporter, when it has one. */

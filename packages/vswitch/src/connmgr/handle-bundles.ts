@@ -13,7 +13,6 @@ import {
   type OfpMessage,
   type OfpMessageType,
 } from '@heddle/openflow';
-import { checkReferences } from '../ofproto/check.ts';
 import { FlowChanges } from '../ofproto/flow-changes.ts';
 import { addRule, applyFlowMod, checkFlowMod } from '../ofproto/flow-mod.ts';
 import { applyGroupMod } from '../ofproto/group-mod.ts';
@@ -26,7 +25,7 @@ import {
   MAX_BUNDLES,
 } from './bundle.ts';
 import type { Connmgr } from './connmgr.ts';
-import { checkPacketOut, handlePacketOut } from './handle-packets.ts';
+import { checkPacketOut, handlePacketOut, tryPacketOut } from './handle-packets.ts';
 import { handlePortMod, portToChange } from './handle-ports.ts';
 import { stateOf } from './known-adds.ts';
 import type { OfConn } from './ofconn.ts';
@@ -240,5 +239,5 @@ function apply(mgr: Connmgr, changes: FlowChanges, message: OfpMessage, now: num
   if (message.type === 'flow_mod') applyFlowMod(changes, message, now, message.version);
   else if (message.type === 'group_mod') applyGroupMod(changes, message, now);
   else if (message.type === 'port_mod') portToChange(mgr, message);
-  else if (message.type === 'packet_out') checkReferences(mgr.env.ofproto, message.actions);
+  else if (message.type === 'packet_out') tryPacketOut(mgr, message);
 }

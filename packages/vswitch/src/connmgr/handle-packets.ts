@@ -21,10 +21,23 @@ import type { Connmgr } from './connmgr.ts';
 const ETH_HEADER_BYTES = 14;
 
 export function handlePacketOut(mgr: Connmgr, msg: MessageOf<'packet_out'>): void {
+  translatePacketOut(mgr, msg, 'packetOut');
+}
+
+/** Throws `OfpError` for what `handlePacketOut` could not do. */
+export function tryPacketOut(mgr: Connmgr, msg: MessageOf<'packet_out'>): void {
+  translatePacketOut(mgr, msg, 'checkPacketOut');
+}
+
+function translatePacketOut(
+  mgr: Connmgr,
+  msg: MessageOf<'packet_out'>,
+  how: 'packetOut' | 'checkPacketOut',
+): void {
   const { flow, actions } = checkPacketOut(msg);
   checkReferences(mgr.env.ofproto, actions);
   // As upstream, not an error: there is nothing that could be sent.
-  if (msg.packet.length >= ETH_HEADER_BYTES) mgr.env.packetOut(flow, msg.packet, actions);
+  if (msg.packet.length >= ETH_HEADER_BYTES) mgr.env[how](flow, msg.packet, actions);
 }
 
 /** Throws `OfpError` for what cannot be carried out; the packet's key, and the actions that fit it. */

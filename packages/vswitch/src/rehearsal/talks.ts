@@ -284,6 +284,7 @@ function envOf({ bridge, dpif, clock, flowsChanged }: Asked): OfprotoEnv {
     tablesChanged: () => undefined,
     portConfigChanged: notAsked,
     packetOut: notAsked,
+    checkPacketOut: notAsked,
     resume: notAsked,
     ipfixBridge: undefined,
     ipfixFlow: [],

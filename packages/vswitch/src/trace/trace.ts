@@ -119,7 +119,7 @@ Megaflow: ${formatMegaflow(seen.flow, seen.wildcards, enteredBy)}
 Datapath actions: ${formatOdpActions(actions, ODP_FORMAT)}
 `;
   if (result.failure !== undefined) {
-    text += `Translation failed (${result.failure}), packet is dropped.\n\n`;
+    text += `Translation failed (${result.failure}), packet is dropped.\n`;
   }
   return { text: text + slowPathText(result), result };
 }
