@@ -16,7 +16,7 @@ const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const SCHEMA = {
   name: 'T',
   version: '1.0.0',
-  tables: { A: { columns: { n: { type: 'integer' } } } },
+  tables: { A: { isRoot: true, columns: { n: { type: 'integer' } } } },
 };
 const dir = mkdtempSync(join(tmpdir(), 'heddle-wire-'));
 const path = join(dir, 'sock');
@@ -26,6 +26,7 @@ vlog.setLevel(undefined, 'console', 'off');
 let takes: readonly number[] = [1];
 let sends = 0;
 let received = 0;
+let together = 0;
 
 function send(fd: number, data: string | Uint8Array): number {
   const bytes = Buffer.from(data as string);
@@ -39,6 +40,7 @@ before(async () => {
   installDirectSockets({
     send,
     sendEach: (fds, count, data, sent) => {
+      together += count > 1 ? 1 : 0;
       for (let i = 0; i < count; i++) sent[i] = send(fds[i]!, data);
     },
     attend: (fd, callback) =>
@@ -119,4 +121,64 @@ test(`${RUNS} times two clients get each answer once and in order`, async () => 
     { numRuns: RUNS, seed: SEED },
   );
   assert.ok(sends > 0 && received > 0, `${sends} sends, ${received} receipts`);
+});
+
+test('those who watch the same see each change once and in order, whatever the kernel takes', async () => {
+  const WATCHERS = 20;
+  const CHANGES = 60;
+  const transact = (id: number, op: object) =>
+    JSON.stringify({ id, method: 'transact', params: ['T', op] });
+  const seen = await Promise.all(
+    Array.from({ length: WATCHERS }, async () => {
+      const socket = connect(path);
+      const stream = new JsonStream();
+      const values: number[] = [];
+      const { promise: monitoring, resolve: started } = Promise.withResolvers<void>();
+      const { promise: over, resolve: finish } = Promise.withResolvers<void>();
+      socket.on('data', (bytes) => {
+        for (const text of stream.push(bytes)) {
+          const message = JSON.parse(text);
+          if (message.method !== 'update') started();
+          else
+            for (const { new: row } of Object.values<{ new: { n: number } }>(message.params[1].A))
+              values.push(row.n);
+        }
+        if (values.at(-1) === CHANGES) finish();
+      });
+      socket.write(JSON.stringify({ id: 0, method: 'monitor', params: ['T', 'm', { A: {} }] }));
+      await monitoring;
+      return { socket, values, over };
+    }),
+  );
+  const writer = connect(path);
+  const stream = new JsonStream();
+  let answered = () => {};
+  writer.on('data', (bytes) => {
+    for (const text of stream.push(bytes)) {
+      assert.equal(JSON.parse(text).error, null);
+      answered();
+    }
+  });
+  takes = [1, 0.3, 1, 0, 1, 1, 0.7];
+  for (let n = 1; n <= CHANGES; n++) {
+    const row = { n };
+    const op =
+      n === 1 ? { op: 'insert', table: 'A', row } : { op: 'update', table: 'A', where: [], row };
+    const answer = new Promise<void>((resolve) => {
+      answered = resolve;
+    });
+    writer.write(transact(n, op));
+    await answer;
+    if (n % 20 === 0) await delay(15);
+  }
+  for (const { socket, values, over } of seen) {
+    await over;
+    assert.deepEqual(
+      values,
+      Array.from({ length: CHANGES }, (_, i) => i + 1),
+    );
+    socket.destroy();
+  }
+  writer.destroy();
+  assert.ok(together > 0);
 });

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { Queue } from './queue.ts';
-import type { Wire } from './wire.ts';
+import { sendEach, type Wire } from './wire.ts';
 
 /** Clients that are told of change after change get several together, at most so much later. */
 const MAX_BATCH_MS = 10;
@@ -124,6 +124,20 @@ export class Outbox {
     });
   }
 
+  /** Flushes all; those that have the same queue are sent it together. */
+  static flushAll(outboxes: readonly Outbox[]): void {
+    for (let at = 0; at < outboxes.length; ) {
+      const queue = outboxes[at]!.#queue;
+      const wires: Wire[] = [];
+      for (; at < outboxes.length && outboxes[at]!.#queue === queue; at++) {
+        const outbox = outboxes[at]!;
+        outbox.#queue = Queue.EMPTY;
+        if (outbox.#socket.writable) wires.push(outbox.#wire);
+      }
+      if (queue.length > 0) sendEach(wires, queue.bytes);
+    }
+  }
+
   flush(): void {
     const { bytes } = this.#queue;
     this.#queue = Queue.EMPTY;
@@ -151,7 +165,7 @@ class Batch {
     const all = [...this.#outboxes];
     this.#outboxes.clear();
     this.#waiting = false;
-    for (const outbox of all) outbox.flush();
+    Outbox.flushAll(all);
     Queue.EMPTY.forget();
     const end = performance.now();
     this.#nextMs = end + Math.min((end - start) * BATCH_FACTOR, MAX_BATCH_MS);

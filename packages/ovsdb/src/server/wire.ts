@@ -4,6 +4,31 @@ import { directFd, directSockets } from '@heddle/runtime';
 /** UTF-16 units of what is sent past the socket's stream: what the kernel takes at once mostly. */
 const MAX_DIRECT = 20_000;
 
+/** So many sockets are sent the same at once. */
+const MAX_TOGETHER = 128;
+const fds = new Int32Array(MAX_TOGETHER);
+const sent = new Int32Array(MAX_TOGETHER);
+
+/** Sends the same to each. */
+export function sendEach(wires: readonly Wire[], data: string | Buffer): void {
+  let together: Wire[] = [];
+  const flush = () => {
+    if (together.length > 0) directSockets()!.sendEach(fds, together.length, data, sent);
+    for (let i = 0; i < together.length; i++) together[i]!.sendRest(data, sent[i]!);
+    together = [];
+  };
+  for (const wire of wires) {
+    const fd = wire.fdFor(data);
+    if (fd === undefined) {
+      wire.send(data);
+      continue;
+    }
+    fds[together.length] = fd;
+    if (together.push(wire) === MAX_TOGETHER) flush();
+  }
+  flush();
+}
+
 /** A client's socket: what is small goes past its stream, which gets what the kernel does not take. */
 export class Wire {
   readonly socket: Socket;
