@@ -1,9 +1,19 @@
 /**
  * Headers that flow tables know of and datapaths' keys do not hold: MPLS label stack entries (RFC 3032), the Network Service
- * Header (RFC 8300) and, for texts, IGMP.
+ * Header (RFC 8300), what Neighbor Discovery says beside addresses (RFC 4861) and, for texts, IGMP.
  */
 import { getBe32 } from './bytes.ts';
-import { ETH_P_IP, ETH_P_NSH, IPPROTO_IGMP, isMpls, VLAN_CFI } from './constants.ts';
+import {
+  ETH_P_IP,
+  ETH_P_IPV6,
+  ETH_P_NSH,
+  IPPROTO_ICMPV6,
+  IPPROTO_IGMP,
+  isMpls,
+  ND_NEIGHBOR_ADVERT,
+  ND_NEIGHBOR_SOLICIT,
+  VLAN_CFI,
+} from './constants.ts';
 import { extractFlow, PacketLayout, type PacketMetadata } from './extract.ts';
 import { TP_SRC } from './extract-l4.ts';
 import { Flow } from './flow.ts';
@@ -13,14 +23,20 @@ import { decodeNsh } from './headers/nsh.ts';
 const BOS = 0x100;
 const IGMP_HEADER_LEN = 8;
 
-/** Fills in what is there of MPLS and NSH; `flow` has been extracted from the frame. */
+/** Fills in what is there of them; `flow` has been extracted from the frame. */
 export function extractBeyondKey(frame: Uint8Array, flow: Flow): void {
   if (isMpls(flow.dlType)) extractMpls(frame, flow);
   else if (flow.dlType === ETH_P_NSH) extractNsh(frame, flow);
+  else if (isNd(flow)) extractNdExtensions(frame, flow);
 }
 
-export function hasBeyondKey({ dlType }: Flow): boolean {
-  return isMpls(dlType) || dlType === ETH_P_NSH;
+export function hasBeyondKey(flow: Flow): boolean {
+  return isMpls(flow.dlType) || flow.dlType === ETH_P_NSH || isNd(flow);
+}
+
+function isNd({ dlType, nwProto, tpSrc: type, tpDst: code }: Flow): boolean {
+  if (dlType !== ETH_P_IPV6 || nwProto !== IPPROTO_ICMPV6 || code !== 0) return false;
+  return type === ND_NEIGHBOR_SOLICIT || type === ND_NEIGHBOR_ADVERT;
 }
 
 /**
@@ -70,4 +86,27 @@ function extractNsh(frame: Uint8Array, flow: Flow): void {
   flow.nshNp = header.np;
   flow.nshPath = header.path;
   [flow.nshC1, flow.nshC2, flow.nshC3, flow.nshC4] = header.context;
+}
+
+const ND_HEADER_LEN = 24;
+const ND_OPTION_LEN = 8;
+const scratchFlow = new Flow();
+const scratchLayout = new PacketLayout();
+
+/** The reserved word, and the type of the first option that is a link-layer address. */
+function extractNdExtensions(frame: Uint8Array, flow: Flow): void {
+  extractFlow(frame, { inPort: 0 }, scratchFlow, scratchLayout);
+  const { l4, end } = scratchLayout;
+  if (l4 < 0 || end - l4 < ND_HEADER_LEN || !isNd(scratchFlow)) return;
+  flow.ndReserved = getBe32(frame, l4 + 4);
+  for (let at = l4 + ND_HEADER_LEN; end - at >= ND_OPTION_LEN; ) {
+    const length = frame[at + 1]! * 8;
+    if (length === 0 || length > end - at) return;
+    const isAddress = frame[at] === 1 || frame[at] === 2;
+    if (isAddress && length === ND_OPTION_LEN) {
+      flow.ndOptionsType = frame[at]!;
+      return;
+    }
+    at += length;
+  }
 }
