@@ -13,11 +13,11 @@ else
   echo "$name: no Node.js: run 'npm install' in $root, or install Node.js 20 or newer" >&2
   exit 1
 fi
-# What a switch makes dies at once or stays as long as a flow, which half of the room would have it copy twice as often, and
-# more would make memory only. It runs long and does the same all
-# the time: to compile every function at once, and better after fewer calls, pays off within the first hundreds of packets
-# (other Nodes may not know how).
-case $name in ovs-vswitchd) options=--max-semi-space-size=8 ;; *) options= ;; esac
+# Half of what a switch makes dies at once, the rest stays as long as a flow: the more room there is for what is young the
+# less is copied to no use. To collect it by several threads takes them longer together than one of them alone. A switch
+# runs long and does the same all the time: to compile every function at once, and better after fewer calls, pays off
+# within the first hundreds of packets (other Nodes may not know how).
+case $name in ovs-vswitchd) options='--max-semi-space-size=16 --no-parallel-scavenge' ;; *) options= ;; esac
 case $name$node in ovs-vswitchd"$root"/*)
   options="$options --always-sparkplug --invocation-count-for-maglev=60 --invocation-count-for-turbofan=600"
   ;;
