@@ -28,7 +28,7 @@ const OFPT_BARRIER_REPLY = 21;
 const TABLE = 5;
 const SINGLE = 8;
 const BUNDLED = 64;
-const TRACES = 16;
+const TRACES = 32;
 const RARELY = 16;
 const VERSIONS = 1 << OFP13;
 
@@ -54,6 +54,7 @@ export class Talks {
   #xid = 1;
   #flows = 0;
   #played = 0;
+  #bundled: Buffer | undefined;
 
   constructor(asked: Asked) {
     const mgrs = SHAPES.map((shape) => new Connmgr(shaped(shape, envOf(asked))));
@@ -88,10 +89,12 @@ export class Talks {
         this.#ask(client, encode({ type: 'table_features_request', tables: [] }, this.#xid++)),
       );
     }
+    this.#bundled ??= this.#bundle();
+    const bundle = this.#bundled;
     await this.#connected(async (client) => {
       for (let n = 0; n < SINGLE; n++) await this.#ask(client, this.#flowMod());
     });
-    await this.#connected((client) => this.#bundle(client));
+    await this.#connected((client) => this.#ask(client, bundle));
     await this.#connected(async (client) => {
       await this.#ask(client, encode({ type: 'flow_request', nxm: false, ...ALL }, this.#xid++));
       await this.#ask(client, encode({ ...DELETION, type: 'flow_mod' }, this.#xid++));
@@ -111,7 +114,8 @@ export class Talks {
     await talk(client);
   }
 
-  #bundle(client: Client): Promise<void> {
+  /** The same each time: to encode it would take longer than to answer it. */
+  #bundle(): Buffer {
     const control = { type: 'bundle_control', bundleId: 1, flags: 3 } as const;
     const bundle = [encode({ ...control, control: 'open_request' }, this.#xid++)];
     for (let n = 0; n < BUNDLED; n++) {
@@ -120,7 +124,7 @@ export class Talks {
       bundle.push(encode(add, this.#xid++));
     }
     bundle.push(encode({ ...control, control: 'commit_request' }, this.#xid++));
-    return this.#ask(client, Buffer.concat(bundle.map((bytes, n) => this.#readdressed(bytes, n))));
+    return Buffer.concat(bundle.map((bytes, n) => this.#readdressed(bytes, n)));
   }
 
   #nextFlow() {
