@@ -50,6 +50,10 @@ export const fileStorage: LogStorage = {
 /** For a file that nobody will miss: nothing is waited for. */
 export const volatileStorage: LogStorage = {
   ...fileStorage,
+  // Brought after this module has been loaded.
+  get writeRecord() {
+    return recordWriter();
+  },
   open: (path) => openFile(path, constants.O_RDWR),
   sync: () => Promise.resolve(),
   syncNow: () => {},
