@@ -43,29 +43,34 @@ const MAX_DIRECT = 20_000;
 
 /** Writes to a socket: past its stream what is small, which gets what the kernel does not take. */
 export class DirectWriter {
-  readonly #socket: Socket;
+  readonly socket: Socket;
   #fd: number | undefined;
 
   constructor(socket: Socket) {
-    this.#socket = socket;
+    this.socket = socket;
   }
 
   /** As the socket's: false when the peer has to read first. */
   write(data: string | Uint8Array): boolean {
-    const socket = this.#socket;
-    if (
-      installed === undefined ||
-      data.length > MAX_DIRECT ||
-      socket.writableLength > 0 ||
-      !socket.writable ||
-      socket.connecting
-    ) {
-      return socket.write(data);
-    }
+    const fd = this.fdFor(data);
+    return fd === undefined
+      ? this.socket.write(data)
+      : this.writeRest(data, installed!.send(fd, data));
+  }
+
+  /** Where to send this at once, past the stream; undefined when it must not. */
+  fdFor({ length }: string | Uint8Array): number | undefined {
+    const { socket } = this;
+    if (installed === undefined || length > MAX_DIRECT || socket.writableLength > 0)
+      return undefined;
+    if (!socket.writable || socket.connecting) return undefined;
     this.#fd ??= directFd(socket);
-    if (this.#fd === undefined) return socket.write(data);
-    const sent = installed.send(this.#fd, data);
+    return this.#fd;
+  }
+
+  /** What the kernel has not taken; `sent` as `DirectSockets.send` returns it. */
+  writeRest(data: string | Uint8Array, sent: number): boolean {
     if (sent < 0) return true;
-    return socket.write(sent === 0 ? data : Buffer.from(data as string).subarray(sent));
+    return this.socket.write(sent === 0 ? data : Buffer.from(data as string).subarray(sent));
   }
 }

@@ -51,7 +51,7 @@ export class Outbox {
 
   /** What is left of a reply of which so much has been sent to `fdFor`; see `DirectSockets.send`. */
   sendRest(text: string, sent: number): void {
-    if (this.#socket.writable) this.#wire.sendRest(text, sent);
+    if (this.#socket.writable) this.#wire.writeRest(text, sent);
   }
 
   /** As `reply`, at once. */
@@ -141,7 +141,7 @@ export class Outbox {
   flush(): void {
     const { bytes } = this.#queue;
     this.#queue = Queue.EMPTY;
-    if (bytes.length > 0 && this.#socket.writable) this.#wire.send(bytes);
+    if (bytes.length > 0 && this.#socket.writable) this.#wire.write(bytes);
   }
 }
 
