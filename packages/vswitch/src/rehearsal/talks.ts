@@ -222,6 +222,9 @@ class Listener {
     this.#server.unref();
     this.#server.listen(this.#path);
     this.#listening = once(this.#server, 'listening');
+    // Who asks for a client hears of it.
+    this.#listening.catch(() => {});
+    this.#server.on('error', () => {});
   }
 
   async client(): Promise<Client> {
