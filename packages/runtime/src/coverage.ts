@@ -54,7 +54,12 @@ export const coverage = {
     return counter;
   },
 
-  /** Takes back what is counted from now on: until what it returns is called. */
+  /** One that nobody is told of. */
+  unlisted(name: string): CoverageCounter {
+    return new Counter(name);
+  },
+
+  /** Takes back what is counted from now on: until what it returns is called, within the same turn. */
   disregard(): () => void {
     const totals = [...counters.values()].map((counter) => [counter, counter.total] as const);
     return () => {

@@ -1,7 +1,7 @@
 /** The control socket of a daemon (ovs-appctl(8)): JSON-RPC requests with positional strings. */
 import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { coverage } from './coverage.ts';
+import { type CoverageCounter, coverage } from './coverage.ts';
 import { DirectWriter } from './direct-sockets.ts';
 import { errnoOf, HeddleError, messageOf, strerror } from './errors.ts';
 import { removeAtExit } from './exit-files.ts';
@@ -47,13 +47,16 @@ export class UnixctlServer implements UnixctlCommands {
   readonly memoryReports: MemoryReport[] = [];
   readonly #commands = new Map<string, Command>();
   readonly #sockets = new Set<Socket>();
-  readonly #received = coverage.counter('unixctl_received');
-  readonly #replied = coverage.counter('unixctl_replied');
+  readonly #received: CoverageCounter;
+  readonly #replied: CoverageCounter;
   #server: Server | undefined;
   #path: string | undefined;
 
-  constructor(program: string) {
+  /** `counter`: of which requests and replies are counted; coverage's own by default. */
+  constructor(program: string, counter = (name: string) => coverage.counter(name)) {
     this.program = program;
+    this.#received = counter('unixctl_received');
+    this.#replied = counter('unixctl_replied');
     this.register('list-commands', '', 0, 0, () => this.#list());
     this.register('version', '', 0, 0, () => `${versionText(program)}\n`);
     registerVlog(this);

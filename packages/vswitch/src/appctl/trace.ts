@@ -2,7 +2,7 @@
 import { OdpParseError, parseOdpFlow } from '@heddle/datapath';
 import { type OfpAct, parseActionsText } from '@heddle/openflow';
 import { describePacket, type Flow, fromHex } from '@heddle/packet';
-import { HeddleError, UnixctlError, type UnixctlServer } from '@heddle/runtime';
+import { HeddleError, type UnixctlCommands, UnixctlError } from '@heddle/runtime';
 import type { Backer } from '../backer.ts';
 import type { Ofproto } from '../ofproto.ts';
 import type { Switch } from '../switch.ts';
@@ -38,7 +38,7 @@ interface Words {
 
 const REQUEST = '{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]';
 
-export function registerTrace(server: UnixctlServer, sw: TracedSwitch): void {
+export function registerTrace(server: UnixctlCommands, sw: TracedSwitch): void {
   server.register('ofproto/trace', REQUEST, 1, Infinity, (argv) => traceCommand(sw, argv));
   const usage = `[-consistent] ${REQUEST} actions`;
   server.register('ofproto/trace-packet-out', usage, 1, Infinity, (argv) => {

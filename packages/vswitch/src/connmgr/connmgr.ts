@@ -11,7 +11,7 @@ import {
   type PacketIn,
   type PhyPort,
 } from '@heddle/openflow';
-import { coverage, messageOf, vlog } from '@heddle/runtime';
+import { type CoverageCounter, coverage, messageOf, vlog } from '@heddle/runtime';
 import type { FlowChange, FlowChanges } from '../ofproto/flow-changes.ts';
 import type { Rule } from '../ofproto/rule.ts';
 import { dropBundle } from './bundle.ts';
@@ -44,8 +44,12 @@ export class Connmgr {
   /** How long a bundle may stay untouched. */
   bundleIdleMs = 10_000;
 
-  constructor(env: OfprotoEnv) {
+  readonly #received: CoverageCounter;
+
+  /** `counter`: of which messages are counted; coverage's own by default. */
+  constructor(env: OfprotoEnv, counter = received) {
     this.env = env;
+    this.#received = counter;
     this.knownAdds = new KnownAdds(env.ofproto);
   }
 
@@ -75,13 +79,13 @@ export class Connmgr {
   /** Takes a message that is known but for its values; false: it is to be decoded, and received then. */
   take(conn: OfConn, bytes: Uint8Array, at: number, length: number): boolean {
     if (!takeKnownAdd(this, conn, bytes, at, length)) return false;
-    received.add();
+    this.#received.add();
     return true;
   }
 
   /** A message from a peer; what is wrong with it is replied. */
   receive(conn: OfConn, msg: OfpMessage, raw: Uint8Array): void {
-    received.add();
+    this.#received.add();
     try {
       handleMessage(this, conn, msg, raw);
     } catch (error) {

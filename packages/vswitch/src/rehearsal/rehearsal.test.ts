@@ -50,6 +50,20 @@ test('a rehearsal counts nothing, and ends when it has had its processor time', 
   assert.equal(await rehearse(open, { afterMs: 0, cpuMs: 0 }), 0);
 });
 
+test('what others count meanwhile stays counted', async () => {
+  const counter = coverage.counter('conntrack_evicted');
+  const before = counter.total;
+  let added = 0;
+  const timer = setInterval(() => {
+    counter.add();
+    added++;
+  }, 1);
+  await rehearse(open, { afterMs: 0, cpuMs: 200 });
+  clearInterval(timer);
+  assert.ok(added > 10, `${added} times`);
+  assert.equal(counter.total - before, added);
+});
+
 test('there is none without a datapath to rehearse with', async () => {
   assert.equal(await rehearse(() => undefined, { afterMs: 0 }), 0);
 });

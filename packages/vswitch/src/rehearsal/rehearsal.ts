@@ -69,7 +69,7 @@ export async function rehearse(
         do own.play(round++);
         while (round < end && performance.now() - sliceMs < SLICE_MS);
       });
-      await uncounted(() => own.talk());
+      await own.talk();
       await pause(SLICE_MS);
       await quiet();
     }
@@ -98,20 +98,14 @@ function silence(): () => Promise<void> {
   };
 }
 
-/** What is counted meanwhile is the rehearsal's: hardly anybody else's work lies between. */
-function uncounted<T>(work: () => T): T;
-function uncounted(work: () => unknown): unknown {
+/** What is counted meanwhile is the rehearsal's. */
+function uncounted<T>(work: () => T): T {
   const takeBack = coverage.disregard();
-  let result: unknown;
   try {
-    result = work();
-  } catch (error) {
+    return work();
+  } finally {
     takeBack();
-    throw error;
   }
-  if (result instanceof Promise) return result.finally(takeBack);
-  takeBack();
-  return result;
 }
 
 function pause(ms: number): Promise<void> {
