@@ -51,17 +51,7 @@ interface Addon {
     callback: (data: string | Buffer, dubious: boolean) => void,
   ): Handle<'attend'> | number;
   unattend(attended: Handle<'attend'>): number;
-  writeRecord(
-    fd: number,
-    position: number,
-    head: string,
-    text: string,
-    length: number,
-    tail: Uint8Array | null,
-    socket: number,
-    answer: string,
-    sent: Int32Array,
-  ): number;
+  writeRecord: RecordWriter;
 }
 
 let loaded: Addon | undefined;

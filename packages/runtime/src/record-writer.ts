@@ -3,8 +3,9 @@
  * SHA-1 hash of the body in hexadecimal, a newline, the body, and `tail`. The body is the text as
  * UTF-8, and spaces up to a last newline that make it `length` bytes. When all has been written, it sends
  * `answer` to the socket of a file descriptor unless that is below zero; `sent` gets how many bytes the
- * kernel has taken at once, -1 for all. Returns how many bytes were written; throws as `writeSync` does, EMSGSIZE for more than `MAX_RECORD_BYTES` in all. Node takes ten
- * calls for it; the package that has one brings it here.
+ * kernel has taken at once, -1 for all. Returns how many bytes were written; throws as `writeSync` does,
+ * EMSGSIZE for more than `MAX_RECORD_BYTES` in all. Node takes ten calls for it; the package that has one
+ * brings it here.
  */
 export type RecordWriter = (
   fd: number,
