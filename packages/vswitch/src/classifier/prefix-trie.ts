@@ -1,7 +1,7 @@
 /**
  * Prefixes of addresses in use: which lengths of them an address has, and after how many bits that
- * is certain. Nodes are numbers into columns: an object of its own for each would take several
- * times the memory of a flow's key.
+ * is certain. Nodes are places in one array: an object of its own for each would take several times the
+ * memory of a flow's key, and columns a cache line for each part of a node that is looked at.
  */
 
 /** Which prefixes an address has. */
@@ -15,8 +15,14 @@ export interface PrefixLookup {
 export const PREFIX_BITS = 128;
 const WORDS = 4;
 const NONE = 0;
-/** Node 0 stands for none. */
-const FIRST = 1;
+/** Words of a node, half a cache line: the bits from the root to its end, in four words, beyond the end zero; */
+const NODE = 8;
+/** its end; */
+const END = 4;
+/** how many rules have the prefix that ends here; */
+const COUNT = 5;
+/** the node that goes on with a zero, and behind it the one with a one. */
+const CHILD = 6;
 
 function bitAt(words: Uint32Array, at: number, i: number): number {
   return (words[at + (i >> 5)]! >>> (31 - (i & 31))) & 1;
@@ -61,18 +67,13 @@ class Found implements PrefixLookup {
 }
 
 export class PrefixTrie {
+  /** A node is where it begins in `#nodes`. */
   #root = NONE;
-  #capacity = 8;
-  #used = FIRST;
-  /** First of the nodes that are free again; they are chained by `#child0`. */
+  /** The place of the first stands for none. */
+  #nodes = new Uint32Array(8 * NODE);
+  #used = NODE;
+  /** First of the nodes that are free again; each has the next one for its first child. */
   #free = NONE;
-  /** The bits from the root to the end of each node, in four words; beyond the end zero. */
-  #bits = new Uint32Array(this.#capacity * WORDS);
-  #ends = new Uint8Array(this.#capacity);
-  /** How many rules have the prefix that ends here. */
-  #counts = new Uint32Array(this.#capacity);
-  #child0 = new Uint32Array(this.#capacity);
-  #child1 = new Uint32Array(this.#capacity);
   readonly #found = new Found();
   readonly #path = new Uint32Array(PREFIX_BITS + 1);
 
@@ -82,35 +83,36 @@ export class PrefixTrie {
     let node = this.#root;
     let at = 0;
     while (node !== NONE) {
-      const nodeEnd = this.#ends[node]!;
+      const nodeEnd = this.#nodes[node + END]!;
       const end = Math.min(nodeEnd, length);
-      const diff = firstDifference(this.#bits, node * WORDS, prefix, at, end);
+      const diff = firstDifference(this.#nodes, node, prefix, at, end);
       if (diff < nodeEnd) {
         this.#split(parent, node, prefix, diff, length);
         return;
       }
       if (nodeEnd === length) {
-        this.#counts[node]!++;
+        this.#nodes[node + COUNT]!++;
         return;
       }
       at = nodeEnd;
       parent = node;
-      node = bitAt(prefix, 0, at) ? this.#child1[node]! : this.#child0[node]!;
+      node = this.#nodes[node + CHILD + bitAt(prefix, 0, at)]!;
     }
     this.#attach(parent, this.#make(prefix, length, 1));
   }
 
   remove(prefix: Uint32Array, length: number): void {
+    const nodes = this.#nodes;
     let depth = 0;
     let node = this.#root;
-    while (node !== NONE && this.#ends[node]! < length) {
+    while (node !== NONE && nodes[node + END]! < length) {
       this.#path[depth++] = node;
-      node = bitAt(prefix, 0, this.#ends[node]!) ? this.#child1[node]! : this.#child0[node]!;
+      node = nodes[node + CHILD + bitAt(prefix, 0, nodes[node + END]!)]!;
     }
-    if (node === NONE || this.#ends[node] !== length || this.#counts[node] === 0) {
+    if (node === NONE || nodes[node + END] !== length || nodes[node + COUNT] === 0) {
       throw new Error('no such prefix');
     }
-    this.#counts[node]!--;
+    nodes[node + COUNT]!--;
     this.#path[depth] = node;
     this.#prune(depth);
   }
@@ -118,18 +120,20 @@ export class PrefixTrie {
   /** What it returns is good until the next lookup. */
   lookup(address: Uint32Array): PrefixLookup {
     const found = this.#found.clear();
+    const nodes = this.#nodes;
     let node = this.#root;
     let at = 0;
     while (node !== NONE) {
-      const end = this.#ends[node]!;
-      const diff = firstDifference(this.#bits, node * WORDS, address, at, end);
+      const end = nodes[node + END]!;
+      const diff = firstDifference(nodes, node, address, at, end);
       if (diff < end) {
         found.checked = diff + 1;
         return found;
       }
-      if (this.#counts[node]! > 0) found.add(end);
+      if (nodes[node + COUNT]! > 0) found.add(end);
       at = end;
-      const [zero, one] = [this.#child0[node]!, this.#child1[node]!];
+      const zero = nodes[node + CHILD]!;
+      const one = nodes[node + CHILD + 1]!;
       if (zero === NONE && one === NONE) {
         found.checked = at;
         return found;
@@ -150,36 +154,38 @@ export class PrefixTrie {
 
   /** Takes out what holds no prefix and does not fork, from the end of the path up. */
   #prune(depth: number): void {
+    const nodes = this.#nodes;
     for (let i = depth; i >= 0; i--) {
       const node = this.#path[i]!;
-      const [zero, one] = [this.#child0[node]!, this.#child1[node]!];
-      if (this.#counts[node]! > 0 || (zero !== NONE && one !== NONE)) return;
+      const [zero, one] = [nodes[node + CHILD]!, nodes[node + CHILD + 1]!];
+      if (nodes[node + COUNT]! > 0 || (zero !== NONE && one !== NONE)) return;
       const only = zero !== NONE ? zero : one;
       const parent = i === 0 ? NONE : this.#path[i - 1]!;
       if (parent === NONE) this.#root = only;
-      else if (bitAt(this.#bits, node * WORDS, this.#ends[parent]!)) this.#child1[parent] = only;
-      else this.#child0[parent] = only;
-      this.#child0[node] = this.#free;
+      else nodes[parent + CHILD + bitAt(nodes, node, nodes[parent + END]!)] = only;
+      nodes[node + CHILD] = this.#free;
       this.#free = node;
     }
   }
 
   #make(prefix: Uint32Array, end: number, count: number): number {
     let node = this.#free;
-    if (node !== NONE) this.#free = this.#child0[node]!;
+    if (node !== NONE) this.#free = this.#nodes[node + CHILD]!;
     else {
-      if (this.#used === this.#capacity) this.#grow();
-      node = this.#used++;
+      if (this.#used === this.#nodes.length) this.#grow();
+      node = this.#used;
+      this.#used += NODE;
     }
+    const nodes = this.#nodes;
     for (let word = 0; word < WORDS; word++) {
       const keep = Math.min(Math.max(end - word * 32, 0), 32);
       const mask = keep === 0 ? 0 : 0xffff_ffff << (32 - keep);
-      this.#bits[node * WORDS + word] = prefix[word]! & mask;
+      nodes[node + word] = prefix[word]! & mask;
     }
-    this.#ends[node] = end;
-    this.#counts[node] = count;
-    this.#child0[node] = NONE;
-    this.#child1[node] = NONE;
+    nodes[node + END] = end;
+    nodes[node + COUNT] = count;
+    nodes[node + CHILD] = NONE;
+    nodes[node + CHILD + 1] = NONE;
     return node;
   }
 
@@ -189,21 +195,13 @@ export class PrefixTrie {
   }
 
   #setChild(parent: number, child: number): void {
-    const side = bitAt(this.#bits, child * WORDS, this.#ends[parent]!);
-    (side ? this.#child1 : this.#child0)[parent] = child;
+    const nodes = this.#nodes;
+    nodes[parent + CHILD + bitAt(nodes, child, nodes[parent + END]!)] = child;
   }
 
   #grow(): void {
-    this.#capacity *= 2;
-    const grown = <T extends Uint8Array | Uint32Array>(old: T, fresh: T): T => {
-      fresh.set(old);
-      return fresh;
-    };
-    const words = () => new Uint32Array(this.#capacity);
-    this.#bits = grown(this.#bits, new Uint32Array(this.#capacity * WORDS));
-    this.#ends = grown(this.#ends, new Uint8Array(this.#capacity));
-    this.#counts = grown(this.#counts, words());
-    this.#child0 = grown(this.#child0, words());
-    this.#child1 = grown(this.#child1, words());
+    const grown = new Uint32Array(2 * this.#nodes.length);
+    grown.set(this.#nodes);
+    this.#nodes = grown;
   }
 }
