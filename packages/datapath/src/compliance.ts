@@ -10,6 +10,7 @@ import { ACTION_CASES } from './compliance-cases.ts';
 import type { DpFlow, Dpif, OdpPort, Upcall } from './dpif.ts';
 import { formatOdpFlow } from './odp-format.ts';
 import { parseOdpActions } from './odp-parse.ts';
+import { Ufid } from './odp-ufid.ts';
 
 /** A fresh datapath with ports whose other ends the test holds. */
 export interface ComplianceProvider {
@@ -170,8 +171,8 @@ function flowTests(run: Run): void {
     const syn = tcpFrame(0x02);
     t.put(syn, '$2');
     const ufid = [...t.dpif.flows()][0]!.ufid;
-    assert.match(ufid, /^[0-9a-f]{32}$/);
-    const fresh = t.dpif.flowGet(ufid)!.stats;
+    assert.match(String(ufid), /^[0-9a-f]{32}$/);
+    const fresh = t.dpif.flowGet(Ufid.fromString(String(ufid)))!.stats;
     assert.deepEqual(fresh, { packets: 0, bytes: 0, usedMs: undefined, tcpFlags: 0 });
     const before = t.dpif.nowMs();
     await t.send(syn, tcpFrame(0x11));

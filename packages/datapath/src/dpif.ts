@@ -8,6 +8,7 @@ import type { IpfStatus } from './conntrack/ipf.ts';
 import type { CtTimeouts } from './conntrack/timeouts.ts';
 import type { DpMeters, Policing } from './meter.ts';
 import type { OdpAction } from './odp-actions.ts';
+import type { Ufid } from './odp-ufid.ts';
 
 /** A datapath port number, 0 to 65535 (`OVSP_LOCAL` is 0), as `in_port(N)` in a flow dump. */
 export type OdpPort = number;
@@ -95,12 +96,12 @@ export interface DpFlow {
   readonly mask: Flow;
   readonly actions: readonly OdpAction[];
   /** Of key and mask, where it is known already. */
-  readonly ufid?: string;
+  readonly ufid?: Ufid;
 }
 
 export interface InstalledFlow extends DpFlow {
-  /** 128-bit unique flow id as 32 hex digits, a pure function of key and mask. */
-  readonly ufid: string;
+  /** A pure function of key and mask, and one object as long as the flow is there. */
+  readonly ufid: Ufid;
   readonly stats: FlowStats;
 }
 
@@ -261,10 +262,10 @@ export interface Dpif extends Disposable {
    */
   flowPut(flow: DpFlow, mode?: FlowPutMode): FlowStats | undefined;
   /** Deletes and returns the last stats; undefined when there was no such flow. */
-  flowDel(ufid: string): FlowStats | undefined;
-  flowGet(ufid: string): InstalledFlow | undefined;
+  flowDel(ufid: Ufid): FlowStats | undefined;
+  flowGet(ufid: Ufid): InstalledFlow | undefined;
   /** The masked key alone, in `into`; undefined when there is no such flow. */
-  flowKey(ufid: string, into: Flow): Flow | undefined;
+  flowKey(ufid: Ufid, into: Flow): Flow | undefined;
   flows(): Iterable<InstalledFlow>;
   flowFlush(): void;
 

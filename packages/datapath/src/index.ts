@@ -29,7 +29,7 @@ export {
   TNL_TYPE_IP6GRE,
   TNL_TYPE_VXLAN,
 } from './odp-tnl-header.ts';
-export { flowUfid } from './odp-ufid.ts';
+export { flowUfid, Ufid, UfidTable } from './odp-ufid.ts';
 export { isTunnelVport } from './tunnel-vport.ts';
 export { changePacket } from './userspace/execute.ts';
 export { MemoryNetdev, type Netdev } from './userspace/netdev.ts';

@@ -28,6 +28,7 @@ import {
 import { formatPlainAction } from './odp-format-action.ts';
 import { formatTnlPush } from './odp-tnl-header.ts';
 import { formatTunnel } from './odp-tunnel.ts';
+import type { Ufid } from './odp-ufid.ts';
 
 export interface OdpFormatOptions {
   /** `-m`: ufid, port names and wildcarded fields, too. */
@@ -303,7 +304,8 @@ function seconds(ms: number): string {
   return (Math.max(0, ms) / 1000).toFixed(3);
 }
 
-function formatUfid(ufid: string): string {
+function formatUfid(id: Ufid): string {
+  const ufid = id.toString();
   const [a, b, c, d] = [
     ufid.slice(0, 8),
     ufid.slice(8, 12),

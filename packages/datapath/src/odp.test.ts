@@ -10,6 +10,7 @@ import {
   formatOdpFlow,
 } from './odp-format.ts';
 import { OdpParseError, parseOdpActions, parseOdpFlow } from './odp-parse.ts';
+import { Ufid } from './odp-ufid.ts';
 import { Random, randomFrame } from './oracle/random-frame.ts';
 import { randomMask } from './oracle/random-mask.ts';
 
@@ -147,7 +148,7 @@ test('stats and lines', () => {
     key,
     mask,
     actions: parseOdpActions('2'),
-    ufid: '0123456789abcdef'.repeat(2),
+    ufid: Ufid.fromString('0123456789abcdef'.repeat(2)),
     stats,
   };
   const line = 'recirc_id(0),in_port(1),eth(),eth_type(0x1234), packets:3, bytes:200, used:0.123s';

@@ -1,7 +1,7 @@
 /** What a change of flow tables does not concern decides as before. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatOdpActions, MemoryNetdev, UserspaceDpif } from '@heddle/datapath';
+import { formatOdpActions, MemoryNetdev, Ufid, UserspaceDpif } from '@heddle/datapath';
 import { Random } from '@heddle/datapath/oracle/random-frame';
 import { type Flow, flowAnd, isTunnelled } from '@heddle/packet';
 import { ethernet, ipv4, udp } from '@heddle/packet/build';
@@ -34,7 +34,7 @@ interface Megaflow {
 
 function megaflowOf(config: XlateConfig, packet: Flow): Megaflow {
   const { wildcards, actions, effects, macs, isDirect, slow } = translate(config, packet);
-  const rest = { ufid: '', createdMs: 0, stats: NO_STATS, dump: 0 };
+  const rest = { ufid: new Ufid(0, 0, 0, 0), createdMs: 0, stats: NO_STATS, dump: 0 };
   const mask = wildcards.clone();
   const ukey = { ...rest, mask, actions, effects, macs, isDirect };
   const text = decision(config, packet);

@@ -1,11 +1,11 @@
-import type { FlowStats, OdpAction } from '@heddle/datapath';
+import { type FlowStats, type OdpAction, type Ufid, UfidTable } from '@heddle/datapath';
 import { type Flow, flowEquals, flowHash } from '@heddle/packet';
 import type { Ofproto } from './ofproto.ts';
 import type { MacDependency, XlateEffects, XlateResult } from './xlate.ts';
 
 /** What the switch knows of a megaflow that it has in the datapath, which knows its key. */
 export interface Ukey {
-  readonly ufid: string;
+  readonly ufid: Ufid;
   readonly mask: Flow;
   actions: readonly OdpAction[];
   readonly createdMs: number;
@@ -51,25 +51,25 @@ type ByMac = Map<number, Ukey | Set<Ukey>>;
 
 /** Megaflows by id, and by the entries of MAC tables that they depend on. */
 export class UkeyTable {
-  readonly #byUfid = new Map<string, Ukey>();
+  readonly #byUfid = new UfidTable<Ukey>();
   readonly #byMac = new Map<Ofproto, Map<number, ByMac>>();
 
   get size(): number {
     return this.#byUfid.size;
   }
 
-  get(ufid: string): Ukey | undefined {
+  get(ufid: Ufid): Ukey | undefined {
     return this.#byUfid.get(ufid);
   }
 
-  values(): IterableIterator<Ukey> {
+  values(): Generator<Ukey, undefined> {
     return this.#byUfid.values();
   }
 
   /** In the place of the one of the same id, if there is one. */
   add(ukey: Ukey, old: Ukey | undefined): void {
     if (old) this.#unlink(old);
-    this.#byUfid.set(ukey.ufid, ukey);
+    this.#byUfid.set(ukey);
     this.#link(ukey);
   }
 

@@ -1,5 +1,6 @@
 /** Flows, masks, chunks and names over one generation of maps. */
 import type { Flow } from '@heddle/packet';
+import type { Ufid } from '../odp-ufid.ts';
 import { ChunkTable } from './chunks.ts';
 import { FlowTable, keyOf } from './flow-table.ts';
 import { ABI_VERSION } from './layout.ts';
@@ -22,13 +23,13 @@ export class Engine {
   readonly names: Names;
   readonly flows: FlowTable;
   readonly hashMask: readonly [hi: number, lo: number];
-  readonly #ufidOf: (key: Flow, mask: Flow) => string;
+  readonly #ufidOf: (key: Flow, mask: Flow) => Ufid;
   readonly #tunnelOptions: TunnelOptionsTable;
 
   constructor(
     programs: Programs,
     hashMask: readonly [hi: number, lo: number],
-    ufidOf: (key: Flow, mask: Flow) => string,
+    ufidOf: (key: Flow, mask: Flow) => Ufid,
     twin: { tunnelOptions?: TunnelOptionsTable; restMs?: number } = {},
   ) {
     const { maps } = programs;

@@ -10,6 +10,7 @@ import { Flow, flowAnd, isSubset } from '@heddle/packet';
 import { SystemError } from '@heddle/runtime';
 import type { FlowStats } from '../dpif.ts';
 import type { OdpAction } from '../odp-actions.ts';
+import { type Ufid, UfidTable } from '../odp-ufid.ts';
 import { type ActionNames, decodeActions, encodeActions } from './action-codec.ts';
 import type { ChunkTable } from './chunks.ts';
 import { chainNext, flowHash, h64 } from './flow-hash.ts';
@@ -19,7 +20,7 @@ import type { MaskSlot, MaskTable } from './mask-table.ts';
 import { SlotAllocator } from './slots.ts';
 
 export interface Entry {
-  readonly ufid: string;
+  readonly ufid: Ufid;
   /**
    * The words of its key that the mask looks at, two for each of `slot.idx`, signed: a typed array for
    * each would be larger, and V8 keeps small integers without boxes.
@@ -66,10 +67,10 @@ export class FlowTable {
   readonly #masks: MaskTable;
   readonly #chunks: ChunkTable;
   readonly #names: ActionNames;
-  readonly #ufidOf: (key: Flow, mask: Flow) => string;
+  readonly #ufidOf: (key: Flow, mask: Flow) => Ufid;
   readonly #hashMaskHi: number;
   readonly #hashMaskLo: number;
-  readonly #byUfid = new Map<string, Entry>();
+  readonly #byUfid = new UfidTable<Entry>();
   readonly #byHash = new HashIndex<Entry | Gap>();
   readonly #before = new HashIndex<Follower>();
   /** 31 bits: a small integer for V8, whatever comes. */
@@ -90,7 +91,7 @@ export class FlowTable {
     names: ActionNames;
     now: () => number;
     hashMask: readonly [hi: number, lo: number];
-    ufidOf: (key: Flow, mask: Flow) => string;
+    ufidOf: (key: Flow, mask: Flow) => Ufid;
     restMs?: number | undefined;
   }) {
     this.#map = options.maps['flows']!;
@@ -110,7 +111,7 @@ export class FlowTable {
     return this.#byUfid.size;
   }
 
-  get(ufid: string): Entry | undefined {
+  get(ufid: Ufid): Entry | undefined {
     return this.#byUfid.get(ufid);
   }
 
@@ -134,7 +135,7 @@ export class FlowTable {
     this.#writeAll();
   }
 
-  add(ufid: string, key: Flow, slot: MaskSlot, actions: readonly OdpAction[]): Entry {
+  add(ufid: Ufid, key: Flow, slot: MaskSlot, actions: readonly OdpAction[]): Entry {
     const masked = isSubset(key, slot.mask) ? key : flowAnd(key, slot.mask);
     const acts = encodeActions(actions, key, this.#names);
     const place = this.#findPlace(masked, slot);
@@ -145,7 +146,7 @@ export class FlowTable {
     const words = wordsOf(masked, slot);
     const entry: Entry = { ufid, words, slot, id, hi, lo, chained, acts, next, actions };
     for (let i = id * 8; i < id * 8 + 8; i++) this.#stats[i] = 0;
-    this.#byUfid.set(ufid, entry);
+    this.#byUfid.set(entry);
     this.#byHash.set(entry);
     this.#masks.reference(slot);
     this.#write(entry);
@@ -220,7 +221,7 @@ export class FlowTable {
       this.#byHash.set(entry);
       if ('gap' in entry || entry.chained) this.#noteChain(entry.hi, entry.lo);
       if ('gap' in entry) continue;
-      this.#byUfid.set(entry.ufid, entry);
+      this.#byUfid.set(entry);
       this.#masks.reference(entry.slot);
       used.add(entry.id);
     }

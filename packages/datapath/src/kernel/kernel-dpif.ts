@@ -21,7 +21,7 @@ import type {
 } from '../dpif.ts';
 import type { Policing } from '../meter.ts';
 import type { OdpAction } from '../odp-actions.ts';
-import { flowUfid } from '../odp-ufid.ts';
+import { flowUfid, type Ufid } from '../odp-ufid.ts';
 import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
 import { CtTable } from './ct-table.ts';
 import { type Engine, nowMs } from './engine.ts';
@@ -176,7 +176,7 @@ export class KernelDpif implements Dpif {
     return undefined;
   }
 
-  #add(ufid: string, key: Flow, slot: MaskSlot, flow: DpFlow): void {
+  #add(ufid: Ufid, key: Flow, slot: MaskSlot, flow: DpFlow): void {
     try {
       this.#engine.flows.add(ufid, key, slot, flow.actions);
     } finally {
@@ -200,17 +200,17 @@ export class KernelDpif implements Dpif {
     else this.#add(ufid, packet.flow, slot, flow);
   }
 
-  flowDel(ufid: string): FlowStats | undefined {
+  flowDel(ufid: Ufid): FlowStats | undefined {
     const entry = this.#engine.flows.get(ufid);
     return entry === undefined ? undefined : this.#engine.flows.remove(entry);
   }
 
-  flowGet(ufid: string): InstalledFlow | undefined {
+  flowGet(ufid: Ufid): InstalledFlow | undefined {
     const entry = this.#engine.flows.get(ufid);
     return entry === undefined ? undefined : this.#installed(entry);
   }
 
-  flowKey(ufid: string, into: Flow): Flow | undefined {
+  flowKey(ufid: Ufid, into: Flow): Flow | undefined {
     const entry = this.#engine.flows.get(ufid);
     return entry && keyOf(entry, into);
   }
@@ -386,7 +386,7 @@ class Installed implements InstalledFlow {
     this.stats = stats;
   }
 
-  get ufid(): string {
+  get ufid(): Ufid {
     return this.#entry.ufid;
   }
 

@@ -5,6 +5,7 @@ import { extractFlow, Flow, flowAnd, flowEquals, flowMatches, toHex } from '@hed
 import * as b from '@heddle/packet/build';
 import fc from 'fast-check';
 import { formatOdpFlow } from '../odp-format.ts';
+import type { Ufid } from '../odp-ufid.ts';
 import type { KernelDpif } from './kernel-dpif.ts';
 import { openKernelDpif } from './open.ts';
 import { enterNewNetns, testOptions } from './test-support.ts';
@@ -132,7 +133,7 @@ const mask = fc
     return m;
   });
 
-function hits(): Map<string, number> {
+function hits(): Map<Ufid, number> {
   return new Map([...dp.flows()].map((f) => [f.ufid, f.stats.packets]));
 }
 

@@ -28,7 +28,7 @@ import type {
 } from '../dpif.ts';
 import { type Policing, policingBuckets } from '../meter.ts';
 import type { OdpAction, OdpCtAction } from '../odp-actions.ts';
-import { flowUfid } from '../odp-ufid.ts';
+import { flowUfid, type Ufid, UfidTable } from '../odp-ufid.ts';
 import { emptyPortStats } from '../port-stats.ts';
 import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
 import { Classifier } from './classifier.ts';
@@ -136,11 +136,11 @@ function noNetdev(name: string): Netdev {
 class Entry implements InstalledFlow {
   readonly key: Flow;
   readonly mask: Flow;
-  readonly ufid: string;
+  readonly ufid: Ufid;
   actions: readonly OdpAction[];
   readonly stats: FlowStats = { packets: 0, bytes: 0, usedMs: undefined, tcpFlags: 0 };
 
-  constructor(flow: DpFlow, ufid: string) {
+  constructor(flow: DpFlow, ufid: Ufid) {
     this.mask = flow.mask.clone();
     this.key = flow.key.clone();
     this.ufid = ufid;
@@ -161,7 +161,7 @@ export class UserspaceDpif implements Dpif {
   readonly #defer: (task: () => void) => void;
   readonly #options: UserspaceDpifOptions;
   readonly #ports = new Map<OdpPort, Port>();
-  readonly #flows = new Map<string, Entry>();
+  #flows = new UfidTable<Entry>();
   readonly #classifier = new Classifier<Entry>();
   readonly #upcalls = new UpcallQueue();
   readonly #drops = new Map<string, number>();
@@ -282,7 +282,7 @@ export class UserspaceDpif implements Dpif {
     if (existing === undefined) {
       if (mode === 'modify') throw new SystemError('ENOENT', 'flow');
       const entry = new Entry(flow, ufid);
-      this.#flows.set(ufid, entry);
+      this.#flows.set(entry);
       this.#classifier.insert(entry);
       return undefined;
     }
@@ -291,7 +291,7 @@ export class UserspaceDpif implements Dpif {
     return { ...existing.stats };
   }
 
-  flowDel(ufid: string): FlowStats | undefined {
+  flowDel(ufid: Ufid): FlowStats | undefined {
     const entry = this.#flows.get(ufid);
     if (entry === undefined) return undefined;
     this.#flows.delete(ufid);
@@ -299,12 +299,12 @@ export class UserspaceDpif implements Dpif {
     return { ...entry.stats };
   }
 
-  flowGet(ufid: string): InstalledFlow | undefined {
+  flowGet(ufid: Ufid): InstalledFlow | undefined {
     const entry = this.#flows.get(ufid);
     return entry && snapshot(entry);
   }
 
-  flowKey(ufid: string, into: Flow): Flow | undefined {
+  flowKey(ufid: Ufid, into: Flow): Flow | undefined {
     const entry = this.#flows.get(ufid);
     if (entry) into.copyFrom(entry.key);
     return entry && into;
@@ -315,7 +315,7 @@ export class UserspaceDpif implements Dpif {
   }
 
   flowFlush(): void {
-    this.#flows.clear();
+    this.#flows = new UfidTable();
     this.#classifier.clear();
   }
 

@@ -10,6 +10,7 @@ import {
   OdpParseError,
   parseOdpActions,
   parseOdpFlow,
+  Ufid,
 } from '@heddle/datapath';
 import { formatUserdata } from '../ofproto/userdata.ts';
 import { type DpctlCommand, type DpctlRun, dpFullName, errorCode, takeDpif } from './command.ts';
@@ -64,7 +65,7 @@ export const getFlow: DpctlCommand = {
       found.rest[0]!,
     )?.[1];
     if (ufid === undefined) return run.complain('parsing flow ufid', 'EINVAL');
-    const flow = found.dpif.flowGet(ufid.replaceAll('-', '').toLowerCase());
+    const flow = found.dpif.flowGet(Ufid.fromString(ufid.replaceAll('-', '')));
     if (flow) run.print(flowText(run, found.dpif, flow));
     else run.fail('getting flow', 'ENOENT');
   },
@@ -236,10 +237,12 @@ function putFlow(
 }
 
 function deleteFlow(run: DpctlRun, dpif: Dpif, flowArg: string): void {
-  const ufid = /^ufid:([0-9a-f-]{32,36})$/i.exec(flowArg)?.[1]?.replaceAll('-', '').toLowerCase();
+  const ufid = /^ufid:([0-9a-f-]{32,36})$/i.exec(flowArg)?.[1]?.replaceAll('-', '');
   const parsed = ufid === undefined ? parseFlow(run, dpif, flowArg) : undefined;
   if (ufid === undefined && !parsed) return;
-  const stats = dpif.flowDel(ufid ?? flowUfid(parsed!.key, parsed!.mask));
+  const stats = dpif.flowDel(
+    ufid === undefined ? flowUfid(parsed!.key, parsed!.mask) : Ufid.fromString(ufid),
+  );
   if (!stats) {
     run.fail('deleting flow', 'ENOENT');
     if (ufid === undefined) run.print('Perhaps you need to specify a UFID?');
