@@ -116,6 +116,24 @@ const JOBS: Readonly<Record<string, (job: Job) => unknown>> = {
     return rate(job, requests, durable ? 6 : 5);
   },
 
+  /** Takes off what `addPorts` has put on, all at once. */
+  removePorts(job) {
+    const channel = new Channel(job.socket);
+    const bridge = String(job['bridge']);
+    const selects = Array.from({ length: Number(job['count']) }, (_, i) => ({
+      op: 'select',
+      table: 'Port',
+      where: [['name', '==', `${bridge}p${Number(job['from']) + i}`]],
+      columns: ['_uuid'],
+    }));
+    const found = channel.request('transact', [DB, ...selects]) as { rows: { _uuid: unknown }[] }[];
+    const ports = found.map(({ rows }) => rows[0]!._uuid);
+    const mutations = [['ports', 'delete', ['set', ports]]];
+    const where = [['name', '==', bridge]];
+    channel.request('transact', [DB, { op: 'mutate', table: 'Bridge', where, mutations }]);
+    return null;
+  },
+
   /** Updates of one row each, found by `column`. */
   updates(job) {
     const rows = Number(job['rows']);

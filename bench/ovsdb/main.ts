@@ -40,6 +40,8 @@ const SYNCS = [
 
 /** What a server does is measured in so many bursts, in turn with the other one's. */
 const BURSTS = 10;
+/** The same where a burst takes some hundredths of a second only. */
+const MANY_BURSTS = 40;
 
 async function withServer(
   kind: Kind,
@@ -71,6 +73,10 @@ async function warmUp(server: Server): Promise<void> {
 }
 
 type Each = (server: Server, burst: number) => Promise<number>;
+/** What is measured and, if anything has to be undone, what undoes it. */
+type Work =
+  | readonly [Measure, Each]
+  | readonly [Measure, Each, (server: Server) => Promise<unknown>];
 
 /**
  * Both servers at once, each with a database of its own: this machine's speed may change from
@@ -78,7 +84,8 @@ type Each = (server: Server, burst: number) => Promise<number>;
  */
 async function inTurn(
   prepare: (server: Server) => Promise<void>,
-  measures: readonly (readonly [Measure, Each])[],
+  measures: readonly Work[],
+  bursts = BURSTS,
 ): Promise<void> {
   const servers = new Map<Kind, Server>();
   const start = async ([kind, ...more]: readonly Kind[]): Promise<void> => {
@@ -93,13 +100,14 @@ async function inTurn(
       await warmUp(server);
       await prepare(server);
     }
-    for (const [measure, each] of measures) {
+    for (const [measure, each, undo] of measures) {
       // The first burst of its kind is for the compiler.
-      for (let burst = 0; burst <= BURSTS; burst++) {
-        for (const [kind, server] of servers) {
+      for (let burst = 0; burst <= bursts; burst++) {
+        for (const [kind, server] of burst % 2 === 0 ? servers : [...servers].reverse()) {
           const before = server.cpuMs;
           const value = await each(server, burst);
           if (burst > 0) lines.note(kind, measure, value, server.cpuMs - before);
+          await undo?.(server);
         }
       }
     }
@@ -107,13 +115,11 @@ async function inTurn(
   await start(kinds);
 }
 
-/** Add-port transactions, `count` of them in all bursts. */
-async function addPorts(
-  title: string,
-  { count, ...job }: { readonly count: number; readonly [key: string]: unknown },
-  ports = 0,
-): Promise<void> {
-  const share = count / BURSTS;
+/**
+ * Add-port transactions one at a time, on a bridge that has so many ports; what a burst has put on is
+ * taken off again.
+ */
+async function addPort(title: string, durable: boolean, ports = 0): Promise<void> {
   await inTurn(
     async (server) => {
       if (ports > 0) await server.load('fill', { bridge: 'br0', ports });
@@ -121,11 +127,27 @@ async function addPorts(
     [
       [
         { title, unit: 'per s', better: 'more' },
-        (server, burst) =>
-          server.load('addPorts', { bridge: 'br0', count: share, from: burst * share, ...job }),
+        (server) => server.load('addPorts', { bridge: 'br0', count: 100, from: 0, durable }),
+        (server) => server.load('removePorts', { bridge: 'br0', count: 100, from: 0 }),
       ],
     ],
+    MANY_BURSTS,
   );
+}
+
+/** Add-port transactions, `count` of them in all bursts. */
+async function addPorts(
+  title: string,
+  { count, ...job }: { readonly count: number; readonly [key: string]: unknown },
+): Promise<void> {
+  const share = count / BURSTS;
+  await inTurn(async () => {}, [
+    [
+      { title, unit: 'per s', better: 'more' },
+      (server, burst) =>
+        server.load('addPorts', { bridge: 'br0', count: share, from: burst * share, ...job }),
+    ],
+  ]);
 }
 
 async function monitors(
@@ -146,7 +168,7 @@ async function monitors(
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   async add() {
     for (const [sync, durable] of SYNCS) {
-      await addPorts(`add-port, 1 client${sync}`, { count: 2000, durable });
+      await addPort(`add-port, 1 client${sync}`, durable);
     }
   },
 
@@ -172,8 +194,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     }
     for (const count of [10, 100, 1000]) await monitors(count, 500, [SYNCS[1]]);
     for (const ports of [1000, 10_000, 100_000]) {
-      const job = { count: 1000, durable: true };
-      await addPorts(`add-port to a bridge of ${ports}, "durable": true`, job, ports);
+      await addPort(`add-port to a bridge of ${ports}, "durable": true`, true, ports);
     }
   },
 };

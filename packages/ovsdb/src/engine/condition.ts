@@ -183,7 +183,7 @@ export function select(txn: Transaction, table: Table, clauses: readonly Clause[
     const row = txn.isChanged(table, id) ? undefined : table.rows.get(id);
     if (row && matches(row, clauses)) out.push(row);
   }
-  for (const row of txn.changedRows(table)) if (row && matches(row, clauses)) out.push(row);
+  for (const { now } of txn.changedRows(table)) if (now && matches(now, clauses)) out.push(now);
   return out;
 }
 

@@ -26,9 +26,9 @@ import {
   UUID_COLUMN,
   VERSION_COLUMN,
 } from './condition.ts';
-import { mutate, parseMutation } from './mutation.ts';
+import { type Mutation, mutate, parseMutation } from './mutation.ts';
 import { Row, type Table, type Tables } from './table.ts';
-import { type RowChange, Transaction } from './transaction.ts';
+import { type Assignments, type RowChange, Transaction } from './transaction.ts';
 
 /** Each refuses by throwing an OvsdbError, when the operation has been parsed. */
 export interface Guard {
@@ -103,9 +103,34 @@ export function execute(
   }
 }
 
-/** The members that an operation must have, in the order of complaints, and those that it may. */
+function isId(json: Json): boolean {
+  return typeof json === 'string' && /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(json);
+}
+
+const isString = (json: Json) => typeof json === 'string';
+const anything = () => true;
+const TYPES = new Map<string, (json: Json) => boolean>([
+  ['where', isArray],
+  ['row', isObject],
+  ['rows', isArray],
+  ['mutations', isArray],
+  ['columns', isArray],
+  ['comment', isString],
+  ['lock', isId],
+  ['uuid', isString],
+  ['durable', (json) => typeof json === 'boolean'],
+  ['timeout', (json) => Number.isInteger(json)],
+  ['until', isString],
+  ['uuid-name', isId],
+]);
+
+/**
+ * The members that an operation must have, in the order of complaints, and those that it may, each
+ * with what tells whether its type is right.
+ */
 function members(required: readonly string[], optional: readonly string[] = []) {
-  return { required, allowed: new Set(['op', ...required, ...optional]) };
+  const allowed = ['op', ...required, ...optional];
+  return { required, allowed: new Map(allowed.map((name) => [name, TYPES.get(name) ?? anything])) };
 }
 
 const MEMBERS = new Map([
@@ -199,7 +224,7 @@ class Execution {
     const values = this.#row(table, json['row'] ?? {});
     const data = table.defaults();
     for (const column of table.unfitDefaults) {
-      if (!values.has(column)) checkDatum(column.type, data[column.index]!);
+      if (!values.some(([given]) => given === column)) checkDatum(column.type, data[column.index]!);
     }
     for (const [column, datum] of values) {
       if (column.index >= 0) data[column.index] = table.share(column, datum);
@@ -207,7 +232,7 @@ class Execution {
     const row = new Row(uuid, data);
     this.#guard?.write('insert');
     this.#guard?.insert(table, row);
-    this.txn.put(table, row);
+    this.txn.insert(table, row);
     return { uuid: ['uuid', uuid] };
   }
 
@@ -240,10 +265,10 @@ class Execution {
   }
 
   /** A <row>, each value checked. It may name `_uuid` and `_version`, for `wait`. */
-  #row(table: Table, json: Json): Map<ColumnSchema, Datum> {
+  #row(table: Table, json: Json): Assignments {
     if (!isObject(json))
       throw new OvsdbError('syntax error', 'row must be JSON object', printSortedJson(json));
-    const out = new Map<ColumnSchema, Datum>();
+    const out: [ColumnSchema, Datum][] = [];
     for (const name in json) {
       const column = columnOf(table.schema, name);
       if (!column)
@@ -252,7 +277,7 @@ class Execution {
           `No column ${name} in table ${table.schema.name}.`,
           printSortedJson(json),
         );
-      out.set(column, decodeDatum(column.type, json[name]!, this.#decoding));
+      out.push([column, decodeDatum(column.type, json[name]!, this.#decoding)]);
     }
     return out;
   }
@@ -308,7 +333,7 @@ class Execution {
   #update(json: JsonObject): Json {
     const table = this.#table(json);
     const values = this.#row(table, json['row']!);
-    for (const column of values.keys()) {
+    for (const [column] of values) {
       if (!column.mutable) {
         throw new OvsdbError(
           'constraint violation',
@@ -319,7 +344,7 @@ class Execution {
     }
     const rows = this.#where(table, json);
     this.#guard?.write('update');
-    this.#guard?.modify('update', table, rows, values.keys());
+    this.#guard?.modify('update', table, rows, columnsOf(values));
     for (const row of rows) this.txn.modify(table, row, values);
     return { count: rows.length };
   }
@@ -338,11 +363,7 @@ class Execution {
       mutations.map((m) => m.column),
     );
     for (const row of rows) {
-      const changes = new Map<ColumnSchema, Datum>();
-      for (const m of mutations) {
-        changes.set(m.column, mutate(changes.get(m.column) ?? row.data[m.column.index]!, m));
-      }
-      this.txn.modify(table, row, changes);
+      this.txn.modify(table, row, mutated(row, mutations));
     }
     return { count: rows.length };
   }
@@ -398,17 +419,26 @@ function checkMembers(tables: Tables, json: Json, n: number, of: number): string
     }
     if (!tables.byName.has(table)) throw misshapen(json, n, of, `No table named ${table}.`);
   }
-  let stray: string | undefined;
   for (const name in json) {
-    if (TYPES.get(name)?.(json[name]!) === false) {
-      throw misshapen(json, n, of, `Type mismatch for member '${name}'.`);
-    }
-    if (!members.allowed.has(name)) stray ??= name;
-  }
-  if (stray !== undefined) {
-    throw misshapen(json, n, of, `Member '${stray}' is present but not allowed here.`);
+    if (!members.allowed.get(name)?.(json[name]!)) throw wrongMember(json, n, of, members.allowed);
   }
   return op;
+}
+
+/** Of members of a wrong type and members that are not allowed: the former come first. */
+function wrongMember(
+  json: JsonObject,
+  n: number,
+  of: number,
+  allowed: ReadonlyMap<string, unknown>,
+): OvsdbError {
+  const names = Object.keys(json);
+  const mistyped = names.find((name) => TYPES.get(name)?.(json[name]!) === false);
+  if (mistyped !== undefined) {
+    return misshapen(json, n, of, `Type mismatch for member '${mistyped}'.`);
+  }
+  const stray = names.find((name) => !allowed.has(name));
+  return misshapen(json, n, of, `Member '${stray}' is present but not allowed here.`);
 }
 
 function misshapen(json: Json, n: number, of: number, what: string): OvsdbError {
@@ -419,14 +449,33 @@ function misshapen(json: Json, n: number, of: number, what: string): OvsdbError 
   );
 }
 
+function columnsOf(values: Assignments): ColumnSchema[] {
+  return values.map(([column]) => column);
+}
+
+/** What mutations make of a row's columns, one after the other. */
+function mutated(row: Row, mutations: readonly Mutation[]): Assignments {
+  const out: [ColumnSchema, Datum][] = [];
+  for (const mutation of mutations) {
+    const { column } = mutation;
+    const before = out.find(([given]) => given === column);
+    const datum = mutate(before ? before[1] : row.data[column.index]!, mutation);
+    if (before) before[1] = datum;
+    else out.push([column, datum]);
+  }
+  return out;
+}
+
 /** Whether the rows, seen in `columns` only and as sets, are the same. */
 function sameRows(
   actual: readonly Row[],
-  wanted: readonly Map<ColumnSchema, Datum>[],
+  wanted: readonly Assignments[],
   columns: readonly ColumnSchema[],
 ): boolean {
-  const equal = (row: Row, want: Map<ColumnSchema, Datum>) =>
-    columns.every((c) => datumEquals(columnValue(row, c), want.get(c) ?? defaultDatum(c.type)));
+  const given = (want: Assignments, column: ColumnSchema) =>
+    want.find(([name]) => name === column)?.[1] ?? defaultDatum(column.type);
+  const equal = (row: Row, want: Assignments) =>
+    columns.every((c) => datumEquals(columnValue(row, c), given(want, c)));
   return (
     actual.every((row) => wanted.some((want) => equal(row, want))) &&
     wanted.every((want) => actual.some((row) => equal(row, want)))
@@ -439,23 +488,3 @@ export function rowToJson(row: Row, columns: readonly ColumnSchema[]): JsonObjec
     out[column.name] = encodeDatum(column.type, columnValue(row, column));
   return out;
 }
-
-function isId(json: Json): boolean {
-  return typeof json === 'string' && /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(json);
-}
-
-const isString = (json: Json) => typeof json === 'string';
-const TYPES = new Map<string, (json: Json) => boolean>([
-  ['where', isArray],
-  ['row', isObject],
-  ['rows', isArray],
-  ['mutations', isArray],
-  ['columns', isArray],
-  ['comment', isString],
-  ['lock', isId],
-  ['uuid', isString],
-  ['durable', (json) => typeof json === 'boolean'],
-  ['timeout', (json) => Number.isInteger(json)],
-  ['until', isString],
-  ['uuid-name', isId],
-]);

@@ -24,9 +24,18 @@ export interface RowChange {
   readonly now: Row | undefined;
 }
 
+/** A row that this transaction has changed, in `old` as the tables have it. */
+interface Changed extends RowChange {
+  now: Row | undefined;
+}
+
+/** New values of columns; each column at most once. */
+export type Assignments = readonly (readonly [ColumnSchema, Datum])[];
+
 export class Transaction {
   readonly tables: Tables;
-  readonly #overlay = new Map<Table, Map<string, Row | undefined>>();
+  /** By table and uuid. */
+  readonly #overlay = new Map<Table, Map<string, Changed>>();
   /** What `#changes` has found, until something else changes. */
   #found: RowChange[] | undefined;
 
@@ -35,8 +44,8 @@ export class Transaction {
   }
 
   get(table: Table, uuid: string): Row | undefined {
-    const changed = this.#overlay.get(table);
-    return changed?.has(uuid) ? changed.get(uuid) : table.rows.get(uuid);
+    const changed = this.#overlay.get(table)?.get(uuid);
+    return changed ? changed.now : table.rows.get(uuid);
   }
 
   *rows(table: Table): Generator<Row> {
@@ -46,17 +55,15 @@ export class Transaction {
       return;
     }
     for (const row of table.rows.values()) {
-      if (!changed.has(row.uuid)) yield row;
-      else {
-        const now = changed.get(row.uuid);
-        if (now) yield now;
-      }
+      const change = changed.get(row.uuid);
+      if (!change) yield row;
+      else if (change.now) yield change.now;
     }
-    for (const [uuid, row] of changed) if (row && !table.rows.has(uuid)) yield row;
+    for (const { old, now } of changed.values()) if (now && !old) yield now;
   }
 
   /** Rows of this transaction's overlay: the ones that the tables' indexes do not know. */
-  changedRows(table: Table): Iterable<Row | undefined> {
+  changedRows(table: Table): Iterable<RowChange> {
     return this.#overlay.get(table)?.values() ?? [];
   }
 
@@ -65,18 +72,26 @@ export class Transaction {
   }
 
   put(table: Table, row: Row): void {
+    this.#put(table, row.uuid, row, undefined);
+  }
+
+  /** As `put`, of a row whose uuid the table does not have. */
+  insert(table: Table, row: Row): void {
     this.#found = undefined;
-    this.#of(table).set(row.uuid, row);
+    this.#of(table).set(row.uuid, { table, uuid: row.uuid, old: undefined, now: row });
   }
 
   remove(table: Table, uuid: string): void {
-    this.#found = undefined;
-    if (table.rows.has(uuid)) this.#of(table).set(uuid, undefined);
-    else this.#of(table).delete(uuid);
+    const rows = this.#overlay.get(table);
+    const changed = rows?.get(uuid);
+    if (changed && !changed.old) {
+      this.#found = undefined;
+      rows!.delete(uuid);
+    } else if (changed || table.rows.has(uuid)) this.#put(table, uuid, undefined, undefined);
   }
 
-  /** Replaces columns of a row, which gets a new version if any of them differs. */
-  modify(table: Table, row: Row, changes: ReadonlyMap<ColumnSchema, Datum>): Row {
+  /** Replaces columns of a row of this transaction, which gets a new version if any of them differs. */
+  modify(table: Table, row: Row, changes: Assignments): Row {
     let data: Datum[] | undefined;
     for (const [column, datum] of changes) {
       if (datumEquals(row.data[column.index]!, datum)) continue;
@@ -85,7 +100,7 @@ export class Transaction {
     }
     if (!data) return row;
     const now = new Row(row.uuid, data);
-    this.put(table, now);
+    this.#put(table, row.uuid, now, row);
     return now;
   }
 
@@ -102,7 +117,16 @@ export class Transaction {
     return changes;
   }
 
-  #of(table: Table): Map<string, Row | undefined> {
+  /** `old`: what the table has there unless it has been changed; looked up when not given. */
+  #put(table: Table, uuid: string, now: Row | undefined, old: Row | undefined): void {
+    this.#found = undefined;
+    const rows = this.#of(table);
+    const changed = rows.get(uuid);
+    if (changed) changed.now = now;
+    else rows.set(uuid, { table, uuid, old: old ?? table.rows.get(uuid), now });
+  }
+
+  #of(table: Table): Map<string, Changed> {
     let changed = this.#overlay.get(table);
     if (!changed) {
       changed = new Map();
@@ -118,10 +142,10 @@ export class Transaction {
 
   #findChanges(): RowChange[] {
     const out: RowChange[] = [];
-    for (const [table, changed] of this.#overlay) {
-      for (const [uuid, now] of changed) {
-        const old = table.rows.get(uuid);
-        if (old !== now && (old || now) && !sameData(old, now)) out.push({ table, uuid, old, now });
+    for (const changed of this.#overlay.values()) {
+      for (const change of changed.values()) {
+        const { old, now } = change;
+        if (old !== now && !sameData(old, now)) out.push(change);
       }
     }
     return out;
@@ -170,7 +194,7 @@ export class Transaction {
       }
     }
     for (const [table, changed] of this.#overlay) {
-      for (const [uuid, now] of changed) {
+      for (const { uuid, now } of changed.values()) {
         if (now) continue;
         const n = counts.get(table)?.get(uuid) ?? table.strong.get(uuid) ?? 0;
         if (n > 0) {
@@ -229,7 +253,7 @@ export class Transaction {
   }
 
   #dropFrom(table: Table, row: Row): void {
-    const changes = new Map<ColumnSchema, Datum>();
+    const changes: [ColumnSchema, Datum][] = [];
     for (const column of table.weakColumns) {
       const { key, value } = column.type;
       const datum = row.data[column.index]!;
@@ -246,9 +270,9 @@ export class Transaction {
           )
         : makeDatum(datum.keys.filter((_, i) => keep[i]));
       if (left.keys.length < column.type.min) throw this.#emptied(table, row, column, keep);
-      changes.set(column, left);
+      changes.push([column, left]);
     }
-    if (changes.size > 0) this.modify(table, row, changes);
+    if (changes.length > 0) this.modify(table, row, changes);
   }
 
   /** A weak column lost all of its references but may not be empty. */
@@ -267,28 +291,21 @@ export class Transaction {
 
   #checkIndexes(): void {
     for (const [table, changed] of this.#overlay) {
-      table.indexes.forEach((index, i) => {
-        const mine = changed.size > 1 ? new Map<Atom, Row>() : undefined;
-        for (const row of changed.values()) {
-          if (!row) continue;
-          if (!mine && keepsIndex(table, index, row)) continue;
-          const key = index.keyOf(row);
-          const other = mine?.get(key) ?? this.#unchangedAt(table, index, key, changed);
-          if (other) throw indexViolation(table, i, row, other);
-          mine?.set(key, row);
-        }
-      });
+      for (let i = 0; i < table.indexes.length; i++) this.#checkIndex(table, i, changed);
     }
   }
 
-  #unchangedAt(
-    table: Table,
-    index: UniqueIndex,
-    key: Atom,
-    changed: ReadonlyMap<string, unknown>,
-  ): Row | undefined {
-    const uuid = index.get(key);
-    return uuid === undefined || changed.has(uuid) ? undefined : table.rows.get(uuid);
+  #checkIndex(table: Table, i: number, changed: ReadonlyMap<string, Changed>): void {
+    const index = table.indexes[i]!;
+    const mine = changed.size > 1 ? new Map<Atom, Row>() : undefined;
+    for (const { old, now } of changed.values()) {
+      if (!now) continue;
+      if (!mine && old && index.same(old, now)) continue;
+      const key = index.keyOf(now);
+      const other = mine?.get(key) ?? unchangedAt(table, index, key, changed);
+      if (other) throw indexViolation(table, i, now, other);
+      mine?.set(key, now);
+    }
   }
 
   #checkMaxRows(): void {
@@ -296,7 +313,7 @@ export class Transaction {
       const { maxRows, name } = table.schema;
       if (maxRows === Infinity) continue;
       let n = table.rows.size;
-      for (const [uuid, now] of changed) n += (now ? 1 : 0) - (table.rows.has(uuid) ? 1 : 0);
+      for (const { old, now } of changed.values()) n += (now ? 1 : 0) - (old ? 1 : 0);
       if (n > maxRows) {
         throw new OvsdbError(
           'constraint violation',
@@ -307,9 +324,15 @@ export class Transaction {
   }
 }
 
-function keepsIndex(table: Table, index: UniqueIndex, row: Row): boolean {
-  const before = table.rows.get(row.uuid);
-  return before !== undefined && index.same(before, row);
+/** The row of the tables that an index finds, unless this transaction has changed it. */
+function unchangedAt(
+  table: Table,
+  index: UniqueIndex,
+  key: Atom,
+  changed: ReadonlyMap<string, unknown>,
+): Row | undefined {
+  const uuid = index.get(key);
+  return uuid === undefined || changed.has(uuid) ? undefined : table.rows.get(uuid);
 }
 
 /** `row` is of this transaction; `other` is too, and came first, or has been there before. */

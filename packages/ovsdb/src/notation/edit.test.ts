@@ -31,6 +31,7 @@ const elements: fc.Arbitrary<Elements> = fc
 
 const map = (e: Elements): Datum => makeDatum([...e.keys()], [...e.values()]);
 const set = (e: Elements): Datum => makeDatum([...e.keys()]);
+const ascending = (atoms: Iterable<Atom>) => [...atoms].sort((a, b) => Number(a) - Number(b));
 const content = ({ keys, values }: Datum) => keys.map((k, i) => [k, values?.[i]]);
 
 test('elements are added, but for those that are there', () => {
@@ -93,7 +94,7 @@ test('a large set stays one through any edits, down to nothing and up again', ()
         const before = datum;
         datum = isGone ? removeElements(datum, change, false) : insertElements(datum, change);
         for (const n of given) isGone ? model.delete(n) : model.add(n);
-        const keys = [...model].sort((a, b) => Number(a) - Number(b));
+        const keys = ascending(model);
         assert.deepEqual(datum.keys, keys);
         assert.equal(datumSize(datum), keys.length);
         assert.ok(datumEquals(datum, makeDatum(keys)));
@@ -101,6 +102,27 @@ test('a large set stays one through any edits, down to nothing and up again', ()
         assert.equal(datumEquals(before, datum), diffDatum(SET, before, datum).keys.length === 0);
         for (const n of given.slice(0, 9)) assert.equal(findKey(datum, n), keys.indexOf(n));
       }
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('a large set takes atoms one at a time, wherever they belong', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(4000), { minLength: 600, maxLength: 900 }), (numbers) => {
+      let datum = makeDatum(Array.from({ length: 300 }, (_, i) => i * 10));
+      const model = new Set<Atom>(datum.keys);
+      for (const [i, n] of numbers.entries()) {
+        const before = datum;
+        datum = insertElements(datum, makeDatum([n]));
+        assert.equal(datum === before, model.has(n));
+        const { size } = model.add(n);
+        assert.equal(datumSize(datum), size);
+        assert.equal(diffDatum(SET, before, datum).keys.length, datum === before ? 0 : 1);
+        if (i % 100 !== 0) continue;
+        assert.deepEqual(datum.keys, ascending(model));
+      }
+      assert.deepEqual(datum.keys, ascending(model));
     }),
     { numRuns: 20 },
   );

@@ -9,6 +9,7 @@ import {
   datumSize,
   findKey,
   makeDatum,
+  onlyKey,
   sortedDatum,
 } from './datum.ts';
 import { LargeSet, MAX_PLAIN } from './large-set.ts';
@@ -21,6 +22,8 @@ const MIN_LARGE = MAX_PLAIN / 2;
 /** Adds elements; keys that a map has already keep their values. */
 export function insertElements(datum: Datum, added: Datum): Datum {
   if (datum instanceof LargeSet) {
+    const only = onlyKey(added);
+    if (only !== undefined) return insertOne(datum, only);
     const missing = added.keys.filter((key) => !datum.has(key));
     return editLarge(datum, [], missing);
   }
@@ -32,6 +35,13 @@ export function insertElements(datum: Datum, added: Datum): Datum {
     values?.push(added.values![i]!);
   });
   return keys.length === 0 ? datum : edit(datum, [], keys, values);
+}
+
+/** What most transactions do that change a large set. */
+function insertOne(set: LargeSet, key: Atom): LargeSet {
+  const edited = set.with(key);
+  if (edited !== set) noteDifference(set, edited, [], [key]);
+  return edited;
 }
 
 /** Removes elements; from a map those only whose values are equal, too, unless `byKey`. */
@@ -104,8 +114,7 @@ function slice(
 /** How many elements two datums have in memory that they do not share. */
 export function differenceSize(from: Datum, to: Datum): number {
   if (!(from instanceof LargeSet && to instanceof LargeSet)) return datumSize(from) + datumSize(to);
-  const { before, after } = from.differing(to);
-  return before.length + after.length;
+  return from.differingSize(to);
 }
 
 /** The elements of `to` that change `from` into it: RFC-style `update2` diffs (ovsdb-server(7)). */

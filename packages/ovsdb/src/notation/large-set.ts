@@ -67,8 +67,27 @@ export class LargeSet implements Datum {
     return true;
   }
 
+  /** How many atoms `differing` has in both of its parts. */
+  differingSize(other: LargeSet): number {
+    const { start, endA, endB } = this.#commonPieces(other);
+    const [a, b] = [this.#pieces, other.#pieces];
+    let size = 0;
+    for (let i = start; i < endA; i++) size += a[i]!.length;
+    for (let i = start; i < endB; i++) size += b[i]!.length;
+    return size;
+  }
+
   /** The atoms of this set and of another between what both have in common at their ends. */
   differing(other: LargeSet): { before: Piece; after: Piece } {
+    const { start, endA, endB } = this.#commonPieces(other);
+    return {
+      before: join(this.#pieces.slice(start, endA)),
+      after: join(other.#pieces.slice(start, endB)),
+    };
+  }
+
+  /** Where the pieces that both sets share at their ends end, and begin again. */
+  #commonPieces(other: LargeSet): { start: number; endA: number; endB: number } {
     const [a, b] = [this.#pieces, other.#pieces];
     let start = 0;
     let [endA, endB] = [a.length, b.length];
@@ -77,7 +96,22 @@ export class LargeSet implements Datum {
       endA--;
       endB--;
     }
-    return { before: join(a.slice(start, endA)), after: join(b.slice(start, endB)) };
+    return { start, endA, endB };
+  }
+
+  /** With one atom more; the same set when it has that already. */
+  with(key: Atom): LargeSet {
+    const at = this.#pieceOf(key);
+    const piece = this.#pieces[at]!;
+    const position = positionIn(piece, key);
+    if (piece[position] === key) return this;
+    const changed = piece.toSpliced(position, 0, key);
+    if (changed.length <= MAX_PIECE) {
+      return new LargeSet(this.#pieces.with(at, changed), this.size + 1);
+    }
+    const halves: Piece[] = [];
+    cut(changed, halves);
+    return new LargeSet(this.#pieces.toSpliced(at, 1, ...halves), this.size + 1);
   }
 
   /** Without atoms that it has and with others that it has not, both in order. */
