@@ -95,6 +95,32 @@ test('traces of packets, packet-outs and what is received go by MPLS, NSH and ND
   }
 });
 
+const STACKS = ['two labels', 'three labels'].map((name) => FRAMES[name]!);
+const ON_STACKS = [
+  'pop_mpls:0x8847,set_field:9->mpls_label',
+  'pop_mpls:0x8848',
+  'pop_mpls:0x8848,pop_mpls:0x8848',
+  'pop_mpls:0x8847,set_field:9->mpls_label,push_mpls:0x8848',
+];
+
+test('labels below one that is popped: rewritten where they are, looked at whole', async () => {
+  await using scope = new Scope();
+  const both = await DummySwitch.pair(scope);
+  for (const subject of both) await subject.setUp('br0', ['p1', 'p2']);
+  for (const actions of ON_STACKS) {
+    for (const subject of both) {
+      const flow = `mpls,actions=${actions},output:2`;
+      await subject.instance.exec('ovs-ofctl', '-O', 'OpenFlow13', 'add-flow', 'br0', flow);
+    }
+    for (const frame of STACKS) {
+      await agree(both, actions, async (subject) => {
+        const trace = await subject.appctl('ofproto/trace', 'br0', 'in_port=1', frame);
+        return /^Megaflow:.*\nDatapath actions:.*/m.exec(trace)![0];
+      });
+    }
+  }
+});
+
 test('a packet-out whose way has no end is refused, alone and in a bundle, which changes nothing then', async () => {
   await using scope = new Scope();
   const both = await DummySwitch.pair(scope);

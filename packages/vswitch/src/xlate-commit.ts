@@ -205,20 +205,23 @@ function commitMpls(ctx: XlateContext): void {
   while (same < from.length && same < to.length && at3(from, same) === at3(to, same)) same++;
   const popped = from.length - same;
   const pushed = to.length - same;
+  // The innermost entry that differs is rewritten where both stacks have one.
+  const rewritten = Math.min(popped, pushed, 1);
   const acts: OdpAction[] = [];
-  if (popped === 1 && pushed === 1) {
-    const mask = ctx.wildcards.mplsLse0 | (from[0]! ^ to[0]!);
-    acts.push({ type: 'set_mpls', lse: to[0]!, mask: mask >>> 0 });
-  } else {
-    for (let i = 0; i < popped; i++) {
-      const isLast = i === popped - 1;
-      const ethertype = isLast && pushed === 0 ? flow.dlType : base.dlType;
-      acts.push({ type: 'pop_mpls', ethertype });
-    }
-    const tags = tagsOf(base).length;
-    for (let i = pushed - 1; i >= 0; i--) {
-      acts.push({ type: 'push_mpls', lse: to[i]!, ethertype: flow.dlType, tags });
-    }
+  for (let i = popped - 1; i >= rewritten; i--) {
+    const ethertype = i > 0 && !isMpls(flow.dlType) ? base.dlType : flow.dlType;
+    acts.push({ type: 'pop_mpls', ethertype });
+  }
+  if (rewritten > 0) {
+    const lse = to[pushed - 1]!;
+    // Entries that have moved are known whole.
+    const isSet = popped === 1 && pushed === 1;
+    const mask = isSet ? ctx.wildcards.mplsLse0 | (from[0]! ^ lse) : 0xffff_ffff;
+    acts.push({ type: 'set_mpls', lse, mask: mask >>> 0 });
+  }
+  const tags = tagsOf(base).length;
+  for (let i = pushed - 1 - rewritten; i >= 0; i--) {
+    acts.push({ type: 'push_mpls', lse: to[i]!, ethertype: flow.dlType, tags });
   }
   if (acts.length === 0) return;
   ctx.odpActions.push(...acts);

@@ -408,6 +408,9 @@ function popMpls(ctx: XlateContext, ethertype: number): void {
     tooManyLabels(ctx, 'pop action', 'has');
   }
   wildcards.mplsLse0 |= BOS;
+  // What is set from here on is part of an entry that was below.
+  if (labels > 1) wildcards.mplsLse1 = 0xffff_ffff;
+  if (labels > 2) wildcards.mplsLse2 = 0xffff_ffff;
   readsStack(ctx);
   flow.mplsLse0 = flow.mplsLse1;
   flow.mplsLse1 = flow.mplsLse2;

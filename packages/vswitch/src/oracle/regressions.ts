@@ -46,6 +46,14 @@ export const REGRESSIONS: readonly Regression[] = [
     (rest) => [unlabelled(rest), unlabelled(rest, MPLS)],
   ),
   unlabelled('output:1,dec_ttl', MPLS),
+  // Labels that are rewritten and pushed upon at once.
+  ...[
+    'set_field:6->mpls_label,push_mpls:0x8847',
+    'dec_mpls_ttl,push_mpls:0x8847,push_mpls:0x8847',
+  ].map((rest) => ({
+    flows: [`table=0,priority=1,mpls actions=${rest},output:2`],
+    packet: `${MPLS},mpls_bos=1,mpls_ttl=9`,
+  })),
   // Action sets that buckets add to.
   {
     flows: [
