@@ -127,6 +127,11 @@ const SWITCHES: Readonly<Record<string, Mischief>> = {
   }),
 };
 
+/** What once had the command wait for ever. */
+const KNOWN = [
+  { kind: 'sends empty replies', command: '--bundle add-flows SW FLOWS', version: 6 },
+] as const;
+
 test(`${COUNT} commands, and switches that mean no good`, async () => {
   await using scope = new Scope();
   const directory = scope.directory('hostile');
@@ -137,7 +142,7 @@ test(`${COUNT} commands, and switches that mean no good`, async () => {
   );
   const random = new Random(SEED);
   for (let n = 0; n < COUNT; n++) {
-    const { kind, command, version } = random.pick(pairs);
+    const { kind, command, version } = KNOWN[n] ?? random.pick(pairs);
     const path = join(directory, `sw${n}`);
     const server = await listen(scope, path);
     const words = command.replace('SW', path).replace('FLOWS', flows).split(' ');

@@ -13,20 +13,12 @@ import {
 } from '@heddle/openflow';
 import { HeddleError } from '@heddle/runtime/errors';
 import { printError } from '@heddle/runtime/stdio';
-import { type Context, checkUsable, errorText } from './context.ts';
+import { badReply, type Context, checkUsable, errorText, xidOf } from './context.ts';
 import { MessageBuffer } from './message-buffer.ts';
 import { Printer } from './printer.ts';
-import type { Settings } from './settings.ts';
 import { nextXid, openTarget } from './target.ts';
 
 const ATOMIC_ORDERED = 3;
-/** Without `-O`, bundles speak OpenFlow 1.4. */
-const OPENFLOW_14 = 1 << 5;
-
-/** The settings for a bundle: versions that have them. */
-export function bundleSettings(settings: Settings): Settings {
-  return settings.versions === undefined ? { ...settings, versions: OPENFLOW_14 } : settings;
-}
 
 /** The message that puts another one into the bundle. */
 export function bundled(message: OfpBody, version: OfpVersion): OfpBody {
@@ -53,7 +45,7 @@ export async function sendBundleLog(
   usable: Protocols,
   messages: (version: OfpVersion) => MessageLog,
 ): Promise<number> {
-  const settings = bundleSettings(ctx.settings);
+  const { settings } = ctx;
   checkUsable(settings, usable & OFPUTIL_P_OF13_UP);
   const vconn = await openTarget(settings, ctx.args[0]!, 'mgmt', usable & OFPUTIL_P_OF13_UP);
   const status = await transactBundle(ctx, vconn, messages(vconn.version));
@@ -88,7 +80,9 @@ export async function transactBundle(
     for (;;) {
       const received = await vconn.receive();
       if (received.msg?.type === 'error') errors.push(received);
-      if (received.msg?.xid === xid) return;
+      if (xidOf(received) !== xid) continue;
+      if (received.msg === undefined) throw badReply(ctx, received);
+      return;
     }
   };
   await ask({ ...control, control: 'open_request' });

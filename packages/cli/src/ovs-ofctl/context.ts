@@ -42,7 +42,12 @@ export async function dump(ctx: Context, vconn: VconnClient, body: OfpBody): Pro
   const isMultipart = body.type !== 'features_request' && body.type !== 'get_config_request';
   const parts = isMultipart ? vconn.multipart(body) : [await vconn.transact(body)];
   try {
-    for await (const part of parts) print(printer.message(part));
+    for await (const part of parts) {
+      const text = printer.message(part);
+      print(text);
+      // Told by the text: to be printed most parts need not be decoded.
+      if (isMultipart && text.startsWith('***decode error')) throw badReply(ctx, part);
+    }
   } catch (error) {
     if (!(error instanceof VconnError)) throw error;
     throw new HeddleError(`OpenFlow packet receive failed (${error.message})`);
@@ -121,13 +126,17 @@ async function receiveFrom(vconn: VconnClient): Promise<Received> {
   }
 }
 
+export function xidOf({ raw }: Received): number {
+  return new DataView(raw.buffer, raw.byteOffset).getUint32(4);
+}
+
 /** Whether it answers a request that has one of these xids. */
-function isWithin({ raw }: Received, first: number, last: number): boolean {
-  const xid = new DataView(raw.buffer, raw.byteOffset).getUint32(4);
+function isWithin(received: Received, first: number, last: number): boolean {
+  const xid = xidOf(received);
   return xid >= first && xid <= last;
 }
 
-function badReply(ctx: Context, received: Received): HeddleError {
+export function badReply(ctx: Context, received: Received): HeddleError {
   return new HeddleError(`received bad reply: ${new Printer(ctx.settings, 2).message(received)}`);
 }
 

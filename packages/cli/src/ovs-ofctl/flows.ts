@@ -21,7 +21,7 @@ import {
 } from '@heddle/openflow';
 import { HeddleError } from '@heddle/runtime/errors';
 import { print } from '@heddle/runtime/stdio';
-import { bundled, bundleSettings, sendBundle, sendBundleLog } from './bundle.ts';
+import { bundled, sendBundle, sendBundleLog } from './bundle.ts';
 import {
   type Context,
   dump,
@@ -61,7 +61,7 @@ async function modFile(ctx: Context, command: FlowModCommand | undefined): Promi
   const file = new FlowFile(ctx.args[1]!, command, await acceptedNames(ctx));
   const { bundle } = ctx.settings;
   if (bundle) {
-    const allowed = allowedProtocols(bundleSettings(ctx.settings)) & OFPUTIL_P_OF13_UP;
+    const allowed = allowedProtocols(ctx.settings) & OFPUTIL_P_OF13_UP;
     const flows = new EncodedFlows(file, allowed, (mod, protocol) =>
       bundled(flowModBody(mod), protocolVersion(protocol)),
     );
@@ -76,8 +76,8 @@ async function modFile(ctx: Context, command: FlowModCommand | undefined): Promi
 
 /** In the order in which upstream asks for them. */
 async function acceptedNames(ctx: Context) {
+  const { settings } = ctx;
   const target = ctx.args[0]!;
-  const settings = ctx.settings.bundle ? bundleSettings(ctx.settings) : ctx.settings;
   const tables = await tablesToAccept(settings, target);
   return { tables, ports: await portsToAccept(settings, target) };
 }

@@ -16,7 +16,7 @@ import {
   parsePacketOut,
 } from '@heddle/openflow';
 import { HeddleError } from '@heddle/runtime/errors';
-import { bundleSettings, sendBundle } from './bundle.ts';
+import { sendBundle } from './bundle.ts';
 import { type Context, checkUsable, dump, open, openForMod, transactNoReply } from './context.ts';
 import { atLine, readLines } from './flow-lines.ts';
 import { flowModBody as flowBody } from './flows.ts';
@@ -42,7 +42,7 @@ interface Groups {
 /** In the order in which upstream asks for names. */
 async function names(ctx: Context) {
   const target = ctx.args[0]!;
-  const settings = ctx.settings.bundle ? bundleSettings(ctx.settings) : ctx.settings;
+  const { settings } = ctx;
   const tables = await tablesToAccept(settings, target);
   return { tables, ports: await portsToAccept(settings, target) };
 }

@@ -10,7 +10,7 @@ import { COMMANDS, type Command } from './commands.ts';
 import { applyOptions, OPTIONS } from './options.ts';
 import { PROGRAM } from './program.ts';
 import { defaultSettings } from './settings.ts';
-import { checkFlowFormats, closeAll } from './target.ts';
+import { bundleVersions, checkFlowFormats, closeAll } from './target.ts';
 
 /** Returns the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -38,6 +38,7 @@ async function runCommandLine(argv: readonly string[]): Promise<number> {
   const settings = defaultSettings();
   const config = daemonConfig();
   applyOptions(options, settings, config);
+  if (settings.bundle) settings.versions = bundleVersions(settings.versions);
   checkFlowFormats(settings);
   const [name, ...rest] = args;
   if (name === undefined) throw new HeddleError('missing command name; use --help for help');
@@ -47,6 +48,7 @@ async function runCommandLine(argv: readonly string[]): Promise<number> {
   if (settings.readOnly && command.writes) {
     throw new HeddleError(`'${name}' command does not work in read only mode`);
   }
+  if (name === 'bundle') settings.versions = bundleVersions(settings.versions);
   const run = await command.load();
   const daemonize = async (): Promise<Daemon> => {
     const asked = config.detach || config.monitor || config.pidfile !== undefined || config.user;

@@ -14,7 +14,7 @@ import {
   type VconnClient,
 } from '@heddle/openflow';
 import { print } from '@heddle/runtime/stdio';
-import { bundleLog, bundleSettings, transactBundle } from './bundle.ts';
+import { bundleLog, transactBundle } from './bundle.ts';
 import { type Context, openForMod, transactNoReply } from './context.ts';
 import { FlowFile } from './flow-lines.ts';
 import {
@@ -136,19 +136,17 @@ function flowMod(
 
 export async function replaceFlows(ctx: Context): Promise<number> {
   const [target = '', file = ''] = ctx.args;
-  const settings = ctx.settings.bundle ? bundleSettings(ctx.settings) : ctx.settings;
-  const inner = { ...ctx, settings };
+  const { settings } = ctx;
   const ports = await portsToAccept(settings, target);
   const tables = await tablesToAccept(settings, target);
   const set = new FlowSet();
   const usable = readFile(file, set, 0, { ports, tables });
-  const { vconn, protocol } = await openForMod(inner, usable);
-  await readSwitch(inner, vconn, set, 1);
+  const { vconn, protocol } = await openForMod(ctx, usable);
+  await readSwitch(ctx, vconn, set, 1);
   const bodies = changesOf(set, settings.readd, protocol);
   let status = 0;
-  if (settings.bundle)
-    status = await transactBundle(inner, vconn, bundleLog(bodies, vconn.version));
-  else if (!(await transactNoReply(inner, vconn, bodies))) status = 1;
+  if (settings.bundle) status = await transactBundle(ctx, vconn, bundleLog(bodies, vconn.version));
+  else if (!(await transactNoReply(ctx, vconn, bodies))) status = 1;
   vconn.close();
   return status;
 }

@@ -34,6 +34,14 @@ export function allowedVersions(settings: Settings): number {
   return settings.versions ?? OPENFLOW_10;
 }
 
+const OPENFLOW_14 = 1 << 5;
+const WITH_BUNDLES = (1 << 4) | OPENFLOW_14 | (1 << 6);
+
+/** For bundles: OpenFlow 1.4 unless one of the versions that `-O` names has them. */
+export function bundleVersions(versions: number | undefined): number {
+  return versions !== undefined && (versions & WITH_BUNDLES) !== 0 ? versions : OPENFLOW_14;
+}
+
 /** Formats that versions and `-F` allow. */
 export function allowedProtocols(settings: Settings): Protocols {
   return versionsProtocols(allowedVersions(settings)) & settings.protocols;
