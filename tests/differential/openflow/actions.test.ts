@@ -99,9 +99,15 @@ test('flows in text that are refused, in the same words', () => {
     const args = ['-voff', '-O', VERSIONS.map(versionName).join(','), 'parse-flow', line];
     const { stderr } = spawnSync(OVS_OFCTL, args, { encoding: 'utf8' });
     const theirs = stderr.replace(/^ovs-ofctl: (?:no usable protocol)?/, '').trimEnd();
+    if (theirs === '' && isOutOfRange(ours)) continue;
     assert.equal(ours.trimEnd(), theirs, `HEDDLE_SEED=${SEED}: ${line}`);
   }
 });
+
+/** Numbers of addresses that Open vSwitch cuts to the bits that there are, and half addresses that are none to it. */
+function isOutOfRange(error: string): boolean {
+  return /^invalid (mac address|nat range)|: invalid Ethernet address$|after nat range/.test(error);
+}
 
 /** One character less, more or another. */
 function damage(line: string): string {
@@ -175,6 +181,52 @@ function sameError(a: string | undefined, b: string | undefined): boolean {
 function isJunk(judgement: Judgement): boolean {
   return judgement.text?.includes('<unknown>') ?? false;
 }
+
+function compareBytes(lines: readonly string[], version: OfpVersion): void {
+  for (const [i, want] of parseActionsByTheirs(lines, version).entries()) {
+    const { error, text } = judge(lines[i]!, version);
+    assert.deepEqual({ error, text }, { error: want.error, text: want.text }, lines[i]);
+  }
+}
+
+test('actions in bytes that were once judged otherwise', () => {
+  const lines = [
+    // Of two faults in NXAST_LEARN2 and NXAST_SAMPLE3, zeros that are none come first.
+    'ffff003000002320002d0000000000000000000000000000000801000000000000000005000001000000000000000000',
+    'ffff00200000232000290000f8f972a10000b841893019382d94f0d000000000',
+    // Properties of NXAST_CONTROLLER2: the meter of no number, a meter of another length.
+    'ffff002000002320002500000000000000010008bac000000005000800000000',
+    'ffff003000002320002500000000000000020005020000000005000901020aff07000000000000000004000400000000',
+    // Fields by the headers that they have with masks; NXAST_RESUBMIT_TABLE_CT into no table.
+    'ffff0018000023200007000f0001170800000000000058e4',
+    'ffff001000002320002c0058ff000000',
+  ];
+  compareBytes(lines, 1);
+  compareBytes(['0019001000016d010200000000000000', '00190010800021040003000300000000'], 6);
+});
+
+/** NXAST_CT with NXAST_NAT in it, of `length` bytes behind its fixed part. */
+function natInBytes(flags: number, present: number, length: number, up: boolean): string {
+  const nat = Buffer.alloc(16 + length);
+  for (let i = 16; i < nat.length; i++) nat[i] = up ? i : 255 - i;
+  nat.write(`ffff${(16 + length).toString(16).padStart(4, '0')}000023200024`, 'hex');
+  nat.writeUInt16BE(flags, 12);
+  nat.writeUInt16BE(present, 14);
+  const total = (40 + length).toString(16).padStart(4, '0');
+  return `ffff${total}0000232000230001000000000000ff0000000000${nat.toString('hex')}`;
+}
+
+test('address translation in bytes, with each set of addresses and ports', () => {
+  const lines: string[] = [];
+  for (const flags of [0, 1, 6, 0x19]) {
+    for (let present = 0; present < 128; present++) {
+      for (const length of [0, 8, 16, 24, 48]) {
+        for (const up of [false, true]) lines.push(natInBytes(flags, present, length, up));
+      }
+    }
+  }
+  compareBytes(lines, 1);
+});
 
 test('actions in bytes, whole and with a wrong byte', () => {
   for (const version of VERSIONS) {

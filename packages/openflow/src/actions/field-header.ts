@@ -63,13 +63,12 @@ export function parseField32({ u8, tlv }: FieldContext, o: number): Field | unde
   const header = parseFieldHeader(u8, o, o + 4);
   const field = header.point?.field;
   checkMapped(field, tlv);
-  if (
-    !field ||
-    (header.hasMask && !isVariable(field)) ||
-    !isLengthRight(field, header.payloadLength)
-  )
-    return undefined;
-  return field;
+  if (!field) return undefined;
+  // The header of a value and its mask names the field as well.
+  const length = header.hasMask ? header.payloadLength / 2 : header.payloadLength;
+  return isLengthRight(field, isVariable(field) ? header.payloadLength : length)
+    ? field
+    : undefined;
 }
 
 function isLengthRight(field: Field, length: number): boolean {

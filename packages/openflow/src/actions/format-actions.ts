@@ -84,7 +84,7 @@ function formatOutput({ port, maxLen }: Act<'output'>, f: ActionFormat): string 
 }
 
 function formatResubmit({ port, table, withCt }: Act<'resubmit'>, f: ActionFormat): string {
-  if (port !== OFPP_IN_PORT && table === 255 && !withCt) {
+  if (port !== OFPP_IN_PORT && table === 255) {
     return `${special(f, 'resubmit:')}${formatPort(port, f.ports)}`;
   }
   const p = port === OFPP_IN_PORT ? '' : formatPort(port, f.ports);

@@ -69,8 +69,8 @@ function formatRange(range: NonNullable<NatAction['range']>): string {
     return bracket ? `[${text}]` : text;
   };
   let text = address(min);
-  if (max !== undefined) text += `-${address(max)}`;
+  if (max !== undefined && max !== min) text += `-${address(max)}`;
   if (portMin !== undefined) text += `:${portMin}`;
-  if (portMax !== undefined) text += `-${portMax}`;
+  if (portMax !== undefined && portMax !== portMin) text += `-${portMax}`;
   return text;
 }

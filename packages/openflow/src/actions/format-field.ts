@@ -40,8 +40,8 @@ export function formatFieldValue(
 ): string {
   if (isVariable(field)) return mask === undefined ? hex(value) : `${hex(value)}/${hex(mask)}`;
   if (field.format === 'hexadecimal' || field.format === 'decimal') {
-    if (mask !== undefined) return `${hex(value)}/${hex(mask)}`;
-    return field.format === 'decimal' ? String(value) : hex(value);
+    const text = field.format === 'decimal' ? String(value) : hex(value);
+    return mask === undefined ? text : `${text}/${hex(mask)}`;
   }
   const size = field.width >> 3;
   if (field.format === 'OpenFlow 1.0 port' && mask !== undefined) return `${value}/${hex(mask)}`;
@@ -53,7 +53,7 @@ export function formatFieldValue(
 
 export function formatSetField({ field, value, mask }: FieldValue, f: FieldFormatOptions): string {
   const bits = mask === exactMask(field) ? undefined : mask;
-  const text = formatFieldValue(field, value, bits, f.ports);
+  const text = bits === 0n ? 'ANY' : formatFieldValue(field, value, bits, f.ports);
   const { colors } = f;
   if (!colors) return `set_field:${text}->${field.name}`;
   return `${colors.special('set_field:')}${text}${colors.special('->')}${field.name}`;

@@ -138,6 +138,8 @@ function checkInstruction(type: number, length: number, version: OfpVersion): vo
   if (type === 0xffff) throw new OfpError('OFPBIC_BAD_EXPERIMENTER');
   const known = type >= 1 && type <= 5;
   const isMeter = type === OFPIT.meter && version < 6;
+  // OpenFlow 1.5 has no meters here, but knows their length.
+  if (type === OFPIT.meter && length !== 8) throw new OfpError('OFPBIC_BAD_LEN');
   if (!known && !isMeter) throw new OfpError('OFPBIC_UNKNOWN_INST');
   const actions = type === OFPIT.writeActions || type === OFPIT.applyActions;
   const exact = type === OFPIT.writeMetadata ? 24 : 8;

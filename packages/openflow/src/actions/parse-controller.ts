@@ -40,7 +40,7 @@ export function parseController2(c: RawContext): OfpAct {
     else if (type === NXAC2PT.reason) reason = number(c, p, length, 1);
     else if (type === NXAC2PT.userdata) userdata = u8.slice(p + 4, p + length);
     else if (type === NXAC2PT.pause) pause = true;
-    else if (type === NXAC2PT.meterId) meter = number(c, p, length, 4);
+    else if (type === NXAC2PT.meterId) meter = meterId(c, p, length);
     else throw new OfpError('OFPBPC_BAD_TYPE');
     p += (length + 7) & ~7;
   }
@@ -62,6 +62,12 @@ function propertyLength(dv: DataView, p: number, end: number): number {
   const length = dv.getUint16(p + 2);
   if (length < 4 || p + ((length + 7) & ~7) > end) throw new OfpError('OFPBPC_BAD_LEN');
   return length;
+}
+
+/** 0 stands for none. */
+function meterId(c: RawContext, p: number, length: number): number | undefined {
+  if (length !== 8) throw new OfpError('OFPBPC_BAD_LEN');
+  return number(c, p, length, 4) || undefined;
 }
 
 function number({ u8, dv }: RawContext, p: number, length: number, n: 1 | 2 | 4): number {

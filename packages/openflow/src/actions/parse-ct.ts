@@ -73,23 +73,29 @@ function checkCtAction(act: OfpAct, commit: boolean): void {
 }
 
 export function parseNat(c: RawContext): OfpAct {
-  const { u8, dv, o, end } = c;
-  const flags = dv.getUint16(o + 12);
+  const flags = c.dv.getUint16(c.o + 12);
+  const range = parseNatRange(c);
+  return { ...natFlags(flags), ...(range && hasDirection(flags) && { range }) };
+}
+
+function hasDirection(flags: number): boolean {
+  return (flags & (NX_NAT_F.src | NX_NAT_F.dst)) !== 0;
+}
+
+/** Neither an address nor a port may be 0, and an end needs a beginning before it. */
+function parseNatRange({ u8, dv, o, end }: RawContext): NatAction['range'] {
   const present = dv.getUint16(o + 14);
   let at = o + 16;
   const take = (bit: number, size: number): bigint | undefined => {
     if (!(present & bit)) return undefined;
-    if (at + size > end) throw new OfpError('OFPBAC_BAD_LEN');
+    if (at + size > end) throw new OfpError('OFPBAC_BAD_ARGUMENT');
     at += size;
     return readUint(u8, at - size, size);
   };
   const { ipv4Min, ipv4Max, ipv6Min, ipv6Max, protoMin, protoMax } = NX_NAT_RANGE;
   const has4 = (present & (ipv4Min | ipv4Max)) !== 0;
   const has6 = (present & (ipv6Min | ipv6Max)) !== 0;
-  const hasDirection = (flags & (NX_NAT_F.src | NX_NAT_F.dst)) !== 0;
-  if (((present & 0x3f) !== 0 && !hasDirection) || (has4 && has6)) {
-    throw new OfpError('OFPBAC_BAD_ARGUMENT');
-  }
+  if (has4 && has6) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   const min4 = take(ipv4Min, 4);
   const max4 = take(ipv4Max, 4);
   const min6 = take(ipv6Min, 16);
@@ -98,16 +104,24 @@ export function parseNat(c: RawContext): OfpAct {
   const portMax = take(protoMax, 2);
   const min = min4 ?? min6;
   const max = max4 ?? max6;
-  if (min !== undefined && max !== undefined && max < min)
-    throw new OfpError('OFPBAC_BAD_ARGUMENT');
-  const range = min !== undefined && {
-    family: (min4 === undefined ? 6 : 4) as 4 | 6,
+  checkBounds(min, max);
+  checkBounds(portMin, portMax);
+  if (min === undefined) {
+    if (portMin !== undefined) throw new OfpError('OFPBAC_BAD_ARGUMENT');
+    return undefined;
+  }
+  return {
+    family: has4 ? 4 : 6,
     min,
     ...(max !== undefined && { max }),
     ...(portMin !== undefined && { portMin: Number(portMin) }),
     ...(portMax !== undefined && { portMax: Number(portMax) }),
   };
-  return { ...natFlags(flags), ...(range && { range }) };
+}
+
+function checkBounds(min: bigint | undefined, max: bigint | undefined): void {
+  const isBounded = max === undefined || (min !== undefined && max >= min);
+  if (min === 0n || !isBounded) throw new OfpError('OFPBAC_BAD_ARGUMENT');
 }
 
 function natFlags(flags: number): NatAction {

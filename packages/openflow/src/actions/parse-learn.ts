@@ -28,8 +28,8 @@ export function parseLearn(c: RawContext): OfpAct {
 export function parseLearn2(c: RawContext): OfpAct {
   const { u8, dv, o, end } = c;
   const flags = dv.getUint16(o + 24);
-  if (u8[o + 27] !== 0 || flags & ~7) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   expectZero(u8, o + 38, o + 40, 'NXBAC_MUST_BE_ZERO');
+  if (u8[o + 27] !== 0 || flags & ~7) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   const limit = dv.getUint32(o + 32);
   let at = o + 40;
   let resultDst: Subfield | undefined;

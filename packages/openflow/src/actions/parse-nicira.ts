@@ -118,9 +118,9 @@ const DIRECTIONS = ['default', 'ingress', 'egress'] as const;
 function sample(c: RawContext, level: 1 | 2 | 3): OfpAct {
   const { u8, dv, o } = c;
   const probability = dv.getUint16(o + 10);
-  if (probability === 0) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   const direction = level === 3 ? DIRECTIONS[u8[o + 26]!] : 'default';
   if (level === 3) expectZero(u8, o + 27, c.end, 'NXBRC_MUST_BE_ZERO');
+  if (probability === 0) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   if (direction === undefined) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   return {
     type: 'sample',

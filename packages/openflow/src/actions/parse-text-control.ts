@@ -17,12 +17,15 @@ function parseResubmit(c: TextContext, value: string): void {
   const [portText = '', tableText = '', ct = ''] = value.split(',');
   let port = OFPP_IN_PORT;
   if (portText !== '') {
-    port = parsePort(portText, c.options.ports) ?? fail(`${portText}: resubmit to unknown port`);
+    port =
+      parsePort(portText.trimStart(), c.options.ports) ??
+      fail(`${portText}: resubmit to unknown port`);
   }
   let table = 255;
   if (tableText !== '') {
     table =
-      parseTable(tableText, c.options.tables) ?? fail(`${tableText}: resubmit to unknown table`);
+      parseTable(tableText.trimStart(), c.options.tables) ??
+      fail(`${tableText}: resubmit to unknown table`);
   }
   if (ct !== '' && ct !== 'ct') fail(`${ct}: unknown parameter`);
   if (port === OFPP_IN_PORT && table === 255) {

@@ -106,7 +106,7 @@ interface Address {
 function scanAddress(text: string, p: number): Address | undefined {
   const v4 = /^\d+\.\d+\.\d+\.\d+/.exec(text.slice(p));
   if (v4) {
-    const ip = parseIpv4(v4[0]);
+    const ip = parseIpv4(v4[0].replaceAll(/\b0+(?=\d)/g, ''));
     return ip === undefined ? undefined : { family: 4, value: BigInt(ip), next: p + v4[0].length };
   }
   const v6 = /^\[([0-9a-fA-F:.]+)\]|^([0-9a-fA-F:.]+)/.exec(text.slice(p));
@@ -118,7 +118,7 @@ function scanAddress(text: string, p: number): Address | undefined {
 function parseRange(text: string): NatAction['range'] {
   const first = scanAddress(text, 0);
   const invalid = (): never => fail(`invalid nat range "${text}"`);
-  if (!first) fail(`garbage (${text}) after nat range "${text}" (pos: 0)`);
+  if (!first) return garbage(text, likeAddress(text));
   let p = first.next;
   let max: bigint | undefined;
   if (text[p] === '-') {
@@ -138,16 +138,25 @@ function parseRange(text: string): NatAction['range'] {
     if (portMax !== undefined && portMax < portMin) return invalid();
     p += m[0].length;
   }
-  if (p !== text.length) {
-    fail(`garbage (${text.slice(p)}) after nat range "${text}" (pos: ${p})`);
-  }
+  if (p !== text.length) return garbage(text, p);
+  // Port 0 is none.
   return {
     family: first.family,
     min: first.value,
     ...(max !== undefined && { max }),
-    ...(portMin !== undefined && { portMin }),
-    ...(portMax !== undefined && { portMax }),
+    ...(portMin && { portMin }),
+    ...(portMin && portMax !== undefined && { portMax }),
   };
+}
+
+/** How many characters at the beginning could be an address, though not all of the text. */
+function likeAddress(text: string): number {
+  const length = /^(?:\[[0-9a-fA-F:.]+\]|[0-9a-fA-F:.]+)/.exec(text)?.[0].length ?? 0;
+  return length < text.length ? length : 0;
+}
+
+function garbage(text: string, p: number): never {
+  fail(`garbage (${text.slice(p)}) after nat range "${text}" (pos: ${p})`);
 }
 
 function parseNatAlone(): never {

@@ -162,9 +162,13 @@ function stack(type: 'push' | 'pop'): ParseAct {
 }
 
 function checkPktLarger(c: TextContext, value: string, _nested: unknown, tail: string): void {
-  const length = parseU16(value, '(null)');
-  if (!tail.startsWith('->')) fail(`${value}: missing \`->'`);
-  const dst = parseSubfield(tail.slice(2));
+  // The parentheses may be missing.
+  const bare = /^([^)>-]+)(?:->(.*))?/s;
+  const [, number = '', arrow] =
+    tail === '' ? (bare.exec(value) ?? []) : ['', value, /^->(.*)/s.exec(tail)?.[1]];
+  const length = parseU16(number, '(null)');
+  if (arrow === undefined) fail(`${value}: missing \`->'`);
+  const dst = parseSubfield(arrow);
   if (dst.nBits !== 1) fail('Only 1-bit destination field is allowed');
   c.push({ type: 'check_pkt_larger', length, dst });
 }

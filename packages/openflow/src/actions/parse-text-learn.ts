@@ -4,6 +4,7 @@ import { parseFieldText } from '../match/field-text.ts';
 import type { LearnSpec, OfpAct, Subfield } from '../ofp-actions.ts';
 import { readUint } from './byte-writer.ts';
 import { fieldBits } from './field-header.ts';
+import { formatFieldValue } from './format-field.ts';
 import { parseTable } from './table-names.ts';
 import type { ParseAct, TextContext } from './text-context.ts';
 import { KeyValueScanner } from './text-scan.ts';
@@ -14,7 +15,7 @@ import {
   parseLeadingInteger,
   parseMove,
   parseSubfield,
-  scanSubfield,
+  parseWholeInteger,
 } from './text-values.ts';
 
 type Learn = Extract<OfpAct, { type: 'learn' }>;
@@ -113,7 +114,7 @@ function parseSpec(c: TextContext, key: string, value: string, whole: string): L
     }
     return { type: 'match', src, dst };
   }
-  const immediate = tryMessage(() => parseImmediate(c, key, value, dst));
+  const immediate = tryMessage(() => parseImmediate(c, value, dst, whole));
   if (typeof immediate !== 'string') return { type: 'match', value: immediate.value, dst };
   fail(
     `${whole}: ${key} value ${value} cannot be parsed as a subfield (${src}) or an immediate value (${immediate})`,
@@ -131,18 +132,19 @@ function tryMessage<T>(run: () => T): T | string {
 }
 
 /** A whole field has its own syntax, part of one a number. */
-function parseImmediate(c: TextContext, key: string, value: string, dst: Subfield) {
+function parseImmediate(c: TextContext, value: string, dst: Subfield, whole: string) {
   const { field, nBits } = dst;
   if (nBits === fieldBits(field)) {
     const parsed = parseFieldText(field, value, c.options.ports);
     if (!parsed.mask.every((b) => b === 0xff)) fail(`${value}: wildcards not allowed here`);
     return { value: readUint(parsed.value, 0, parsed.value.length) };
   }
-  const number = parseLeadingInteger(value, field.width);
-  if (number === undefined) fail(`${key}=${value}: cannot parse integer value`);
+  const number = parseWholeInteger(value, field.width);
+  if (number === undefined) fail(`${whole}: cannot parse integer value`);
   if (number >> BigInt(nBits) !== 0n) {
-    const shown = field.format === 'decimal' ? String(number) : `0x${number.toString(16)}`;
-    fail(`${key}=${value}: value ${shown} does not fit into ${nBits} bits`);
+    fail(
+      `${whole}: value ${formatFieldValue(field, number, undefined)} does not fit into ${nBits} bits`,
+    );
   }
   return { value: number };
 }
@@ -152,8 +154,9 @@ function parseLoad(text: string): LearnSpec {
   const arrow = text.indexOf('->');
   if (arrow < 0) fail(`load: missing \`->' in \`${text}'`);
   if (!/^\d/.test(text)) return { type: 'load', ...parseMove(text) };
-  const dst = scanSubfield(text.slice(arrow + 2)).subfield;
-  const value = parseLeadingInteger(text.slice(0, arrow), 128) ?? 0n;
+  const dst = parseSubfield(text.slice(arrow + 2));
+  const value = parseWholeInteger(text.slice(0, arrow), 128);
+  if (value === undefined) fail(`load: garbage before \`->' in \`${text}'`);
   if (value >> BigInt(dst.nBits) !== 0n) {
     fail(`${text}: value does not fit into ${dst.nBits} bits`);
   }

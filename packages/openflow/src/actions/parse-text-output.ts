@@ -14,15 +14,7 @@ import { BUNDLE_MAX_MEMBERS, HASH_FIELDS, MULTIPATH_ALGORITHMS } from './parse-b
 import { OFPR_ACTION } from './parse-controller.ts';
 import type { ParseAct, TextContext } from './text-context.ts';
 import { KeyValueScanner, tokens } from './text-scan.ts';
-import {
-  atoi,
-  fail,
-  parseHexBytes,
-  parseSubfield,
-  parseU16,
-  parseU32,
-  scanSubfield,
-} from './text-values.ts';
+import { atoi, fail, parseHexBytes, parseSubfield, parseU16, parseU32 } from './text-values.ts';
 
 /** By number; what Open vSwitch has for misses inside has no name. */
 export const PACKET_IN_REASONS: readonly string[] = [
@@ -46,7 +38,7 @@ function parseOutput(c: TextContext, value: string) {
   }
   let src: ReturnType<typeof parseSubfield>;
   try {
-    src = scanSubfield(value).subfield;
+    src = parseSubfield(value);
   } catch {
     fail(`${value}: output to unknown port`);
   }
@@ -125,8 +117,8 @@ function controllerOption(key: string, value: string) {
 }
 
 function parseEnqueue(c: TextContext, value: string): void {
-  const [port, queue] = tokens(value, /[:,]/);
-  if (port === undefined || queue === undefined) {
+  const [port, queue] = token(value, ':,');
+  if (port === undefined || queue === '') {
     fail('"enqueue" syntax is "enqueue:PORT:QUEUE" or "enqueue(PORT,QUEUE)"');
   }
   const number = parsePort(port, c.options.ports);

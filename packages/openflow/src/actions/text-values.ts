@@ -137,6 +137,13 @@ export function parseLeadingInteger(text: string, bits: number): bigint | undefi
   return value >> BigInt(bits) === 0n ? value : undefined;
 }
 
+/** As `parseLeadingInteger`, with nothing behind the number. */
+export function parseWholeInteger(text: string, bits: number): bigint | undefined {
+  return /^\s*(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/.test(text)
+    ? parseLeadingInteger(text, bits)
+    : undefined;
+}
+
 /** Pairs of digits, dots between them; `what` names the argument. */
 export function parseHexBytes(text: string, what: string): Uint8Array {
   const bytes: number[] = [];

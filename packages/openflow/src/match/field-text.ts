@@ -110,6 +110,7 @@ function bytesOf(
 function parseIntegers(field: Field, size: number, text: string): FieldText {
   const slash = text.indexOf('/');
   const { name } = field;
+  if (slash === 0) throw bad(text, `bad syntax for ${name} value`);
   const head = slash < 0 ? text : text.slice(0, slash);
   const value = bytesOf(head, text, size, name, 'value');
   if (text === '') return { value, mask: new Uint8Array(size) };

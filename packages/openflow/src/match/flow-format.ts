@@ -207,7 +207,7 @@ function network(key: Flow, mask: Flow): void {
 function transport(key: Flow, v6: boolean, mask: Flow): void {
   switch (key.nwProto) {
     case IPPROTO_TCP:
-      if (key.packetType >>> 16 <= 1) show(mask, TCP_FLAGS);
+      if (key.packetType === 0 || key.packetType >>> 16 === 1) show(mask, TCP_FLAGS);
       show(mask, PORTS);
       return;
     case IPPROTO_UDP:

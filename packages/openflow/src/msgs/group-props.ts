@@ -8,6 +8,8 @@ import { pullProperty, putProperty, unknownProperty } from './property.ts';
 import type { Reader } from './reader.ts';
 
 const NTR_VENDOR_ID = 0x0000_154d;
+/** As Open vSwitch once had it. */
+const NTR_COMPAT_VENDOR_ID = 0x0000_1540;
 const NTR_SELECTION_METHOD = 1;
 const EXPERIMENTER = 0xffff;
 const METHOD_LENGTH = 16;
@@ -28,7 +30,8 @@ export function pullGroupProps(
   while (r.left > 0) {
     const property = pullProperty(r);
     const { vendor, subtype, body } = property;
-    if (vendor !== NTR_VENDOR_ID || subtype !== NTR_SELECTION_METHOD) {
+    const isNtr = vendor === NTR_VENDOR_ID || vendor === NTR_COMPAT_VENDOR_ID;
+    if (!isNtr || subtype !== NTR_SELECTION_METHOD) {
       throw unknownProperty(property);
     }
     props = pullSelectionMethod(body, groupType, command);

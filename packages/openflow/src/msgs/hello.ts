@@ -13,7 +13,7 @@ const hello = form<'hello'>({
   wire: { ofpt: 0 },
   min: 0,
   step: 1,
-  decode: (r, { version }) => ({ versions: decodeVersions(r) ?? allUpTo(version) }),
+  decode: (r, { version }) => ({ versions: helloVersions(r, version).versions }),
   encode: (w, { version, versions }) => {
     if (versions === allUpTo(version)) return;
     w.u16(OFPHET_VERSIONBITMAP);
@@ -24,25 +24,32 @@ const hello = form<'hello'>({
 
 /** Without a bitmap, a version stands for itself and all before it (OpenFlow 1.3.5 section 6.3.1). */
 function allUpTo(version: number): number {
-  return 2 ** (version + 1) - 2;
+  return 2 ** (Math.min(version, 31) + 1) - 2;
 }
 
-/** Elements that are malformed or unknown are skipped; undefined without a usable bitmap. */
-function decodeVersions(r: Reader): number | undefined {
+/**
+ * Bit v of `versions`: version v, by the last bitmap that says any. Elements that are malformed or
+ * unknown are skipped; `complete`: there was nothing but bitmaps.
+ */
+export function helloVersions(
+  r: Reader,
+  version: number,
+): { readonly versions: number; readonly complete: boolean } {
+  let versions = allUpTo(version);
+  let complete = true;
   while (r.left >= 4) {
     const start = r.off;
     const type = r.u16();
     const length = r.u16();
-    const end = start + Math.ceil(length / 8) * 8;
-    if (length < 4 || start + length > r.end) return undefined;
+    if (length < 4 || start + length > r.end) return { versions, complete: false };
     // Only the first word of the bitmap has versions that anybody knows.
-    if (type === OFPHET_VERSIONBITMAP && length >= 8 && length % 4 === 0) {
-      const versions = (r.u32() & 0xffff_fffe) >>> 0;
-      if (versions !== 0) return versions;
-    }
-    r.off = Math.min(end, r.end);
+    const isBitmap = type === OFPHET_VERSIONBITMAP && length >= 8 && length % 4 === 0;
+    const bitmap = isBitmap ? (r.u32() & ~1) >>> 0 : 0;
+    if (bitmap === 0) complete = false;
+    else versions = bitmap;
+    r.off = Math.min(start + Math.ceil(length / 8) * 8, r.end);
   }
-  return undefined;
+  return { versions, complete: complete && r.left === 0 };
 }
 
 function echo(type: 'echo_request' | 'echo_reply', ofpt: number): AnyForm {

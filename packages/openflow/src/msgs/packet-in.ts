@@ -1,5 +1,5 @@
 /** Packets to the controller: the standard message of each version and Nicira's first extension. */
-import { OFPTT_ALL, type OfpVersion } from '../constants.ts';
+import type { OfpVersion } from '../constants.ts';
 import { emitNxMatch } from '../match/index.ts';
 import { Match } from '../match.ts';
 import { type AnyForm, form, NX_VENDOR_ID } from './form.ts';
@@ -15,7 +15,7 @@ export function inPortMatch(port: number): Match {
   return match;
 }
 
-const NO_TABLE = { tableId: OFPTT_ALL, cookie: 0xffff_ffff_ffff_ffffn };
+const NO_TABLE = { tableId: 0, cookie: 0xffff_ffff_ffff_ffffn };
 
 const packetIn10 = form<'packet_in'>({
   type: 'packet_in',

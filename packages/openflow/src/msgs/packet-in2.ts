@@ -187,7 +187,7 @@ function pullState({ type, body }: Property, state: State, version: OfpVersion):
       return true;
     }
     case NXCPT.actionSet:
-      c.actionSet = pullActions(body, version);
+      c.actionSet = [...c.actionSet, ...pullActions(body, version)];
       return true;
     case NXCPT.odpPort:
       c.odpPort = body.whole(4).u32();

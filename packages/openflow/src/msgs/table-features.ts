@@ -59,7 +59,9 @@ function pullFeatures(r: Reader, version: OfpVersion, loose: boolean): TableFeat
   const at = r.off;
   if (r.left < FIXED_LENGTH) throw new OfpError('OFPBPC_BAD_LEN');
   const length = r.dv.getUint16(at);
-  if (length < FIXED_LENGTH || length > r.left) throw new OfpError('OFPBPC_BAD_LEN');
+  if (length < FIXED_LENGTH || length > r.left || length % 8 !== 0) {
+    throw new OfpError('OFPBPC_BAD_LEN');
+  }
   const command = version >= 6 ? r.u8[at + 3]! : 0;
   if (command > OFPTFC15_LAST) throw new OfpError('OFPTFFC_BAD_COMMAND');
   if (r.u8[at + 2] === OFPTT_ALL) throw new OfpError('OFPTFFC_BAD_TABLE');

@@ -1,7 +1,9 @@
 /** Messages in text: what `ovs-ofctl ofp-print`, `monitor`, `snoop` and the vconn log print. */
 import { OfpError } from '../errors.ts';
 import type { OfpMessage } from '../messages.ts';
+import { helloVersions } from '../msgs/hello.ts';
 import { decodeMessage, encodeMessage, errorName, messageName } from '../msgs/index.ts';
+import { Reader } from '../msgs/reader.ts';
 import type { FlowReplyText } from './flow-reply-text.ts';
 import { hexDump } from './hex-dump.ts';
 import { type BodyContext, printBody } from './print-body.ts';
@@ -172,38 +174,14 @@ function printable(bytes: Uint8Array): string {
   return out === '' ? '' : `${out}\n`;
 }
 
-const OFPHET_VERSIONBITMAP = 1;
-
 function printHello(bytes: Uint8Array): string {
-  const { versions, complete } = helloVersions(bytes);
+  const { versions, complete } = helloVersions(new Reader(bytes, HEADER), bytes[0]!);
   const list: string[] = [];
   for (let v = 0; v < 32; v++) {
     if ((versions & (1 << v)) !== 0) list.push(`0x${v.toString(16).padStart(2, '0')}`);
   }
   const out = `\n version bitmap: ${list.join(', ')}\n`;
   return complete ? out : `${out} unknown data in hello:\n${hexDump(bytes)}`;
-}
-
-/** `complete`: nothing but version bitmaps was there. */
-function helloVersions(bytes: Uint8Array): { versions: number; complete: boolean } {
-  const dv = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const version = bytes[0]!;
-  let versions = version >= 31 ? 0 : (2 ** (version + 1) - 2) >>> 0;
-  let complete = true;
-  let o = HEADER;
-  while (bytes.length - o >= 4) {
-    const type = dv.getUint16(o);
-    const length = dv.getUint16(o + 2);
-    if (length < 4 || length > bytes.length - o) return { versions, complete: false };
-    if (type !== OFPHET_VERSIONBITMAP || length < 8 || length % 4 !== 0) complete = false;
-    else {
-      const bitmap = (dv.getUint32(o + 4) & ~1) >>> 0;
-      if (bitmap === 0) complete = false;
-      else versions = bitmap;
-    }
-    o += (length + 7) & ~7;
-  }
-  return { versions, complete: complete && o >= bytes.length };
 }
 
 function header(name: string, bytes: Uint8Array): string {

@@ -6,6 +6,7 @@ import {
   OFPG_ANY,
   OFPP_NONE,
   OFPTT_ALL,
+  type OfpVersion,
 } from '../constants.ts';
 import { formatMatch, formatOxm } from '../match/index.ts';
 import type {
@@ -37,7 +38,11 @@ export interface RawMatch {
   readonly bytes: Uint8Array;
 }
 
-export function printFlowMod(mod: FlowMod, names: PrintNames, raw?: RawMatch): string {
+export function printFlowMod(
+  mod: FlowMod & { readonly version: OfpVersion },
+  names: PrintNames,
+  raw?: RawMatch,
+): string {
   const commandText = COMMANDS[mod.command];
   let out = ` ${commandText}`;
   if (mod.tableId !== 0) out += ` table:${table(mod.tableId, names)}`;
@@ -50,8 +55,9 @@ export function printFlowMod(mod: FlowMod, names: PrintNames, raw?: RawMatch): s
         colors: names.colors,
       });
   if (!out.endsWith(' ')) out += ' ';
-  if (mod.newCookie !== undefined && mod.newCookie !== 0n && mod.newCookie !== ALL_ONES) {
-    out += `cookie:0x${mod.newCookie.toString(16)} `;
+  const newCookie = newCookieOf(mod);
+  if (newCookie !== undefined && newCookie !== 0n && newCookie !== ALL_ONES) {
+    out += `cookie:0x${newCookie.toString(16)} `;
   }
   if (mod.cookieMask !== 0n) {
     out += `cookie:0x${mod.cookie.toString(16)}/0x${mod.cookieMask.toString(16)} `;
@@ -68,6 +74,13 @@ export function printFlowMod(mod: FlowMod, names: PrintNames, raw?: RawMatch): s
 
 function rawText({ kind, bytes }: RawMatch, names: PrintNames): string {
   return kind === 'ofp10' ? printOfp10Match(bytes, names) : formatOxm(bytes);
+}
+
+/** OpenFlow 1.1 has a flow that a modification adds take the cookie. */
+function newCookieOf(mod: FlowMod & { readonly version: OfpVersion }): bigint | undefined {
+  const { version, command, cookie, cookieMask, newCookie } = mod;
+  const mayAdd = version === 2 && command.startsWith('modify') && cookieMask === 0n;
+  return newCookie ?? (mayAdd ? cookie : undefined);
 }
 
 function flagText(f: FlowModFlags): string {

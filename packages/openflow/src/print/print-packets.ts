@@ -1,7 +1,7 @@
 /** Packets, and the messages that carry them. */
 import { describePacket, ETH_P_IP, type Flow, type PacketLayout } from '@heddle/packet';
 import { formatActions } from '../actions/format-actions.ts';
-import { OFP_NO_BUFFER, OFPP_NONE, OFPTT_ALL } from '../constants.ts';
+import { OFP_NO_BUFFER, OFPP_NONE } from '../constants.ts';
 import { formatFlow } from '../match/flow-format.ts';
 import { formatMatch } from '../match/index.ts';
 import type { Continuation, PacketIn, PacketOut } from '../messages.ts';
@@ -14,9 +14,7 @@ const UNKNOWN_COOKIE = 0xffff_ffff_ffff_ffffn;
 
 export function printPacketIn(p: PacketIn, verbosity: number, names: PrintNames): string {
   let out = '';
-  // What has neither is of a version that tells of neither.
-  const isTold = p.tableId !== OFPTT_ALL || p.cookie !== UNKNOWN_COOKIE;
-  if (isTold && p.tableId !== 0) out += ` table_id=${table(p.tableId, names)}`;
+  if (p.tableId !== 0) out += ` table_id=${table(p.tableId, names)}`;
   if (p.cookie !== UNKNOWN_COOKIE) out += ` cookie=0x${p.cookie.toString(16)}`;
   out += ` total_len=${p.totalLen} ${formatMatch(p.metadata, { names: names.ports })}`;
   out += ` (via ${reason(p.reason)})`;
@@ -53,10 +51,11 @@ function printContinuation(c: Continuation, names: PrintNames): string {
   }
   if (c.mirrors !== 0) lines.push(['mirrors', `0x${c.mirrors.toString(16)}`]);
   if (c.conntracked) lines.push(['conntracked', 'true']);
-  const frames = [c, ...(c.outer ?? [])].filter(isFrame).map((frame) => frameText(frame, names));
+  const all = c.outer ? [c, ...c.outer] : [c].filter(isFrame);
+  const frames = all.map((frame) => frameText(frame, names));
   if (frames.length > 0) lines.push(['actions', frames.join(',')]);
   if (c.actionSet.length > 0) lines.push(['action_set', formatActions(c.actionSet, names)]);
-  if (c.odpPort !== ODPP_NONE) lines.push(['odp_port', String(c.odpPort)]);
+  if (c.odpPort !== ODPP_NONE && c.odpPort !== 0) lines.push(['odp_port', String(c.odpPort)]);
   return lines.map(([name, text]) => ` continuation.${name}=${text}\n`).join('');
 }
 

@@ -39,7 +39,7 @@ export function decodeNsh(
   const dv = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const first = dv.getUint16(0);
   const length = (first & 0x3f) * 4;
-  const mdtype = dv.getUint8(2) & 0xf;
+  const mdtype = dv.getUint8(2);
   if (first >>> 14 !== 0 || length < NSH_BASE_LEN || length > bytes.length) return undefined;
   const hasContext = mdtype === MD_TYPE_1;
   if (hasContext && length !== NSH_BASE_LEN + CONTEXT_LEN) return undefined;
