@@ -169,8 +169,14 @@ export class Classifier<R extends ClsRule> {
     let best: R | undefined;
     for (const subtable of this.#subtables) {
       if (best && subtable.maxPriority <= best.priority) break;
-      if (prefixes.ruleOut(subtable, wildcards)) continue;
-      const rule = subtable.lookup(flow, wildcards);
+      // A rule that matches has a prefix that is in use: the walk to it among many takes longer than a hash.
+      let rule = prefixes.areOpen(subtable) ? subtable.lookup(flow, undefined) : undefined;
+      if (rule) {
+        if (wildcards) subtable.addWildcards(wildcards);
+      } else {
+        if (prefixes.ruleOut(subtable, wildcards)) continue;
+        rule = subtable.lookup(flow, wildcards);
+      }
       if (rule && (!best || rule.priority > best.priority)) best = rule;
     }
     return best;
@@ -254,6 +260,12 @@ class Prefixes {
     const length = isIpv6 ? 128 : 32;
     this.#maxSrc = (isIpv6 ? tracked.src6 : tracked.src4) ? length : 0;
     this.#maxDst = (isIpv6 ? tracked.dst6 : tracked.dst4) ? length : 0;
+  }
+
+  /** Whether a table would be the first to be asked for. */
+  areOpen({ srcPrefix, dstPrefix }: Pick<Subtable<ClsRule>, 'srcPrefix' | 'dstPrefix'>): boolean {
+    if (this.#dst || this.#src) return false;
+    return dstPrefix > 0 || srcPrefix > 0;
   }
 
   ruleOut(
