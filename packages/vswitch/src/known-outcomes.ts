@@ -18,7 +18,7 @@ export class KnownOutcomes {
   /** A list that does the same, perhaps one of before. */
   actions(list: readonly OdpAction[]): readonly OdpAction[] {
     // What a packet carries along is its own.
-    if (!list.every(isPlain)) return list;
+    for (let i = 0; i < list.length; i++) if (!isPlain(list[i]!)) return list;
     for (const known of this.#actions) if (known && sameActions(known, list)) return known;
     this.#actions[this.#nextActions] = list;
     this.#nextActions = (this.#nextActions + 1) % RECENT;

@@ -546,10 +546,12 @@ export class Udpif {
 export function actionsOf(result: XlateResult, native: ActionTypes): readonly OdpAction[] {
   const { dropReason, actions, slow } = result;
   if (slow.length > 0) return slowActions(result);
-  const drop: OdpAction[] = dropReason === undefined ? [] : [{ type: 'drop', reason: dropReason }];
-  if (dropReason !== undefined && !actions.some(isSample)) return drop;
+  const drop =
+    dropReason === undefined ? undefined : ({ type: 'drop', reason: dropReason } as const);
+  if (drop && !actions.some(isSample)) return [drop];
   const plain = plainActions(actions, native);
-  return plain ? (drop.length > 0 ? [...plain, ...drop] : plain) : slowActions(result);
+  if (!plain) return slowActions(result);
+  return drop ? [...plain, drop] : plain;
 }
 
 const SLOW = new WeakMap<XlateResult, readonly OdpAction[]>();

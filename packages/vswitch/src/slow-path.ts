@@ -35,8 +35,9 @@ export function plainActions(
   for (const action of actions) {
     const isNative = native.has(action.type) && isPlain(action);
     if (isNative || (native.has('meter') && meteredUpcall(action))) {
-      if (!nestedLists(action).every((list) => plainActions(list, native) === list)) {
-        return undefined;
+      const lists = nestedLists(action);
+      for (let i = 0; i < lists.length; i++) {
+        if (plainActions(lists[i]!, native) !== lists[i]) return undefined;
       }
     } else if (!WITHOUT_EFFECT.has(action.type)) return undefined;
     else isAll = false;
@@ -50,6 +51,8 @@ function isPlain(action: OdpAction): boolean {
   return action.actions.length === 1 && action.actions[0]!.type === 'userspace';
 }
 
+const NO_LISTS: readonly (readonly OdpAction[])[] = [];
+
 /** The lists of actions within an action. */
 export function nestedLists(action: OdpAction): readonly (readonly OdpAction[])[] {
   switch (action.type) {
@@ -59,7 +62,7 @@ export function nestedLists(action: OdpAction): readonly (readonly OdpAction[])[
     case 'check_pkt_len':
       return [action.greater, action.lessEqual];
     default:
-      return [];
+      return NO_LISTS;
   }
 }
 

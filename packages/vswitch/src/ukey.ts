@@ -135,7 +135,9 @@ export class UkeyTable {
 
 /** Whether two lists of actions do the same. */
 export function sameActions(a: readonly OdpAction[], b: readonly OdpAction[]): boolean {
-  return a.length === b.length && a.every((x, i) => sameAction(x, b[i]!));
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (!sameAction(a[i]!, b[i]!)) return false;
+  return true;
 }
 
 function sameAction(a: OdpAction, b: OdpAction): boolean {

@@ -26,7 +26,8 @@ export function runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast
     ctx.drop('the flow has no actions');
     return;
   }
-  for (const [i, act] of actions.entries()) {
+  for (let i = 0; i < actions.length; i++) {
+    const act = actions[i]!;
     if (ctx.isExiting) return;
     if (ctx.frozen) {
       freezeRest(ctx, actions.slice(i));

@@ -31,7 +31,7 @@ import { isAsItCame } from './table-changes.ts';
 import type { VlanTag } from './vlan.ts';
 import type { MacDependency, TraceNode, XlateFork, XlateOptions, XlateResult } from './xlate.ts';
 import { commitActions } from './xlate-commit.ts';
-import { EffectsDraft, NOTHING, some } from './xlate-effects-draft.ts';
+import { EffectsDraft, emptied, NOTHING, some } from './xlate-effects-draft.ts';
 import { type ExportState, finishExport, isSample } from './xlate-export.ts';
 import { looksAtNsh } from './xlate-nsh.ts';
 import type { DropEffect, DropReason } from './xlate-observe.ts';
@@ -57,7 +57,7 @@ export interface PendingHeader {
   readonly nshMetadata?: Uint8Array;
 }
 
-/** The flows of a translation. Who translates much may give them to the next one, when done. */
+/** What a translation writes to. Who translates much may give it to the next one, when done. */
 export class XlateMemory {
   readonly flow = new Flow();
   readonly base = new Flow();
@@ -65,6 +65,8 @@ export class XlateMemory {
   readonly wildcards = new Flow();
   readonly written = new Flow();
   readonly mask = new Flow();
+  readonly effects = new EffectsDraft();
+  readonly actions: OdpAction[] = [];
 }
 
 /** The state of one translation. */
@@ -80,7 +82,7 @@ export class XlateContext {
   readonly wildcards: Flow;
   /** Bits of `flow` that actions have written, so far as they belong to headers. */
   readonly written: Flow;
-  readonly effects = new EffectsDraft();
+  readonly effects: EffectsDraft;
   /** Whether there is a packet to learn from. */
   withPacket: boolean;
 
@@ -123,7 +125,7 @@ export class XlateContext {
   snaplen = 0;
   /** The flow that the actions are of, for `fin_timeout`. */
   currentRule: Rule | undefined;
-  odpActions: OdpAction[] = [];
+  odpActions: OdpAction[];
   /** Set when the bridge that it entered samples or counts for collectors. */
   exports: ExportState | undefined;
   /** Where the packet's tunnel ended: here. Zero when it came by none. */
@@ -162,6 +164,8 @@ export class XlateContext {
     this.wildcards.tlv = undefined;
     this.written.clear();
     this.written.tlv = undefined;
+    this.effects = memory.effects.begin();
+    this.odpActions = emptied(memory.actions);
     this.withPacket = options.withPacket ?? true;
     // The actions of a packet-out are no flow's.
     if (options.actions) this.cookie = NO_COOKIE;

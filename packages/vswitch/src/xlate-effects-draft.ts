@@ -14,14 +14,21 @@ export function some<T>(list: T[] | undefined): T[] {
   return list === undefined || list.length === 0 ? NOTHING : list.slice();
 }
 
+/** What is in a list goes; the room that it has grown to stays. */
+export function emptied<T>(list: T[]): T[] {
+  while (list.length > 0) list.pop();
+  return list;
+}
+
 /** Lists are made when they are asked for: making all of them takes as long as the rest. */
 export class EffectsDraft implements XlateEffects {
+  /** What nearly all have grows in the same lists again. */
+  readonly rules: Rule[] = [];
+  readonly tables: Lists['tables'] = [];
   netflow: XlateEffects['netflow'];
   drop: XlateEffects['drop'];
   #learn: Lists['learn'] | undefined;
   #mcast: Lists['mcast'] | undefined;
-  #rules: Rule[] | undefined;
-  #tables: Lists['tables'] | undefined;
   #patches: Lists['patches'] | undefined;
   #groups: Lists['groups'] | undefined;
   #mirrors: Mirror[] | undefined;
@@ -31,6 +38,25 @@ export class EffectsDraft implements XlateEffects {
   #neighbours: Lists['neighbours'] | undefined;
   #solicits: Lists['solicits'] | undefined;
 
+  /** For another translation. */
+  begin(): this {
+    emptied(this.rules);
+    emptied(this.tables);
+    this.#learn = undefined;
+    this.#mcast = undefined;
+    this.#patches = undefined;
+    this.#groups = undefined;
+    this.#mirrors = undefined;
+    this.#bonds = undefined;
+    this.#flows = undefined;
+    this.#finTimeouts = undefined;
+    this.#neighbours = undefined;
+    this.#solicits = undefined;
+    this.netflow = undefined;
+    this.drop = undefined;
+    return this;
+  }
+
   get learn(): Lists['learn'] {
     this.#learn ??= [];
     return this.#learn;
@@ -39,16 +65,6 @@ export class EffectsDraft implements XlateEffects {
   get mcast(): Lists['mcast'] {
     this.#mcast ??= [];
     return this.#mcast;
-  }
-
-  get rules(): Rule[] {
-    this.#rules ??= [];
-    return this.#rules;
-  }
-
-  get tables(): Lists['tables'] {
-    this.#tables ??= [];
-    return this.#tables;
   }
 
   get patches(): Lists['patches'] {
@@ -96,8 +112,8 @@ export class EffectsDraft implements XlateEffects {
     return {
       learn: some(this.#learn),
       mcast: some(this.#mcast),
-      rules: some(this.#rules),
-      tables: some(this.#tables),
+      rules: some(this.rules),
+      tables: some(this.tables),
       patches: some(this.#patches),
       groups: some(this.#groups),
       mirrors: some(this.#mirrors),

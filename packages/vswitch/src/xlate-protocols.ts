@@ -28,11 +28,19 @@ const TAKERS: readonly (readonly [ProtocolPacket['protocol'], Taker])[] = [
 /** Whether the packet is for the switch, which gets every one of its kind. */
 export function takeProtocol(ctx: XlateContext): boolean {
   const port = ctx.inPort;
-  const taken = port && TAKERS.find(([, takes]) => takes(port, ctx));
-  if (!taken) return false;
-  const [protocol] = taken;
+  if (!port) return false;
+  const protocol = protocolOf(port, ctx);
+  if (protocol === undefined) return false;
   ctx.slow.add(protocol);
   ctx.protocols.push({ protocol, port });
   ctx.drop(`the switch takes it: ${protocol.toUpperCase()}`, port);
   return true;
+}
+
+function protocolOf(port: OfPort, ctx: XlateContext): ProtocolPacket['protocol'] | undefined {
+  for (let i = 0; i < TAKERS.length; i++) {
+    const taker = TAKERS[i]!;
+    if (taker[1](port, ctx)) return taker[0];
+  }
+  return undefined;
 }

@@ -107,21 +107,28 @@ function swapConntrackTuple({ flow }: XlateContext): () => void {
 function runRule(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
   ctx.effects.rules.push(rule);
   ctx.cookie = rule.state.cookie;
-  const text = ctx.isTracing ? `${tableNumber(entry.tableId)}. ${ruleText(rule)}` : '';
-  ctx.traceUnder('table', text, () => {
-    const outer = ctx.currentRule;
-    ctx.currentRule = rule;
-    if (entry.isFirst && !entry.byPatch && !admits(ctx, false)) return;
-    ctx.depth++;
-    if (!entry.mayPacketIn) ctx.resubmits++;
-    const { isInBucket } = ctx;
-    ctx.isInBucket = false;
-    ctx.engine.runActions(ctx, rule.state.actions, entry.isLast);
-    ctx.isInBucket = isInBucket;
-    if (!entry.isFirst) ctx.currentRule = outer;
-    ctx.depth--;
-    if (entry.isFirst) ctx.engine.finish(ctx);
-  });
+  if (ctx.isTracing) traceMatch(ctx, rule, entry);
+  else runMatch(ctx, rule, entry);
+}
+
+function traceMatch(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
+  const text = `${tableNumber(entry.tableId)}. ${ruleText(rule)}`;
+  ctx.traceUnder('table', text, () => runMatch(ctx, rule, entry));
+}
+
+function runMatch(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
+  const outer = ctx.currentRule;
+  ctx.currentRule = rule;
+  if (entry.isFirst && !entry.byPatch && !admits(ctx, false)) return;
+  ctx.depth++;
+  if (!entry.mayPacketIn) ctx.resubmits++;
+  const { isInBucket } = ctx;
+  ctx.isInBucket = false;
+  ctx.engine.runActions(ctx, rule.state.actions, entry.isLast);
+  ctx.isInBucket = isInBucket;
+  if (!entry.isFirst) ctx.currentRule = outer;
+  ctx.depth--;
+  if (entry.isFirst) ctx.engine.finish(ctx);
 }
 
 function miss(ctx: XlateContext, entry: TableEntry): void {

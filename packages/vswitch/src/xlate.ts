@@ -246,16 +246,24 @@ function portOf(config: XlateConfig, key: Flow): OfPort | undefined {
 
 /** The pipeline of the bridge that the packet has entered, from its first table on. */
 function xlateBridge(ctx: XlateContext, byPatch: boolean, actions?: XlateOptions['actions']): void {
-  ctx.traceUnder('bridge', `bridge("${ctx.bridge.name}")`, () => {
-    if (actions) {
-      if (!mirrorArrival(ctx)) return;
-      runActions(ctx, actions, true);
-      finish(ctx);
-    } else if (!byPatch || admits(ctx, byPatch)) {
-      const before = outputsSoFar(ctx);
-      xlateTable(ctx, { tableId: 0, isLast: true, mayPacketIn: true, byPatch, isFirst: true });
-      if (before) takeBack(ctx, before);
-      else if (!byPatch) deliverDhcp(ctx);
-    }
-  });
+  if (ctx.isTracing) traceBridge(ctx, byPatch, actions);
+  else runPipeline(ctx, byPatch, actions);
+}
+
+function traceBridge(ctx: XlateContext, byPatch: boolean, actions: XlateOptions['actions']): void {
+  const text = `bridge("${ctx.bridge.name}")`;
+  ctx.traceUnder('bridge', text, () => runPipeline(ctx, byPatch, actions));
+}
+
+function runPipeline(ctx: XlateContext, byPatch: boolean, actions: XlateOptions['actions']): void {
+  if (actions) {
+    if (!mirrorArrival(ctx)) return;
+    runActions(ctx, actions, true);
+    finish(ctx);
+  } else if (!byPatch || admits(ctx, byPatch)) {
+    const before = outputsSoFar(ctx);
+    xlateTable(ctx, { tableId: 0, isLast: true, mayPacketIn: true, byPatch, isFirst: true });
+    if (before) takeBack(ctx, before);
+    else if (!byPatch) deliverDhcp(ctx);
+  }
 }
