@@ -1,5 +1,6 @@
 /** `heddle attach`, `detach` and `gc`. */
 import type { ParsedLine } from '@heddle/runtime/options';
+import { print } from '@heddle/runtime/stdio';
 import { attach, detach, findAttached } from '../attach/attach.ts';
 import { AttachError } from '../attach/errors.ts';
 import { collectGarbage } from '../attach/gc.ts';
@@ -23,7 +24,7 @@ export async function attachCommand(line: ParsedLine): Promise<number> {
     ...(portName === undefined ? {} : { portName }),
     ...config,
   });
-  process.stdout.write(`${port}\n`);
+  print(`${port}\n`);
   return 0;
 }
 
@@ -42,7 +43,7 @@ async function update(
   }
   configureInside(target.netns, interfaceName, addresses);
   if (columns.length > 0) await vsctl('set', 'Port', port.name, ...columns);
-  process.stdout.write(`${port.name}\n`);
+  print(`${port.name}\n`);
   return true;
 }
 
@@ -64,8 +65,8 @@ export async function detachCommand(line: ParsedLine): Promise<number> {
 
 export async function gcCommand(dryRun: boolean): Promise<number> {
   const { ports, devices } = await collectGarbage({ dryRun });
-  for (const port of ports) process.stdout.write(`port ${port}\n`);
-  for (const device of devices) process.stdout.write(`device ${device}\n`);
+  for (const port of ports) print(`port ${port}\n`);
+  for (const device of devices) print(`device ${device}\n`);
   return 0;
 }
 

@@ -1,4 +1,5 @@
 /** `heddle down`: stops switch and database, whoever started them in this run directory. */
+import { print } from '@heddle/runtime/stdio';
 import { AttachError } from '../attach/errors.ts';
 import { callDaemon, type DaemonName, daemonPid } from './daemons.ts';
 
@@ -11,10 +12,10 @@ export async function down(keepTraffic: boolean): Promise<number> {
     const pid = daemonPid(name);
     if (pid === undefined) continue;
     await stop(name, pid, name === 'ovs-vswitchd' && !keepTraffic ? ['--cleanup'] : []);
-    process.stdout.write(`${name} (pid ${pid}) stopped\n`);
+    print(`${name} (pid ${pid}) stopped\n`);
     stopped++;
   }
-  if (stopped === 0) process.stdout.write('nothing runs\n');
+  if (stopped === 0) print('nothing runs\n');
   return 0;
 }
 

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { HeddleError } from '@heddle/runtime/errors';
 import type { ParsedLine } from '@heddle/runtime/options';
-import { print } from '@heddle/runtime/stdio';
+import { print, printError } from '@heddle/runtime/stdio';
 import type { Explanation } from '@heddle/vswitch/explain/explanation';
 import { callDaemon, daemonPid } from './daemons.ts';
 
@@ -69,7 +69,7 @@ async function explainFile(
     }
   }
   if (distinct.size > MAX_PACKETS) {
-    process.stderr.write(
+    printError(
       `${path}: ${distinct.size} distinct packets; the first ${MAX_PACKETS} are explained\n`,
     );
   }

@@ -6,6 +6,7 @@ import {
   parseOptions,
   UsageError,
 } from '@heddle/runtime/options';
+import { print, printError } from '@heddle/runtime/stdio';
 import { HEDDLE_VERSION } from '@heddle/runtime/version';
 import { AttachError } from '../attach/errors.ts';
 import { DOWN_OPTIONS, UP_OPTIONS } from './options.ts';
@@ -115,11 +116,11 @@ function has({ options }: ParsedLine, long: string): boolean {
 export async function main(argv: readonly string[]): Promise<number> {
   const [name, ...args] = argv;
   if (name === undefined || ['help', '-h', '--help'].includes(name)) {
-    process.stdout.write(usage());
+    print(usage());
     return name === undefined ? 1 : 0;
   }
   if (name === '--version' || name === '-V') {
-    process.stdout.write(`heddle ${HEDDLE_VERSION}\n`);
+    print(`heddle ${HEDDLE_VERSION}\n`);
     return 0;
   }
   try {
@@ -127,7 +128,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof HeddleError)) throw error;
     const prefix = error instanceof UsageError ? '' : `heddle ${name}: `;
-    process.stderr.write(`${prefix}${error.message}\n`);
+    printError(`${prefix}${error.message}\n`);
     return error instanceof AttachError ? error.status : 1;
   }
 }
@@ -138,7 +139,7 @@ async function runCommand(name: string, args: readonly string[]): Promise<number
     throw new UsageError(`heddle: unknown command '${name}'; use --help for help`);
   }
   if (args.includes('--help') || args.includes('-h')) {
-    process.stdout.write(commandUsage(command));
+    print(commandUsage(command));
     return 0;
   }
   const program = `heddle ${name}`;

@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { HeddleError } from '@heddle/runtime/errors';
 import { ROLE } from '@heddle/runtime/role';
+import { print } from '@heddle/runtime/stdio';
 import { runCommand, saveFlows } from '../ovs-save/save-flows.ts';
 import { type DaemonName, daemonPid } from './daemons.ts';
 import { down } from './down.ts';
@@ -40,7 +41,7 @@ export async function restart(): Promise<number> {
     goOn();
   }
   rmSync(directory, { recursive: true, force: true });
-  for (const { name } of processes) process.stdout.write(`${name} (pid ${daemonPid(name)}) runs\n`);
+  for (const { name } of processes) print(`${name} (pid ${daemonPid(name)}) runs\n`);
   return 0;
 }
 

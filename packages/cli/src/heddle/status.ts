@@ -1,6 +1,7 @@
 /** `heddle status`: what runs in this run directory, and how it does. */
 import { dirs } from '@heddle/runtime/dirs';
 import { messageOf } from '@heddle/runtime/errors';
+import { print } from '@heddle/runtime/stdio';
 import { callDaemon, type DaemonName, daemonPid } from './daemons.ts';
 
 interface DaemonStatus {
@@ -25,7 +26,7 @@ export async function status(options: { json: boolean }): Promise<number> {
       ? undefined
       : await callDaemon('ovs-vswitchd', vswitch.pid, 'dpctl/show').catch(() => undefined);
   const all: Status = { rundir: dirs.rundir, database, switch: vswitch, datapaths };
-  process.stdout.write(options.json ? `${JSON.stringify(all, null, 2)}\n` : text(all));
+  print(options.json ? `${JSON.stringify(all, null, 2)}\n` : text(all));
   return database.answers && vswitch.answers ? 0 : 1;
 }
 

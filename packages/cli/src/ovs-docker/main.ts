@@ -1,5 +1,6 @@
 /** ovs-docker: connects Docker containers to Open vSwitch. */
 import { HeddleError } from '@heddle/runtime/errors';
+import { print, printError } from '@heddle/runtime/stdio';
 import { attach, detach, findAttached } from '../attach/attach.ts';
 import { AttachError } from '../attach/errors.ts';
 import { insideConfig } from '../attach/inside-config.ts';
@@ -13,7 +14,7 @@ const PROGRAM = 'ovs-docker';
 export async function main(argv: readonly string[]): Promise<number> {
   const [command, ...args] = argv;
   if (command === undefined || command === '-h' || command === '--help') {
-    process.stdout.write(USAGE);
+    print(USAGE);
     return 0;
   }
   const run = COMMANDS[command];
@@ -30,11 +31,9 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 function fail(error: unknown): number {
   if (!(error instanceof HeddleError)) throw error;
-  if (error === HELP) process.stdout.write(USAGE);
+  if (error === HELP) print(USAGE);
   else
-    process.stderr.write(
-      `${PROGRAM}${error instanceof AddPortUsage ? ' add-port' : ''}: ${error.message}\n`,
-    );
+    printError(`${PROGRAM}${error instanceof AddPortUsage ? ' add-port' : ''}: ${error.message}\n`);
   return error instanceof AttachError ? error.status : 1;
 }
 

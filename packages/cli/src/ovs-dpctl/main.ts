@@ -2,7 +2,6 @@
  * ovs-dpctl(8): the kernel datapath from outside. While ovs-vswitchd runs it answers; without it
  * the pinned datapath is read by itself.
  */
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,6 +16,7 @@ import {
   unixctlCall,
   versionText,
 } from '@heddle/runtime';
+import { print, printError } from '@heddle/runtime/stdio';
 import { DPCTL_COMMANDS, runDpctl } from '@heddle/vswitch/dpctl/index';
 import { help } from './help.ts';
 
@@ -99,7 +99,7 @@ async function throughDaemon(command: string, words: string[]): Promise<number |
   const { result, error } = await unixctlCall(socket, `dpctl/${command}`, words);
   if (error !== null) return complain(error.replaceAll(/^ovs-vswitchd: /gm, '').trimEnd());
   const [said, complaints] = split(result ?? '');
-  process.stderr.write(complaints);
+  printError(complaints);
   return say(said, 0);
 }
 
@@ -124,21 +124,21 @@ async function byItself(command: string, words: string[]): Promise<number> {
     readFile: (name: string) => readFile(name === '-' ? '/dev/stdin' : name, 'utf8'),
   };
   const { output, more = [], failed } = await runDpctl(env, command, words);
-  if (failed) process.stderr.write(output);
-  else process.stdout.write(output);
+  if (failed) printError(output);
+  else print(output);
   for await (const piece of more) {
-    if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
+    print(piece);
   }
   for (const dpif of dpifs) if (command !== 'del-dp') dpif[Symbol.dispose]();
   return failed ? 1 : 0;
 }
 
 function say(text: string, status: number): number {
-  process.stdout.write(text);
+  print(text);
   return status;
 }
 
 function complain(text: string): number {
-  process.stderr.write(`${PROGRAM}: ${text}\n`);
+  printError(`${PROGRAM}: ${text}\n`);
   return 1;
 }

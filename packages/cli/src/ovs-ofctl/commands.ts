@@ -1,4 +1,5 @@
 /** The commands: arguments, and where they are. */
+import { print } from '@heddle/runtime/stdio';
 import type { Context } from './context.ts';
 
 export interface Command {
@@ -126,6 +127,6 @@ export const COMMANDS: readonly Command[] = ROWS.map(([name, usage, min, max, wr
 
 function listCommands(): number {
   const lines = COMMANDS.map(({ name, usage }) => `  ${name.padEnd(23)} ${usage}\n`);
-  process.stdout.write(`The available commands are:\n${lines.join('')}`);
+  print(`The available commands are:\n${lines.join('')}`);
   return 0;
 }

@@ -15,6 +15,7 @@ import {
   versionText,
   vlog,
 } from '@heddle/runtime';
+import { print } from '@heddle/runtime/stdio';
 import { LearningSwitch } from './learning-switch.ts';
 import { type CommandLine, PROGRAM, parseCommandLine, usage } from './options.ts';
 
@@ -27,8 +28,8 @@ const log = vlog.module('controller');
 
 async function main(): Promise<void> {
   const line = parseCommandLine(process.argv.slice(2));
-  if (line.print === 'help') return void console.log(usage());
-  if (line.print === 'version') return void console.log(versionText(PROGRAM));
+  if (line.print === 'help') return void print(`${usage()}\n`);
+  if (line.print === 'version') return void print(`${versionText(PROGRAM)}\n`);
   installDaemonServices();
   const daemon = await daemonStart(PROGRAM, line.daemon);
   let started = 0;

@@ -21,6 +21,7 @@ import {
   versionText,
   vlog,
 } from '@heddle/runtime';
+import { print, printError } from '@heddle/runtime/stdio';
 import { registerSwitchCommands, rehearse, Switch } from '@heddle/vswitch';
 import { Collector } from '../attach/collector.ts';
 import { applyTlsOption, noTls, TLS_OPTIONS } from '../tls/options.ts';
@@ -68,8 +69,8 @@ async function main(): Promise<void> {
   for (const option of options) {
     if (applyDaemonOption(PROGRAM, config, option) || applyLogOption(PROGRAM, option)) continue;
     if (applyTlsOption(tls, option)) continue;
-    if (option.spec.long === 'help') return void console.log(usage());
-    if (option.spec.long === 'version') return void console.log(versionText(PROGRAM));
+    if (option.spec.long === 'help') return void print(`${usage()}\n`);
+    if (option.spec.long === 'version') return void print(`${versionText(PROGRAM)}\n`);
     if (option.spec.long === 'unixctl') unixctl = option.value;
     if (option.spec.long === 'enable-dummy') dummy = dummyLevel(option.value);
   }
@@ -124,6 +125,6 @@ main().catch((error: unknown) => {
   const text = error.message.startsWith(`${PROGRAM}: `)
     ? error.message
     : `${PROGRAM}: ${error.message}`;
-  process.stderr.write(`${text}\n`);
+  printError(`${text}\n`);
   process.exit(1);
 });

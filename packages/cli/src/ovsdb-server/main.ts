@@ -13,14 +13,15 @@ import {
   versionText,
   vlog,
 } from '@heddle/runtime';
+import { print, printError } from '@heddle/runtime/stdio';
 import { OvsdbDaemon } from './daemon.ts';
 import { type CommandLine, PROGRAM, parseCommandLine, usage } from './options.ts';
 
 async function main(): Promise<void> {
   vlog.setLevel(undefined, 'console', 'warn');
   const line = parseCommandLine(process.argv.slice(2));
-  if (line.print === 'help') return void console.log(usage());
-  if (line.print === 'version') return void console.log(versionText(PROGRAM));
+  if (line.print === 'help') return void print(`${usage()}\n`);
+  if (line.print === 'version') return void print(`${versionText(PROGRAM)}\n`);
   const config = line.daemon;
   if (config.detach && config.chdir) makeAbsolute(line);
   installDaemonServices();
@@ -73,6 +74,6 @@ main().catch((error: unknown) => {
   const text = error.message.startsWith(`${PROGRAM}: `)
     ? error.message
     : `${PROGRAM}: ${error.message}`;
-  process.stderr.write(`${text}\n`);
+  printError(`${text}\n`);
   process.exit(1);
 });

@@ -16,7 +16,7 @@ import {
   writeNewLog,
 } from '@heddle/ovsdb';
 import { HeddleError } from '@heddle/runtime';
-import { print } from '@heddle/runtime/stdio';
+import { print, printError } from '@heddle/runtime/stdio';
 import { type ClusterTxn, parseClusterHeader, parseClusterRecord } from './cluster-log.ts';
 import { fileKind, readClusterRecords, readDatabase, readSchema } from './files.ts';
 
@@ -29,7 +29,7 @@ export function clusterReport(
   const value = readClusterRecords(db)[0]![member];
   if (typeof value === 'string') return print(`${value}\n`);
   if (member !== 'cluster_id') throw new HeddleError(`${db}: no ${member} in its first record`);
-  process.stderr.write(`${db}: cluster ID not yet known\n`);
+  printError(`${db}: cluster ID not yet known\n`);
   return 2;
 }
 

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { HeddleError } from '@heddle/runtime/errors';
+import { print, printError } from '@heddle/runtime/stdio';
 import { attach } from '../attach/attach.ts';
 import { AttachError } from '../attach/errors.ts';
 import { insideConfig } from '../attach/inside-config.ts';
@@ -34,14 +35,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (argv[0] === '--wait') return await waitForInterface(argv.slice(1));
     const request = parse(argv);
     if (request === undefined) {
-      process.stdout.write(USAGE);
+      print(USAGE);
       return argv.includes('-h') || argv.includes('--help') ? 0 : 1;
     }
     await connect(request);
     return 0;
   } catch (error) {
     if (!(error instanceof HeddleError)) throw error;
-    process.stderr.write(`pipework: ${error.message}\n`);
+    printError(`pipework: ${error.message}\n`);
     return error instanceof AttachError ? error.status : 1;
   }
 }

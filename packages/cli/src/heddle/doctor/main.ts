@@ -1,4 +1,5 @@
 /** `heddle doctor`: what this machine offers to the switch, in words. */
+import { print } from '@heddle/runtime/stdio';
 import { examine, type Finding, type Severity } from './checks.ts';
 import { gatherFacts } from './facts.ts';
 
@@ -8,7 +9,7 @@ const SIGN: Record<Severity, string> = { ok: '✓', note: 'i', warning: '!', pro
 export async function doctor(options: { json: boolean }): Promise<number> {
   const findings = examine(await gatherFacts());
   const healthy = !findings.some(({ severity }) => severity === 'problem');
-  process.stdout.write(
+  print(
     options.json ? `${JSON.stringify({ healthy, findings }, null, 2)}\n` : text(findings, healthy),
   );
   return healthy ? 0 : 1;
