@@ -3,13 +3,15 @@
  * one cache line; what it takes of memory is none that is collected. Items with one hash are told apart by
  * their owner, who walks over them from `first` on.
  */
+import { randomFillSync } from 'node:crypto';
 
 const MIN_SLOTS = 16;
 /** At most a half is in use, so that walks are short. */
 const SPARE = 2;
 /** Less in use gives memory back. */
 const SPARSE = 16;
-const GOLDEN = 0x9e37_79b1;
+/** Who makes up packets cannot know which hashes lie close together. */
+const FACTOR = randomFillSync(new Int32Array(1))[0]! | 1;
 
 export class HashSlots {
   /** Of each slot a hash, signed, and a place plus one; 0: there is none. */
@@ -56,7 +58,7 @@ export class HashSlots {
 
   /** The high bits of a product hang on all of the hash. */
   #home(hash: number): number {
-    return Math.imul(hash, GOLDEN) >>> this.#shift;
+    return Math.imul(hash, FACTOR) >>> this.#shift;
   }
 
   #next(from: number, hash: number): number {
