@@ -36,6 +36,7 @@ export async function packetOut(ctx: Context): Promise<number> {
     usable = parsed.protocols;
     bodies.push({ ...parsed.packetOut, type: 'packet_out' });
   } else {
+    if (packets.length === 0) throw new HeddleError('Too many arguments (4)');
     const ports = await portsToAccept(ctx.settings, target);
     const tables = await tablesToAccept(ctx.settings, target);
     const parsed = parseActionsAndProtocols(actions, { ports, tables, allowInstructions: false });

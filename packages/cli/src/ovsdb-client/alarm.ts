@@ -10,7 +10,10 @@ export function startAlarm(text: string): void {
     throw new HeddleError(`value ${text} on -t or --timeout is invalid`);
   }
   const end = () => {
-    vlog.module('fatal_signal').warn('terminating with signal 14 (Alarm clock)');
+    // Who listens tells of it.
+    if (process.listenerCount('SIGALRM') === 0) {
+      vlog.module('fatal_signal').warn('terminating with signal 14 (Alarm clock)');
+    }
     process.kill(process.pid, 'SIGALRM');
   };
   setTimeout(end, Math.min(seconds * 1000, MAX_TIMER_MS)).unref();
