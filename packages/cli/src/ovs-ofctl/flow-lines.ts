@@ -142,7 +142,7 @@ function parseLine(
   command: FlowModCommand | undefined,
   options: FlowTextOptions,
 ): ParsedFlowMod {
-  return command === undefined || command === 'add'
+  return command === undefined
     ? parseFlowModLine(line, options)
     : parseFlowMod(line, command, options);
 }

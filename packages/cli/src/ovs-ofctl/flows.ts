@@ -39,7 +39,7 @@ import { portsToAccept, showsNames, tablesToAccept } from './switch-names.ts';
 import { allowedProtocols } from './target.ts';
 
 export const addFlow = (ctx: Context): Promise<number> =>
-  ctx.args[1] === '-' ? modFile(ctx, 'add') : modOne(ctx, 'add', ctx.args[1]!);
+  ctx.args[1] === '-' ? modFile(ctx, undefined) : modOne(ctx, 'add', ctx.args[1]!);
 
 export const addFlows = (ctx: Context): Promise<number> => modFile(ctx, undefined);
 

@@ -57,7 +57,11 @@ async function readGroups(
   const groups: GroupMod[] = [];
   let protocols = OFPUTIL_P_ANY;
   for (const [number, line] of readLines(file)) {
-    const parsed = atLine(file, number, () => parseGroupModLine(line, command, options));
+    const parsed = atLine(file, number, () =>
+      command === undefined
+        ? parseGroupModLine(line, 'add', options)
+        : parseGroupMod(line, command, options),
+    );
     groups.push(parsed.groupMod);
     protocols &= parsed.protocols;
   }
@@ -67,7 +71,9 @@ async function readGroups(
 async function modGroups(ctx: Context, command: GroupCommand): Promise<number> {
   const [, text = ''] = ctx.args;
   if (text === '-') {
-    const { groups, protocols } = await readGroups(ctx, '-', command);
+    // As add-groups, add-group takes other commands from a file.
+    const ofLines = command === 'add' ? undefined : command;
+    const { groups, protocols } = await readGroups(ctx, '-', ofLines);
     return sendGroups(ctx, groups, protocols);
   }
   const { groupMod, protocols } = parseGroupMod(text, command, await names(ctx));

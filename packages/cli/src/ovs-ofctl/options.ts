@@ -4,7 +4,6 @@ import {
   parseProtocols,
   parseVersions,
 } from '@heddle/openflow';
-import { fieldByName } from '@heddle/packet';
 import { applyDaemonOption, DAEMON_OPTIONS, type DaemonConfig } from '@heddle/runtime/daemon';
 import { HeddleError } from '@heddle/runtime/errors';
 import { applyLogOption, LOG_OPTIONS } from '@heddle/runtime/log-options';
@@ -12,6 +11,7 @@ import type { OptionSpec, ParsedOption } from '@heddle/runtime/options';
 import { startAlarm } from '../ovsdb-client/alarm.ts';
 import { PROGRAM } from './program.ts';
 import type { Settings } from './settings.ts';
+import { isSortable } from './sort-flows.ts';
 
 export const OPTIONS: readonly OptionSpec[] = [
   { long: 'timeout', short: 't', argument: 'SECS' },
@@ -178,7 +178,7 @@ function packetInFormat(text: string): PacketInFormat {
 
 function addSortKey(settings: Settings, value: string | undefined, descending: boolean): void {
   const field = value ?? 'priority';
-  if (field.toLowerCase() !== 'priority' && fieldByName(field) === undefined) {
+  if (field.toLowerCase() !== 'priority' && !isSortable(field)) {
     throw new HeddleError(`${field}: unknown field name`);
   }
   settings.sort.push({

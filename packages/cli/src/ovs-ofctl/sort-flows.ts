@@ -3,13 +3,22 @@ import type { FlowStats } from '@heddle/openflow';
 import { fieldByName, fieldGet } from '@heddle/packet';
 import type { SortKey } from './settings.ts';
 
+/** OpenFlow 1.0's fields of a tag, which are parts of `vlan_tci`. */
+const TAG_PARTS: Readonly<Record<string, { bits: number; shift: number }>> = {
+  dl_vlan: { bits: 0x1fff, shift: 0 },
+  dl_vlan_pcp: { bits: 0xe000, shift: 13 },
+};
+
+export function isSortable(name: string): boolean {
+  return name in TAG_PARTS || fieldByName(name) !== undefined;
+}
+
 type Key = number | bigint | undefined;
 
-/** Flows that say nothing of a field come last, the latest first, as upstream has them. */
+/** Flows that say nothing of a field come last; those that are alike in all fields by priority, as upstream has them. */
 export function sortFlows(flows: readonly FlowStats[], keys: readonly SortKey[]): FlowStats[] {
-  const rows = flows.map((flow, index) => ({
+  const rows = flows.map((flow) => ({
     flow,
-    index,
     keys: keys.map(({ field }) => keyOf(flow, field)),
   }));
   rows.sort((a, b) => {
@@ -17,15 +26,19 @@ export function sortFlows(flows: readonly FlowStats[], keys: readonly SortKey[])
       const order = compare(a.keys[i], b.keys[i], descending);
       if (order !== 0) return order;
     }
-    const isSilent = a.keys.every((key) => key === undefined);
-    return isSilent ? b.index - a.index : a.index - b.index;
+    return b.flow.priority - a.flow.priority;
   });
   return rows.map(({ flow }) => flow);
 }
 
 function keyOf({ match, priority }: FlowStats, name: string): Key {
-  const field = name === 'priority' ? undefined : fieldByName(name);
-  if (field === undefined) return priority;
+  if (name === 'priority') return priority;
+  const part = TAG_PARTS[name];
+  if (part) {
+    const isSaid = (match.mask.vlanTci0 & part.bits) !== 0;
+    return isSaid ? (match.key.vlanTci0 & part.bits) >> part.shift : undefined;
+  }
+  const field = fieldByName(name)!;
   return fieldGet(match.mask, field) === 0n ? undefined : fieldGet(match.key, field);
 }
 

@@ -166,9 +166,9 @@ function checkPktLarger(c: TextContext, value: string, _nested: unknown, tail: s
   const bare = /^([^)>-]+)(?:->(.*))?/s;
   const [, number = '', arrow] =
     tail === '' ? (bare.exec(value) ?? []) : ['', value, /^->(.*)/s.exec(tail)?.[1]];
+  const dst = arrow === undefined ? undefined : parseSubfield(arrow);
   const length = parseU16(number, '(null)');
-  if (arrow === undefined) fail(`${value}: missing \`->'`);
-  const dst = parseSubfield(arrow);
+  if (dst === undefined) fail(`${value}: missing \`->'`);
   if (dst.nBits !== 1) fail('Only 1-bit destination field is allowed');
   c.push({ type: 'check_pkt_larger', length, dst });
 }

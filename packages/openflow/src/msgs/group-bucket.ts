@@ -52,13 +52,9 @@ export function pullBuckets15(
   groupType: GroupType | undefined,
 ): Bucket[] {
   const buckets: Bucket[] = [];
-  const seen = new Set<number>();
-  while (r.left > 0) {
-    const bucket = pullBucket15(r, version, groupType);
-    if (seen.has(bucket.bucketId)) throw new OfpError('OFPGMFC_BAD_BUCKET');
-    seen.add(bucket.bucketId);
-    buckets.push(bucket);
-  }
+  while (r.left > 0) buckets.push(pullBucket15(r, version, groupType));
+  const ids = new Set(buckets.map(({ bucketId }) => bucketId));
+  if (ids.size !== buckets.length) throw new OfpError('OFPGMFC_BAD_BUCKET');
   return buckets;
 }
 

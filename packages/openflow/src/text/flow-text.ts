@@ -172,6 +172,8 @@ class FlowTextParser {
       const hint = `cookie=${hex(this.#mod.newCookie)}/-1`;
       fail(`cannot set cookie (to match on a cookie, specify a mask, e.g. ${hint})`);
     }
+    // As in OpenFlow 1.0, what says nothing of cookies gives 0, also to a flow that it adds.
+    if (!this.#isDelete && this.#mod.cookieMask === 0n) this.#mod.newCookie ??= 0n;
     if (actionText !== undefined && hasActions) this.#actions(actionText);
     return { flowMod: this.#mod, protocols: this.#protocols, isNormalized: this.#normalize() };
   }
