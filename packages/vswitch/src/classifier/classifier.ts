@@ -245,7 +245,8 @@ function satisfied(rules: readonly ClsRule[]): number[] {
 
 /** Which tables the addresses of one packet rule out; the tries are asked when it matters. */
 class Prefixes {
-  readonly #tries: readonly [src: PrefixTrie, dst: PrefixTrie];
+  readonly #srcTrie: PrefixTrie;
+  readonly #dstTrie: PrefixTrie;
   readonly #flow: Flow;
   /** Lengths beyond are another protocol's, which the packet's type rules out. */
   readonly #maxSrc: number;
@@ -254,7 +255,8 @@ class Prefixes {
   #dst: PrefixLookup | undefined;
 
   constructor(src: PrefixTrie, dst: PrefixTrie, flow: Flow, tracked: TrackedPrefixes) {
-    this.#tries = [src, dst];
+    this.#srcTrie = src;
+    this.#dstTrie = dst;
     this.#flow = flow;
     const isIpv6 = flow.dlType === ETH_P_IPV6;
     const length = isIpv6 ? 128 : 32;
@@ -273,7 +275,7 @@ class Prefixes {
     wildcards: Flow | undefined,
   ): boolean {
     if (subtable.dstPrefix > 0 && subtable.dstPrefix <= this.#maxDst) {
-      this.#dst ??= this.#tries[1].lookup(address(this.#flow, NW_DST_WORD));
+      this.#dst ??= this.#dstTrie.lookup(address(this.#flow, NW_DST_WORD));
       if (!this.#dst.has(subtable.dstPrefix)) {
         // Whether there is a prefix of so many bits hangs on no more of them.
         const bits = Math.min(this.#dst.checked, subtable.dstPrefix);
@@ -282,7 +284,7 @@ class Prefixes {
       }
     }
     if (subtable.srcPrefix > 0 && subtable.srcPrefix <= this.#maxSrc) {
-      this.#src ??= this.#tries[0].lookup(address(this.#flow, NW_SRC_WORD));
+      this.#src ??= this.#srcTrie.lookup(address(this.#flow, NW_SRC_WORD));
       if (!this.#src.has(subtable.srcPrefix)) {
         const bits = Math.min(this.#src.checked, subtable.srcPrefix);
         if (wildcards) addPrefix(wildcards, NW_SRC_WORD, bits);

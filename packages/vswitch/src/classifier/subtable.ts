@@ -41,6 +41,10 @@ export const NW_SRC_WORD = 22;
 export const NW_DST_WORD = 26;
 
 const MIN_BUCKETS = 8;
+/** A slot's row: the hash of its key, the next slot of its chain, and the key. */
+const HASH = 0;
+const NEXT = 1;
+const KEY = 2;
 const addressWords = new Uint32Array(4);
 
 export class Subtable<R extends ClsRule> {
@@ -63,10 +67,10 @@ export class Subtable<R extends ClsRule> {
   #heads = new Int32Array(MIN_BUCKETS).fill(-1);
   /** By stage: how many rules fall on each partial hash. What is 0 cannot match. */
   #filters: Uint32Array[];
-  #hashes = new Int32Array(MIN_BUCKETS);
-  #next = new Int32Array(MIN_BUCKETS);
+  /** What is looked at together lies together: of many rules few are in a processor's cache. */
+  #rows: Int32Array;
+  readonly #width: number;
   #rules: (R | undefined)[] = [];
-  #keys: Uint32Array;
   #free: number[] = [];
 
   constructor(mask: Flow, owner: object) {
@@ -83,7 +87,8 @@ export class Subtable<R extends ClsRule> {
     }
     this.stageEnds = ends;
     this.#filters = ends.map(() => new Uint32Array(MIN_BUCKETS));
-    this.#keys = new Uint32Array(MIN_BUCKETS * used.length);
+    this.#width = KEY + used.length;
+    this.#rows = new Int32Array(MIN_BUCKETS * this.#width);
     this.srcPrefix = prefixLength(mask, NW_SRC_WORD);
     this.dstPrefix = prefixLength(mask, NW_DST_WORD);
   }
@@ -92,11 +97,12 @@ export class Subtable<R extends ClsRule> {
   insert(rule: R, key: Flow): void {
     const slot = this.#free.pop() ?? this.#rules.length;
     if (slot === this.#heads.length) this.#grow();
+    const row = slot * this.#width;
     const n = this.words.length;
-    for (let i = 0; i < n; i++) this.#keys[slot * n + i] = key.u32[this.words[i]!]!;
+    for (let i = 0; i < n; i++) this.#rows[row + KEY + i] = key.u32[this.words[i]!]!;
     this.#rules[slot] = rule;
     rule.slot = slot;
-    this.#hashes[slot] = this.#hashSlot(slot);
+    this.#rows[row + HASH] = this.#hashRow(row);
     this.size++;
     this.#link(slot);
     const count = this.#priorities.get(rule.priority) ?? 0;
@@ -154,36 +160,36 @@ export class Subtable<R extends ClsRule> {
   /** The key of a rule of this table. */
   keyOf(rule: R, out: Flow = new Flow()): Flow {
     if (rule.slot < 0) throw new Error('the rule is in no table');
-    const n = this.words.length;
-    for (let i = 0; i < n; i++) out.u32[this.words[i]!] = this.#keys[rule.slot * n + i]!;
+    const at = rule.slot * this.#width + KEY;
+    for (let i = 0; i < this.words.length; i++) out.u32[this.words[i]!] = this.#rows[at + i]!;
     return out;
   }
 
   /** An address of its key, as prefix tries want it; good until the next. */
   address(rule: R, first: number): Uint32Array {
     addressWords.fill(0);
-    const n = this.words.length;
-    for (let i = 0; i < n; i++) {
+    const key = rule.slot * this.#width + KEY;
+    for (let i = 0; i < this.words.length; i++) {
       const at = this.words[i]! - first;
-      if (at >= 0 && at < 4) addressWords[at] = byteSwap(this.#keys[rule.slot * n + i]!);
+      if (at >= 0 && at < 4) addressWords[at] = byteSwap(this.#rows[key + i]!);
     }
     return addressWords;
   }
 
   /** Whether the key of `rule` has the bits of `key` under `mask`, which this table's mask covers. */
   keyMatches(rule: R, key: Flow, mask: Flow): boolean {
-    const n = this.words.length;
-    for (let i = 0; i < n; i++) {
+    const at = rule.slot * this.#width + KEY;
+    for (let i = 0; i < this.words.length; i++) {
       const word = this.words[i]!;
       const m = mask.u32[word]!;
-      if (m !== 0 && ((this.#keys[rule.slot * n + i]! ^ key.u32[word]!) & m) !== 0) return false;
+      if (m !== 0 && ((this.#rows[at + i]! ^ key.u32[word]!) & m) !== 0) return false;
     }
     return true;
   }
 
   /** The rule of exactly this key and priority. */
   find(key: Flow, priority: number): R | undefined {
-    for (let slot = this.#first(key); slot >= 0; slot = this.#next[slot]!) {
+    for (let slot = this.#first(key); slot >= 0; slot = this.#after(slot)) {
       if (this.#rules[slot]!.priority === priority && this.#equals(slot, key)) {
         return this.#rules[slot];
       }
@@ -202,7 +208,7 @@ export class Subtable<R extends ClsRule> {
 
   /** All rules that match, the highest priority first. */
   *lookupAll(flow: Flow): IterableIterator<R> {
-    for (let slot = this.#lookupSlot(flow, undefined); slot >= 0; slot = this.#next[slot]!) {
+    for (let slot = this.#lookupSlot(flow, undefined); slot >= 0; slot = this.#after(slot)) {
       if (this.#matches(slot, flow)) yield this.#rules[slot]!;
     }
   }
@@ -228,10 +234,18 @@ export class Subtable<R extends ClsRule> {
     for (; i < words.length; i++) h = mix(h, u32[words[i]!]! & maskWords[i]!);
     if (wildcards) this.#addWords(wildcards, words.length);
     const hash = finish(h);
-    for (let slot = this.#heads[hash & buckets]!; slot >= 0; slot = this.#next[slot]!) {
-      if (this.#hashes[slot] === hash && this.#matches(slot, flow)) return slot;
+    for (let slot = this.#heads[hash & buckets]!; slot >= 0; slot = this.#after(slot)) {
+      if (this.#hashAt(slot) === hash && this.#matches(slot, flow)) return slot;
     }
     return -1;
+  }
+
+  #after(slot: number): number {
+    return this.#rows[slot * this.#width + NEXT]!;
+  }
+
+  #hashAt(slot: number): number {
+    return this.#rows[slot * this.#width + HASH]!;
   }
 
   #addWords(wildcards: Flow, end: number): void {
@@ -242,18 +256,17 @@ export class Subtable<R extends ClsRule> {
 
   #matches(slot: number, flow: Flow): boolean {
     const { words, maskWords } = this;
-    const n = words.length;
-    const at = slot * n;
-    for (let i = 0; i < n; i++) {
-      if (((flow.u32[words[i]!]! & maskWords[i]!) ^ this.#keys[at + i]!) !== 0) return false;
+    const at = slot * this.#width + KEY;
+    for (let i = 0; i < words.length; i++) {
+      if (((flow.u32[words[i]!]! & maskWords[i]!) ^ this.#rows[at + i]!) !== 0) return false;
     }
     return true;
   }
 
   #equals(slot: number, key: Flow): boolean {
-    const n = this.words.length;
-    for (let i = 0; i < n; i++) {
-      if (this.#keys[slot * n + i] !== key.u32[this.words[i]!]) return false;
+    const at = slot * this.#width + KEY;
+    for (let i = 0; i < this.words.length; i++) {
+      if (this.#rows[at + i] !== (key.u32[this.words[i]!]! | 0)) return false;
     }
     return true;
   }
@@ -266,63 +279,59 @@ export class Subtable<R extends ClsRule> {
     return this.#heads[finish(h) & (this.#heads.length - 1)]!;
   }
 
-  #hashSlot(slot: number): number {
-    const n = this.words.length;
+  #hashRow(row: number): number {
     let h = 0;
-    for (let i = 0; i < n; i++) h = mix(h, this.#keys[slot * n + i]!);
+    for (let at = row + KEY; at < row + this.#width; at++) h = mix(h, this.#rows[at]!);
     return finish(h);
   }
 
   /** Into its chain behind what has a priority as high or higher; counts its partial hashes. */
   #link(slot: number): void {
     const { priority } = this.#rules[slot]!;
-    const bucket = this.#hashes[slot]! & (this.#heads.length - 1);
+    const bucket = this.#hashAt(slot) & (this.#heads.length - 1);
     let before = -1;
     let at = this.#heads[bucket]!;
     while (at >= 0 && this.#rules[at]!.priority >= priority) {
       before = at;
-      at = this.#next[at]!;
+      at = this.#after(at);
     }
-    this.#next[slot] = at;
+    this.#chain(slot, at);
     if (before < 0) this.#heads[bucket] = slot;
-    else this.#next[before] = slot;
+    else this.#chain(before, slot);
     this.#count(slot, 1);
   }
 
   #unlink(slot: number): void {
-    const bucket = this.#hashes[slot]! & (this.#heads.length - 1);
-    if (this.#heads[bucket] === slot) this.#heads[bucket] = this.#next[slot]!;
+    const bucket = this.#hashAt(slot) & (this.#heads.length - 1);
+    if (this.#heads[bucket] === slot) this.#heads[bucket] = this.#after(slot);
     else {
       let at = this.#heads[bucket]!;
-      while (this.#next[at] !== slot) at = this.#next[at]!;
-      this.#next[at] = this.#next[slot]!;
+      while (this.#after(at) !== slot) at = this.#after(at);
+      this.#chain(at, this.#after(slot));
     }
     this.#count(slot, -1);
   }
 
+  #chain(slot: number, next: number): void {
+    this.#rows[slot * this.#width + NEXT] = next;
+  }
+
   #count(slot: number, by: number): void {
-    const n = this.words.length;
+    const key = slot * this.#width + KEY;
     const buckets = this.#heads.length - 1;
     let h = 0;
     let i = 0;
     for (let stage = 0; stage < this.stageEnds.length; stage++) {
-      for (; i < this.stageEnds[stage]!; i++) h = mix(h, this.#keys[slot * n + i]!);
+      for (; i < this.stageEnds[stage]!; i++) h = mix(h, this.#rows[key + i]!);
       this.#filters[stage]![finish(h) & buckets]! += by;
     }
   }
 
   #grow(): void {
     const capacity = this.#heads.length * 2;
-    const grown = (old: Int32Array): Int32Array<ArrayBuffer> => {
-      const out = new Int32Array(capacity);
-      out.set(old);
-      return out;
-    };
-    this.#hashes = grown(this.#hashes);
-    this.#next = grown(this.#next);
-    const keys = new Uint32Array(capacity * this.words.length);
-    keys.set(this.#keys);
-    this.#keys = keys;
+    const rows = new Int32Array(capacity * this.#width);
+    rows.set(this.#rows);
+    this.#rows = rows;
     this.#heads = new Int32Array(capacity).fill(-1);
     this.#filters = this.stageEnds.map(() => new Uint32Array(capacity));
     for (let slot = 0; slot < this.#rules.length; slot++) if (this.#rules[slot]) this.#link(slot);
