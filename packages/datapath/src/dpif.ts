@@ -267,6 +267,8 @@ export interface Dpif extends Disposable {
   /** The masked key alone, in `into`; undefined when there is no such flow. */
   flowKey(ufid: Ufid, into: Flow): Flow | undefined;
   flows(): Iterable<InstalledFlow>;
+  /** The counters of all flows; what `visit` gets is good until it returns. It may delete flows. */
+  eachStats(visit: (ufid: Ufid, stats: Readonly<FlowStats>) => void): void;
   flowFlush(): void;
 
   /** Sends packets through explicit actions, in order. */

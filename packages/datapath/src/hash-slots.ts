@@ -118,6 +118,14 @@ export class Places<T> {
     this.#free.length = 0;
   }
 
+  /** As `values`, several times faster. */
+  each(visit: (item: T) => void): void {
+    for (let i = 0; i < this.#items.length; i++) {
+      const item = this.#items[i];
+      if (item !== undefined) visit(item);
+    }
+  }
+
   /** What is removed meanwhile is not among them; what is added may be. */
   *values(): Generator<T, undefined> {
     for (let i = 0; i < this.#items.length; i++) {

@@ -127,6 +127,11 @@ export class UfidTable<T extends { readonly ufid: Ufid }> {
     return this.#places.values();
   }
 
+  /** As `values`, several times faster. */
+  each(visit: (item: T) => void): void {
+    this.#places.each(visit);
+  }
+
   #find(ufid: Ufid, hash: number): number {
     const slots = this.#slots;
     let slot = slots.first(hash);

@@ -6,6 +6,7 @@
 import type { OdpAction } from '@heddle/datapath';
 import { sameActions } from './ukey.ts';
 import type { XlateEffects } from './xlate.ts';
+import { sameItems } from './xlate-effects-draft.ts';
 
 const RECENT = 4;
 
@@ -34,6 +35,7 @@ export class KnownOutcomes {
   }
 
   effects(effects: XlateEffects): XlateEffects {
+    for (const known of this.#effects) if (known === effects) return known;
     for (const known of this.#effects) if (known && sameEffects(known, effects)) return known;
     this.#effects[this.#nextEffects] = effects;
     this.#nextEffects = (this.#nextEffects + 1) % RECENT;
@@ -67,10 +69,4 @@ function sameEffects(a: XlateEffects, b: XlateEffects): boolean {
     a.neighbours === b.neighbours &&
     a.solicits === b.solicits
   );
-}
-
-function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

@@ -8,6 +8,7 @@ import {
   type DpExecute,
   type Dpif,
   type DpPacket,
+  type FlowStats,
   flowUfid,
   type InstalledFlow,
   type OdpAction,
@@ -126,7 +127,7 @@ export class Udpif {
 
   /** Everything may differ: configuration has changed. */
   configChanged(): void {
-    this.#known.clear();
+    this.#forget();
     // Changes come in bursts: which megaflows there are is looked at once for all of them.
     this.#allDirty = this.ukeys.size > 0;
     this.#schedule();
@@ -134,10 +135,16 @@ export class Udpif {
 
   /** As `configChanged`, where it is known what is different. */
   flowsChanged(changes: FlowChanges): void {
-    this.#known.clear();
+    this.#forget();
     if (this.#allDirty || this.ukeys.size === 0) return;
     if (!this.#changes.add(changes)) this.#allDirty = true;
     this.#schedule();
+  }
+
+  /** Rules and bridges that are no more must not be held. */
+  #forget(): void {
+    this.#known.clear();
+    for (const memory of this.#memories) memory.effects.forget();
   }
 
   get #isDirty(): boolean {
@@ -315,19 +322,19 @@ export class Udpif {
     const now = this.dpif.nowMs();
     this.#dump++;
     const recircIds = now - this.#sweptMs >= SWEEP_INTERVAL_MS ? new Set<number>() : undefined;
-    for (const flow of this.dpif.flows()) {
+    this.dpif.eachStats((ufid, stats) => {
       counters.dumped.add();
-      if (recircIds) for (const id of recircIdsOf(flow)) recircIds.add(id);
-      const ukey = this.ukeys.get(flow.ufid) ?? this.#adoptFlow(flow);
+      if (recircIds) for (const id of recircIdsOf(this.dpif.flowGet(ufid)!)) recircIds.add(id);
+      const ukey = this.ukeys.get(ufid) ?? this.#adoptFlow(this.dpif.flowGet(ufid)!);
       ukey.dump = this.#dump;
-      this.#credit(ukey, flow);
-      if (now - (flow.stats.usedMs ?? ukey.createdMs) > this.options.maxIdleMs && this.#timer) {
+      this.#credit(ukey, stats);
+      if (now - (stats.usedMs ?? ukey.createdMs) > this.options.maxIdleMs && this.#timer) {
         this.#delete(ukey);
       }
-    }
-    for (const ukey of this.ukeys.values()) {
+    });
+    this.ukeys.each((ukey) => {
       if (ukey.dump !== this.#dump) this.ukeys.delete(ukey);
-    }
+    });
     if (recircIds) {
       this.#config.recirc.sweep(recircIds);
       this.#sweptMs = now;
@@ -393,14 +400,14 @@ export class Udpif {
     applyEffects(effects, packets, bytes, this.dpif.nowMs(), seen);
   }
 
-  #credit(ukey: Ukey, { stats }: InstalledFlow): void {
-    const packets = stats.packets - ukey.stats.packets;
-    if (packets > 0) {
-      const { tcpFlags, usedMs = this.dpif.nowMs() } = stats;
-      const seen = { tcpFlags, usedMs };
-      this.#apply(ukey.effects, packets, stats.bytes - ukey.stats.bytes, seen);
-    }
-    ukey.stats = stats;
+  #credit(ukey: Ukey, { packets, bytes, usedMs, tcpFlags }: Readonly<FlowStats>): void {
+    const { stats: before } = ukey;
+    const isSame = packets === before.packets && bytes === before.bytes;
+    if (isSame && usedMs === before.usedMs) return;
+    ukey.stats = { packets, bytes, usedMs };
+    if (packets <= before.packets) return;
+    const seen = { tcpFlags, usedMs: usedMs ?? this.dpif.nowMs() };
+    this.#apply(ukey.effects, packets - before.packets, bytes - before.bytes, seen);
   }
 
   #delete(ukey: Ukey): void {

@@ -66,6 +66,11 @@ export class UkeyTable {
     return this.#byUfid.values();
   }
 
+  /** As `values`, several times faster. */
+  each(visit: (ukey: Ukey) => void): void {
+    this.#byUfid.each(visit);
+  }
+
   /** In the place of the one of the same id, if there is one. */
   add(ukey: Ukey, old: Ukey | undefined): void {
     if (old) this.#unlink(old);
@@ -92,7 +97,8 @@ export class UkeyTable {
   }
 
   #link(ukey: Ukey): void {
-    for (const { bridge, vlan, mac } of ukey.macs) {
+    for (let i = 0; i < ukey.macs.length; i++) {
+      const { bridge, vlan, mac } = ukey.macs[i]!;
       const macs = this.#macsOf(bridge, vlan);
       const there = macs.get(mac);
       if (there === undefined) macs.set(mac, ukey);
@@ -102,7 +108,8 @@ export class UkeyTable {
   }
 
   #unlink(ukey: Ukey): void {
-    for (const { bridge, vlan, mac } of ukey.macs) {
+    for (let i = 0; i < ukey.macs.length; i++) {
+      const { bridge, vlan, mac } = ukey.macs[i]!;
       const macs = this.#byMac.get(bridge)?.get(vlan);
       const there = macs?.get(mac);
       if (there instanceof Set) there.delete(ukey);

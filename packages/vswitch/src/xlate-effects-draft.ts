@@ -14,17 +14,28 @@ export function some<T>(list: T[] | undefined): T[] {
   return list === undefined || list.length === 0 ? NOTHING : list.slice();
 }
 
+export function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
 /** What is in a list goes; the room that it has grown to stays. */
 export function emptied<T>(list: T[]): T[] {
   while (list.length > 0) list.pop();
   return list;
 }
 
+const RECENT = 4;
+
 /** Lists are made when they are asked for: making all of them takes as long as the rest. */
 export class EffectsDraft implements XlateEffects {
   /** What nearly all have grows in the same lists again. */
   readonly rules: Rule[] = [];
   readonly tables: Lists['tables'] = [];
+  /** Results that had nothing else. */
+  readonly #plain: XlateEffects[] = [];
+  #nextPlain = 0;
   netflow: XlateEffects['netflow'];
   drop: XlateEffects['drop'];
   #learn: Lists['learn'] | undefined;
@@ -107,8 +118,47 @@ export class EffectsDraft implements XlateEffects {
     return this.#solicits;
   }
 
-  /** To be kept: megaflows are many. */
+  /** To be kept: megaflows are many. Perhaps one of before that is the same. */
   result(): XlateEffects {
+    const isPlain = this.#isPlain;
+    if (isPlain) for (const last of this.#plain) if (this.#hasTraceOf(last)) return last;
+    const made = this.#make();
+    if (isPlain) {
+      this.#plain[this.#nextPlain] = made;
+      this.#nextPlain = (this.#nextPlain + 1) % RECENT;
+    }
+    return made;
+  }
+
+  /** Results of before may hold what is no more. */
+  forget(): void {
+    emptied(this.#plain);
+    this.#nextPlain = 0;
+  }
+
+  /** Whether there is nothing but rules and tables. */
+  get #isPlain(): boolean {
+    return (
+      this.#learn === undefined &&
+      this.#mcast === undefined &&
+      this.#patches === undefined &&
+      this.#groups === undefined &&
+      this.#mirrors === undefined &&
+      this.#bonds === undefined &&
+      this.#flows === undefined &&
+      this.#finTimeouts === undefined &&
+      this.#neighbours === undefined &&
+      this.#solicits === undefined &&
+      this.netflow === undefined &&
+      this.drop === undefined
+    );
+  }
+
+  #hasTraceOf({ rules, tables }: XlateEffects): boolean {
+    return sameItems(rules, this.rules) && sameItems(tables, this.tables);
+  }
+
+  #make(): XlateEffects {
     return {
       learn: some(this.#learn),
       mcast: some(this.#mcast),

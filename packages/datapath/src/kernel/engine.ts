@@ -9,6 +9,8 @@ import { Names } from './names.ts';
 import { blobHash, type Programs, readNotes, writeNotes } from './programs.ts';
 import { TunnelOptionsTable } from './tunnel-options.ts';
 
+const { performance } = globalThis;
+
 /** Of CLOCK_MONOTONIC, which the programs use, too. */
 const startMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 

@@ -188,15 +188,24 @@ export class FlowTable {
   }
 
   statsOf(entry: Entry): FlowStats {
+    return this.#readStats(entry, { packets: 0, bytes: 0, usedMs: undefined, tcpFlags: 0 });
+  }
+
+  /** What `visit` gets is good until it returns. */
+  eachStats(visit: (ufid: Ufid, stats: Readonly<FlowStats>) => void): void {
+    const stats: FlowStats = { packets: 0, bytes: 0, usedMs: undefined, tcpFlags: 0 };
+    this.#byUfid.each((entry) => visit(entry.ufid, this.#readStats(entry, stats)));
+  }
+
+  #readStats({ id }: Entry, into: FlowStats): FlowStats {
     const s = this.#stats;
-    const at = entry.id * 8;
+    const at = id * 8;
     const usedNs = s[at + 4]! + s[at + 5]! * U32;
-    return {
-      packets: countOf(s[at]!, s[at + 1]!),
-      bytes: countOf(s[at + 2]!, s[at + 3]!),
-      usedMs: usedNs === 0 ? undefined : Math.floor(usedNs / 1e6),
-      tcpFlags: s[at + 6]!,
-    };
+    into.packets = countOf(s[at]!, s[at + 1]!);
+    into.bytes = countOf(s[at + 2]!, s[at + 3]!);
+    into.usedMs = usedNs === 0 ? undefined : Math.floor(usedNs / 1e6);
+    into.tcpFlags = s[at + 6]!;
+    return into;
   }
 
   /** A flow's counts as they are in the map. */

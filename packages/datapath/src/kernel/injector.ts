@@ -45,6 +45,8 @@ export class Injector {
   readonly #batchWords = new Uint32Array(this.#batch.buffer, this.#batch.byteOffset);
   readonly #result = new Int32Array(2);
   #next = 0;
+  /** When the batch began to be sent. */
+  #sentMs = 0;
   #sequence: number;
   /** Packets that could not be sent. */
   lost = 0;
@@ -71,6 +73,7 @@ export class Injector {
   execute(batch: readonly DpExecute[]): void {
     let count = 0;
     let at = 0;
+    this.#sentMs = this.#now();
     for (const e of batch) {
       const size = SEND_HEADER_BYTES + ((e.packet.data.length + 7) & ~7);
       if (count === MAX_BATCH || at + size > BATCH_BYTES) {
@@ -173,7 +176,7 @@ export class Injector {
     if (e.flow.ctState !== 0) putCtMetadata(c, at + CTX.ct, e.flow);
     for (let i = 0; i < inline; i++) c[at + CTX.acts + i] = acts[i]!;
     w[word + CTX.mark / 4] = mark;
-    this.#pending[slot] = { mark, chunks, since: this.#now() };
+    this.#pending[slot] = { mark, chunks, since: this.#sentMs };
     return mark;
   }
 
@@ -182,7 +185,7 @@ export class Injector {
     const p = this.#pending[slot];
     if (p !== undefined) {
       const done = this.#words[(slot * CTX.bytes + CTX.done) / 4] === p.mark;
-      if (!done && this.#now() - p.since < LOST_AFTER_MS) return undefined;
+      if (!done && this.#sentMs - p.since < LOST_AFTER_MS) return undefined;
       if (p.chunks !== 0) this.#chunks.free(p.chunks);
     }
     this.#next = (slot + 1) % this.#slots;

@@ -95,6 +95,7 @@ export class KernelDpif implements Dpif {
   #evicted: number;
   /** Packets being handled: what a flow put now is derived from. */
   #current: readonly Upcall[] = [];
+  #batchMs: number | undefined;
 
   constructor(parts: KernelDpifParts) {
     this.#engine = parts.engine;
@@ -121,8 +122,9 @@ export class KernelDpif implements Dpif {
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref();
   }
 
+  /** While upcalls are handled, when their batch came. */
   nowMs(): number {
-    return nowMs();
+    return this.#batchMs ?? nowMs();
   }
 
   async portAdd(
@@ -219,6 +221,10 @@ export class KernelDpif implements Dpif {
     for (const entry of this.#engine.flows.entries()) yield this.#installed(entry);
   }
 
+  eachStats(visit: (ufid: Ufid, stats: Readonly<FlowStats>) => void): void {
+    this.#engine.flows.eachStats(visit);
+  }
+
   #installed(e: Entry): InstalledFlow {
     return new Installed(e, this.#engine.flows.statsOf(e));
   }
@@ -247,11 +253,13 @@ export class KernelDpif implements Dpif {
       const batch = all.filter((upcall) => !this.#fragments.handle(upcall));
       if (batch.length === 0) return;
       this.#current = batch;
+      this.#batchMs = nowMs();
       this.#engine.flows.hold();
       try {
         handler(batch);
       } finally {
         this.#current = [];
+        this.#batchMs = undefined;
         this.#releaseFlows();
       }
     });

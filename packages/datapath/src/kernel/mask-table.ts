@@ -20,8 +20,8 @@ export class MaskTable {
   readonly #state: Uint32Array;
   readonly #byHash = new Map<number, MaskSlot[]>();
   readonly #byIndex: (MaskSlot | undefined)[] = new Array(MAX_MASKS).fill(undefined);
-  /** The last one asked for: who puts many flows asks with one object for all equal masks. */
-  #last: { readonly mask: Flow; readonly slot: MaskSlot } | undefined;
+  /** Those asked for: who puts many flows asks with one object for all equal masks. */
+  readonly #byObject = new Map<Flow, MaskSlot>();
   /** Of the masks with flows, or with one to come. */
   readonly #order: number[] = [];
 
@@ -96,11 +96,13 @@ export class MaskTable {
   }
 
   #find(mask: Flow): MaskSlot | undefined {
-    const last = this.#last;
-    if (last?.mask === mask && this.#byIndex[last.slot.index] === last.slot) return last.slot;
+    const last = this.#byObject.get(mask);
+    if (last !== undefined && this.#byIndex[last.index] === last) return last;
     const alike = this.#byHash.get(flowHash(mask));
     const slot = alike?.find((known) => flowEquals(known.mask, mask));
-    if (slot !== undefined) this.#last = { mask, slot };
+    if (slot === undefined) return undefined;
+    if (this.#byObject.size >= MAX_MASKS) this.#byObject.clear();
+    this.#byObject.set(mask, slot);
     return slot;
   }
 

@@ -314,6 +314,10 @@ export class UserspaceDpif implements Dpif {
     for (const entry of [...this.#flows.values()]) yield snapshot(entry);
   }
 
+  eachStats(visit: (ufid: Ufid, stats: Readonly<FlowStats>) => void): void {
+    this.#flows.each(({ ufid, stats }) => visit(ufid, stats));
+  }
+
   flowFlush(): void {
     this.#flows = new UfidTable();
     this.#classifier.clear();
