@@ -33,6 +33,8 @@ const PACKET =
 interface Monitor {
   /** What it has printed, without what differs from run to run. */
   readonly text: () => string;
+  /** What it said before it went into the background. */
+  readonly before: string;
   readonly tell: (...words: string[]) => Promise<string>;
 }
 
@@ -47,9 +49,10 @@ async function inBackground(
   const pidfile = join(instance.directory, `${name}.pid`);
   const options = `--detach --no-chdir --pidfile=${pidfile} --unixctl=${name}.ctl`;
   const command = `exec ${client}/ovs-ofctl ${options} ${words.join(' ')} 2>${file}`;
-  await instance.exec('sh', '-ec', command);
+  const before = await instance.exec('sh', '-ec', command);
   const socket = join(instance.directory, `${name}.ctl`);
   return {
+    before: before.replace(/ \(xid=\w+\)/g, ''),
     text: () => readFileSync(file, 'utf8').replace(/ \(xid=\w+\)|(?<= addr:)\S+/g, ''),
     tell: (...w) => instance.exec('ovs-appctl', '--timeout=10', '-t', socket, ...w),
   };
@@ -104,6 +107,21 @@ test('monitor --detach: packet-ins, flow changes, port changes, commands over it
   });
   assert.match(text, /event=ADDED table=0 cookie=0x5 in_port=1/);
   assert.match(text, /NXT_PACKET_IN2|OFPT_PACKET_IN/);
+});
+
+test('flow monitors of each version tell of flows that are there', async () => {
+  await using scope = new Scope();
+  const both = await switches(scope);
+  for (const version of ['OpenFlow10', 'OpenFlow13', 'OpenFlow14', 'OpenFlow15']) {
+    const text = await alike(both, async (instance, client, name) => {
+      await instance.exec('ovs-ofctl', 'add-flow', 'br0', 'cookie=0x5,in_port=1,actions=2');
+      const words = ['-O', version, 'monitor', 'br0', '64', 'watch:'];
+      const monitor = await inBackground(instance, client, `${version}${name}`, words);
+      await monitor.tell('exit');
+      return monitor.before;
+    });
+    assert.match(text, /event=(ADDED|INITIAL) table=0 cookie=0x5/);
+  }
 });
 
 test('colors: dump-flows, dump-groups and show in the same ones', async () => {

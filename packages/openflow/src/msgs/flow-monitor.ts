@@ -126,7 +126,7 @@ function putRequest(w: ByteWriter, m: FlowMonitorRequest, version: OfpVersion, k
   w.align8(at);
 }
 
-/** By number; Nicira's events have no "initial". */
+/** By number; before OpenFlow 1.4 what is there already is added. */
 const EVENTS: Readonly<Record<Form, readonly FlowUpdate['event'][]>> = {
   nx: ['added', 'removed', 'modified', 'abbrev'],
   onf: ['added', 'removed', 'modified', 'abbrev'],
@@ -185,7 +185,8 @@ function pullFull(
 }
 
 function putUpdate(w: ByteWriter, u: FlowUpdate, version: OfpVersion, kind: Form): void {
-  const event = EVENTS[kind].indexOf(u.event);
+  const isInitial = u.event === 'initial' && kind !== 'ofp14';
+  const event = EVENTS[kind].indexOf(isInitial ? 'added' : u.event);
   if (event < 0) throw new OfpError('NXBRC_FM_BAD_EVENT');
   if (!('match' in u)) {
     w.u16(8);

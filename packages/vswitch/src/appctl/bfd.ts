@@ -22,9 +22,9 @@ export function registerBfd(server: UnixctlServer, sw: Switch): void {
   server.register('bfd/set-forwarding', '[interface] normal|false|true', 1, 2, (args) => {
     const name = args.length > 1 ? args[0] : undefined;
     const verdict = parseVerdict(args.at(-1)!);
+    if (verdict === undefined) throw new UnixctlError('unknown fault string');
     const found = all().filter(([port]) => name === undefined || port.name === name);
     if (name !== undefined && found.length === 0) throw new UnixctlError('no such BFD object');
-    if (verdict === undefined) throw new UnixctlError('unknown fault string');
     for (const [port, bfd] of found) {
       const monitor = sw.monitorOf(port);
       bfd.setForwarding(verdict === 'normal' ? undefined : verdict, monitor.nowMs);

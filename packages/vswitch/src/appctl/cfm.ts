@@ -14,9 +14,9 @@ export function registerCfm(server: UnixctlServer, sw: Switch): void {
   server.register('cfm/set-fault', '[interface] normal|false|true', 1, 2, (args) => {
     const name = args.length > 1 ? args[0] : undefined;
     const verdict = parseVerdict(args.at(-1)!);
+    if (verdict === undefined) throw new UnixctlError('unknown fault string');
     const found = all().filter(([port]) => name === undefined || port.name === name);
     if (name !== undefined && found.length === 0) throw new UnixctlError('no such CFM object');
-    if (verdict === undefined) throw new UnixctlError('unknown fault string');
     for (const [port, cfm] of found) {
       cfm.override = verdict === 'normal' ? undefined : verdict;
       sw.monitorOf(port).changed(port);
