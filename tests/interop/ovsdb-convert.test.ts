@@ -245,3 +245,27 @@ function changed(r: Random, json: JsonObject): JsonObject {
   }
   return { ...json, version: '2.0.0', tables };
 }
+
+test('what is not set has no place in a column that needs a value', options, async () => {
+  const schema = (version: string, type: Json): Json => ({
+    name: 'D',
+    version,
+    tables: { T: { isRoot: true, columns: { c: { type } } } },
+  });
+  const several: Json = { key: 'string', min: 0, max: 4 };
+  const pairs: Json = { ...several, value: 'string' };
+  for (const old of [{ key: 'integer', min: 0, max: 1 }, several, pairs]) {
+    const pair = await Pair.start(schema('1.0.0', old));
+    const c = new Both(pair);
+    try {
+      await c.same('set_db_change_aware', [true]);
+      await c.same('transact', ['D', { op: 'insert', table: 'T', row: {} }]);
+      for (const next of ['integer', 'string', { ...several, min: 1 }, { ...pairs, min: 1 }]) {
+        await c.same('convert', ['D', schema('2.0.0', next)]);
+      }
+    } finally {
+      c.close();
+      pair.stop();
+    }
+  }
+});

@@ -32,6 +32,22 @@ const SCHEMA = {
     },
   },
 };
+/** Its columns need other values, for what is not set, too. */
+const OTHER_TYPES = {
+  ...SCHEMA,
+  version: '2.0.0',
+  tables: {
+    A: {
+      isRoot: true,
+      columns: {
+        name: { type: 'boolean' },
+        n: { type: 'integer' },
+        r: { type: { key: 'string', value: 'string', min: 1, max: 2 } },
+        m: { type: { key: 'real', min: 1, max: 4 } },
+      },
+    },
+  },
+};
 const UUID = '11111111-2222-3333-4444-555555555555';
 const INSERT = { op: 'insert', table: 'A', uuid: UUID, row: { name: 'x y', n: ['set', [3, 1]] } };
 const CHANGE = {
@@ -71,6 +87,10 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['convert', 'db', 'schema2'],
   ['db-version', 'db'],
   ['compact', 'db'],
+  ['create', 'unset', 'schema'],
+  ['transact', 'unset', printJson(['M', { op: 'insert', table: 'A', uuid: UUID, row: {} }])],
+  ['convert', 'unset', 'schema3'],
+  ['query', 'unset', printJson(['M', { op: 'select', table: 'A', where: [] }])],
   ['compare-versions', '1.2.3', '<', '1.10.0'],
   ['compare-versions', '1.2.3', '>=', '1.10.0'],
   ['compare-versions', '1.2', '<', '1.10.0'],
@@ -112,6 +132,7 @@ function prepare(side: string): void {
   mkdirSync(at);
   writeFileSync(join(at, 'schema'), printJson(SCHEMA));
   writeFileSync(join(at, 'schema2'), printJson({ ...SCHEMA, version: '1.3.0' }));
+  writeFileSync(join(at, 'schema3'), printJson(OTHER_TYPES));
   writeFileSync(join(at, 'bad'), '{"name":"M"}\n');
   writeFileSync(join(at, 'empty'), '');
 }

@@ -64,14 +64,12 @@ export async function convert(args: readonly string[]): Promise<0> {
   const [db = dirs.defaultDb, schemaFile = defaultSchema(), target] = args;
   const schema = readSchema(schemaFile);
   const comment = `converted by ovsdb-tool ${OVS_VERSION}`;
+  const converted = (tables: Tables) => convertTables(tables, schema, { unset: true });
   if (target === undefined) {
     await withDatabase(db, ({ tables }, file) =>
-      file.compact([
-        schemaToJson(schema),
-        snapshotRecord(convertTables(tables, schema), Date.now(), comment),
-      ]),
+      file.compact([schemaToJson(schema), snapshotRecord(converted(tables), Date.now(), comment)]),
     );
-  } else writeSnapshot(target, schema, convertTables(readDatabase(db).tables, schema), comment);
+  } else writeSnapshot(target, schema, converted(readDatabase(db).tables), comment);
   return 0;
 }
 

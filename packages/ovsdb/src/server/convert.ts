@@ -1,22 +1,20 @@
 import { Row, Tables } from '../engine/table.ts';
 import { applyChanges, Transaction } from '../engine/transaction.ts';
 import { snapshotRecord } from '../file/record.ts';
-import {
-  checkDatum,
-  type Datum,
-  decodeDatum,
-  encodeDatum,
-  isScalar,
-  OvsdbError,
-} from '../notation/index.ts';
+import { checkDatum, type Datum, decodeDatum, encodeDatum, OvsdbError } from '../notation/index.ts';
 import { type DatabaseSchema, schemaToJson } from '../schema/schema.ts';
 import { Database } from './database.ts';
 
 /**
  * The database under another schema (ovsdb-server(7) "convert"): what both schemas have is kept,
- * the rest gets defaults or goes; data that the new schema forbids is an error.
+ * the rest gets defaults or goes; data that the new schema forbids is an error. `unset`: what stands
+ * at its default in the old schema is not in a file, and becomes the new schema's default.
  */
-export function convertTables(from: Tables, schema: DatabaseSchema): Tables {
+export function convertTables(
+  from: Tables,
+  schema: DatabaseSchema,
+  { unset = false }: { readonly unset?: boolean } = {},
+): Tables {
   const to = new Tables(schema);
   const txn = new Transaction(to);
   for (const table of to.byName.values()) {
@@ -27,7 +25,7 @@ export function convertTables(from: Tables, schema: DatabaseSchema): Tables {
         const source = old!.schema.columns.get(column.name);
         if (!source) continue;
         const datum = row.data[source.index]!;
-        if (isScalar(column.type) && datum.keys.length === 0) continue;
+        if (unset && old!.isDefault(source, datum)) continue;
         const converted = decodeDatum(column.type, encodeDatum(source.type, datum), { lax: true });
         checkDatum(column.type, converted);
         data[column.index] = table.share(column, converted);
