@@ -178,6 +178,9 @@ function flowTests(run: Run): void {
     await t.send(syn, tcpFrame(0x11));
     const { packets, bytes, usedMs, tcpFlags } = t.dpif.flowGet(ufid)!.stats;
     assert.deepEqual([packets, bytes, tcpFlags], [2, 2 * syn.length, 0x13]);
+    const read: unknown[] = [];
+    t.dpif.eachStats((id, stats) => read.push([String(id), { ...stats }]));
+    assert.deepEqual(read, [[String(ufid), { packets, bytes, usedMs, tcpFlags }]]);
     assert.ok(usedMs !== undefined && usedMs >= before - 1000 && usedMs <= t.dpif.nowMs() + 1);
     const dp = t.dpif.stats();
     assert.deepEqual([dp.hit, dp.missed, dp.flows, dp.masks], [2, 0, 1, 1]);
