@@ -124,6 +124,24 @@ test('flow monitors of each version tell of flows that are there', async () => {
   }
 });
 
+test('mod-table gives tables names in each version, and takes them back', async () => {
+  await using scope = new Scope();
+  const both = await switches(scope);
+  for (const version of ['OpenFlow13', 'OpenFlow14', 'OpenFlow15']) {
+    await alike(both, async (instance, client) => {
+      const ofctl = (...w: string[]) =>
+        instance.exec(`${client}/ovs-ofctl`, '-t', '60', '-O', version, ...w);
+      await ofctl('mod-table', 'br0', '1', 'name:one');
+      await ofctl('mod-table', 'br0', '2', 'name:two');
+      await ofctl('add-flow', 'br0', 'table=one,actions=goto_table:two');
+      const dump = await ofctl('--names', '--no-stats', 'dump-flows', 'br0', 'table=1');
+      for (const table of ['one', 'two']) await ofctl('mod-table', 'br0', table, 'name:');
+      assert.match(dump, /table=one.*goto_table:two/);
+      return dump + (await ofctl('--names', '--no-stats', 'dump-flows', 'br0', 'table=1'));
+    });
+  }
+});
+
 test('colors: dump-flows, dump-groups and show in the same ones', async () => {
   await using scope = new Scope();
   const both = await switches(scope);

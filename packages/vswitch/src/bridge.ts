@@ -245,7 +245,7 @@ export class Bridge {
     let isOther = false;
     for (const table of tables.used()) {
       if (this.row.flow_tables.has(table.id)) continue;
-      table.name = '';
+      table.nameByConfig = '';
       table.maxFlows = undefined;
       table.evictByConfig = false;
       table.evictionGroups = [];
@@ -255,7 +255,7 @@ export class Bridge {
       const row = idl.get('Flow_Table', uuid);
       if (!row || id >= TBL_INTERNAL) continue;
       const table = tables.at(id);
-      table.name = row.name ?? '';
+      table.nameByConfig = row.name ?? '';
       table.maxFlows = row.flow_limit;
       table.evictByConfig = row.overflow_policy === 'evict';
       table.evictionGroups = [...row.groups].flatMap((text) => this.#evictionGroup(id, text));

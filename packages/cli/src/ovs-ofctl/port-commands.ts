@@ -3,6 +3,7 @@ import {
   OFPTT_ALL,
   type PhyPort,
   parsePort,
+  type TableFeatures,
   type TableMod,
   type VconnClient,
 } from '@heddle/openflow';
@@ -10,7 +11,7 @@ import { HeddleError } from '@heddle/runtime/errors';
 import { print } from '@heddle/runtime/stdio';
 import { type Context, complain, open, transactNoReply } from './context.ts';
 import { acceptsNames, fetchPorts, tablesToAccept } from './switch-names.ts';
-import { allowedVersions, openTarget, versionsText } from './target.ts';
+import { allowedVersions, nextXid, openTarget, versionsText } from './target.ts';
 
 /** OFPPC_* bit and whether the word sets it. */
 const PORT_WORDS: Readonly<Record<string, readonly [bit: number, on: boolean]>> = {
@@ -187,27 +188,32 @@ function withoutState({ vacancy, evictionFlags: _, ...table }: TableMod): Partia
   return vacancy ? { ...table, vacancy: { up: vacancy.up, down: vacancy.down } } : table;
 }
 
-/** The features of the table, with another name. */
+const TABLES_PER_PART = 12;
+
+/** Before OpenFlow 1.5 the features of all tables are said, or those that are not would go. */
 async function renameTable(
   ctx: Context,
   vconn: VconnClient,
   tableId: number,
   name: string,
 ): Promise<number> {
+  const all: TableFeatures[] = [];
   for await (const { msg } of vconn.multipart({ type: 'table_features_request', tables: [] })) {
-    if (msg?.type !== 'table_features_reply') continue;
-    const table = msg.tables.find((t) => t.tableId === tableId);
-    if (table === undefined) continue;
-    const request = {
-      type: 'table_features_request',
-      tables: [{ ...table, name, command: vconn.version >= 6 ? 1 : 0 }],
-    } as const;
-    for await (const part of vconn.multipart(request)) {
-      if (part.msg?.type === 'error') return complain(ctx, part) ? 0 : 1;
-    }
+    if (msg?.type === 'table_features_reply') all.push(...msg.tables);
   }
+  const renamed = all.map((table) => (table.tableId === tableId ? { ...table, name } : table));
+  const one = renamed.filter((table) => table.tableId === tableId);
+  const said = vconn.version >= 6 ? one.map((table) => ({ ...table, command: 1 })) : renamed;
+  const xid = nextXid();
+  for (let i = 0; i < said.length; i += TABLES_PER_PART) {
+    const tables = said.slice(i, i + TABLES_PER_PART);
+    const more = i + TABLES_PER_PART < said.length;
+    vconn.send({ type: 'table_features_request', tables, more }, xid);
+  }
+  const [error] = await vconn.barrier();
+  if (error) complain(ctx, error);
   vconn.close();
-  return 0;
+  return error ? 1 : 0;
 }
 
 export async function ctFlushZone(ctx: Context): Promise<number> {

@@ -4,6 +4,7 @@ import {
   type FlowStatsRequest,
   type MessageOf,
   OfpError,
+  type TableFeatures,
   type TableMod,
   type TableStats,
 } from '@heddle/openflow';
@@ -125,7 +126,7 @@ export function handleTableFeatures(
   conn: OfConn,
   msg: MessageOf<'table_features_request'>,
 ): void {
-  if (msg.tables.length > 0) throw new OfpError('OFPTFFC_EPERM');
+  if (msg.tables.length > 0) renameTables(mgr, conn, msg.tables);
   const all = [...visibleTables(mgr)].map((table) => tableFeatures(table, conn.version));
   for (let i = 0; i < all.length; i += TABLES_PER_REPLY) {
     const tables = all.slice(i, i + TABLES_PER_REPLY);
@@ -133,6 +134,18 @@ export function handleTableFeatures(
     conn.send(msg.xid, { type: 'table_features_reply', tables, more });
   }
 }
+
+/** Of features only names can be changed; a table that is left out would go. */
+function renameTables(mgr: Connmgr, conn: OfConn, said: readonly TableFeatures[]): void {
+  const visible = new Map([...visibleTables(mgr)].map((table) => [table.id, table]));
+  const isPart = conn.version >= 6 && said.every(({ command }) => command === OFPTFC15_MODIFY);
+  const ids = new Set(said.map(({ tableId }) => tableId));
+  if (!isPart && ids.size !== visible.size) throw new OfpError('OFPTFFC_EPERM');
+  for (const id of ids) if (!visible.has(id)) throw new OfpError('OFPTFFC_BAD_TABLE');
+  for (const { tableId, name } of said) visible.get(tableId)!.nameByOpenFlow = name;
+}
+
+const OFPTFC15_MODIFY = 1;
 
 export function handleTableDesc(mgr: Connmgr, conn: OfConn, xid: number): void {
   const tables = [...visibleTables(mgr)].map(tableDesc);

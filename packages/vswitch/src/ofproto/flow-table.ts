@@ -15,7 +15,9 @@ export class FlowTable {
   readonly id: number;
   #classifier = new Classifier<Rule>();
   readonly expiry = new ExpiryQueue((rule) => this.#classifier.has(rule));
-  name = '';
+  /** By the Flow_Table row, which holds, or else by OpenFlow. */
+  nameByConfig = '';
+  nameByOpenFlow = '';
   miss: TableMiss = 'default';
   /** Flow limit; undefined: none. */
   maxFlows: number | undefined;
@@ -38,6 +40,10 @@ export class FlowTable {
 
   constructor(id: number) {
     this.id = id;
+  }
+
+  get name(): string {
+    return this.nameByConfig || this.nameByOpenFlow;
   }
 
   get classifier(): Classifier<Rule> {
