@@ -46,7 +46,9 @@ export class PortTable {
   readonly #byName = new Map<string, Port>();
   readonly #slots: SlotAllocator;
   readonly #listeners: ((port: OdpPort) => void)[] = [];
-  #tunnelsChanged: () => void = () => {};
+  #tunnelsChanged: (ifindex?: number) => void = () => {};
+  /** No number below it is free. */
+  #firstFree = 1;
 
   constructor(
     programs: Programs,
@@ -78,8 +80,8 @@ export class PortTable {
     this.#listeners.push(listener);
   }
 
-  /** Told when tunnel ports come or go, or devices become ports. */
-  onTunnels(listener: () => void): void {
+  /** Told when tunnel ports come or go and, with its ifindex, when a device becomes a port. */
+  onTunnels(listener: (ifindex?: number) => void): void {
     this.#tunnelsChanged = listener;
   }
 
@@ -137,6 +139,7 @@ export class PortTable {
     const port = this.#ports.get(portNo);
     if (port === undefined) throw new SystemError('ENODEV', `port ${portNo}`);
     this.#ports.delete(portNo);
+    if (portNo > 0) this.#firstFree = Math.min(this.#firstFree, portNo);
     if (this.#byName.get(port.name) === port) this.#byName.delete(port.name);
     this.#programs.maps['port_notes']!.delete(portNo);
     const { ifindex } = port;
@@ -233,7 +236,8 @@ export class PortTable {
       if (this.#ports.has(requested)) throw new SystemError('EEXIST', `port ${requested}`);
       return requested;
     }
-    for (let n = 1; n < MAX_PORTS; n++) if (!this.#ports.has(n)) return n;
+    while (this.#firstFree < MAX_PORTS && this.#ports.has(this.#firstFree)) this.#firstFree++;
+    if (this.#firstFree < MAX_PORTS) return this.#firstFree;
     throw new SystemError('EFBIG', 'too many ports');
   }
 
@@ -272,7 +276,7 @@ export class PortTable {
     this.#describe(port, device);
     const program = this.#programs.programs['port_in']!;
     this.#links.attach(linkName(device.index), program, device.index);
-    this.#tunnelsChanged();
+    this.#tunnelsChanged(device.index);
   }
 
   #writePort(port: Port, ifindex: number, policer: number): void {

@@ -347,6 +347,23 @@ test('beyond the masks that there are, flows are narrower but right', async () =
   await rig.close();
 });
 
+test('a port more does not look at all devices, whether or not there are tunnels', async (t) => {
+  const rig = await Rig.open(1);
+  const listed = t.mock.method(Rtnl.prototype, 'links').mock;
+  for (const name of ['a0', 'a1', 'a2']) await rig.dpif.portAdd(name, 'internal');
+  await rig.dpif.portAdd('vxlan_sys_4789', 'vxlan', undefined, { dstPort: 4789 });
+  listed.resetCalls();
+  for (const name of ['b0', 'b1', 'b2']) await rig.dpif.portAdd(name, 'internal');
+  assert.equal(listed.callCount(), 0);
+  assert.deepEqual(
+    ['a0', 'b2'].map((name) => [...rig.dpif.ports()].find((p) => p.name === name)?.portNo),
+    [2, 8],
+  );
+  await rig.dpif.portDel(3);
+  assert.equal(await rig.dpif.portAdd('c0', 'internal'), 3);
+  await rig.close();
+});
+
 test('an internal port works here and in another namespace', async () => {
   const rig = await Rig.open(1);
   const port = await rig.dpif.portAdd('int0', 'internal');

@@ -19,6 +19,8 @@ const IPPROTO_UDP = 17;
 const IPPROTO_GRE = 47;
 /** Changes come in bursts. */
 const SETTLE_MS = 10;
+/** It takes longer with many devices: at most so large a part of the time. */
+const MAX_SHARE = 1 / 20;
 const LINK_NAME = /^under_(\d+)$/;
 
 export class Underlay {
@@ -29,6 +31,9 @@ export class Underlay {
   readonly #coalescer: Coalescer;
   readonly #state: Uint32Array;
   readonly #attached = new Set<number>();
+  /** As of the last `sync`. */
+  #tunnelCount = 0;
+  #syncMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -51,7 +56,9 @@ export class Underlay {
     }
     devices.watch(() => this.#soon());
     devices.watchAddresses(() => this.#soon());
-    ports.onTunnels(() => this.sync());
+    ports.onTunnels((ifindex) => {
+      if (ifindex === undefined || this.#attached.has(ifindex)) this.sync();
+    });
     this.sync();
   }
 
@@ -61,11 +68,12 @@ export class Underlay {
   }
 
   #soon(): void {
-    if (this.#closed || (this.#attached.size === 0 && this.#tunnels().length === 0)) return;
+    if (this.#closed || (this.#attached.size === 0 && this.#tunnelCount === 0)) return;
+    const delayMs = Math.max(SETTLE_MS, this.#syncMs / MAX_SHARE);
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.sync();
-    }, SETTLE_MS).unref();
+    }, delayMs).unref();
   }
 
   #tunnels(): Port[] {
@@ -74,7 +82,9 @@ export class Underlay {
 
   /** Brings maps and programs in line with what there is. */
   sync(): void {
+    const began = performance.now();
     const tunnels = this.#tunnels();
+    this.#tunnelCount = tunnels.length;
     if (tunnels.length > 0) this.#coalescer.open();
     else this.#coalescer.close();
     this.#syncTunnels(tunnels);
@@ -82,7 +92,8 @@ export class Underlay {
     const addresses = tunnels.length === 0 ? [] : rtnl.addresses();
     this.#syncLocals(addresses);
     this.#state[STATE.tunnelsSeq]! += 1;
-    const devices = new Map(rtnl.links({ stats: false }).map((l) => [l.index, l]));
+    const links = addresses.length === 0 ? [] : rtnl.links({ stats: false });
+    const devices = new Map(links.map((l) => [l.index, l]));
     const wanted = new Set(
       addresses.filter((a) => isUnderlay(a, devices, this.#ports)).map((a) => a.ifindex),
     );
@@ -92,6 +103,7 @@ export class Underlay {
       this.#attached.delete(ifindex);
     }
     for (const ifindex of wanted) if (!this.#attached.has(ifindex)) this.#attach(ifindex);
+    this.#syncMs = performance.now() - began;
   }
 
   #attach(ifindex: number): void {
