@@ -2,6 +2,7 @@
  * The switch: follows the database, makes bridges and ports real, and writes back what became of
  * them. Reconfiguration goes from the desired state to the actual one and may be run at any time.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Dpif, DummyNetdevs } from '@heddle/datapath';
 import { Idl, vswitchSchema } from '@heddle/ovsdb';
 import {
@@ -40,6 +41,8 @@ const reconfigured = coverage.counter('bridge_reconfigure');
 const STATS_INTERVAL_MS = 5000;
 const HOUSEKEEPING_MS = 1000;
 const BOND_INTERVAL_MS = 100;
+/** A configuration is in force at the latest so long after its changes are made. */
+const REVALIDATION_MS = 500;
 
 export interface SwitchOptions {
   readonly remote: string;
@@ -216,6 +219,7 @@ export class Switch {
     }
     this.#configureBackers(root, changed);
     for (const bridge of this.bridges.values()) this.#configureTree(bridge);
+    await this.#revalidated();
     await this.#status.writeAll(root, nextCfg, !this.#configured);
     if (!this.#configured) {
       this.#configured = true;
@@ -223,6 +227,15 @@ export class Switch {
       log.info(`ovs-vswitchd (Open vSwitch) ${OVS_VERSION}`);
       this.#firstDone?.();
     }
+  }
+
+  /** Who has waited for a configuration finds packets of known flows treated by it, too. */
+  async #revalidated(): Promise<void> {
+    const all = [...this.backers.values()].map(({ udpif }) => udpif.wait());
+    const limit = new AbortController();
+    const late = delay(REVALIDATION_MS, undefined, { signal: limit.signal, ref: false });
+    await Promise.race([Promise.all(all), late.catch(() => {})]);
+    limit.abort();
   }
 
   #configureTree(bridge: Bridge): void {
