@@ -1,4 +1,5 @@
 /** The devices of the datapath's network namespace, and word of what happens to them. */
+import { randomInt } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { FdWatcher } from '@heddle/linux/native';
 import { parseMessages } from '@heddle/linux/netlink/message';
@@ -14,8 +15,9 @@ import {
 } from '@heddle/linux/rtnetlink/link';
 import { type NewLink, Rtnl } from '@heddle/linux/rtnetlink/rtnl';
 import { parseQdisc, RTM_DELQDISC, RTM_NEWQDISC, TC_H_ROOT } from '@heddle/linux/rtnetlink/tc';
-import { SystemError } from '@heddle/runtime';
+import { SystemError, vlog } from '@heddle/runtime';
 
+const log = vlog.module('dpif');
 const RTNLGRP_LINK = 1;
 const RTNLGRP_TC = 4;
 const RTNLGRP_IPV4_IFADDR = 5;
@@ -31,6 +33,9 @@ export class Devices implements Disposable {
   readonly #watcher: FdWatcher;
   readonly #listeners: DeviceListener[] = [];
   readonly #addressListeners: (() => void)[] = [];
+  /** The group of devices that are to go. No one else's: of numbers that nobody gives out. */
+  readonly #leaving = randomInt(2 ** 30, 2 ** 31);
+  #removal: NodeJS.Immediate | undefined;
 
   constructor() {
     const options = {
@@ -81,7 +86,33 @@ export class Devices implements Disposable {
     if (this.rtnl.link(name) !== undefined) this.rtnl.deleteLink(name);
   }
 
+  /**
+   * Deletes a device if it is there, together with others that go in this turn of the event loop: for each
+   * that goes alone the kernel waits, for tens of milliseconds, until nobody uses it.
+   */
+  removeSoon(name: string): void {
+    const link = this.rtnl.link(name);
+    if (link === undefined) return;
+    this.rtnl.setLink(link.index, { group: this.#leaving });
+    this.#removal ??= setImmediate(() => this.finishRemovals());
+  }
+
+  /** Names of devices that are to go are free afterwards. */
+  finishRemovals(): void {
+    if (this.#removal === undefined) return;
+    clearImmediate(this.#removal);
+    this.#removal = undefined;
+    try {
+      this.rtnl.deleteGroup(this.#leaving);
+    } catch (e) {
+      if (!(e instanceof SystemError)) throw e;
+      // ENODEV: somebody else was faster.
+      if (e.code !== 'ENODEV') log.rl.warn(`devices of ports that are gone stay: ${e.message}`);
+    }
+  }
+
   [Symbol.dispose](): void {
+    this.finishRemovals();
     this.#watcher.close();
     this.#events.close();
     this.#queries.close();

@@ -113,6 +113,7 @@ export class PortTable {
   }
 
   add(name: string, type: VportType, requested?: OdpPort): OdpPort {
+    this.#devices.finishRemovals();
     const known = this.#byName.get(name);
     if (known !== undefined) {
       if (known.ifindex !== 0) throw new SystemError('EBUSY', name);
@@ -152,7 +153,7 @@ export class PortTable {
     this.#leave(port);
     this.#slots.release(port.slot);
     if (port.type === 'internal') {
-      this.#devices.remove(hiddenName(this.#instance, port.name));
+      this.#devices.removeSoon(hiddenName(this.#instance, port.name));
     } else if (ifindex !== 0 && this.#devices.rtnl.link(ifindex) !== undefined) {
       this.#devices.rtnl.setLink(ifindex, { promisc: false });
     }

@@ -364,6 +364,29 @@ test('a port more does not look at all devices, whether or not there are tunnels
   await rig.close();
 });
 
+test('devices of internal ports go together, and a name is free at once', async (t) => {
+  const rig = await Rig.open(1);
+  using rtnl = new Rtnl();
+  const names = ['d0', 'd1', 'd2'];
+  const ports = new Map<string, number>();
+  for (const name of names) ports.set(name, await rig.dpif.portAdd(name, 'internal'));
+  const deletions = t.mock.method(Rtnl.prototype, 'deleteGroup').mock;
+  for (const name of names) await rig.dpif.portDel(ports.get(name)!);
+  // As a port of another kind it is another device, which is not there.
+  await assert.rejects(rig.dpif.portAdd('d1', 'system'), { code: 'ENODEV' });
+  assert.deepEqual(
+    names.map((name) => rtnl.link(name)),
+    [undefined, undefined, undefined],
+  );
+  const again = await rig.dpif.portAdd('d2', 'internal');
+  await delay(0);
+  assert.equal(deletions.callCount(), 1);
+  assert.notEqual(rtnl.link('d2'), undefined);
+  await rig.dpif.portDel(again);
+  assert.ok(await until(() => rtnl.link('d2') === undefined));
+  await rig.close();
+});
+
 test('an internal port works here and in another namespace', async () => {
   const rig = await Rig.open(1);
   const port = await rig.dpif.portAdd('int0', 'internal');
@@ -392,7 +415,7 @@ test('an internal port works here and in another namespace', async () => {
   assert.ok(await arrives(rtnl));
   await assert.rejects(rig.dpif.portAdd('nothing', 'system'), { code: 'ENODEV' });
   await rig.dpif.portDel(port);
-  assert.equal(rtnl.link('int0'), undefined);
+  assert.ok(await until(() => rtnl.link('int0') === undefined));
   await rig.close();
 });
 

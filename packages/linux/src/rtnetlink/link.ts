@@ -29,6 +29,7 @@ export const IFLA = {
   netNsPid: [19, 'u32'],
   ifalias: [20, 'string'],
   stats64: [23, 'bytes'],
+  group: [27, 'u32'],
   netNsFd: [28, 'u32'],
   extMask: [29, 'u32'],
   promiscuity: [30, 'u32'],

@@ -31,6 +31,8 @@ export interface LinkChange {
   readonly promisc?: boolean;
   /** ifindex of the bridge to join; 0 to leave. */
   readonly master?: number;
+  /** Of devices that are changed together (`ip link set group`, ip-link(8)). */
+  readonly group?: number;
   readonly netns?: Fd;
   readonly netnsPid?: number;
 }
@@ -109,6 +111,12 @@ export class Rtnl implements Disposable {
   deleteLink(which: string | number): void {
     const payload = link.emitLink({ index: this.#index(which) }, {});
     this.#request(`delete link ${which}`, link.RTM_DELLINK, 0, payload);
+  }
+
+  /** Deletes all links of a group, for which the kernel waits but once; throws ENODEV when there is none. */
+  deleteGroup(group: number): void {
+    const payload = link.emitLink({}, { group });
+    this.#request(`delete group ${group}`, link.RTM_DELLINK, 0, payload);
   }
 
   addresses(ifindex?: number): ip.Address[] {
@@ -340,6 +348,7 @@ function linkAttributes(change: LinkChange): link.LinkAttributes {
   if (change.mac !== undefined) out.address = change.mac;
   if (change.alias !== undefined) out.ifalias = change.alias;
   if (change.master !== undefined) out.master = change.master;
+  if (change.group !== undefined) out.group = change.group;
   if (change.netns !== undefined) out.netNsFd = change.netns.number;
   if (change.netnsPid !== undefined) out.netNsPid = change.netnsPid;
   return out;
