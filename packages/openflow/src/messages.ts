@@ -142,7 +142,10 @@ export interface Continuation {
   readonly actions: readonly OfpAct[];
   readonly actionSet: readonly OfpAct[];
   readonly odpPort: number;
-  /** What follows `actions`, from the innermost out: rests of the flows that resubmitted. */
+  /**
+   * What follows `actions`, from the innermost out: rests of the flows that resubmitted. Nothing
+   * follows when it is empty, and that there are no `actions` is told, too.
+   */
   readonly outer?: readonly ContinuationFrame[];
 }
 

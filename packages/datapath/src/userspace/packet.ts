@@ -12,6 +12,7 @@ import {
   extractFlow,
   Flow,
   isTunnelled,
+  NSH_BASE_LEN,
   type NshHeader,
   PacketLayout,
   rewriteNsh,
@@ -204,7 +205,7 @@ export class Packet implements Rewritable {
   popNsh(): void {
     const found = this.packetType === (ETHERTYPE | ETH_P_NSH) ? decodeNsh(this.bytes) : undefined;
     const next = found && NSH_NEXT.get(found.header.np);
-    if (!found || next === undefined) return;
+    if (!found || next === undefined || found.length < NSH_BASE_LEN) return;
     this.packetType = next;
     this.#cut(found.length);
   }

@@ -156,7 +156,8 @@ function pullContinuation(r: Reader, version: OfpVersion, loose: boolean): Conti
   }
   // Table and cookie are of the actions that follow, if any do.
   const [first = { tableId: 0, cookie: 0n, actions: [] }, ...outer] = state.frames;
-  return { ...continuation, ...first, ...(outer.length > 0 && { outer }) };
+  const isTold = state.frames.length > 0 && first.actions.length === 0;
+  return { ...continuation, ...first, ...((isTold || outer.length > 0) && { outer }) };
 }
 
 /** Whether the property is known. */

@@ -22,6 +22,9 @@ const LAST_VERSION = 6;
 /** Hello, error and echo are the same in all versions, those to come included. */
 const LAST_IMMUTABLE = 3;
 const OFPT_VENDOR = 4;
+/** Of OpenFlow 1.0, and of later versions: replies have the number after it. */
+const OFPT_STATS_REQUEST = 16;
+const OFPT_MULTIPART_REQUEST = 18;
 const OFPST_VENDOR = 0xffff;
 const OFPSF_REPLY_MORE = 1;
 const MAX_LENGTH = 0xffff;
@@ -172,8 +175,11 @@ function readHeader(r: Reader, isPartial: boolean): Header {
   if (version > LAST_VERSION && ofpt <= LAST_IMMUTABLE) {
     return { version: LAST_VERSION, flags: 0, wire: { ofpt }, length: 8 };
   }
-  if (version < 1 || version > LAST_VERSION) throw new OfpError('OFPBRC_BAD_TYPE');
-  const first = version === 1 ? 16 : 18;
+  if (version < 1 || version > LAST_VERSION) {
+    const isMultipart = ofpt === OFPT_MULTIPART_REQUEST || ofpt === OFPT_MULTIPART_REQUEST + 1;
+    throw new OfpError(isMultipart && r.left < 16 ? 'OFPBRC_BAD_LEN' : 'OFPBRC_BAD_TYPE');
+  }
+  const first = version === 1 ? OFPT_STATS_REQUEST : OFPT_MULTIPART_REQUEST;
   if (ofpt !== first && ofpt !== first + 1) {
     return { version, flags: 0, wire: { ofpt }, length: 8 };
   }

@@ -13,6 +13,7 @@ export interface NshHeader {
 export const NSH_BASE_LEN = 8;
 const CONTEXT_LEN = 16;
 const MD_TYPE_1 = 1;
+const MD_TYPE_2 = 2;
 /** Six bits of four bytes each. */
 const MAX_METADATA = 63 * 4 - NSH_BASE_LEN;
 
@@ -31,7 +32,10 @@ export function encodeNsh(header: NshHeader, metadata: Uint8Array = new Uint8Arr
   return bytes;
 }
 
-/** undefined: there is no whole header. */
+/**
+ * undefined: there is no whole header. Of metadata types other than 1 and 2 `length` may be less than that
+ * of the part which all have: then it says nothing.
+ */
 export function decodeNsh(
   bytes: Uint8Array,
 ): { readonly header: NshHeader; readonly length: number } | undefined {
@@ -40,8 +44,9 @@ export function decodeNsh(
   const first = dv.getUint16(0);
   const length = (first & 0x3f) * 4;
   const mdtype = dv.getUint8(2);
-  if (first >>> 14 !== 0 || length < NSH_BASE_LEN || length > bytes.length) return undefined;
   const hasContext = mdtype === MD_TYPE_1;
+  const least = hasContext || mdtype === MD_TYPE_2 ? NSH_BASE_LEN : 0;
+  if (first >>> 14 !== 0 || length < least || length > bytes.length) return undefined;
   if (hasContext && length !== NSH_BASE_LEN + CONTEXT_LEN) return undefined;
   const c = (i: number): number => (hasContext ? dv.getUint32(NSH_BASE_LEN + 4 * i) : 0);
   const header: NshHeader = {
