@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { check, syscall } from '../native.ts';
 import { SYS } from '../syscalls.ts';
@@ -47,4 +48,17 @@ test('the listener hears of all changes, after the call that found them', async 
   const deadline = Date.now() + 5000;
   while (heard.length === 0 && Date.now() < deadline) await new Promise(setImmediate);
   assert.ok(heard.some((e) => e.type === 'new' && e.link.name === 'one'));
+});
+
+test('a link is found by other names, however long, and none by what no link can be called', () => {
+  using rtnl = new Rtnl();
+  rtnl.createVeth({ name: 'n0' }, { name: 'n1' });
+  for (const name of ['short', 'longer-than-a-name-of-a-device']) {
+    execFileSync('ip', ['link', 'property', 'add', 'dev', 'n0', 'altname', name]);
+    assert.equal(rtnl.link(name)?.name, 'n0');
+  }
+  for (const size of [0, 15, 16, 127, 128, 1000]) {
+    assert.equal(rtnl.link('x'.repeat(size)), undefined);
+  }
+  rtnl.deleteLink('n0');
 });

@@ -41,6 +41,7 @@ export const IFLA = {
   targetNetnsid: [46, 's32'],
   minMtu: [50, 'u32'],
   maxMtu: [51, 'u32'],
+  altIfname: [53, 'string'],
   permAddress: [54, 'mac'],
 } as const satisfies Table;
 

@@ -66,7 +66,9 @@ export class Rtnl implements Disposable {
   /** The link, or undefined when there is none (now). */
   link(which: string | number): link.Link | undefined {
     const byName = typeof which === 'string';
-    const payload = link.emitLink({ index: byName ? 0 : which }, byName ? { ifname: which } : {});
+    const name = byName ? nameAttributes(which) : {};
+    if (name === undefined) return undefined;
+    const payload = link.emitLink({ index: byName ? 0 : which }, name);
     try {
       const answer = this.#request(`link ${which}`, link.RTM_GETLINK, 0, payload);
       return answer[0] && link.parseLink(answer[0].payload);
@@ -331,6 +333,17 @@ export class Rtnl implements Disposable {
   #dump(what: string, type: number, payload: Uint8Array): NetlinkMessage[] {
     return this.#socket.dump(what, type, payload);
   }
+}
+
+/** With the zero at their ends, linux/if.h. */
+const IFNAMSIZ = 16;
+const ALTIFNAMSIZ = 128;
+
+/** How the kernel is asked for a name: `undefined` when no link can have it. */
+function nameAttributes(name: string): link.LinkAttributes | undefined {
+  const size = Buffer.byteLength(name) + 1;
+  if (size === 1 || size > ALTIFNAMSIZ) return undefined;
+  return size > IFNAMSIZ ? { altIfname: name } : { ifname: name };
 }
 
 function newLinkAttributes(made: NewLink): link.LinkAttributes {
