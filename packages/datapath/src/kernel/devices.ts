@@ -1,5 +1,4 @@
 /** The devices of the datapath's network namespace, and word of what happens to them. */
-import { randomInt } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { FdWatcher } from '@heddle/linux/native';
 import { parseMessages } from '@heddle/linux/netlink/message';
@@ -18,6 +17,8 @@ import { parseQdisc, RTM_DELQDISC, RTM_NEWQDISC, TC_H_ROOT } from '@heddle/linux
 import { SystemError, vlog } from '@heddle/runtime';
 
 const log = vlog.module('dpif');
+/** The group of devices that are to go: a number that nobody gives out, the same for every daemon. */
+export const LEAVING_GROUP = 0x4844_4c45;
 const RTNLGRP_LINK = 1;
 const RTNLGRP_TC = 4;
 const RTNLGRP_IPV4_IFADDR = 5;
@@ -33,8 +34,6 @@ export class Devices implements Disposable {
   readonly #watcher: FdWatcher;
   readonly #listeners: DeviceListener[] = [];
   readonly #addressListeners: (() => void)[] = [];
-  /** The group of devices that are to go. No one else's: of numbers that nobody gives out. */
-  readonly #leaving = randomInt(2 ** 30, 2 ** 31);
   #removal: NodeJS.Immediate | undefined;
 
   constructor() {
@@ -93,7 +92,7 @@ export class Devices implements Disposable {
   removeSoon(name: string): void {
     const link = this.rtnl.link(name);
     if (link === undefined) return;
-    this.rtnl.setLink(link.index, { group: this.#leaving });
+    this.rtnl.setLink(link.index, { group: LEAVING_GROUP });
     this.#removal ??= setImmediate(() => this.finishRemovals());
   }
 
@@ -102,8 +101,13 @@ export class Devices implements Disposable {
     if (this.#removal === undefined) return;
     clearImmediate(this.#removal);
     this.#removal = undefined;
+    this.removeLeaving();
+  }
+
+  /** Deletes what is to go, what a daemon that died had no time to delete, too. */
+  removeLeaving(): void {
     try {
-      this.rtnl.deleteGroup(this.#leaving);
+      this.rtnl.deleteGroup(LEAVING_GROUP);
     } catch (e) {
       if (!(e instanceof SystemError)) throw e;
       // ENODEV: somebody else was faster.

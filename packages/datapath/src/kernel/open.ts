@@ -61,6 +61,7 @@ export async function openKernelDpif(options: KernelDpifOptions): Promise<Kernel
   removeDead(root, options.instance);
   const devices = new Devices();
   try {
+    devices.removeLeaving();
     const links = new Links(dir, devices.rtnl, options.attach);
     const { engine, adopted } = openEngine(dir, links, options);
     const injection = new Injection(engine, devices, options.instance, links);

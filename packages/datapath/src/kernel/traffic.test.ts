@@ -11,6 +11,7 @@ import { extractFlow, Flow, toHex } from '@heddle/packet';
 import * as b from '@heddle/packet/build';
 import { keptUpcall } from '../compliance.ts';
 import type { Upcall } from '../dpif.ts';
+import { LEAVING_GROUP } from './devices.ts';
 import type { AttachMode } from './links.ts';
 import { openKernelDpif } from './open.ts';
 import { patch } from './test-daemon.ts';
@@ -384,6 +385,18 @@ test('devices of internal ports go together, and a name is free at once', async 
   assert.notEqual(rtnl.link('d2'), undefined);
   await rig.dpif.portDel(again);
   assert.ok(await until(() => rtnl.link('d2') === undefined));
+  await rig.close();
+});
+
+test('devices that a dead daemon was about to delete go when the next one starts', async () => {
+  using rtnl = new Rtnl();
+  rtnl.createVeth({ name: 'left0' }, { name: 'left1' });
+  rtnl.createVeth({ name: 'kept0' }, { name: 'kept1' });
+  rtnl.setLink('left1', { group: LEAVING_GROUP });
+  const rig = await Rig.open(1);
+  assert.deepEqual([rtnl.link('left0'), rtnl.link('left1')], [undefined, undefined]);
+  assert.notEqual(rtnl.link('kept1'), undefined);
+  rtnl.deleteLink('kept0');
   await rig.close();
 });
 
