@@ -29,7 +29,7 @@ const COMMANDS = [
 
 /** How a command ends whose standard output, or error, is a pipe that nobody reads any more. */
 async function unread(stream: 1 | 2, argv: readonly string[]): Promise<readonly unknown[]> {
-  const script = `exec ${stream}> >(exit 0); sleep 0.1; exec "$@"`;
+  const script = `exec ${stream}> >(exit 0); wait $!; exec "$@"`;
   const child = spawn('bash', ['-c', script, 'bash', ...argv], {
     stdio: 'ignore',
     timeout: 20_000,
