@@ -161,6 +161,11 @@ export class Udpif {
     this.#schedule();
   }
 
+  /** What is to be revalidated is, at once. */
+  revalidate(): void {
+    while (this.#isDirty) this.#revalidateSlice();
+  }
+
   pause(): void {
     this.#paused = true;
   }

@@ -9,6 +9,7 @@ import type { FlowTable } from './ofproto/flow-table.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { Ukey } from './ukey.ts';
 import { NO_EFFECTS } from './xlate-effects.ts';
+import { listOf } from './xlate-effects-draft.ts';
 
 /** The datapath's part of a flow; behind it lies what the pipeline makes on its way. */
 const KEY_WORDS = 64;
@@ -26,7 +27,7 @@ interface TableChange {
 }
 
 export class TableChanges {
-  readonly #list: TableChange[] = [];
+  readonly #list: TableChange[] = listOf();
   readonly #rule = new Flow();
 
   get size(): number {

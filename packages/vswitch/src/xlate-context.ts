@@ -31,7 +31,7 @@ import { isAsItCame } from './table-changes.ts';
 import type { VlanTag } from './vlan.ts';
 import type { MacDependency, TraceNode, XlateFork, XlateOptions, XlateResult } from './xlate.ts';
 import { commitActions } from './xlate-commit.ts';
-import { EffectsDraft, emptied, NOTHING, some } from './xlate-effects-draft.ts';
+import { EffectsDraft, emptied, listOf, NOTHING, some } from './xlate-effects-draft.ts';
 import { type ExportState, finishExport, isSample } from './xlate-export.ts';
 import { looksAtNsh } from './xlate-nsh.ts';
 import type { DropEffect, DropReason } from './xlate-observe.ts';
@@ -66,7 +66,7 @@ export class XlateMemory {
   readonly written = new Flow();
   readonly mask = new Flow();
   readonly effects = new EffectsDraft();
-  readonly actions: OdpAction[] = [];
+  readonly actions: OdpAction[] = listOf();
 }
 
 /** The state of one translation. */

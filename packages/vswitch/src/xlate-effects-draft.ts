@@ -26,15 +26,23 @@ export function emptied<T>(list: T[]): T[] {
   return list;
 }
 
+/**
+ * An empty list for objects. V8 takes one that is written as such for a list of small integers until
+ * something is put into it, and code that was made for lists of objects is thrown away when one comes.
+ */
+export function listOf<T>(): T[] {
+  return emptied([NOTHING as T]);
+}
+
 const RECENT = 4;
 
 /** Lists are made when they are asked for: making all of them takes as long as the rest. */
 export class EffectsDraft implements XlateEffects {
   /** What nearly all have grows in the same lists again. */
-  readonly rules: Rule[] = [];
-  readonly tables: Lists['tables'] = [];
+  readonly rules: Rule[] = listOf();
+  readonly tables: Lists['tables'] = listOf();
   /** Results that had nothing else. */
-  readonly #plain: XlateEffects[] = [];
+  readonly #plain: XlateEffects[] = listOf();
   #nextPlain = 0;
   netflow: XlateEffects['netflow'];
   drop: XlateEffects['drop'];

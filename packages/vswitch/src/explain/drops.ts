@@ -1,6 +1,7 @@
 /** What a bridge has dropped of late: counters by reason and flow, and a few of the packets. */
 import { formatMatch } from '@heddle/openflow';
 import { Flow } from '@heddle/packet';
+import { listOf } from '../xlate-effects-draft.ts';
 import type { DropEffect } from '../xlate-observe.ts';
 
 export interface DropCounter {
@@ -39,7 +40,7 @@ export class DropLog {
   /** The least recently used first. */
   readonly #counters = new Map<string, DropCounter>();
   /** A ring: the oldest one's memory is used again. */
-  readonly #samples: Sample[] = [];
+  readonly #samples: Sample[] = listOf();
   #nextSample = 0;
   /** The most recently used counter, and what for. */
   #last: { readonly drop: DropEffect; readonly counter: DropCounter } | undefined;

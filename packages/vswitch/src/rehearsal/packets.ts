@@ -1,7 +1,18 @@
 /** Packets as hosts send them, for which there is no megaflow yet. */
 import type { DpPacket, Upcall } from '@heddle/datapath';
 import { extractFlow } from '@heddle/packet';
-import { arp, ethernet, ipv4, ipv6, nd, type Part, pad, tcp, udp } from '@heddle/packet/build';
+import {
+  arp,
+  ethernet,
+  icmpv6,
+  ipv4,
+  ipv6,
+  nd,
+  type Part,
+  pad,
+  tcp,
+  udp,
+} from '@heddle/packet/build';
 
 type Missed = Pick<Upcall, 'flow' | 'packet'>;
 
@@ -43,6 +54,17 @@ function make(n: number, inPort: number): Missed {
   return { flow: extractFlow(data, { inPort }), packet };
 }
 
+/** What hosts send by themselves. */
+const ICMPV6: readonly Part[] = [
+  nd({ type: 135, target: 'fd00::2' }),
+  nd({ type: 135, target: 'fd00::2', sll: 1 }),
+  nd({ type: 136, target: 'fd00::2', tll: 1 }),
+  icmpv6({ type: 133 }),
+  // A report of multicast listeners.
+  icmpv6({ type: 143 }, new Uint8Array(20)),
+  icmpv6({ type: 128 }, new Uint8Array(20)),
+];
+
 function payload(n: number): Part {
   const data = new Uint8Array(18);
   if (n % 16 === 3) {
@@ -50,8 +72,8 @@ function payload(n: number): Part {
   }
   const ports = { src: 1000 + n, dst: 20 + (n % 4) };
   const l4 = n % 3 === 0 ? tcp(ports, data) : udp(ports, data);
-  if (n % 64 === 7)
-    return ipv6({ src: 'fe80::1', dst: 'ff02::1' }, nd({ type: 135, target: 'fd00::2' }));
+  if (n % 32 === 7)
+    return ipv6({ src: 'fe80::1', dst: 'ff02::1' }, ICMPV6[(n >> 5) % ICMPV6.length]!);
   if (n % 16 === 7) return ipv6({ src: `fd00::${n % 10}`, dst: 'fd00::2' }, l4);
   if (n % 64 === 9) return ipv4({ src: '10.9.8.7', dst: '10.0.0.1', mf: true }, l4);
   const dst = n % 2 === 0 ? `10.0.${n % 4}.1` : `10.${n % 50}.${(7 * n) & 0xff}.${n & 0xff}`;

@@ -41,6 +41,18 @@ test('every round of a rehearsal is what a switch can do', async () => {
   assert.ok(put > 300, `${put} megaflows in 300 rounds`);
 });
 
+test('what is asked over sockets is what a switch answers', async () => {
+  const stage = new Stage(open());
+  const received = coverage.counter('ofproto_recv_openflow').total;
+  // Its sockets do not keep a process alive.
+  const timer = setInterval(() => {}, 1000);
+  await stage.talk();
+  await stage.talk();
+  clearInterval(timer);
+  stage.close();
+  assert.equal(coverage.counter('ofproto_recv_openflow').total, received);
+});
+
 test('a rehearsal counts nothing, and ends when it has had its processor time', async () => {
   const counted = coverage.show();
   closed = 0;

@@ -19,6 +19,8 @@ import { Packets } from './packets.ts';
 import { Talks } from './talks.ts';
 
 const PORTS = 4;
+/** Of the datapath alone. */
+const UNKNOWN_PORT = 99;
 /** The datapath's numbers are others than OpenFlow's. */
 const FIRST_PORT = 10;
 const OFP13 = 4;
@@ -32,11 +34,21 @@ const FLOWS = [
   // A port that is not there.
   'table=0,priority=10,ip,nw_dst=10.200.0.0/16 actions=output:77',
   'table=0,priority=1,ipv6 actions=goto_table:3',
-  'table=0,priority=0 actions=NORMAL',
+  'table=0,priority=2,arp actions=resubmit(,2)',
   'table=1,priority=2,reg0=1,udp actions=output:4',
   'table=1,priority=1,ip,nw_dst=10.0.2.0/24 actions=output:1',
   'table=1,priority=0 actions=NORMAL',
   ...routes(),
+];
+
+/** What comes and goes: megaflows are translated again then, and some do something else. */
+const COMING: readonly (readonly string[])[] = [
+  ['table=0,priority=0 actions=NORMAL'],
+  [
+    'table=2,priority=0,arp actions=output:1',
+    'table=0,priority=1000,dl_src=02:00:00:00:00:98 actions=drop',
+  ],
+  ['table=0,priority=5,ip,nw_dst=10.0.3.0/24 actions=output:1'],
 ];
 
 /** Of a table with as many subtables and longer prefixes. */
@@ -53,6 +65,7 @@ const MAX_MISSES = 16;
 /** What comes seldom, too, must have come when code is made. */
 const FIRST_ROUNDS = 8;
 const POLL_ROUNDS = 32;
+const CHANGE_ROUNDS = 16;
 
 /** Of more than one kind, as a switch has others. */
 const nothings = [
@@ -68,6 +81,7 @@ export class Stage {
   readonly #datapath: DpRehearsal;
   readonly #packets: Packets;
   readonly #talks: Talks;
+  #changes = 0;
 
   constructor(datapath: DpRehearsal) {
     this.#datapath = datapath;
@@ -82,7 +96,7 @@ export class Stage {
       ports.set(port.odpPort, port);
     }
     const { dpif } = datapath;
-    this.#packets = new Packets([...ports.keys()]);
+    this.#packets = new Packets([...ports.keys(), UNKNOWN_PORT]);
     const [native, ctTimeoutOf] = nothings[++stages % 2]!;
     this.#config = makeXlateConfig({
       dpif,
@@ -94,7 +108,7 @@ export class Stage {
     // Its time stands still, so that nothing is done but what is asked for here.
     this.#udpif = new Udpif(dpif, this.#config, new FakeClock());
     this.#udpif.start();
-    for (const line of FLOWS) this.#apply(encoded(line));
+    this.#apply(FLOWS, 'add');
     this.#talks = new Talks({
       bridge: this.#bridge,
       config: this.#config,
@@ -109,7 +123,19 @@ export class Stage {
     if (this.#udpif.ukeys.size > MAX_MEGAFLOWS || round === FIRST_ROUNDS) this.#udpif.purge();
     const count = 1 + (round % MAX_MISSES);
     this.#datapath.arrive(this.#packets.next(count));
-    if (round % POLL_ROUNDS === 0 || round < FIRST_ROUNDS) this.#udpif.poll();
+    if (round % POLL_ROUNDS === 0 || round < FIRST_ROUNDS) {
+      this.#udpif.poll();
+      // There are flows that no packet has come for since the last look, too.
+      this.#udpif.poll();
+    }
+    if (round % CHANGE_ROUNDS === 0 || round < FIRST_ROUNDS) this.#change();
+  }
+
+  #change(): void {
+    const n = this.#changes++;
+    const isComing = Math.floor(n / COMING.length) % 2 === 0;
+    this.#apply(COMING[n % COMING.length]!, isComing ? 'add' : 'delete_strict');
+    this.#udpif.revalidate();
   }
 
   /** What is asked over sockets. */
@@ -123,15 +149,18 @@ export class Stage {
     this.#datapath[Symbol.dispose]();
   }
 
-  #apply(bytes: Uint8Array): void {
-    const mod = decodeMessage(bytes) as MessageOf<'flow_mod'>;
+  #apply(lines: readonly string[], command: 'add' | 'delete_strict'): void {
     const changes = new FlowChanges(this.#bridge);
-    applyFlowMod(changes, mod, this.#datapath.dpif.nowMs(), OFP13);
+    const nowMs = this.#datapath.dpif.nowMs();
+    for (const line of lines) applyFlowMod(changes, decoded(line, command), nowMs, OFP13);
+    this.#udpif.flowsChanged(changes);
     changes.release();
   }
 }
 
-function encoded(line: string): Buffer {
-  const { flowMod } = parseFlowMod(line, 'add');
-  return Buffer.from(encodeMessage({ ...flowMod, version: OFP13, xid: 1, type: 'flow_mod' }));
+function decoded(line: string, command: 'add' | 'delete_strict'): MessageOf<'flow_mod'> {
+  const isAdded = command === 'add';
+  const { flowMod } = parseFlowMod(isAdded ? line : line.replace(/ actions=.*/, ''), command);
+  const bytes = encodeMessage({ ...flowMod, version: OFP13, xid: 1, type: 'flow_mod' });
+  return decodeMessage(bytes) as MessageOf<'flow_mod'>;
 }
