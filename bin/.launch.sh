@@ -16,10 +16,12 @@ fi
 # Half of what a switch makes dies at once, the rest stays as long as a flow: the more room there is for what is young the
 # less is copied to no use. To collect it by several threads takes them longer together than one of them alone. A switch
 # runs long and does the same all the time: to compile every function at once, and better after fewer calls, pays off
-# within the first hundreds of packets (other Nodes may not know how).
+# within the first hundreds of packets (other Nodes may not know how). A collection of all memory takes as long as 5,000 new
+# flows: it may wait until what there was has doubled, not grown by a third as for a process that mostly waits.
 case $name in ovs-vswitchd) options='--max-semi-space-size=16 --no-parallel-scavenge' ;; *) options= ;; esac
 case $name$node in ovs-vswitchd"$root"/*)
   options="$options --always-sparkplug --invocation-count-for-maglev=60 --invocation-count-for-turbofan=600"
+  options="$options --heap-growing-percent=100"
   ;;
 esac
 if [ -z "${HEDDLE_SRC-}" ] && [ -e "$root/dist/$name.mjs" ]; then exec "$node" $options "$root/dist/$name.mjs" "$@"; fi
