@@ -57,6 +57,38 @@ test('a packet as a file of tcpdump', () => {
   assert.deepEqual(compose(OURS), compose(THEIRS));
 });
 
+/** What is wrong with them is told in the log, beside the error or alone. */
+const LOGGED = [
+  'in_port=65280,actions=drop',
+  'in_port=65534,actions=drop',
+  'in_port=65536,actions=drop',
+  'in_port=-1,actions=drop',
+  'table=256,actions=drop',
+  'table=-1,actions=drop',
+  'actions=mod_nw_src:1.2.3.4/8',
+  'actions=set_field:1.2.3.4->nw_src',
+  'actions=set_field:5->vlan_vid',
+  'actions=clone(set_field:1->tcp_src)',
+  'actions=push:nw_src',
+  'actions=pop:nw_src',
+  'actions=move:reg0[0..15]->eth_type',
+  'actions=learn(table=1,tcp_dst=tcp_src)',
+  'actions=learn(table=1,load:1->nw_src)',
+  'actions=learn(table=1,arp_spa=1.2.3.4)',
+];
+
+test('the log tells the same of flows that cannot be', async () => {
+  for (const flow of LOGGED) {
+    const [want, got] = await Promise.all(
+      [THEIRS, OURS].map((program) => run([program, 'parse-flow', flow])),
+    );
+    const untimed = (text: string) => text.replaceAll(/^20\S+?(?=\|)/gm, '');
+    assert.match(want!.stderr, /\|(WARN|ERR)\|/, flow);
+    assert.equal(untimed(got!.stderr), untimed(want!.stderr), flow);
+    assert.equal(got!.code, want!.code, flow);
+  }
+});
+
 test('each command says the same', async () => {
   for (const line of COMMANDS.trim().split('\n')) {
     const args = line.split(' ');

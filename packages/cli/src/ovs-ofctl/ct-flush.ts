@@ -15,6 +15,9 @@ export async function ctFlush(ctx: Context): Promise<number> {
   }
   const original = parseTuple(args[0] ?? '');
   const reply = parseTuple(args[1] ?? '');
+  for (const { proto = 0, srcPort = 0, dstPort = 0 } of [original, reply]) {
+    if (proto === 0 && (srcPort | dstPort) !== 0) throw bad('port is set without protocol');
+  }
   const { family = 0 } = original;
   if (family !== 0 && (reply.family ?? 0) !== 0 && family !== reply.family) {
     throw bad(`the L3 protocol does not match ${args[1]!.replace(/^.*=/, '')}`);

@@ -162,7 +162,9 @@ function versions(text: string): number {
 }
 
 function flowFormats(text: string): number {
-  for (const word of text.split(/[\s,]+/).filter(Boolean)) {
+  const words = text.split(/[\s,]+/).filter(Boolean);
+  if (words.length === 0) throw new HeddleError(`${text}: no flow protocol specified`);
+  for (const word of words) {
     if (parseProtocols(word) === undefined) {
       throw new HeddleError(`${word}: unknown flow protocol`);
     }
@@ -188,7 +190,7 @@ function addSortKey(settings: Settings, value: string | undefined, descending: b
 }
 
 function color(value: string | undefined): Settings['color'] {
-  const text = (value ?? 'always').toLowerCase();
+  const text = (value ?? 'auto').toLowerCase();
   if (['always', 'yes', 'force'].includes(text)) return 'always';
   if (['never', 'no', 'none'].includes(text)) return 'never';
   if (['auto', 'tty', 'if-tty'].includes(text)) return 'auto';

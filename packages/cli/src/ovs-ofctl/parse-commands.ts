@@ -36,7 +36,7 @@ import {
 } from '@heddle/openflow';
 import { HeddleError } from '@heddle/runtime/errors';
 import { print } from '@heddle/runtime/stdio';
-import { type Context, checkUsable } from './context.ts';
+import type { Context } from './context.ts';
 import { type FlowMods, parseFlowArgument, readFlowFile } from './flow-lines.ts';
 import { flowModBodyFor } from './flows.ts';
 import { differences, hexBytes, inputLines } from './hex-lines.ts';
@@ -67,10 +67,9 @@ function showMods(ctx: Context, { mods, protocols }: FlowMods): number {
 }
 
 function choose(ctx: Context, usable: Protocols): Protocols {
-  if (usable === 0) throw new HeddleError('no usable protocol');
-  checkUsable(ctx.settings, usable);
   const allowed = allowedProtocols(ctx.settings) & usable;
-  const first = PROTOCOL_ORDER.find((p) => (p & allowed) !== 0)!;
+  const first = PROTOCOL_ORDER.find((p) => (p & allowed) !== 0);
+  if (first === undefined) throw new HeddleError('no usable protocol');
   return first;
 }
 

@@ -2,6 +2,7 @@
 import {
   OFPTT_ALL,
   type PhyPort,
+  parseInteger,
   parsePort,
   type TableFeatures,
   type TableMod,
@@ -30,8 +31,8 @@ export async function modPort(ctx: Context): Promise<number> {
   const found = findPort((await fetchPorts(ctx.settings, target)).ports, port, ctx);
   if (found === undefined) throw new HeddleError(`${target}: couldn't find port \`${port}'`);
   const { portNo, hwAddr } = found;
-  const negated = action.startsWith('no-') || action.startsWith('no_');
-  const word = PORT_WORDS[negated ? action.slice(3) : action];
+  const negated = /^no-/i.test(action);
+  const word = PORT_WORDS[(negated ? action.slice(3) : action).toLowerCase()];
   if (word === undefined) throw new HeddleError(`unknown mod-port command '${action}'`);
   const on = negated ? !word[1] : word[1];
   const vconn = await open(ctx);
@@ -74,7 +75,7 @@ export async function getFrags(ctx: Context): Promise<number> {
 
 export async function setFrags(ctx: Context): Promise<number> {
   const [target = '', text = ''] = ctx.args;
-  const mode = FRAGS.indexOf(text);
+  const mode = FRAGS.indexOf(text.toLowerCase());
   if (mode < 0) throw new HeddleError(`${text}: unknown fragment handling mode`);
   const vconn = await open(ctx);
   const { flags, missSendLen } = await getConfig(vconn);
@@ -118,26 +119,30 @@ function tableSetting(text: string): TableSetting {
       return { mod: { isVacancyOn: false }, versions: OF14_UP };
     default:
       if (text.startsWith('name:')) return { mod: {}, versions: OF13_UP };
-      if (text.startsWith('vacancy:')) return { mod: vacancy(text), versions: OF14_UP };
+      if (/^vacancy(:|$)/.test(text)) return { mod: vacancy(text), versions: OF14_UP };
       throw new HeddleError(`invalid table_mod setting ${text}`);
   }
 }
 
 function vacancy(text: string): Partial<TableMod> {
-  const m = /^vacancy:(\d+)[,:](\d+)$/.exec(text);
-  if (!m) throw new HeddleError(`invalid vacancy value ${text.slice('vacancy:'.length)}`);
-  const down = Number(m[1]);
-  const up = Number(m[2]);
-  if (down > 100 || up > 100) {
-    const bad = down > 100 ? down : up;
-    throw new HeddleError(`invalid vacancy threshold "${bad}" (must be between 0 and 100)`);
-  }
+  const [downText, upText] = text.slice('vacancy:'.length).split(',').filter(Boolean);
+  if (downText === undefined) throw new HeddleError('Vacancy down value missing');
+  const down = percentage('down', downText);
+  if (upText === undefined) throw new HeddleError('Vacancy up value missing');
+  const up = percentage('up', upText);
   if (up < down) {
-    throw new HeddleError(
-      `invalid vacancy value ${text.slice('vacancy:'.length)} (vacancy_up must be greater than vacancy_down)`,
-    );
+    const why = 'vacancy up should be greater than vacancy down (OFPBPC_BAD_VALUE)';
+    throw new HeddleError(`Invalid vacancy range, ${why}`);
   }
   return { isVacancyOn: true, vacancy: { up, down } };
+}
+
+function percentage(which: string, text: string): number {
+  const value = text.includes('-') ? undefined : parseInteger(text);
+  if (value === undefined || value > 100n) {
+    throw new HeddleError(`Invalid vacancy ${which} value "${text}"`);
+  }
+  return Number(value);
 }
 
 export async function modTable(ctx: Context): Promise<number> {
@@ -151,7 +156,7 @@ export async function modTable(ctx: Context): Promise<number> {
     const list = needs.includes(',')
       ? `one of the OpenFlow versions ${needs}`
       : `the OpenFlow version ${needs}`;
-    throw new HeddleError(`table_mod '${text.replace(/:.*/, '')}' requires ${list}`);
+    throw new HeddleError(`table_mod '${text}' requires ${list}`);
   }
   const vconn = await openTarget(
     { ...settings, versions: allowedVersions(settings) & versions },

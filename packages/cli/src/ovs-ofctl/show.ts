@@ -1,8 +1,10 @@
 /** Commands that ask a switch what it is: description, ports, tables, queues, groups, meters. */
 import {
+  atoi,
   OFPG_ALL,
   OFPM13_ALL,
   OFPP_NONE,
+  parseGroupId,
   parseMeterMod,
   parsePort,
   type TableFeatures,
@@ -101,8 +103,7 @@ export async function queueStats(ctx: Context): Promise<number> {
 
 function queueNumber(text: string | undefined): number {
   if (text === undefined || text === '' || text.toLowerCase() === 'all') return OFPQ_ALL;
-  if (!/^\d+$/.test(text)) throw new HeddleError(`${text}: invalid queue`);
-  return Number(text);
+  return atoi(text) >>> 0;
 }
 
 /** OpenFlow 1.0 cannot ask for all ports at once. */
@@ -110,7 +111,7 @@ export async function queueGetConfig(ctx: Context): Promise<number> {
   const [target = '', port, queue] = ctx.args;
   const vconn = await open(ctx);
   const isAny = port === undefined || /^any$/i.test(port);
-  const queueId = queue === undefined || /^(any|all)$/i.test(queue) ? OFPQ_ALL : Number(queue);
+  const queueId = queue === undefined || /^(any|all)$/i.test(queue) ? OFPQ_ALL : atoi(queue) >>> 0;
   const portNos: number[] = [];
   if (!isAny) portNos.push(await findPort(ctx, target, port));
   else if (vconn.version > 1) portNos.push(OFPP_NONE);
@@ -134,10 +135,9 @@ export function dumpGroups(ctx: Context): Promise<number> {
   return dumpOnce(ctx, { type: 'group_desc_request', groupId: groupNumber(group) });
 }
 
-export function groupNumber(text: string | undefined): number {
-  if (text === undefined || text.toLowerCase() === 'all') return OFPG_ALL;
-  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) throw new HeddleError(`invalid group: ${text}`);
-  return Number(text);
+/** All groups, too, for what is no group, of which the log is told. */
+function groupNumber(text: string | undefined): number {
+  return text === undefined ? OFPG_ALL : (parseGroupId(text) ?? OFPG_ALL);
 }
 
 async function dumpMeter(

@@ -3,7 +3,8 @@
  * may be written (ovs-actions(7), "Inconsistencies"). What OpenFlow 1.0 lets pass as a no-op and
  * later versions refuse is "inconsistent": only the protocols of OpenFlow 1.0 can carry it.
  */
-import { VLAN_CFI } from '@heddle/packet';
+import { type Field, VLAN_CFI } from '@heddle/packet';
+import { vlog } from '@heddle/runtime';
 import {
   OFPM13_MAX,
   OFPP_CONTROLLER,
@@ -22,10 +23,13 @@ import {
   versionProtocols,
 } from '../match/protocols.ts';
 import { Match } from '../match.ts';
-import type { ActionContext, OfpAct, Subfield } from '../ofp-actions.ts';
+import type { ActionContext, OfpAct } from '../ofp-actions.ts';
 import { checkCt } from './check-ct.ts';
 import { checkLearn } from './check-learn.ts';
-import { checkSubfieldBits, isVariable } from './field-header.ts';
+import { checkDestination, checkSource } from './check-subfield.ts';
+import { isVariable } from './field-header.ts';
+
+const log = vlog.module('ofp_actions');
 
 export interface CheckedActions {
   /** With what the match tells about them: a VLAN tag that is there, the transport protocol. */
@@ -55,22 +59,16 @@ export function checkActionsProtocols(
   return { actions, protocols: check.protocols };
 }
 
-export function checkSource(subfield: Subfield, match: Match): void {
-  checkSubfieldBits(subfield);
-  if (!fieldPrerequisitesMet(subfield.field, match))
-    throw new OfpError('OFPBAC_MATCH_INCONSISTENT');
-}
-
-export function checkDestination(subfield: Subfield, match: Match): void {
-  checkSource(subfield, match);
-  if (subfield.field.readOnly) throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
-}
-
 const PT_UNKNOWN = 0xffff_ffff;
 const ETH_P_MPLS = 0x8847;
 const ETH_P_MPLSM = 0x8848;
 const ETH_P_NSH = 0x894f;
 const TRANSPORTS = new Set([6, 17, 132]);
+
+function refuseSetField(field: Field): never {
+  log.rl.warn(`set_field ${field.name} lacks correct prerequisites`);
+  throw new OfpError('OFPBAC_MATCH_INCONSISTENT');
+}
 
 class ActionCheck {
   readonly #context: ActionContext;
@@ -212,15 +210,13 @@ class ActionCheck {
 
   #setField(act: Extract<OfpAct, { type: 'set_field' }>): OfpAct {
     const { field, value, mask } = act.set;
-    if (!fieldPrerequisitesMet(field, this.#match)) {
-      throw new OfpError('OFPBAC_MATCH_INCONSISTENT');
-    }
+    if (!fieldPrerequisitesMet(field, this.#match)) refuseSetField(field);
     if (field.name === 'vlan_tci') {
       const { key } = this.#own();
       const bits = Number(mask);
       key.vlanTci0 = (key.vlanTci0 & ~bits) | (Number(value) & bits);
     } else if (field.name === 'vlan_vid' && !this.#hasVlan) {
-      throw new OfpError('OFPBAC_MATCH_INCONSISTENT');
+      refuseSetField(field);
     }
     return act;
   }

@@ -45,8 +45,9 @@ function parseConjunction(c: TextContext, value: string): void {
   );
   if (!m) fail('"conjunction" syntax is "conjunction(id,i/n)"');
   const id = Number(BigInt.asUintN(32, parseInteger(m[1]!) ?? 0n));
-  const clause = Number(BigInt.asUintN(32, BigInt(m[2]!)));
-  const nClauses = Number(BigInt.asUintN(32, BigInt(m[3]!)));
+  // Of the numbers, their low octets count.
+  const clause = Number(BigInt.asUintN(8, BigInt(m[2]!)));
+  const nClauses = Number(BigInt.asUintN(8, BigInt(m[3]!)));
   if (nClauses < 2) fail('conjunction must have at least 2 clauses');
   if (nClauses > 64) fail('conjunction must have at most 64 clauses');
   if (clause < 1) fail('clause index must be positive');

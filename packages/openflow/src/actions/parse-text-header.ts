@@ -2,9 +2,10 @@
 import { type Field, fieldByName } from '@heddle/packet';
 import { parseFieldText } from '../match/field-text.ts';
 import { fieldProtocols, OFPUTIL_P_OF11_UP } from '../match/protocols.ts';
-import type { OfpAct } from '../ofp-actions.ts';
+import type { OfpAct, Subfield } from '../ofp-actions.ts';
 import { readUint } from './byte-writer.ts';
 import { isVariable } from './field-header.ts';
+import { formatFieldValue } from './format-field.ts';
 import { exactMask, legalBits } from './parse-set-field.ts';
 import type { ParseAct, TextContext } from './text-context.ts';
 import { tokens } from './text-scan.ts';
@@ -32,7 +33,7 @@ function parseSetField(c: TextContext, text: string): void {
   if (name === '') fail(`${text}: missing field name following \`->'`);
   const field = fieldByName(name);
   if (!field) fail(`${name} is not a valid OXM field name`);
-  if (field.readOnly) fail(`${field.name} is read-only`);
+  if (field.readOnly) fail(`${name} is read-only`);
   const { format } = field;
   if (arrow === 0 && (format === 'decimal' || format === 'hexadecimal')) {
     fail(`: bad syntax for ${field.name} value`);
@@ -67,17 +68,24 @@ function wireToPort(format: string, value: bigint): bigint {
   return format === 'OpenFlow 1.1+ port' ? value & 0xffffn : value;
 }
 
+/** What stands behind the arrow. */
+function destination(text: string, arrow: number): Subfield {
+  if (arrow < 0) fail(`${text}: missing \`->'`);
+  if (arrow + 2 === text.length) fail(`${text}: missing field name following \`->'`);
+  return parseSubfield(text.slice(arrow + 2));
+}
+
 /** `value->subfield`. */
 function parseLoad(c: TextContext, text: string): void {
   const arrow = text.indexOf('->');
-  if (arrow < 0) fail(`${text}: missing \`->'`);
-  const dst = parseSubfield(text.slice(arrow + 2));
+  const dst = destination(text, arrow);
   const { field, ofs, nBits } = dst;
   const number = text.slice(0, arrow);
   const value = parseLeadingInteger(number, field.width);
   if (value === undefined) fail(`${text}: cannot parse integer value`);
   if (value >> BigInt(nBits) !== 0n) {
-    fail(`${text}: value ${shown(value, field.format)} does not fit into ${nBits} bits`);
+    const shown = formatFieldValue(field, value, undefined);
+    fail(`${text}: value ${shown} does not fit into ${nBits} bits`);
   }
   const mask =
     isVariable(field) && nBits === field.width ? exactMask(field) : ones(nBits) << BigInt(ofs);
@@ -86,10 +94,6 @@ function parseLoad(c: TextContext, text: string): void {
     set: { field, value: value << BigInt(ofs), mask },
     compat: 'load',
   });
-}
-
-function shown(value: bigint, format: string): string {
-  return format === 'decimal' ? String(value) : `0x${value.toString(16)}`;
 }
 
 function ones(n: number): bigint {
@@ -162,14 +166,13 @@ function stack(type: 'push' | 'pop'): ParseAct {
 }
 
 function checkPktLarger(c: TextContext, value: string, _nested: unknown, tail: string): void {
-  // The parentheses may be missing.
-  const bare = /^([^)>-]+)(?:->(.*))?/s;
-  const [, number = '', arrow] =
-    tail === '' ? (bare.exec(value) ?? []) : ['', value, /^->(.*)/s.exec(tail)?.[1]];
-  const dst = arrow === undefined ? undefined : parseSubfield(arrow);
-  const length = parseU16(number, '(null)');
-  if (dst === undefined) fail(`${value}: missing \`->'`);
+  // The parentheses may be missing, or be too many.
+  const whole = tail === '' ? value : `${value})${tail}`;
+  const arrow = whole.indexOf('->');
+  const number = whole.slice(0, arrow).replace(/\)$/, '');
+  const dst = destination(whole, arrow);
   if (dst.nBits !== 1) fail('Only 1-bit destination field is allowed');
+  const length = parseU16(number, '(null)');
   c.push({ type: 'check_pkt_larger', length, dst });
 }
 

@@ -1,9 +1,10 @@
 /** learn in text. */
 import { HeddleError } from '@heddle/runtime';
 import { parseFieldText } from '../match/field-text.ts';
+import { codePointOf } from '../match/oxm-header.ts';
 import type { LearnSpec, OfpAct, Subfield } from '../ofp-actions.ts';
 import { readUint } from './byte-writer.ts';
-import { fieldBits } from './field-header.ts';
+import { fieldBits, NXM } from './field-header.ts';
 import { formatFieldValue } from './format-field.ts';
 import { parseTable } from './table-names.ts';
 import type { ParseAct, TextContext } from './text-context.ts';
@@ -11,11 +12,11 @@ import { KeyValueScanner } from './text-scan.ts';
 import {
   atoi,
   fail,
-  parseInteger,
-  parseLeadingInteger,
+  fieldByAnyName,
   parseMove,
   parseSubfield,
   parseWholeInteger,
+  strtoull,
 } from './text-values.ts';
 
 type Learn = Extract<OfpAct, { type: 'learn' }>;
@@ -80,7 +81,7 @@ function parseOption(
       act.finHardTimeout = u16();
       return true;
     case 'cookie':
-      act.cookie = parseInteger(value) ?? parseLeadingInteger(value, 64) ?? 0n;
+      act.cookie = strtoull(value);
       return true;
     case 'send_flow_rem':
       flags.sendFlowRem = true;
@@ -93,6 +94,7 @@ function parseOption(
       return true;
     case 'result_dst':
       act.resultDst = parseSubfield(value);
+      if (act.resultDst.field.readOnly) fail(`${value} is read-only`);
       if (act.resultDst.nBits !== 1) fail("result_dst in 'learn' action must be a single bit");
       flags.writeResult = true;
       return true;
@@ -104,6 +106,7 @@ function parseOption(
 function parseSpec(c: TextContext, key: string, value: string, whole: string): LearnSpec {
   if (key === 'output') return { type: 'output', src: parseSubfield(value) };
   if (key === 'load') return parseLoad(value);
+  if (!isLearnable(key)) fail(`${whole}: experimenter OXM field '${key}' not supported`);
   const dst = tryMessage(() => parseSubfield(key));
   if (typeof dst === 'string') fail(`${whole}: unknown keyword ${key}`);
   if (value === '') return { type: 'match', src: dst, dst };
@@ -119,6 +122,14 @@ function parseSpec(c: TextContext, key: string, value: string, whole: string): L
   fail(
     `${whole}: ${key} value ${value} cannot be parsed as a subfield (${src}) or an immediate value (${immediate})`,
   );
+}
+
+/** The action has no room for fields of experimenters, and none for what has no code point. */
+function isLearnable(key: string): boolean {
+  const name = key.replace(/[[-].*/s, '');
+  if (/^dl_vlan(_pcp)?$/.test(name)) return false;
+  const field = fieldByAnyName(name);
+  return !field || codePointOf(field, NXM)?.vendor === 0;
 }
 
 /** The message of what it throws, if that is an error of the text. */
@@ -153,9 +164,11 @@ function parseImmediate(c: TextContext, value: string, dst: Subfield, whole: str
 function parseLoad(text: string): LearnSpec {
   const arrow = text.indexOf('->');
   if (arrow < 0) fail(`load: missing \`->' in \`${text}'`);
-  if (!/^\d/.test(text)) return { type: 'load', ...parseMove(text) };
+  if (arrow === 0) fail(`load: missing source before \`->' in \`${text}'`);
+  if (!/^[+-]?\d/.test(text)) return { type: 'load', ...parseMove(text) };
   const dst = parseSubfield(text.slice(arrow + 2));
-  const value = parseWholeInteger(text.slice(0, arrow), 128);
+  if (text.startsWith('-')) fail(`${text}: value does not fit into ${dst.nBits} bits`);
+  const value = parseWholeInteger(text.slice(text.startsWith('+') ? 1 : 0, arrow), 128);
   if (value === undefined) fail(`load: garbage before \`->' in \`${text}'`);
   if (value >> BigInt(dst.nBits) !== 0n) {
     fail(`${text}: value does not fit into ${dst.nBits} bits`);

@@ -5,7 +5,7 @@ import {
   OFPP_FLOOD,
   OFPP_IN_PORT,
   OFPP_LOCAL,
-  OFPP_NONE,
+  OFPP_MAX,
   OFPP_NORMAL,
 } from '../constants.ts';
 import { parsePort } from '../match/ofp-port.ts';
@@ -62,7 +62,7 @@ function parseTrunc(c: TextContext, value: string): void {
       fail(`invalid key '${scan.key}' in output_trunc argument`);
     }
   }
-  if (port === OFPP_NONE || port === OFPP_CONTROLLER) {
+  if (port >= OFPP_MAX && port !== OFPP_IN_PORT && port !== OFPP_LOCAL) {
     fail(`output to unsupported truncate port: ${portText}`);
   }
   if (maxLen < 14) fail(`max_len ${maxLen} is less than the minimum value 14`);

@@ -1,10 +1,12 @@
 /** Numbers, addresses and fields as arguments of actions, with ovs-ofctl's words for what is wrong. */
 import { type Field, fieldByName, parseIpv4 } from '@heddle/packet';
-import { HeddleError } from '@heddle/runtime';
+import { HeddleError, vlog } from '@heddle/runtime';
 import { codePointByName } from '../match/oxm-header.ts';
 import { quickDecimal } from '../match/quick-decimal.ts';
 import type { Subfield } from '../ofp-actions.ts';
 import { fieldBits } from './field-header.ts';
+
+const socketLog = vlog.module('socket_util');
 
 const U64 = 0xffff_ffff_ffff_ffffn;
 
@@ -22,6 +24,12 @@ export function parseInteger(text: string): bigint | undefined {
   else value = BigInt(m[4]!);
   if (value > U64) return undefined;
   return m[1] === '-' ? BigInt.asUintN(64, -value) : value;
+}
+
+/** strtoull(3) of what the text begins with: 0 when that is no number, all ones for too much. */
+export function strtoull(text: string): bigint {
+  const m = /^\s*[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)/.exec(text);
+  return m ? (parseInteger(m[0]) ?? U64) : 0n;
 }
 
 export function parseU64(text: string): bigint {
@@ -70,7 +78,10 @@ export function parseMacArgument(text: string): number {
 }
 
 export function parseIpArgument(text: string): number {
-  return parseIpv4(text) ?? fail(`${text}: could not convert to IP address`);
+  const ip = parseIpv4(text);
+  if (ip !== undefined) return ip;
+  socketLog.rl.err(`"${text}" is not a valid IP address`);
+  return fail(`${text}: could not convert to IP address`);
 }
 
 /** A field by its common name or by its name in NXM or OXM. */

@@ -141,8 +141,11 @@ function parseIpv4Masked(text: string): FieldText {
   if (mask === undefined) return { value, mask: new Uint8Array(4).fill(0xff) };
   const bytes = ipv4Bytes(mask);
   if (bytes) return { value, mask: bytes };
+  const bits = Number.parseInt(mask, 10);
+  if (Number.isNaN(bits)) throw bad(text, 'invalid IP address');
+  const whole = prefix(bits, 4, text, 'IPv4');
   if (!/^[+-]?\d+$/.test(mask)) throw bad(text, 'invalid IP address');
-  return { value, mask: prefix(Number(mask), 4, text, 'IPv4') };
+  return { value, mask: whole };
 }
 
 function ipv4Bytes(text: string): Uint8Array | undefined {

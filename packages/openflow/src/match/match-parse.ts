@@ -17,7 +17,14 @@ import { HeddleError } from '@heddle/runtime';
 import type { Match, TunMetadataMatch } from '../match.ts';
 import { fieldPlan } from './field-plan.ts';
 import { type FieldText, parseFieldText } from './field-text.ts';
-import { fromBytes, implyEthernet, setMatchFieldBytes, tunMetadataIndex } from './match-field.ts';
+import {
+  fromBytes,
+  implyEthernet,
+  isFieldWild,
+  readFieldBytes,
+  setMatchFieldBytes,
+  tunMetadataIndex,
+} from './match-field.ts';
 import { setFieldQuick } from './match-quick.ts';
 import type { PortNames } from './ofp-port.ts';
 import { ETH_P_MPLS, ETH_P_MPLSM } from './prerequisites.ts';
@@ -85,11 +92,43 @@ function setField(match: Match, field: Field, text: string, names?: PortNames): 
     parseTunMetadata(match, field, text);
     return OFPUTIL_P_NXM_OXM_ANY;
   }
+  if (field.name === 'ipv6_label') {
+    const label = parseFieldText(field, text);
+    if (label.value[0] !== 0 || label.value[1]! > 0xf) {
+      throw new HeddleError(`${text}: value too large for 20-bit field ipv6_label`);
+    }
+    return setMatchText(match, field, label);
+  }
   if (!isOtherFamily(match, field)) {
     const protocols = setFieldQuick(match, field, text);
     if (protocols !== undefined) return protocols;
   }
   return setMatchText(match, field, parseFieldText(field, text, names));
+}
+
+/**
+ * Sets the bits of `mask`, those of the field that the match has before stay. Returns which
+ * protocols can carry it: none that only part of a field which is matched whole or not at all.
+ */
+export function mergeMatchBits(match: Match, field: Field, { value, mask }: FieldText): Protocols {
+  const plan = fieldPlan(field);
+  if (plan.mode === 'none') {
+    addTunMetadata(match, field, { value, mask });
+    return OFPUTIL_P_NXM_OXM_ANY;
+  }
+  const bits = Uint8Array.from(mask);
+  if (!isFieldWild(match, plan)) {
+    const before = new Uint8Array(plan.size);
+    const beforeMask = new Uint8Array(plan.size);
+    readFieldBytes(match.key, plan, before, 0);
+    readFieldBytes(match.mask, plan, beforeMask, 0, true);
+    for (let i = 0; i < bits.length; i++) {
+      value[i]! |= before[i]! & ~mask[i]!;
+      bits[i]! |= beforeMask[i]!;
+    }
+  }
+  if (field.masking === 'none' && bits.some((b) => b !== 0xff)) return 0;
+  return setMatchText(match, field, { value, mask: bits });
 }
 
 /** A mask of zeros leaves the match as it is. */
@@ -139,18 +178,29 @@ function parseVlanNumber(name: string, width: number, text: string): number | un
   return mask[0] === 0 ? undefined : Number(fromBytes(value, 0, value.length));
 }
 
-/** As many bytes as the number has. */
 function parseTunMetadata(match: Match, field: Field, text: string): void {
-  const list = match.tunMetadata as TunMetadataMatch[];
-  const index = tunMetadataIndex(field);
-  if (list.some((t) => t.index === index)) {
+  refuseSecond(match, field);
+  addTunMetadata(match, field, parseFieldText(field, text));
+}
+
+function refuseSecond({ tunMetadata }: Match, field: Field): void {
+  if (tunMetadata.some((t) => t.index === tunMetadataIndex(field))) {
     throw new HeddleError(`field ${field.name} set multiple times`);
   }
-  const { value, mask } = parseFieldText(field, text);
+}
+
+/** As many bytes as the number has. */
+function addTunMetadata(match: Match, field: Field, { value, mask }: FieldText): void {
+  refuseSecond(match, field);
   const exact = mask.every((b) => b === 0xff);
   const first = (exact ? value : mask).findIndex((b) => b !== 0);
   const none = mask.every((b) => b === 0);
   const from = first >= 0 ? first : none ? value.length : value.length - 1;
   const whole = exact ? { isExact: true as const } : {};
-  list.push({ index, value: value.slice(from), mask: mask.slice(from), ...whole });
+  (match.tunMetadata as TunMetadataMatch[]).push({
+    index: tunMetadataIndex(field),
+    value: value.slice(from),
+    mask: mask.slice(from),
+    ...whole,
+  });
 }

@@ -1,4 +1,6 @@
 /** OpenFlow ports: numbers of 16 and of 32 bits, names, text (ovs-ofctl(8), "PORT"). */
+
+import { vlog } from '@heddle/runtime';
 import {
   OFPP_ALL,
   OFPP_CONTROLLER,
@@ -12,6 +14,8 @@ import {
   OFPP_UNSET,
 } from '../constants.ts';
 import { quickDecimal } from './quick-decimal.ts';
+
+const log = vlog.module('ofp_port');
 
 /** What a switch's ports are called. */
 export interface PortNames {
@@ -65,17 +69,37 @@ export function quoteName(name: string): string {
 export function parsePort(text: string, names?: PortNames): number | undefined {
   const decimal = quickDecimal(text);
   if (decimal >= 0) return parsePortNumber(decimal);
-  if (/^[+-]?\d+$/.test(text)) return parsePortNumber(Number(text));
+  if (/^-\d+$/.test(text)) {
+    log.rl.warn(`Negative value ${text} is not a valid port number.`);
+    return undefined;
+  }
+  if (/^\+?\d+$/.test(text)) return parsePortNumber(Number(text));
   const reserved = reservedPorts.get(text.toUpperCase());
   if (reserved !== undefined) return reserved;
   return names?.portOf(unquote(text));
 }
 
+/** Numbers that say something else in later versions, or nothing, are told of in the log. */
 function parsePortNumber(number: number): number | undefined {
-  if (number < 0) return undefined;
-  if (number < OFPP_MAX) return number;
-  if (number <= 0xffff) return number;
-  return number >= OFPP11_MAX && number <= 0xffff_ffff ? number - OFPP11_OFFSET : undefined;
+  if (number < OFPP_MAX) return number < 0 ? undefined : number;
+  if (number <= 0xffff) {
+    log.rl.warn(reservedNumber(number));
+    return number;
+  }
+  if (number >= OFPP11_MAX && number <= 0xffff_ffff) return number - OFPP11_OFFSET;
+  if (number > 0xffff_ffff) return undefined;
+  const valid = '0 through ffff or 0xffffff00 through 0xffffffff';
+  log.rl.warn(`port ${number} is outside the supported range ${valid}`);
+  return undefined;
+}
+
+function reservedNumber(number: number): string {
+  const name = reservedNames.get(number);
+  if (name === undefined) {
+    const later = `translated to ${ofp10PortToOfp11(number)} when talking to an OF1.1 or later controller`;
+    return `port ${number} is a reserved OF1.0 port number that will be ${later}`;
+  }
+  return `referring to port ${name} as ${number} is deprecated for compatibility with OpenFlow 1.1 and later`;
 }
 
 function unquote(text: string): string {

@@ -33,6 +33,7 @@ import { Match } from '../match.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags } from '../messages.ts';
 import type { OfpAct } from '../ofp-actions.ts';
 import { parseGroupId } from './group-id.ts';
+import { parseMatchSubfield } from './match-subfield.ts';
 
 export interface FlowTextOptions {
   readonly ports?: PortNames | undefined;
@@ -192,6 +193,10 @@ class FlowTextParser {
     }
     if (IGNORED_FLAGS.has(key)) return;
     if (value !== '' && this.#property(key, value)) return;
+    if (key.includes('[')) {
+      this.#protocols &= parseMatchSubfield(this.#match, key, value);
+      return;
+    }
     const protocols = parseMatchField(
       this.#match,
       key,

@@ -1,3 +1,4 @@
+export { atoi, parseInteger } from '../actions/text-values.ts';
 export { parseCtTuple } from './ct-tuple.ts';
 export { FlowTemplates } from './flow-templates.ts';
 export {
