@@ -1,21 +1,22 @@
 /** A Bridge row made real. */
 
 import type { OdpPort, VportType } from '@heddle/datapath';
-import { parseVersions, type Subfield } from '@heddle/openflow';
-import { parseSubfield } from '@heddle/openflow/actions/text-values';
+import { parseVersions } from '@heddle/openflow';
 import type { Idl } from '@heddle/ovsdb';
 import { parseMac } from '@heddle/packet';
-import { type Clock, messageOf, type TlsFiles, vlog } from '@heddle/runtime';
+import { type Clock, type TlsFiles, vlog } from '@heddle/runtime';
 import type { Backer } from './backer.ts';
 import { announcements } from './bond/announce.ts';
 import type { Bond } from './bond/bond.ts';
 import { configureBond } from './bond/config.ts';
+import { BridgeDevices } from './bridge-devices.ts';
+import { BridgeQos } from './bridge-qos.ts';
 import { ALL_VERSIONS, Connections, type ControllerConfig } from './connmgr/connections.ts';
 import type { SwitchDescription } from './connmgr/env.ts';
-import type { Device, DeviceChange, Devices } from './devices/devices.ts';
-import { DUMMY_KIND, randomMac } from './devices/dummy-devices.ts';
+import type { Device, Devices } from './devices/devices.ts';
+import { configureTables } from './flow-table-config.ts';
+import { guarded, guardedAsync, type Part, partOf } from './guarded.ts';
 import { Iface } from './iface.ts';
-import { deviceSpeed } from './iface-status.ts';
 import { lacpToKeep, restoreLacp } from './lacp/carry-over.ts';
 import { configureLacp } from './lacp/config.ts';
 import { slowFrame } from './lacp/pdu.ts';
@@ -24,7 +25,6 @@ import { configureSnooping } from './mcast-snooping/config.ts';
 import { configureMirrors } from './mirror.ts';
 import { mirrorSettings } from './mirror-config.ts';
 import { OfportMap } from './ofport-map.ts';
-import { TBL_INTERNAL } from './ofproto/flow-table.ts';
 import { Bundle, type OfPort, Ofproto } from './ofproto.ts';
 import { OfprotoDpif } from './ofproto-dpif.ts';
 import {
@@ -35,10 +35,7 @@ import {
   type Schema,
 } from './port-config.ts';
 import { configureWatches } from './port-monitor-config.ts';
-import { configurePrefixes } from './prefix-config.ts';
 import type { DeviceQos } from './qos/device-qos.ts';
-import { policingOf } from './qos/policing.ts';
-import { type QosConfig, qosConfigOf } from './qos/qos-config.ts';
 import type { QosTable } from './qos/qos-table.ts';
 
 const log = vlog.module('bridge');
@@ -75,9 +72,8 @@ export class Bridge {
   readonly ifaces = new Map<string, Iface>();
   readonly #ofports = new OfportMap();
   readonly #env: BridgeEnv;
-  /** What the datapath was last told. */
-  readonly #policing = new WeakMap<OfPort, string>();
-  #dummyMac: string | undefined;
+  readonly #qos: BridgeQos;
+  readonly #devices = new BridgeDevices();
   /** A controller has changed what a port does. */
   onPortConfig: () => void = () => {};
   row: BridgeRow;
@@ -89,6 +85,7 @@ export class Bridge {
     this.#env = env;
     this.row = row;
     this.backer = backer;
+    this.#qos = new BridgeQos(env.qos, backer);
     const macs = new MacLearning<Bundle>(clock, (vlan, mac) =>
       backer.udpif.macChanged(this.ofproto, vlan, mac),
     );
@@ -139,8 +136,7 @@ export class Bridge {
         const request = want.row.ofport_request;
         if (request === undefined || !iface.port || request === iface.port.ofport) continue;
       }
-      this.#env.qos.remove(iface);
-      await iface.close();
+      await this.#close(iface);
       this.ifaces.delete(name);
       changed = true;
     }
@@ -157,7 +153,8 @@ export class Bridge {
     desired: ReadonlyMap<string, DesiredIface>,
     adopted: AdoptedPorts,
   ): Promise<boolean> {
-    let changed = this.#configureSwitch();
+    const switching = this.#part('switching');
+    let changed = guarded(switching, true, () => this.#configureSwitch());
     const bonded = new Map<Bundle, PortRow>();
     for (const { row, type, port, isFake } of inOrder(desired.values())) {
       const bundle = isFake ? new Bundle(port.name, this.ofproto, true) : this.#bundle(port.name);
@@ -179,34 +176,61 @@ export class Bridge {
         this.ifaces.set(row.name, iface);
       }
       iface.row = row;
-      changed = (await iface.reconfigure()) || changed;
-      if (iface.isOpen) continue;
-      await iface.open(adopted);
-      changed ||= iface.isOpen;
+      const part = partOf(iface, 'port');
+      changed = (await guardedAsync(part, true, () => this.#realize(iface, adopted))) || changed;
     }
     for (const [bundle, port] of bonded) {
+      const part = this.#partOfBundle(bundle, 'bond');
       const macOf = (of: OfPort) => this.#env.device(of.name)?.mac;
-      if (!configureBond(bundle, port, macOf, this.dpif.nowMs())) continue;
+      const configure = () => configureBond(bundle, port, macOf, this.dpif.nowMs());
+      if (!guarded(part, true, configure)) continue;
       changed = true;
       this.#env.statusChanged();
     }
     return changed;
   }
 
-  async close(): Promise<void> {
-    this.ofproto.tree?.close();
-    for (const iface of this.ifaces.values()) {
-      this.#env.qos.remove(iface);
+  /** Opens an interface or follows its options; whether anything changed. One that fails halfway is closed. */
+  async #realize(iface: Iface, adopted: AdoptedPorts): Promise<boolean> {
+    try {
+      const changed = await iface.reconfigure();
+      if (iface.isOpen) return changed;
+      await iface.open(adopted);
+      return changed || iface.isOpen;
+    } catch (error) {
       await iface.close();
+      throw error;
     }
+  }
+
+  async #close(iface: Iface): Promise<void> {
+    guarded(partOf(iface, 'QoS'), undefined, () => this.#env.qos.remove(iface));
+    await iface.close();
+  }
+
+  /** Never throws. */
+  async close(): Promise<void> {
+    const end = (feature: string, work: () => void): void =>
+      guarded(this.#part(feature), undefined, work);
+    end('spanning tree', () => this.ofproto.tree?.close());
+    for (const iface of this.ifaces.values()) await this.#close(iface);
     this.ifaces.clear();
     this.ofproto.bundles.clear();
-    this.connections.close();
-    this.dpif.exporters.close();
-    for (const meter of this.ofproto.meters.values()) meter.remove();
+    end('controllers', () => this.connections.close());
+    end('exporters', () => this.dpif.exporters.close());
+    for (const meter of this.ofproto.meters.values()) end('meters', () => meter.remove());
     this.ofproto.meters.clear();
     this.backer.bridges.delete(this.ofproto);
     this.backer.xlateConfig.recirc.dropBridge(this.ofproto);
+  }
+
+  #part(feature: string): Part {
+    return { of: `bridge ${this.name}`, feature };
+  }
+
+  #partOfBundle({ name, ports }: Bundle, feature: string): Part {
+    const told = ports.flatMap((port) => this.ifaces.get(port.name) ?? []);
+    return { of: `port ${name}`, feature, told };
   }
 
   /** Who controls it (ovs-vswitchd.conf.db(5), "OpenFlow Configuration"). */
@@ -229,40 +253,8 @@ export class Bridge {
     this.#tablesFor = tablesFor;
   }
 
-  #evictionGroup(table: number, text: string): Subfield[] {
-    try {
-      return [parseSubfield(text)];
-    } catch (error) {
-      const where = `bridge ${this.ofproto.name} table ${table}`;
-      log.warn(`${where}: error parsing 'groups' (${messageOf(error)})`);
-      return [];
-    }
-  }
-
-  /** Names and limits of flow tables (ovs-vswitchd.conf.db(5), "Flow_Table"). */
   configureTables(idl: Idl<Schema>): void {
-    const { tables, name } = this.ofproto;
-    let isOther = false;
-    for (const table of tables.used()) {
-      if (this.row.flow_tables.has(table.id)) continue;
-      table.nameByConfig = '';
-      table.maxFlows = undefined;
-      table.evictByConfig = false;
-      table.evictionGroups = [];
-      isOther = configurePrefixes(name, table, []) || isOther;
-    }
-    for (const [id, uuid] of this.row.flow_tables) {
-      const row = idl.get('Flow_Table', uuid);
-      if (!row || id >= TBL_INTERNAL) continue;
-      const table = tables.at(id);
-      table.nameByConfig = row.name ?? '';
-      table.maxFlows = row.flow_limit;
-      table.evictByConfig = row.overflow_policy === 'evict';
-      table.evictionGroups = [...row.groups].flatMap((text) => this.#evictionGroup(id, text));
-      isOther = configurePrefixes(name, table, [...row.prefixes].sort()) || isOther;
-    }
-    if (isOther) this.dpif.tablesChanged();
-    this.dpif.enforceLimits();
+    configureTables(this.dpif, idl, this.row);
   }
 
   get bonds(): Bond[] {
@@ -277,12 +269,14 @@ export class Bridge {
       const row = idl.get('Port', uuid);
       const bundle = row && this.ofproto.bundles.get(row.name);
       if (!row || !bundle) continue;
-      const isNew = bundle.lacp === undefined;
-      const now = this.dpif.nowMs();
-      configureLacp(bundle, row, rowOf, mac, now);
-      const { carryOver, dpif } = this.backer;
-      if (!bundle.lacp || !isNew || !dpif.adopted) continue;
-      restoreLacp(bundle.lacp, carryOver?.found(this.#lacpKey(bundle)), now);
+      guarded(this.#partOfBundle(bundle, 'LACP'), undefined, () => {
+        const isNew = bundle.lacp === undefined;
+        const now = this.dpif.nowMs();
+        configureLacp(bundle, row, rowOf, mac, now);
+        const { carryOver, dpif } = this.backer;
+        if (!bundle.lacp || !isNew || !dpif.adopted) return;
+        restoreLacp(bundle.lacp, carryOver?.found(this.#lacpKey(bundle)), now);
+      });
     }
   }
 
@@ -290,8 +284,12 @@ export class Bridge {
   configureWatches(idl: Idl<Schema>): void {
     const uuid = this.row.auto_attach;
     const autoAttach = uuid === undefined ? undefined : idl.get('AutoAttach', uuid);
-    for (const { port, row } of this.ifaces.values()) {
-      if (port) configureWatches(port, row, autoAttach, this.backer.monitor);
+    for (const iface of this.ifaces.values()) {
+      const { port, row } = iface;
+      if (!port) continue;
+      guarded(partOf(iface, 'BFD, CFM and LLDP'), undefined, () =>
+        configureWatches(port, row, autoAttach, this.backer.monitor),
+      );
     }
   }
 
@@ -371,11 +369,7 @@ export class Bridge {
 
   /** Addresses, MTUs and the datapath id, which depend on what devices there are. */
   configureDevices(devices: Devices): void {
-    for (const iface of this.ifaces.values()) {
-      if (iface.odpPort !== undefined) devices.configure(iface.name, iface.row.options);
-    }
-    this.#configureMtu(devices);
-    this.#configureMacs(devices);
+    this.#devices.configure(this.row, this.ifaces, devices);
     const local = devices.device(this.name);
     const given = this.row.other_config.get('datapath-id');
     if (given !== undefined && /^(0x)?[0-9a-fA-F]{1,16}$/.test(given)) {
@@ -395,45 +389,7 @@ export class Bridge {
 
   /** Queues and rates of the ports, both ways; whether anything changed for flows. */
   configureQos(idl: Idl<Schema>, devices: Devices): boolean {
-    let changed = false;
-    const configs = new Map<string, QosConfig | undefined>();
-    for (const uuid of this.row.ports) {
-      const row = idl.get('Port', uuid);
-      if (row) configs.set(row.name, qosConfigOf(idl, row));
-    }
-    for (const iface of this.ifaces.values()) {
-      const { port, odpPort } = iface;
-      if (!port) continue;
-      const { bundle } = iface.home;
-      const config = bundle.isFake ? undefined : configs.get(bundle.name);
-      changed = setQueueDscp(port, config) || changed;
-      if (odpPort === undefined || port.tunnel) continue;
-      const device = devices.device(iface.name);
-      if (device?.kind === DUMMY_KIND) continue;
-      this.#configurePolicing(port, odpPort, iface.row);
-      // The egress of an internal port is its hidden end's.
-      const ifindex = this.backer.dpif.port(odpPort)?.ifindex ?? device?.index ?? 0;
-      if (ifindex === 0) continue;
-      this.#env.qos.configure(iface, ifindex, config, () => ({
-        mtu: device?.mtu ?? DEFAULT_MTU,
-        speed: device && deviceSpeed(device),
-      }));
-    }
-    return changed;
-  }
-
-  #configurePolicing(port: OfPort, odpPort: OdpPort, row: InterfaceRow): void {
-    const policing = policingOf(row);
-    const text = JSON.stringify(policing);
-    if (this.#policing.get(port) === text) return;
-    this.#policing.set(port, text);
-    const isLimited = policing.bits.rate > 0 || policing.kpkts.rate > 0;
-    port.policing = isLimited ? policing : undefined;
-    try {
-      this.backer.dpif.setPolicing(odpPort, policing);
-    } catch (error) {
-      log.rl.warn(`${port.name}: could not police: ${messageOf(error)}`, port.name);
-    }
+    return this.#qos.configure(idl, this.row, this.ifaces.values(), devices);
   }
 
   #configureSwitch(): boolean {
@@ -464,70 +420,6 @@ export class Bridge {
     }
     return bundle;
   }
-
-  /** Internal ports follow the smallest MTU of the others unless told otherwise. */
-  #configureMtu(devices: Devices): void {
-    let min = Infinity;
-    for (const iface of this.ifaces.values()) {
-      if (iface.type === 'internal' || iface.odpPort === undefined) continue;
-      min = Math.min(min, devices.device(iface.name)?.mtu ?? Infinity);
-    }
-    for (const iface of this.ifaces.values()) {
-      if (iface.odpPort === undefined) continue;
-      const follow = iface.type === 'internal' && min !== Infinity ? min : undefined;
-      const mtu = iface.row.mtu_request ?? follow;
-      const link = mtu === undefined ? undefined : devices.device(iface.name);
-      if (!link || mtu === undefined || link.mtu === mtu) continue;
-      this.#set(devices, iface.name, { mtu });
-    }
-  }
-
-  #configureMacs(devices: Devices): void {
-    for (const iface of this.ifaces.values()) {
-      const mac = iface.name === this.name ? this.#bridgeMac(devices) : iface.row.mac;
-      if (mac === undefined || iface.type !== 'internal' || iface.odpPort === undefined) continue;
-      const link = devices.device(iface.name);
-      if (link && link.mac !== mac.toLowerCase()) this.#set(devices, iface.name, { mac });
-    }
-  }
-
-  /** other_config:hwaddr, else the lowest address of the ports that are real devices. */
-  #bridgeMac(devices: Devices): string | undefined {
-    const given = this.row.other_config.get('hwaddr');
-    if (given !== undefined && /^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/.test(given)) return given;
-    if (devices.device(this.name)?.kind === DUMMY_KIND) {
-      this.#dummyMac ??= randomMac();
-      return this.#dummyMac;
-    }
-    let lowest: string | undefined;
-    for (const iface of this.ifaces.values()) {
-      if (iface.type !== 'system' || iface.odpPort === undefined) continue;
-      const mac = devices.device(iface.name)?.mac;
-      if (mac !== undefined && mac !== '' && (lowest === undefined || mac < lowest)) lowest = mac;
-    }
-    return lowest;
-  }
-
-  #set(devices: Devices, name: string, change: DeviceChange): void {
-    try {
-      devices.set(name, change);
-    } catch (error) {
-      log.rl.warn(`could not set ${Object.keys(change)[0]} of ${name}: ${messageOf(error)}`, name);
-    }
-  }
-}
-
-const DEFAULT_MTU = 1500;
-
-/** Which packets a port marks on their way out; whether that has changed. */
-function setQueueDscp(port: OfPort, config: QosConfig | undefined): boolean {
-  const { bridge } = port.bundle;
-  const marks = [...(config?.dscp ?? [])].map(
-    ([queue, dscp]) => [bridge.queuePriority(queue), dscp << 2] as const,
-  );
-  if (String(marks) === String([...port.queueTos])) return false;
-  port.queueTos = new Map(marks);
-  return true;
 }
 
 function isSamePlace({ type, home: { bundle } }: Iface, want: DesiredIface): boolean {

@@ -33,32 +33,30 @@ function isPassive(target: string): boolean {
 export function controllerStatus(
   txn: ReturnType<Idl<Schema>['txn']>,
   idl: Idl<Schema>,
-  bridges: Iterable<Bridge>,
+  { row, connections }: Bridge,
 ): void {
-  for (const { row, connections } of bridges) {
-    for (const uuid of row.controller) {
-      const c = idl.get('Controller', uuid);
-      const status = c && connections.status(c.target);
-      if (!c || !status) continue;
-      const map = new Map<string, string>([['state', status.state]]);
-      const put = (key: string, value: number | string | undefined): void => {
-        if (value !== undefined) map.set(key, String(value));
-      };
-      put('last_error', status.isConnected ? undefined : status.lastError);
-      put('sec_since_connect', status.secSinceConnect);
-      put('sec_since_disconnect', status.secSinceDisconnect);
-      for (const type of ['miss', 'action'] as const) {
-        const limit = status.limits?.[type];
-        if (!limit) continue;
-        for (const [key, n] of Object.entries({ ...limit.stats, backlog: limit.backlog })) {
-          put(`packet-in-${type}-${key}`, n);
-        }
+  for (const uuid of row.controller) {
+    const c = idl.get('Controller', uuid);
+    const status = c && connections.status(c.target);
+    if (!c || !status) continue;
+    const map = new Map<string, string>([['state', status.state]]);
+    const put = (key: string, value: number | string | undefined): void => {
+      if (value !== undefined) map.set(key, String(value));
+    };
+    put('last_error', status.isConnected ? undefined : status.lastError);
+    put('sec_since_connect', status.secSinceConnect);
+    put('sec_since_disconnect', status.secSinceDisconnect);
+    for (const type of ['miss', 'action'] as const) {
+      const limit = status.limits?.[type];
+      if (!limit) continue;
+      for (const [key, n] of Object.entries({ ...limit.stats, backlog: limit.backlog })) {
+        put(`packet-in-${type}-${key}`, n);
       }
-      txn.update('Controller', uuid, {
-        is_connected: status.isConnected,
-        role: status.isConnected ? ROLES[status.role] : undefined,
-        status: map,
-      });
     }
+    txn.update('Controller', uuid, {
+      is_connected: status.isConnected,
+      role: status.isConnected ? ROLES[status.role] : undefined,
+      status: map,
+    });
   }
 }

@@ -43,7 +43,7 @@ export function interfaceStatus(iface: Iface, found: Device | undefined): Interf
   const isVirtual = iface.isOpen && (iface.type === 'patch' || tunnel !== undefined);
   return {
     ofport: iface.port?.ofport ?? -1,
-    error: iface.error,
+    error: iface.problem,
     ifindex: isVirtual ? 0 : link?.index,
     mac_in_use: tunnel ? formatMac(hwAddr) : link?.mac || undefined,
     mtu: link?.mtu,

@@ -4,6 +4,7 @@ import type { OdpPort, VportType } from '@heddle/datapath';
 import { Rtnl, Tap } from '@heddle/linux';
 import { messageOf, SystemError, strerror, vlog } from '@heddle/runtime';
 import type { Backer } from './backer.ts';
+import { type Faulty, guarded, guardedAsync, partOf } from './guarded.ts';
 import type { OfportMap } from './ofport-map.ts';
 import { type Bundle, OfPort } from './ofproto.ts';
 import type { InterfaceRow } from './port-config.ts';
@@ -23,13 +24,14 @@ export interface IfaceHome {
   readonly isLocal: boolean;
 }
 
-export class Iface {
+export class Iface implements Faulty {
   readonly name: string;
   readonly type: string;
   readonly home: IfaceHome;
   row: InterfaceRow;
   port: OfPort | undefined;
   error: string | undefined;
+  readonly faults = new Map<string, string>();
   linkResets = 0;
   #wasLinkUp: boolean | undefined;
   /** What a tunnel was last configured from. */
@@ -50,6 +52,11 @@ export class Iface {
 
   get isOpen(): boolean {
     return this.port !== undefined;
+  }
+
+  /** What its row tells is wrong: it could not be opened, or a feature of it could not be configured. */
+  get problem(): string | undefined {
+    return this.error ?? this.faults.values().next().value;
   }
 
   /** Counts how often the carrier is seen to change. */
@@ -84,7 +91,7 @@ export class Iface {
     else await this.#openDevice(adopted.get(this.name));
   }
 
-  /** Leaves the datapath; an internal device goes with it. */
+  /** Leaves the datapath; an internal device goes with it. Never throws. */
   async close(): Promise<void> {
     const { port, home } = this;
     this.port = undefined;
@@ -98,7 +105,7 @@ export class Iface {
     bundle.bridge.snooping?.flush(bundle);
     if (port.tunnel) {
       backer.tunnels.remove(port);
-      await backer.vports.release(port);
+      await guardedAsync(partOf(this, 'tunnel'), undefined, () => backer.vports.release(port));
       return;
     }
     if (port.odpPort === undefined) return;
@@ -108,7 +115,8 @@ export class Iface {
     } catch (error) {
       log.rl.warn(`${this.name}: ${messageOf(error)}`);
     }
-    if (this.type === 'tap' && backer.dpif.engine === 'kernel') new Rtnl().deleteLink(this.name);
+    if (this.type !== 'tap' || backer.dpif.engine !== 'kernel') return;
+    guarded(partOf(this, 'tap device'), undefined, () => removeTap(this.name));
   }
 
   async #openDevice(known: { portNo: OdpPort; type: VportType } | undefined): Promise<void> {
@@ -178,6 +186,8 @@ export class Iface {
       }
       this.#fail(`could not add network device ${this.name} to ofproto (${strerror('EEXIST')})`);
     } catch (error) {
+      // What it has taken as a tunnel is given back when it is closed.
+      port.tunnel ??= config;
       if (!(error instanceof SystemError)) throw error;
       this.#fail(
         error.code === 'EEXIST'
@@ -190,7 +200,8 @@ export class Iface {
   }
 
   #makeTap(): void {
-    if (new Rtnl().link(this.name)) return;
+    using rtnl = new Rtnl();
+    if (rtnl.link(this.name)) return;
     const tap = new Tap(this.name);
     tap.persist(true).close();
   }
@@ -223,6 +234,13 @@ export class Iface {
     if (this.error !== error) log.rl.warn(error, this.name);
     this.error = error;
   }
+}
+
+/** Which may be gone already. */
+function removeTap(name: string): void {
+  using rtnl = new Rtnl();
+  const link = rtnl.link(name);
+  if (link?.name === name) rtnl.deleteLink(link.index);
 }
 
 function optionsText(options: ReadonlyMap<string, string>): string {

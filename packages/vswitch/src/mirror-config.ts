@@ -1,6 +1,7 @@
 /** Mirror rows as settings, and their counters back (ovs-vswitchd.conf.db(5), table Mirror). */
 import type { Idl, IdlRow } from '@heddle/ovsdb';
 import { vlog } from '@heddle/runtime';
+import { guarded } from './guarded.ts';
 import type { MirrorSettings } from './mirror.ts';
 import type { Bundle, Ofproto } from './ofproto.ts';
 import type { BridgeRow, Schema } from './port-config.ts';
@@ -13,7 +14,10 @@ export function mirrorSettings(
   row: BridgeRow,
 ): MirrorSettings[] {
   const rows = row.mirrors.flatMap((uuid) => idl.get('Mirror', uuid) ?? []);
-  return rows.flatMap((mirror) => settingsOf(idl, bridge, mirror) ?? []);
+  return rows.flatMap((mirror) => {
+    const part = { of: `bridge ${bridge.name}`, feature: `mirror ${mirror.name}` };
+    return guarded(part, undefined, () => settingsOf(idl, bridge, mirror)) ?? [];
+  });
 }
 
 function settingsOf(

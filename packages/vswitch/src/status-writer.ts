@@ -5,6 +5,7 @@ import { OVS_VERSION, vlog } from '@heddle/runtime';
 import { Bridge } from './bridge.ts';
 import { controllerStatus } from './controller-rows.ts';
 import { writeCapabilities } from './ct-config.ts';
+import { guarded, partOf } from './guarded.ts';
 import type { Iface } from './iface.ts';
 import { interfaceStatus, statisticsMap } from './iface-status.ts';
 import { writeMirrorStatistics } from './mirror-config.ts';
@@ -47,16 +48,22 @@ export class StatusWriter {
       ...(isFirst && systemColumns()),
     });
     for (const bridge of this.#sw.bridges.values()) {
-      txn.update('Bridge', bridge.row._uuid, {
-        datapath_id: bridge.datapathId || undefined,
-        datapath_version: '<built-in>',
+      guarded({ of: `bridge ${bridge.name}`, feature: 'status' }, undefined, () => {
+        txn.update('Bridge', bridge.row._uuid, {
+          datapath_id: bridge.datapathId || undefined,
+          datapath_version: '<built-in>',
+        });
+        bridge.writeBonds(txn, this.#sw.idl);
+        writeTree(txn, this.#sw.idl, bridge);
+        controllerStatus(txn, this.#sw.idl, bridge);
       });
-      bridge.writeBonds(txn, this.#sw.idl);
-      writeTree(txn, this.#sw.idl, bridge);
-      for (const iface of bridge.ifaces.values()) this.#writeStatus(txn, iface);
+      for (const iface of bridge.ifaces.values()) {
+        guarded(partOf(iface, 'status'), undefined, () => this.#writeStatus(txn, iface));
+      }
     }
-    controllerStatus(txn, this.#sw.idl, this.#sw.bridges.values());
-    writeCapabilities(txn, this.#sw.idl, root, this.#sw.backers.values());
+    guarded({ of: 'datapaths', feature: 'capabilities' }, undefined, () =>
+      writeCapabilities(txn, this.#sw.idl, root, this.#sw.backers.values()),
+    );
     const result = await txn.commit();
     if (result.status === 'error') log.rl.err(`database: ${result.error}: ${result.details}`);
     else if (result.status === 'try-again') this.#hooks.tryAgain();
@@ -142,8 +149,8 @@ export class StatusWriter {
     for (const bridge of this.#sw.bridges.values()) {
       bridge.writeBonds(txn, this.#sw.idl);
       if (bridge.ofproto.tree) writeTree(txn, this.#sw.idl, bridge);
+      controllerStatus(txn, this.#sw.idl, bridge);
     }
-    controllerStatus(txn, this.#sw.idl, this.#sw.bridges.values());
     void txn.commit();
   }
 

@@ -24,6 +24,7 @@ import { ctConfigOf } from './ct-config.ts';
 import { type DeviceEvent, type Devices, KernelDevices } from './devices/devices.ts';
 import { DUMMY_KIND, DummyDevices } from './devices/dummy-devices.ts';
 import { Datapaths } from './dpctl/datapaths.ts';
+import { guarded, guardedAsync, partOf } from './guarded.ts';
 import type { Iface } from './iface.ts';
 import { InBandControl } from './in-band/in-band.ts';
 import type { OfPort } from './ofproto.ts';
@@ -188,37 +189,18 @@ export class Switch {
     const nextCfg = root.next_cfg;
     this.#isRestoring &&= root.other_config.get('flow-restore-wait') === 'true';
     let changed = await this.#syncBridges(root);
-    const desired = new Map([...this.bridges.values()].map((b) => [b, b.desired(this.idl)]));
-    for (const [bridge, want] of desired) changed = (await bridge.removeUnwanted(want)) || changed;
-    for (const [bridge, want] of desired) {
-      const adopted = this.#adopted.get(bridge.backer) ?? new Map();
-      changed = (await bridge.addWanted(want, adopted)) || changed;
-    }
+    changed = (await this.#syncPorts()) || changed;
     changed = this.#connectPatches() || changed;
-    for (const bridge of this.bridges.values()) {
-      changed = bridge.configureMirrors(this.idl) || changed;
-    }
+    changed = this.#ofEach('mirrors', (bridge) => bridge.configureMirrors(this.idl)) || changed;
     await this.#dropLeftovers();
-    for (const bridge of this.bridges.values()) {
-      bridge.configureDevices(this.devices);
-      changed = bridge.configureQos(this.idl, this.devices) || changed;
-      bridge.configureLacp(this.idl, this.devices);
-      bridge.configureWatches(this.idl);
-      bridge.configureTables(this.idl);
-      const controllers = controllersOf(this.idl, bridge.row);
-      bridge.configureControllers(controllers, () => this.#tls(), !this.#isRestoring);
-    }
-    this.#inBand.configure(this.idl, this.bridges.values());
-    for (const bridge of this.bridges.values()) {
-      changed = bridge.configureExporters(this.idl) || changed;
-    }
+    changed = this.#configureFeatures() || changed;
     this.#updateAdminState();
-    for (const bridge of this.bridges.values()) {
+    this.#ofEach('bonds', (bridge) => {
       bridge.dpif.connmgr.ports.update();
       bridge.runBonds();
-    }
+    });
     this.#configureBackers(root, changed);
-    for (const bridge of this.bridges.values()) this.#configureTree(bridge);
+    this.#ofEach('spanning tree', (bridge) => this.#configureTree(bridge));
     await this.#revalidated();
     await this.#status.writeAll(root, nextCfg, !this.#configured);
     if (!this.#configured) {
@@ -227,6 +209,50 @@ export class Switch {
       log.info(`ovs-vswitchd (Open vSwitch) ${OVS_VERSION}`);
       this.#firstDone?.();
     }
+  }
+
+  /** What is not wanted goes before anything comes; whether anything changed for flows. */
+  async #syncPorts(): Promise<boolean> {
+    let changed = false;
+    const desired = [...this.bridges.values()].map((b) => [b, b.desired(this.idl)] as const);
+    const part = ({ name }: Bridge) => ({ of: `bridge ${name}`, feature: 'ports' });
+    for (const [bridge, want] of desired) {
+      const remove = () => bridge.removeUnwanted(want);
+      changed = (await guardedAsync(part(bridge), true, remove)) || changed;
+    }
+    for (const [bridge, want] of desired) {
+      const add = () => bridge.addWanted(want, this.#adopted.get(bridge.backer) ?? new Map());
+      changed = (await guardedAsync(part(bridge), true, add)) || changed;
+    }
+    return changed;
+  }
+
+  /** What bridges do with the ports that they have; whether anything changed for flows. */
+  #configureFeatures(): boolean {
+    const { idl, devices } = this;
+    this.#ofEach('devices', (bridge) => bridge.configureDevices(devices));
+    let changed = this.#ofEach('QoS', (bridge) => bridge.configureQos(idl, devices));
+    this.#ofEach('LACP', (bridge) => bridge.configureLacp(idl, devices));
+    this.#ofEach('BFD, CFM and LLDP', (bridge) => bridge.configureWatches(idl));
+    this.#ofEach('flow tables', (bridge) => bridge.configureTables(idl));
+    this.#ofEach('controllers', (bridge) => {
+      const controllers = controllersOf(idl, bridge.row);
+      bridge.configureControllers(controllers, () => this.#tls(), !this.#isRestoring);
+    });
+    this.#ofEach('in-band control', (bridge) => this.#inBand.configure(idl, bridge));
+    this.#inBand.run(this.bridges.values());
+    changed = this.#ofEach('exporters', (bridge) => bridge.configureExporters(idl)) || changed;
+    return changed;
+  }
+
+  /** A feature of every bridge, each on its own; whether anything changed for flows. */
+  #ofEach(feature: string, configure: (bridge: Bridge) => unknown): boolean {
+    let changed = false;
+    for (const bridge of this.bridges.values()) {
+      const part = { of: `bridge ${bridge.name}`, feature };
+      changed = guarded(part, true, () => configure(bridge) === true) || changed;
+    }
+    return changed;
   }
 
   /** Who has waited for a configuration finds packets of known flows treated by it, too. */
@@ -314,11 +340,16 @@ export class Switch {
       for (const { portNo } of ports.values()) {
         if (backer.ports.has(portNo) || backer.vports.has(portNo)) continue;
         const { ifindex = 0 } = backer.dpif.port(portNo) ?? {};
-        if (ifindex !== 0) this.qos.removeLeftover(ifindex);
-        await backer.dpif.portDel(portNo).catch(() => {});
+        const part = { of: backer.dpif.name, feature: `port ${portNo}` };
+        await guardedAsync(part, undefined, async () => {
+          if (ifindex !== 0) this.qos.removeLeftover(ifindex);
+          await backer.dpif.portDel(portNo).catch(() => {});
+        });
       }
     }
-    for (const backer of this.#adopted.keys()) backer.dpif.dropLeftovers?.();
+    for (const { dpif } of this.#adopted.keys()) {
+      guarded({ of: dpif.name, feature: 'leftovers' }, undefined, () => dpif.dropLeftovers?.());
+    }
     this.#adopted = new Map();
   }
 
@@ -351,7 +382,10 @@ export class Switch {
       options.flowLimit = Math.max(config('flow-limit') || 200_000, 1);
       const before = backer.xlateConfig.vlanLimit;
       backer.vlanLimit = Number.isInteger(limit) && limit >= 0 ? limit : 1;
-      const zones = backer.ctZones.configure(ctConfigOf(this.idl, root, backer.dpif.type));
+      const zonesPart = { of: backer.dpif.name, feature: 'conntrack zones' };
+      const zones = guarded(zonesPart, true, () =>
+        backer.ctZones.configure(ctConfigOf(this.idl, root, backer.dpif.type)),
+      );
       if (changed || zones || before !== backer.xlateConfig.vlanLimit) backer.udpif.configChanged();
       if (!this.#isRestoring) backer.udpif.start();
     }
@@ -360,7 +394,10 @@ export class Switch {
   /** Packets go out only of devices that are up. */
   #updateAdminState(): boolean {
     let changed = false;
-    for (const iface of this.ifaces()) changed = this.#adminState(iface) || changed;
+    for (const iface of this.ifaces()) {
+      const part = partOf(iface, 'link state');
+      changed = guarded(part, true, () => this.#adminState(iface)) || changed;
+    }
     return changed;
   }
 

@@ -60,9 +60,6 @@ export class Exporters {
     const config = exporterConfig(idl, row, this.#env.ofproto.serial);
     const agent = config.sflow && this.#agent(config.sflow);
     if (agent === this.#agentAddress && isDeepStrictEqual(config, this.#settings)) return false;
-    this.#agentAddress = agent;
-    const isNothing = asksFor === undefined && config.collectorSets.size === 0;
-    this.#settings = isNothing ? NOTHING : config;
     const { clock, ofproto } = this.#env;
     this.#netflow = adjust(this.#netflow, config.netflow, (s) => new NetFlow(s, clock));
     this.#ipfix = adjust(this.#ipfix, config.ipfix?.settings, (s) => new Ipfix(s, clock));
@@ -86,6 +83,9 @@ export class Exporters {
         },
       }),
     };
+    const isNothing = asksFor === undefined && config.collectorSets.size === 0;
+    this.#settings = isNothing ? NOTHING : config;
+    this.#agentAddress = agent;
     return true;
   }
 

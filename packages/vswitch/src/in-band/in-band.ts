@@ -5,6 +5,7 @@ import type { Idl } from '@heddle/ovsdb';
 import { messageOf, vlog } from '@heddle/runtime';
 import type { Bridge } from '../bridge.ts';
 import type { Devices } from '../devices/devices.ts';
+import { guarded } from '../guarded.ts';
 import { NO_FLAGS, Rule } from '../ofproto/rule.ts';
 import type { Schema } from '../port-config.ts';
 import type { TunnelRoutes } from '../tunnel/routes.ts';
@@ -35,18 +36,16 @@ export class InBandControl {
     this.#isReal = isReal;
   }
 
-  configure(idl: Idl<Schema>, bridges: Iterable<Bridge>): void {
-    for (const bridge of bridges) {
-      const config = inBandConfig(idl, bridge.row);
-      const state = this.#states.get(bridge) ?? { config, local: undefined, rules: new Map() };
-      state.config = config;
-      this.#states.set(bridge, state);
-      this.#setLocal(bridge, state);
-    }
-    this.run(bridges);
+  /** In force from the next `run` on. */
+  configure(idl: Idl<Schema>, bridge: Bridge): void {
+    const config = inBandConfig(idl, bridge.row);
+    const state = this.#states.get(bridge) ?? { config, local: undefined, rules: new Map() };
+    state.config = config;
+    this.#states.set(bridge, state);
+    this.#setLocal(bridge, state);
   }
 
-  /** Once a second: addresses come, go and change without the database. */
+  /** Once a second, too: addresses come, go and change without the database. */
   run(bridges: Iterable<Bridge>): void {
     const wanted = new Set<string>();
     for (const bridge of bridges) {
@@ -54,8 +53,10 @@ export class InBandControl {
       if (!state || (state.config.remotes.length === 0 && state.rules.size === 0)) continue;
       const addresses = new Set(state.config.remotes.map((r) => r.address));
       for (const address of addresses) wanted.add(address);
-      const macs = this.#isReal ? this.#hops.macsOf(addresses, bridge.dpif.nowMs()) : [];
-      if (this.#update(bridge, state, macs)) bridge.dpif.tablesChanged();
+      guarded({ of: `bridge ${bridge.name}`, feature: 'in-band flows' }, undefined, () => {
+        const macs = this.#isReal ? this.#hops.macsOf(addresses, bridge.dpif.nowMs()) : [];
+        if (this.#update(bridge, state, macs)) bridge.dpif.tablesChanged();
+      });
     }
     this.#hops.retain(wanted);
   }
