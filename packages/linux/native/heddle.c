@@ -84,6 +84,7 @@ struct watcher {
   uv_poll_t poll;
   napi_env env;
   napi_ref callback;
+  int events;
   int closing;
 };
 
@@ -111,6 +112,8 @@ static void watcher_ready(uv_poll_t *poll, int status, int events) {
   napi_env env = w->env;
   napi_handle_scope scope;
   napi_value args[2];
+  /* libuv polls no more what had an error, which may be read, and over, before this is called. */
+  if (status < 0) uv_poll_start(poll, w->events, watcher_ready);
   napi_open_handle_scope(env, &scope);
   args[0] = number(env, events);
   args[1] = number(env, status);
@@ -132,8 +135,9 @@ static napi_value Watch(napi_env env, napi_callback_info info) {
   }
   w->poll.data = w;
   w->env = env;
+  w->events = (int)to_int64(env, argv[1]);
   napi_create_reference(env, argv[2], 1, &w->callback);
-  rc = uv_poll_start(&w->poll, (int)to_int64(env, argv[1]), watcher_ready);
+  rc = uv_poll_start(&w->poll, w->events, watcher_ready);
   if (rc) {
     watcher_stop(w);
     return number(env, rc);

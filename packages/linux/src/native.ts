@@ -80,9 +80,12 @@ function load(): Addon {
   return createRequire(import.meta.url)(path) as Addon;
 }
 
+/** Of asm-generic/errno.h, what Node does not list and network code of the kernel returns. */
+const UNLISTED = { ENOTUNIQ: 76, EBADFD: 77, EUSERS: 87, ESHUTDOWN: 108, EHOSTDOWN: 112 };
+
 const NAMES = new Map<number, string>(
   // Node lists aliases, too: EWOULDBLOCK after EAGAIN, EOPNOTSUPP after ENOTSUP.
-  Object.entries(constants.errno)
+  Object.entries({ ...UNLISTED, ...constants.errno })
     .filter(([name]) => name !== 'EWOULDBLOCK' && name !== 'ENOTSUP')
     .map(([name, value]) => [value, name]),
 );
