@@ -136,3 +136,38 @@ test('a device that leaves closes its port, and opens it again when it is back',
   await eventually('the port to open', async () => (await ofport()) > 0);
   await comes(a, '10.0.0.2');
 });
+
+test('an internal port whose device somebody has deleted gets a new one', async () => {
+  await using scope = new Scope();
+  const { instance, a, comes } = await world(scope);
+  await comes(a, '10.0.0.9');
+  const index = async () => {
+    const { stdout } = await instance.run('ip', '-o', 'link', 'show', 'host0');
+    return Number.parseInt(stdout, 10) || 0;
+  };
+  const before = await index();
+  await instance.host.exec('ip', 'link', 'del', 'host0');
+  await eventually('a new device', async () => (await index()) > before);
+  await instance.host.address('host0', '10.0.0.9/24');
+  await instance.host.exec('ip', 'link', 'set', 'host0', 'up');
+  // Its address is another, which the host has yet to ask for.
+  await a.exec('ip', 'neigh', 'flush', 'dev', 'eth0');
+  await comes(a, '10.0.0.9');
+});
+
+test('a device that was down before it left comes back, too', async () => {
+  await using scope = new Scope();
+  const { instance, a, comes } = await world(scope);
+  await comes(a, '10.0.0.2');
+  const ofport = () => instance.ofport('p1');
+  await instance.host.exec('ip', 'link', 'set', 'p1', 'down');
+  await eventually('the port to be down', async () => {
+    return /down/.test(await instance.vsctl('get', 'Interface', 'p1', 'admin_state'));
+  });
+  await a.exec('ip', 'link', 'del', 'eth0');
+  await eventually('the port to close', async () => (await ofport()) === -1);
+  await a.veth(scope, 'eth0', 'p1', instance.host);
+  await a.address('eth0', '10.0.0.1/24');
+  await eventually('the port to open', async () => (await ofport()) > 0);
+  await comes(a, '10.0.0.2');
+});

@@ -65,10 +65,11 @@ export interface LinuxNetdevOptions {
   readonly name: string;
   readonly channel: Channel;
   readonly loop: NetdevLoop;
-  /** Asked after an error: whether the device is there. */
-  readonly isThere: () => boolean;
+  /** Asked after an error of the channel: whether the device is there. */
+  readonly isThere: (error: unknown) => boolean;
   /** Called when the device is closed for good. */
   readonly remove?: () => void;
+  readonly closed?: () => void;
 }
 
 export class LinuxNetdev implements Netdev {
@@ -123,10 +124,11 @@ export class LinuxNetdev implements Netdev {
     this.flush();
     this.setReceiver(undefined);
     this.#options.channel.close();
+    this.#options.closed?.();
   }
 
   remove(): void {
-    this.#options.remove?.();
+    if (!this.#isGone) this.#options.remove?.();
   }
 
   #send(batch: Batch): void {
@@ -178,12 +180,13 @@ export class LinuxNetdev implements Netdev {
 
   /** A device that is set down says so once; one that is gone says so for ever. */
   #failed(error: unknown): void {
-    if (this.#options.isThere()) {
-      // libuv no longer polls a descriptor that has reported an error.
-      this.setReceiver(this.#receiver);
-      return;
-    }
-    log.info(`${this.name}: ${messageOf(error)}`);
+    if (!this.#options.isThere(error)) this.leave(messageOf(error));
+  }
+
+  /** The device is there no more. */
+  leave(why: string): void {
+    if (this.#isGone) return;
+    log.info(`${this.name}: ${why}`);
     this.#isGone = true;
     this.setReceiver(undefined);
     this.onGone?.();

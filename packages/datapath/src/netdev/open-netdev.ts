@@ -1,5 +1,5 @@
-import { Rtnl } from '@heddle/linux';
-import { SystemError } from '@heddle/runtime';
+import { type LinkEvent, LinkMonitor, Rtnl } from '@heddle/linux';
+import { errnoOf, SystemError } from '@heddle/runtime';
 import type { VportType } from '../dpif.ts';
 import { UserspaceDpif } from '../userspace/userspace-dpif.ts';
 import { PacketChannel, TapChannel } from './channel.ts';
@@ -29,12 +29,15 @@ export function openNetdevDpif({ instance, name }: NetdevDpifOptions): Userspace
 class Devices {
   readonly #rtnl = new Rtnl();
   readonly #loop = new NetdevLoop();
+  /** By index, but for taps: those of the kernel. */
+  readonly #open = new Map<number, LinuxNetdev>();
   /** By this alias the taps of one switch are known after its daemon has died. */
   readonly #alias: string;
   readonly #leftovers: Set<string>;
 
   constructor(alias: string) {
     this.#alias = alias;
+    new LinkMonitor((event) => this.#changed(event)).keepAlive(false);
     const mine = this.#rtnl.links({ stats: false }).filter((link) => link.alias === alias);
     this.#leftovers = new Set(mine.map((link) => link.name));
   }
@@ -44,12 +47,29 @@ class Devices {
     const link = this.#rtnl.link(name);
     if (link === undefined) throw new SystemError('ENODEV', name);
     if (link.master !== undefined) throw new SystemError('EBUSY', name);
-    return new LinuxNetdev({
+    const device = new LinuxNetdev({
       name,
       channel: new PacketChannel(link.index),
       loop: this.#loop,
-      isThere: () => this.#rtnl.link(link.index) !== undefined,
+      isThere: () => this.#isThere(link.index),
+      closed: () => this.#open.delete(link.index),
     });
+    this.#open.set(link.index, device);
+    return device;
+  }
+
+  #isThere(ifindex: number): boolean {
+    return this.#rtnl.link(ifindex) !== undefined;
+  }
+
+  /** The socket of a device that was down before it left does not tell of it. */
+  #changed(event: LinkEvent): void {
+    if (event.type === 'new') return;
+    for (const [ifindex, device] of this.#open) {
+      const isLost =
+        event.type === 'overrun' ? !this.#isThere(ifindex) : event.link.index === ifindex;
+      if (isLost) device.leave('device is gone');
+    }
   }
 
   /** A tap keeps its addresses while no daemon is there; what nobody took since the start goes. */
@@ -66,8 +86,8 @@ class Devices {
       name,
       channel,
       loop: this.#loop,
-      // A tap that is deleted or has left lives on behind its descriptor.
-      isThere: () => true,
+      // One that has left for another namespace lives on behind its descriptor.
+      isThere: (error) => errnoOf(error) !== 'EBADFD',
       remove: () => channel.remove(),
     });
   }
