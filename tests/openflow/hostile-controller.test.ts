@@ -3,11 +3,10 @@
  * them more than it has room for.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { eventually, Instance, isolate, Scope } from '@heddle/testing';
-import { bytes, hello, hex, message, RawPeer, u8, u16, u32, zeros } from './raw-peer.ts';
+import { eventually, isolate, Scope } from '@heddle/testing';
+import { HostileWorld } from './hostile-world.ts';
+import { bytes, hello, hex, message, u8, u16, u32, zeros } from './raw-peer.ts';
 import {
   apply,
   barrier,
@@ -23,54 +22,14 @@ import {
 isolate();
 
 const FLOWS = 20_000;
-const MEGABYTES = 1 << 20;
 const scope = new Scope();
-let ours: Instance;
-let base = 0;
+let world: HostileWorld;
 
 before(async () => {
-  const switchArgs = ['--enable-dummy=override', '--disable-system'];
-  ours = await Instance.ours(scope, { switchArgs });
-  await ours.vsctl(
-    ...['add-br', 'br0', '--', 'set', 'bridge', 'br0', 'fail_mode=secure'],
-    ...['--', 'add-port', 'br0', 'p1', '--', 'set', 'interface', 'p1', 'ofport_request=1'],
-  );
-  const file = join(ours.directory, 'flows');
-  const lines = Array.from({ length: FLOWS }, (_, i) => `tcp,tp_src=${i},actions=1`);
-  writeFileSync(file, lines.join('\n'));
-  await ours.exec('ovs-ofctl', '--bundle', 'add-flows', 'br0', file);
-  await isWell(Infinity);
-  base = residentBytes();
+  world = await HostileWorld.create(scope, FLOWS);
 });
 
 after(() => scope[Symbol.asyncDispose]());
-
-function residentBytes(): number {
-  const status = readFileSync(`/proc/${ours.pid('ovs-vswitchd')}/status`, 'utf8');
-  return Number(/VmRSS:\s*(\d+) kB/.exec(status)![1]) * 1024;
-}
-
-function dial(): Promise<RawPeer> {
-  return RawPeer.connect(scope, join(ours.directory, 'br0.mgmt'));
-}
-
-/** A peer of OpenFlow 1.4 that has said hello; `isDeaf`: it never reads. */
-async function peer(isDeaf = false): Promise<RawPeer> {
-  const conn = await dial();
-  if (isDeaf) conn.socket.pause();
-  conn.send(hello(5));
-  return conn;
-}
-
-/** Others are answered, and memory has not grown beyond what garbage of the heap explains. */
-async function isWell(limit = 200 * MEGABYTES): Promise<void> {
-  const conn = await peer();
-  conn.send(barrier(5, 7));
-  assert.ok(await conn.next(isBarrierReply));
-  conn.socket.destroy();
-  const grown = residentBytes() - base;
-  assert.ok(grown < limit, `${Math.round(grown / MEGABYTES)} MB more`);
-}
 
 const allFlows = stats(5, 1, 1, u8(255), zeros(3), u32(-1, -1), zeros(20), match(5, {}));
 
@@ -78,19 +37,19 @@ test('garbage, lengths that cannot be, and hellos of nobody', async () => {
   const junk = Buffer.from(Array.from({ length: 70_000 }, (_, i) => (i * 7919 + (i >> 3)) & 0xff));
   const ends = [junk, hex('0500 0003 00000001'), hex('0505 0008 00000001'), hello(1, 0x8000_0000)];
   for (const words of ends) {
-    const conn = await dial();
+    const conn = await world.dial();
     conn.send(words);
     await conn.ended();
   }
-  const later = await peer();
+  const later = await world.peer();
   later.send(hex('0502 0000 00000001'));
   await later.ended();
-  await isWell();
+  await world.isWell();
 });
 
 test('messages that are cut, and messages that come a byte at a time', async () => {
   const good = flowMod(5, 3, { match: match(5, { inPort: 1 }), actions: apply(5, output(5, 1)) });
-  const conn = await peer();
+  const conn = await world.peer();
   for (let length = 8; length < good.length; length++) {
     const cut = Buffer.from(good.subarray(0, length));
     cut.writeUInt16BE(length, 2);
@@ -98,33 +57,33 @@ test('messages that are cut, and messages that come a byte at a time', async () 
   }
   conn.send(barrier(5, 9));
   assert.ok(await conn.next(isBarrierReply));
-  const slow = await peer();
+  const slow = await world.peer();
   for (const byte of bytes(good, barrier(5, 4))) {
     slow.send(u8(byte));
     await new Promise((done) => setImmediate(done));
   }
   assert.ok(await slow.next(isBarrierReply));
-  for (let n = 0; n < 100; n++) (await dial()).send(hex('0500 ff'));
-  await isWell();
+  for (let n = 0; n < 100; n++) (await world.dial()).send(hex('0500 ff'));
+  await world.isWell();
 });
 
 test('who asks and never reads', async () => {
   const echo = message(5, 2, 1, zeros(60_000));
   const bad = message(5, 99, 1, zeros(60_000));
   for (const question of [allFlows, echo, bad, stats(5, 1, 3), stats(5, 1, 12, zeros(8))]) {
-    const conn = await peer(true);
+    const conn = await world.peer(true);
     for (let n = 0; n < 2000; n++) conn.socket.write(question);
-    await isWell();
-    await isWell();
+    await world.isWell();
+    await world.isWell();
   }
 });
 
 test('who reads slowly gets all of it, and others theirs meanwhile', async () => {
-  const conn = await peer();
+  const conn = await world.peer();
   conn.send(allFlows, barrier(5, 5));
   const first = await conn.next((m) => m[1] === 19);
   conn.socket.pause();
-  await isWell();
+  await world.isWell();
   conn.socket.resume();
   const flows = new Set<number>();
   const take = (part: Buffer): void => {
@@ -147,8 +106,8 @@ function portOf(part: Buffer, at: number): number {
 }
 
 test('bundles that are opened and never committed', async () => {
-  await ours.vsctl('set', 'open', '.', 'other_config:bundle-idle-timeout=1');
-  const conn = await peer();
+  await world.ours.vsctl('set', 'open', '.', 'other_config:bundle-idle-timeout=1');
+  const conn = await world.peer();
   const filling = Array.from({ length: 200 }, () =>
     flowMod(5, 8, { actions: apply(5, ...Array.from({ length: 300 }, () => output(5, 1))) }),
   );
@@ -158,7 +117,7 @@ test('bundles that are opened and never committed', async () => {
   assert.equal(refused!.toString('hex', 8, 12), '00110005', 'OFPBFC_OUT_OF_BUNDLES');
   const late = await conn.next((m) => m[1] === 1 && m.readUInt16BE(10) === 14);
   assert.ok(late, 'OFPBFC_TIMEOUT');
-  await isWell();
+  await world.isWell();
 });
 
 const NX_FLOW_MONITOR = u32(0x2320, 2, 0);
@@ -174,13 +133,13 @@ function countUpdates(messages: readonly Buffer[]): number {
 }
 
 test('a monitor that stops reading is told so, and of what it missed', async () => {
-  const conn = await dial();
+  const conn = await world.dial();
   // Additions, deletions and changes, with actions.
   const request = bytes(u32(1), u16(0x1e, 0xffff, 0), u8(0xff), zeros(5));
   conn.send(hello(1), stats(1, 2, 0xffff, NX_FLOW_MONITOR, request));
   await conn.next((m) => m[1] === 17);
   conn.socket.pause();
-  const writer = await peer();
+  const writer = await world.peer();
   const priorities = Array.from({ length: 3000 }, (_, i) => i);
   const mods = (command: number): Buffer =>
     bytes(
@@ -191,7 +150,7 @@ test('a monitor that stops reading is told so, and of what it missed', async () 
     );
   writer.send(mods(0), barrier(5, 11));
   assert.ok(await writer.next(isBarrierReply));
-  await isWell();
+  await world.isWell();
   conn.socket.resume();
   assert.ok(await conn.next(isVendor(22)), 'NXT_FLOW_MONITOR_PAUSED');
   assert.ok(await conn.next(isVendor(23)), 'NXT_FLOW_MONITOR_RESUMED');
@@ -201,20 +160,20 @@ test('a monitor that stops reading is told so, and of what it missed', async () 
 });
 
 test('packets for who does not read are dropped', async () => {
-  const conn = await peer(true);
+  const conn = await world.peer(true);
   conn.send(message(5, 9, 1, u16(0, 0xffff)), barrier(5, 1));
-  const other = await peer();
+  const other = await world.peer();
   const packet = bytes(hex('0200 0000 0001 0200 0000 0002 9999'), zeros(1400));
   const body = bytes(u32(-1, 1), u16(16), zeros(6), output(5, 0xfffd), packet);
   const many = bytes(...Array.from({ length: 4000 }, () => message(5, 13, 1, body)));
   other.send(many, barrier(5, 13));
   assert.ok(await other.next(isBarrierReply));
-  await isWell();
+  await world.isWell();
 });
 
 test('nothing of it has hurt the flows', async () => {
   const count = await eventually('an aggregate', async () => {
-    const text = await ours.exec('ovs-ofctl', 'dump-aggregate', 'br0', 'tcp');
+    const text = await world.ours.exec('ovs-ofctl', 'dump-aggregate', 'br0', 'tcp');
     return /flow_count=(\d+)/.exec(text)?.[1];
   });
   assert.equal(Number(count), FLOWS);

@@ -7,6 +7,8 @@ import type { Clock, Timer } from '@heddle/runtime';
 
 /** Parts of a connection's requests together. */
 const MAX_BYTES = 4 * 1024 * 1024;
+/** What it takes to keep a part, beside its bytes. */
+const PART_BYTES = 512;
 const PATIENCE_MS = 1000;
 
 const OFPT_MULTIPART_REQUEST = 18;
@@ -42,7 +44,7 @@ export class MultipartRequests {
       this.#refuse('OFPBRC_BAD_STAT', raw);
       return undefined;
     }
-    if (this.#bytes + raw.length > MAX_BYTES) {
+    if (this.#bytes + raw.length + PART_BYTES > MAX_BYTES) {
       this.#drop(xid);
       this.#refuse('OFPBRC_MULTIPART_BUFFER_OVERFLOW', raw);
       return undefined;
@@ -66,7 +68,7 @@ export class MultipartRequests {
 
   #keep(xid: number, raw: Uint8Array): void {
     const part = raw.slice();
-    this.#bytes += part.length;
+    this.#bytes += part.length + PART_BYTES;
     const pending = this.#pending.get(xid);
     if (pending) {
       pending.parts.push(part);
@@ -83,7 +85,7 @@ export class MultipartRequests {
     const pending = this.#pending.get(xid);
     if (!pending) return;
     pending.timer.cancel();
-    for (const { length } of pending.parts) this.#bytes -= length;
+    for (const { length } of pending.parts) this.#bytes -= length + PART_BYTES;
     this.#pending.delete(xid);
   }
 
