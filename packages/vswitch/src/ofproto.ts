@@ -20,6 +20,7 @@ import type { Mirror } from './mirror.ts';
 import { FlowTables } from './ofproto/flow-table.ts';
 import type { Group } from './ofproto/group.ts';
 import type { InternalFlows } from './ofproto/internal-flows.ts';
+import { LearnedFlows } from './ofproto/learned-flows.ts';
 import type { Meter } from './ofproto/meter.ts';
 import type { RecircIds } from './ofproto/recirc.ts';
 import { NO_FLAGS, Rule, type RuleState } from './ofproto/rule.ts';
@@ -189,6 +190,7 @@ export class Ofproto {
   /** Never given twice, unlike names. */
   readonly serial = nextSerial++;
   readonly tables = new FlowTables();
+  readonly learned = new LearnedFlows();
   readonly groups = new Map<number, Group>();
   readonly meters = new Map<number, Meter>();
   readonly drops = new DropLog();

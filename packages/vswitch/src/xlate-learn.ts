@@ -29,21 +29,24 @@ export function learnAction(ctx: XlateContext, act: LearnAct): void {
     return;
   }
   if (ctx.isTracing) ctx.trace('detail', flowModText(flowMod));
-  ctx.effects.flows.push({ bridge: ctx.bridge, flowMod, limit: act.limit });
+  // As upstream has it, no limit holds for what a controller sends.
+  const limit = ctx.options.isPacketOut ? 0 : act.limit;
+  ctx.effects.flows.push({ bridge: ctx.bridge, flowMod, limit });
   if (act.flags.writeResult && act.resultDst) {
     lookAtSubfield(ctx, act.resultDst);
-    subfieldSet(ctx.flow, act.resultDst, isAllowed(ctx, act, flowMod) ? 1n : 0n);
+    subfieldSet(ctx.flow, act.resultDst, isAllowed(ctx, limit, flowMod) ? 1n : 0n);
   }
 }
 
 /** Whether the limit lets the flow be learned, or it is there already. */
-function isAllowed(ctx: XlateContext, act: LearnAct, { match, priority }: FlowMod): boolean {
-  if (act.limit === 0) return true;
-  const { classifier } = ctx.bridge.tables.at(act.table);
+function isAllowed(ctx: XlateContext, limit: number, flowMod: FlowMod): boolean {
+  if (limit === 0) return true;
+  const { tableId, match, priority, newCookie } = flowMod;
+  const { classifier } = ctx.bridge.tables.at(tableId);
   if (classifier.find(match.key, match.mask, priority)) return true;
   let n = 0;
-  for (const rule of classifier.rules()) if (rule.state.cookie === act.cookie) n++;
-  return n < act.limit;
+  for (const rule of classifier.rules()) if (rule.state.cookie === newCookie) n++;
+  return n < limit;
 }
 
 function learnedFlowMod(ctx: XlateContext, act: LearnAct): FlowMod {
