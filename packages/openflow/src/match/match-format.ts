@@ -187,10 +187,10 @@ class MatchWriter {
       const bits = this.#options.isFlow ? ALL_TUN_FLAGS : mask.tunFlags;
       this.#put('tun_flags', tunFlagsText(key.tunFlags, bits));
     }
-    for (const { index, value, mask: bits } of this.#match.tunMetadata) {
-      const exact = bits.every((b) => b === 0xff);
+    for (const { index, value, mask: bits, isExact } of this.#match.tunMetadata) {
+      const exact = isExact === true || bits.every((b) => b === 0xff);
       const text = hexOfBytes(value);
-      const all = bits.every((b) => b === 0);
+      const all = isExact !== true && bits.every((b) => b === 0);
       this.#text += `tun_metadata${index}`;
       if (!all) this.#text += exact ? `=${text}` : `=${text}/${hexOfBytes(bits)}`;
       this.#text += ',';

@@ -194,8 +194,7 @@ function addTunMetadata(match: Match, field: Field, { value, mask }: FieldText):
   refuseSecond(match, field);
   const exact = mask.every((b) => b === 0xff);
   const first = (exact ? value : mask).findIndex((b) => b !== 0);
-  const none = mask.every((b) => b === 0);
-  const from = first >= 0 ? first : none ? value.length : value.length - 1;
+  const from = first >= 0 ? first : value.length;
   const whole = exact ? { isExact: true as const } : {};
   (match.tunMetadata as TunMetadataMatch[]).push({
     index: tunMetadataIndex(field),

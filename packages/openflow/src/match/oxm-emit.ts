@@ -288,7 +288,7 @@ function putTunMetadata(start: number, match: Match, version: OxmVersion): numbe
   if (match.tunMetadata.length === 0) return o;
   const sorted = match.tunMetadata.toSorted((a, b) => a.index - b.index);
   for (const { index, value, mask, isExact } of sorted) {
-    const hasMask = value.length === 0 || isExact !== true;
+    const hasMask = isExact !== true;
     const point = pointOf(TUN_METADATA[index]!, version);
     o = writeHeader(scratch, o, point, hasMask, value.length);
     scratch.set(value, o);

@@ -39,7 +39,8 @@ function fitted(
     out.set(kept, length - kept.length);
     return out;
   };
-  const whole = isExact === true && value.length > 0;
+  // Of no length at all, as zero comes.
+  const whole = isExact === true;
   return {
     index,
     value: fit(value),
