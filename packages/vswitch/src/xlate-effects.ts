@@ -40,9 +40,9 @@ export function applyEffects(
   }
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i]!;
-    const { flags } = rule.state;
-    if (!flags.noPktCounts) rule.packets += packets;
-    if (!flags.noByteCounts) rule.bytes += bytes;
+    // Who needs no counters of a flow has them nevertheless, as upstream.
+    rule.packets += packets;
+    rule.bytes += bytes;
     rule.usedMs = nowMs;
   }
   for (let i = 0; i < tables.length; i++) {
@@ -92,7 +92,8 @@ function applyOthers(
     }
   }
   for (const { group, bucket } of effects.groups) {
-    for (const stats of [group.stats, group.bucketStats[bucket]!]) {
+    const passed = bucket === undefined ? group.bucketStats : [group.bucketStats[bucket]!];
+    for (const stats of [group.stats, ...passed]) {
       stats.packets += packets;
       stats.bytes += bytes;
     }

@@ -54,7 +54,8 @@ export interface XlateEffects {
   readonly tables: { readonly table: FlowTable; readonly matched: boolean }[];
   /** Ports without a device of their own that it left (tx) and entered (rx) by. */
   readonly patches: { readonly from: OfPort | undefined; readonly to: OfPort | undefined }[];
-  readonly groups: { readonly group: Group; readonly bucket: number }[];
+  /** `bucket`: the only one; undefined: all. */
+  readonly groups: { readonly group: Group; readonly bucket: number | undefined }[];
   readonly mirrors: Mirror[];
   /** Buckets of balanced bonds that the packet left by. */
   readonly bonds: { readonly bond: Bond; readonly bucket: number }[];
