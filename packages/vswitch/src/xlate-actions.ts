@@ -2,6 +2,7 @@
 import type { OdpAction } from '@heddle/datapath';
 import { OFPP_CONTROLLER, OFPP_IN_PORT, type OfpAct, type Subfield } from '@heddle/openflow';
 import { orderActionSet } from './action-set.ts';
+import { inClone, isReversible } from './xlate-clone.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { ctAction, ctClear } from './xlate-ct.ts';
@@ -250,54 +251,29 @@ function pop(ctx: XlateContext, { subfield }: Extract<OfpAct, { type: 'push' | '
 
 /** Actions on a copy of the packet; what the datapath cannot take back it does in a `clone`. */
 function clone(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void {
-  const { stack, actionSet, conntracked, wasMpls, odpActions } = ctx;
-  let { pending } = ctx;
-  const [flow, base] = [ctx.flow.clone(), ctx.base.clone()];
-  const isInline = isLast || actions.every(isReversible);
-  ctx.stack = stack.slice();
-  ctx.actionSet = actionSet.slice();
-  if (!isInline) {
-    ctx.commit();
-    pending = ctx.pending;
-    base.copyFrom(ctx.base);
-    ctx.odpActions = [];
+  if (!isLast && !actions.every(isReversible)) {
+    inClone(ctx, () => runCopy(ctx, actions, false));
+    return;
   }
-  try {
-    runActions(ctx, actions, isInline && isLast);
-    if (ctx.frozen) finishFreezing(ctx);
-    else runActionSet(ctx);
-  } catch (error) {
-    ctx.flow.copyFrom(flow);
-    throw error;
-  }
-  if (!isInline) {
-    const inner = ctx.odpActions;
-    ctx.odpActions = odpActions;
-    if (inner.length > 0) odpActions.push({ type: 'clone', actions: inner });
-    ctx.base.copyFrom(base);
-  }
-  ctx.flow.copyFrom(flow);
-  Object.assign(ctx, { stack, actionSet, conntracked, wasMpls });
+  const { pending } = ctx;
+  runCopy(ctx, actions, isLast);
   // A copy that stands for the packet itself may have sent what waited.
-  if (!isInline) ctx.pending = pending;
-  else if (ctx.pending !== pending) ctx.pending = undefined;
+  if (ctx.pending !== pending) ctx.pending = undefined;
 }
 
-const IRREVERSIBLE: ReadonlySet<OfpAct['type']> = new Set([
-  'ct',
-  'meter',
-  'nat',
-  'output_trunc',
-  'encap',
-  'decap',
-  'dec_nsh_ttl',
-  'debug_recirc',
-  'delete_field',
-]);
-
-function isReversible(act: OfpAct): boolean {
-  if (act.type === 'clone') return act.actions.every(isReversible);
-  return !IRREVERSIBLE.has(act.type);
+function runCopy(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void {
+  const { stack, actionSet, conntracked, wasMpls } = ctx;
+  const flow = ctx.flow.clone();
+  ctx.stack = stack.slice();
+  ctx.actionSet = actionSet.slice();
+  try {
+    runActions(ctx, actions, isLast);
+    if (ctx.frozen) finishFreezing(ctx);
+    else runActionSet(ctx);
+  } finally {
+    ctx.flow.copyFrom(flow);
+    Object.assign(ctx, { stack, actionSet, conntracked, wasMpls });
+  }
 }
 
 const FIN_OR_RST = 5;

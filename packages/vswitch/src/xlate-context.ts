@@ -39,8 +39,16 @@ import type { ProtocolPacket } from './xlate-protocols.ts';
 import type { TableEntry } from './xlate-table.ts';
 import { keyMask, limitTags, setTags, tagsOf } from './xlate-tags.ts';
 
-/** Why a translation came to nothing as a whole; the text of ofproto/trace. */
-export class XlateError extends Error {}
+/** Why a translation came to nothing; the text of ofproto/trace. */
+export class XlateError extends Error {
+  /** A bucket or another bridge that it happens in comes to nothing alone. */
+  readonly isContained: boolean;
+
+  constructor(failure: string, isContained: boolean) {
+    super(failure);
+    this.isContained = isContained;
+  }
+}
 
 /** The parts of the interpreter that call each other, whatever file they are in. */
 export interface XlateEngine {
@@ -264,12 +272,24 @@ export class XlateContext {
   /** Gives up the translation as a whole. `failure` is one of upstream's few reasons. */
   fail(text: string, failure: string): never {
     this.trace('error', text);
-    throw new XlateError(failure);
+    throw new XlateError(failure, false);
   }
 
-  /** As `fail`, with nothing to be said about it. */
+  /** The packet is none that the actions can be done with; what has been sent until now is. */
   giveUp(failure: string): never {
-    throw new XlateError(failure);
+    throw new XlateError(failure, true);
+  }
+
+  /** Runs `body`, a bucket's actions or another bridge's, whose `giveUp` ends nothing else. */
+  contain(body: () => void): void {
+    const { depth, groupDepth, tableId, cookie, currentRule, isInActionSet } = this;
+    try {
+      body();
+    } catch (error) {
+      if (!(error instanceof XlateError && error.isContained)) throw error;
+      this.drop(error.message);
+      Object.assign(this, { depth, groupDepth, tableId, cookie, currentRule, isInActionSet });
+    }
   }
 
   /** Why the packet goes no further here; `port` is the one in the way. */

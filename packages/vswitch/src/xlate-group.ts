@@ -29,10 +29,11 @@ function runGroup(ctx: XlateContext, group: Group, isLast: boolean): void {
   const { buckets } = group;
   switch (group.type) {
     case 'all':
+      ctx.effects.groups.push({ group, bucket: undefined });
       for (const i of buckets.keys()) runBucket(ctx, group, i, isLast && i === buckets.length - 1);
       return;
     case 'indirect':
-      if (buckets.length > 0) runBucket(ctx, group, 0, isLast);
+      if (buckets.length > 0) runOnly(ctx, group, 0, isLast);
       return;
     case 'ff':
       runChosen(
@@ -51,8 +52,13 @@ function runChosen(ctx: XlateContext, group: Group, index: number, isLast: boole
   if (index < 0) noBucket(ctx);
   else {
     ctx.trace('detail', `using bucket ${group.buckets[index]!.bucketId}`);
-    runBucket(ctx, group, index, isLast);
+    runOnly(ctx, group, index, isLast);
   }
+}
+
+function runOnly(ctx: XlateContext, group: Group, index: number, isLast: boolean): void {
+  ctx.effects.groups.push({ group, bucket: index });
+  runBucket(ctx, group, index, isLast);
 }
 
 function noBucket(ctx: XlateContext): void {
@@ -62,7 +68,6 @@ function noBucket(ctx: XlateContext): void {
 
 function runBucket(ctx: XlateContext, group: Group, index: number, isLast: boolean): void {
   const bucket = group.buckets[index]!;
-  ctx.effects.groups.push({ group, bucket: index });
   ctx.traceUnder('bucket', `bucket ${bucket.bucketId}`, () => {
     const { stack, conntracked, wasMpls, pending, isInBucket } = ctx;
     ctx.isInBucket = true;
@@ -70,10 +75,12 @@ function runBucket(ctx: XlateContext, group: Group, index: number, isLast: boole
     ctx.depth++;
     const actions = bucketActions(bucket.actions);
     try {
-      if (actions.length > 0) ctx.engine.runActions(ctx, actions, isLast);
-      else ctx.trace('action', 'drop');
-      // What recirculates in a bucket is the bucket's copy.
-      if (ctx.frozen) finishFreezing(ctx);
+      ctx.contain(() => {
+        if (actions.length > 0) ctx.engine.runActions(ctx, actions, isLast);
+        else ctx.trace('action', 'drop');
+        // What recirculates in a bucket is the bucket's copy.
+        if (ctx.frozen) finishFreezing(ctx);
+      });
     } finally {
       ctx.flow.copyFrom(flow);
     }

@@ -47,7 +47,7 @@ function run(ctx: XlateContext, port: OfPort): void {
   ctx.flow.inPort = port.ofport;
   for (const flow of [ctx.flow, ctx.wildcards]) flow.tlv = ctx.bridge.tlv;
   ctx.depth++;
-  ctx.engine.runBridge(ctx, true);
+  ctx.contain(() => ctx.engine.runBridge(ctx, true));
   ctx.depth--;
   // What that bridge stops is not stopped here.
   ctx.isExiting = false;

@@ -4,6 +4,7 @@ import { Flow } from '@heddle/packet';
 import { N_TABLES } from './ofproto/flow-table.ts';
 import type { Rule } from './ofproto/rule.ts';
 import { admits } from './xlate-admission.ts';
+import { inClone, isReversible } from './xlate-clone.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { MAX_DEPTH } from './xlate-limits.ts';
@@ -13,7 +14,6 @@ const MAX_RESUBMITS = 4096;
 const MAX_ODP_ACTIONS = 4096;
 const MAX_STACK = 8192;
 
-const OFPR_NO_MATCH = 0;
 const OFPR_IMPLICIT_MISS = 7;
 const FLOW_NW_FRAG_ANY = 1;
 
@@ -107,8 +107,11 @@ function swapConntrackTuple({ flow }: XlateContext): () => void {
 function runRule(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
   ctx.effects.rules.push(rule);
   ctx.cookie = rule.state.cookie;
-  if (ctx.isTracing) traceMatch(ctx, rule, entry);
-  else runMatch(ctx, rule, entry);
+  const run = ctx.isTracing ? traceMatch : runMatch;
+  // What another bridge makes of the packet is not what goes on here.
+  const isApart = entry.isFirst && entry.byPatch && !rule.state.actions.every(isReversible);
+  if (isApart) inClone(ctx, () => run(ctx, rule, entry));
+  else run(ctx, rule, entry);
 }
 
 function traceMatch(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
@@ -138,18 +141,18 @@ function miss(ctx: XlateContext, entry: TableEntry): void {
     xlateTable(ctx, { ...entry, tableId: entry.tableId + 1 });
     return;
   }
-  const text = ctx.isTracing ? `${tableNumber(entry.tableId)}. ${missText(entry)}` : '';
+  const toController =
+    table.miss === 'controller' || (table.miss === 'default' && bridge.wantsPacketInOnMiss);
+  const isTold = entry.mayPacketIn && toController && !ctx.inPort?.noPacketIn;
+  const text = ctx.isTracing ? `${tableNumber(entry.tableId)}. ${missText(entry, isTold)}` : '';
   ctx.traceUnder('table', text, () => {
     if (entry.isFirst && !entry.byPatch && !admits(ctx, false)) return;
-    const toController =
-      table.miss === 'controller' || (table.miss === 'default' && bridge.wantsPacketInOnMiss);
-    const isTold = entry.mayPacketIn && toController && !ctx.inPort?.noPacketIn;
     const { internal } = bridge;
     if (internal) ctx.effects.rules.push(isTold ? internal.toControllers : internal.drop);
     if (isTold) {
-      ctx.trace('action', 'CONTROLLER:65535');
+      ctx.trace('action', 'controller(reason=)');
       sendToController(ctx, {
-        reason: table.miss === 'controller' ? OFPR_IMPLICIT_MISS : OFPR_NO_MATCH,
+        reason: OFPR_IMPLICIT_MISS,
         maxLen: 0xffff,
         controllerId: 0,
         userdata: undefined,
@@ -168,8 +171,9 @@ function miss(ctx: XlateContext, entry: TableEntry): void {
 }
 
 /** Open vSwitch shows its hidden table's flow where the packet came by a patch port. */
-function missText({ byPatch }: TableEntry): string {
-  return byPatch ? 'reg0=0x2, priority 0' : 'No match.';
+function missText({ byPatch }: TableEntry, isTold: boolean): string {
+  if (byPatch) return `reg0=${isTold ? '0x1' : '0x2'}, priority 0`;
+  return isTold ? 'No match, and a "packet-in" is called for.' : 'No match.';
 }
 
 function tableNumber(id: number): string {

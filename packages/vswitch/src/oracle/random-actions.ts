@@ -304,3 +304,8 @@ export function randomGroupLines(r: Random): string[] {
     return `group_id=${FIRST_RANDOM_GROUP + i},type=${type}${how},${buckets.join(',')}`;
   });
 }
+
+/** Actions for a packet of any type. */
+export function randomActionList(r: Random): string {
+  return list(r, ANY, r.pick(TABLES), 0).join(',');
+}
