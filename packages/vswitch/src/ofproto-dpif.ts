@@ -204,6 +204,10 @@ export class OfprotoDpif implements OfprotoEnv {
     this.#execute(this.#xlatePacketOut(flow, frame, actions), frame);
   }
 
+  get vlanLimit(): number {
+    return this.#options.backer.xlateConfig.vlanLimit;
+  }
+
   /** Throws `OfpError` when the packet cannot be translated to its end. */
   packetOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): void {
     this.#execute(this.checkPacketOut(flow, packet, actions), packet);

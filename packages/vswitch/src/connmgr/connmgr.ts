@@ -25,6 +25,10 @@ import { PortWatch } from './port-watch.ts';
 import { takeKnownAdd } from './take-adds.ts';
 
 const log = vlog.module('connmgr');
+const OFPR_NO_MATCH = 0;
+/** Within a switch: no flow at all. */
+const OFPR_IMPLICIT_MISS = 7;
+
 const received = coverage.counter('ofproto_recv_openflow');
 
 /** A peer that lets this much pile up hears of no more events until it reads. */
@@ -56,20 +60,22 @@ export class Connmgr {
   add(channel: OfpChannel, kind: OfConnKind): OfConn {
     const conn = new OfConn(channel, kind);
     this.conns.add(conn);
-    this.#connsChanged();
+    this.connsChanged();
     return conn;
   }
 
   remove(conn: OfConn): void {
     this.conns.delete(conn);
     for (const bundle of conn.bundles.values()) dropBundle(conn, bundle);
-    this.#connsChanged();
+    this.connsChanged();
   }
 
-  #connsChanged(): void {
+  /** Who is connected, or who hears of packets. */
+  connsChanged(): void {
     const { ofproto } = this.env;
     const primaries = [...this.conns].filter((c) => c.kind === 'primary');
-    const wantsMisses = primaries.some((c) => c.version <= 3);
+    // Not for every command of an operator, as upstream, but for those that hear of packets.
+    const wantsMisses = [...this.conns].some((c) => c.version <= 3 && c.hearsPackets);
     const changed = wantsMisses !== ofproto.wantsPacketInOnMiss;
     ofproto.wantsPacketInOnMiss = wantsMisses;
     ofproto.hasControllers = primaries.length > 0;
@@ -107,6 +113,7 @@ export class Connmgr {
   /** Makes a change known: it stands. */
   commit(changes: FlowChanges, by: OfConn | undefined, xid: number): void {
     if (changes.list.length === 0) return;
+    this.env.ofproto.learned.follow(changes);
     this.env.flowsChanged(changes);
     for (const change of changes.list) this.#removed(change);
     this.#tellMonitors(changes, by, xid);
@@ -166,10 +173,13 @@ export class Connmgr {
       if (conn.controllerId !== controllerId || !hasRoom(conn)) continue;
       const { reason } = packetIn;
       if (!conn.wants('packetIn', reason)) continue;
-      if (conn.kind === 'service' && conn.missSendLen === 0) continue;
+      if (!conn.hearsPackets) continue;
+      // Since OpenFlow 1.3 a packet that no flow matches is dropped.
+      if (reason === OFPR_IMPLICIT_MISS && conn.version >= 4) continue;
       const deliver = (): void =>
         conn.send(0, { type: 'packet_in', ...packetIn, format: conn.packetInFormat });
-      const scheduler = reason === 0 ? conn.limits?.miss : conn.limits?.action;
+      const isMiss = reason === OFPR_NO_MATCH || reason === OFPR_IMPLICIT_MISS;
+      const scheduler = isMiss ? conn.limits?.miss : conn.limits?.action;
       if (scheduler) scheduler.send(packetIn.metadata.key.inPort, deliver);
       else deliver();
     }

@@ -39,6 +39,8 @@ export interface OfprotoEnv {
   tablesChanged(): void;
   /** OFPPC_* bits of a port have changed. */
   portConfigChanged(port: OfPort, before: number): void;
+  /** How many VLAN tags of a packet are looked at. */
+  readonly vlanLimit: number;
   /** Sends a packet through actions, as if it had come in by `flow.inPort`. */
   /** Throws `OfpError` when the packet cannot be translated to its end. */
   packetOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): void;

@@ -132,7 +132,7 @@ export function handleBundleAdd(
     // The bridge's tunnel options may be others when the bundle is committed.
     const usesNoTlv = mod === message ? mod.match.tunMetadata.length === 0 : ofproto.tlv.used === 0;
     if (mod.command === 'add' && usesNoTlv) added = mod;
-  } else if (message.type === 'packet_out') checkPacketOut(message);
+  } else if (message.type === 'packet_out') checkPacketOut(mgr, message);
   // The first message opens a bundle that nobody has opened.
   const bundle = conn.bundles.get(id) ?? openBundle(mgr, conn, { id, flags }, raw);
   if (bundle.isClosed) {

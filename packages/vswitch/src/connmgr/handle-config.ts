@@ -66,6 +66,7 @@ export function handleSetConfig(mgr: Connmgr, conn: OfConn, msg: MessageOf<'set_
     conn.async = { ...conn.async, packetIn };
   }
   conn.missSendLen = msg.missSendLen;
+  mgr.connsChanged();
 }
 
 function setBit(
@@ -129,8 +130,10 @@ function demoteOthers(mgr: Connmgr, conn: OfConn, generationId: bigint): void {
   }
 }
 
-export function handleSetAsync(conn: OfConn, msg: MessageOf<'set_async'>): void {
+export function handleSetAsync(mgr: Connmgr, conn: OfConn, msg: MessageOf<'set_async'>): void {
   conn.async = msg.given === undefined ? msg.config : merged(conn.async, msg.config, msg.given);
   // Who asks for packets gets them whole.
-  if (conn.kind === 'service' && conn.missSendLen === 0) conn.missSendLen = 128;
+  if (conn.hearsPackets) return;
+  conn.missSendLen = 128;
+  mgr.connsChanged();
 }

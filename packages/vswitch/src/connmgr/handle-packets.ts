@@ -16,6 +16,7 @@ import { extractBeyondKey, extractFlow, type Flow } from '@heddle/packet';
 import { checkReferences } from '../ofproto/check.ts';
 import { N_TABLES } from '../ofproto/flow-table.ts';
 import type { FrozenState } from '../ofproto/recirc.ts';
+import { limitTags } from '../xlate-tags.ts';
 import type { Connmgr } from './connmgr.ts';
 
 const ETH_HEADER_BYTES = 14;
@@ -34,17 +35,17 @@ function translatePacketOut(
   msg: MessageOf<'packet_out'>,
   how: 'packetOut' | 'checkPacketOut',
 ): void {
-  const { flow, actions } = checkPacketOut(msg);
+  const { flow, actions } = checkPacketOut(mgr, msg);
   checkReferences(mgr.env.ofproto, actions);
   // As upstream, not an error: there is nothing that could be sent.
   if (msg.packet.length >= ETH_HEADER_BYTES) mgr.env[how](flow, msg.packet, actions);
 }
 
 /** Throws `OfpError` for what cannot be carried out; the packet's key, and the actions that fit it. */
-export function checkPacketOut(msg: MessageOf<'packet_out'>): {
-  flow: Flow;
-  actions: readonly OfpAct[];
-} {
+export function checkPacketOut(
+  { env }: Connmgr,
+  msg: MessageOf<'packet_out'>,
+): { flow: Flow; actions: readonly OfpAct[] } {
   if (msg.bufferId !== OFP_NO_BUFFER) throw new OfpError('OFPBRC_BUFFER_UNKNOWN');
   const { inPort } = msg.metadata.key;
   const isPort = inPort < OFPP_MAX || inPort === OFPP_LOCAL;
@@ -56,7 +57,7 @@ export function checkPacketOut(msg: MessageOf<'packet_out'>): {
   flow.u32.set(msg.metadata.key.u32.subarray(64), 64);
   extractBeyondKey(msg.packet, flow);
   const context = {
-    match: new Match(flow),
+    match: new Match(limitTags(flow, env.vlanLimit)),
     tableId: OFPTT_ALL,
     nTables: N_TABLES,
     maxPorts: OFPP_MAX,

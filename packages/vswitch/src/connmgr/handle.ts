@@ -88,7 +88,7 @@ function handleConnection(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: Uint
       conn.send(msg.xid, { type: 'get_async_reply', config: conn.async });
       break;
     case 'set_async':
-      handleSetAsync(conn, msg);
+      handleSetAsync(mgr, conn, msg);
       break;
     case 'set_flow_format':
       conn.flowFormat = msg.format;

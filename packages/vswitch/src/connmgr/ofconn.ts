@@ -84,7 +84,6 @@ export class OfConn {
     this.channel = channel;
     this.kind = kind;
     this.async = defaultAsync(channel.version);
-    // A service connection gets no packets before it asks for them.
     this.missSendLen = kind === 'primary' ? 128 : 0;
     const { target, version } = channel;
     this.origin = originNumber(
@@ -96,6 +95,11 @@ export class OfConn {
 
   get version(): OfpVersion {
     return this.channel.version;
+  }
+
+  /** A service connection gets no packets before it asks for them. */
+  get hearsPackets(): boolean {
+    return this.kind === 'primary' || this.missSendLen !== 0;
   }
 
   send(xid: number, body: OfpBody): void {

@@ -365,6 +365,7 @@ function envOf({ bridge, dpif, clock, flowsChanged }: Asked, isOdd: boolean): Of
     phyPort: notAsked,
     portStats: notAsked,
     queues: () => [],
+    vlanLimit: 1,
     queueStats: () => undefined,
     portSinceMs: () => 0,
     syncStats: () => undefined,
