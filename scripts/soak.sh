@@ -39,6 +39,7 @@ pipeline   table-changes      4000 packages/vswitch/src/table-changes.test.ts
 pipeline   xlate             15000 packages/vswitch/src/xlate.property.test.ts
 pipeline   classifier         6000 packages/vswitch/src/classifier/classifier.test.ts
 pipeline   slow-path         40000 packages/vswitch/src/slow-path.test.ts
+pipeline   joined-bridges     3000 tests/differential/pipeline/pipeline.test.ts
 pipeline   engines            1000 tests/differential/engines.test.ts
 pipeline   tunnel              300 packages/vswitch/src/tunnel/tunnel.oracle.test.ts
 pipeline   native-tunnels     1500 tests/differential/native-tunnels.test.ts

@@ -1,0 +1,193 @@
+/** Two bridges joined by a patch, on our switch and on Open vSwitch, and what can be seen of either. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatBytes } from '@heddle/openflow';
+import { parsePcap, toHex } from '@heddle/packet';
+import type { Scope } from '@heddle/testing';
+import {
+  bytes,
+  hello,
+  message,
+  RawPeer,
+  u8,
+  u16,
+  u32,
+  u64,
+  zeros,
+} from '../../openflow/raw-peer.ts';
+import {
+  barrier,
+  isBarrierReply,
+  oxmMatch,
+  stats,
+  type Version,
+} from '../../openflow/raw-requests.ts';
+import type { DummySwitch } from '../dummy-switch.ts';
+
+const PORTS = ['p1', 'p2', 'p3', 'p4', 'q1', 'q2'];
+const TLV_MAP =
+  '{class=0xffff,type=0,len=4}->tun_metadata0,{class=0xffff,type=1,len=8}->tun_metadata1';
+const BRIDGES = ['br0', 'br1'];
+
+export class Side {
+  readonly subject: DummySwitch;
+  readonly isOurs: boolean;
+  /** OpenFlow 1.5 connections of an operator, by bridge. */
+  readonly operators: RawPeer[] = [];
+  readonly #lookups = new Map<string, readonly [number, number]>();
+  readonly #read = new Map<string, number>();
+  #xid = 0x3000_0000;
+
+  constructor(subject: DummySwitch, isOurs: boolean) {
+    this.subject = subject;
+    this.isOurs = isOurs;
+  }
+
+  async setUp(scope: Scope): Promise<void> {
+    const { subject } = this;
+    const { instance } = subject;
+    const port = (bridge: string, name: string, n: number) => [
+      ...['--', 'add-port', bridge, name, '--', 'set', 'Interface', name, 'type=dummy'],
+      ...[
+        `ofport_request=${n}`,
+        `options:tx_pcap=${subject.pcap(name)}`,
+        `mac="02:00:00:00:00:0${n}"`,
+      ],
+    ];
+    const patch = (bridge: string, name: string, peer: string) => [
+      ...['--', 'add-port', bridge, name, '--', 'set', 'Interface', name, 'type=patch'],
+      ...['ofport_request=9', `options:peer=${peer}`],
+    ];
+    const bridge = (name: string, n: string) => [
+      ...['--', 'add-br', name, '--', 'set', 'Bridge', name, 'datapath_type=dummy'],
+      ...['fail_mode=secure', `other_config:hwaddr=02:00:00:00:00:${n}`],
+      `other_config:datapath-id=00000000000000${n}`,
+      'protocols=OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15',
+    ];
+    await subject.vsctl(
+      'show',
+      ...bridge('br0', 'aa'),
+      ...bridge('br1', 'bb'),
+      ...PORTS.slice(0, 4).flatMap((name, i) => port('br0', name, i + 1)),
+      ...PORTS.slice(4).flatMap((name, i) => port('br1', name, i + 1)),
+      ...patch('br0', 'pa', 'pb'),
+      ...patch('br1', 'pb', 'pa'),
+    );
+    for (const name of BRIDGES) {
+      await instance.exec('/usr/bin/ovs-ofctl', 'add-tlv-map', name, TLV_MAP);
+      for (const id of [1, 2]) {
+        const meter = `meter=${id},kbps,stats,band=type=drop,rate=${id === 1 ? 1 : 100000}`;
+        await instance.exec('/usr/bin/ovs-ofctl', '-O', 'OpenFlow13', 'add-meter', name, meter);
+      }
+      this.operators.push(await this.connect(scope, name, 6));
+    }
+    if (!this.isOurs) await subject.appctl('upcall/disable-megaflows');
+  }
+
+  async connect(scope: Scope, bridge: string, version: Version): Promise<RawPeer> {
+    const peer = await RawPeer.connect(
+      scope,
+      join(this.subject.instance.directory, `${bridge}.mgmt`),
+    );
+    peer.send(hello(version));
+    await peer.next();
+    return peer;
+  }
+
+  /** All that has come, asked or not, once everything that was sent is dealt with. */
+  async settle(peer: RawPeer, version: Version, ...sent: Uint8Array[]): Promise<Buffer[]> {
+    const xid = ++this.#xid;
+    peer.send(...sent, barrier(version, xid));
+    const out: Buffer[] = [];
+    for (;;) {
+      const reply = await peer.next();
+      if (!reply) throw new Error('the switch has closed');
+      if (isBarrierReply(reply) && reply.readUInt32BE(4) === xid) return out;
+      out.push(reply);
+    }
+  }
+
+  /** Frames that have left ports since it was asked last. */
+  transmitted(): string[] {
+    return PORTS.flatMap((name) => {
+      const path = this.subject.pcap(name);
+      const all = existsSync(path) ? parsePcap(readFileSync(path)) : [];
+      const fresh = all.slice(this.#read.get(name) ?? 0);
+      this.#read.set(name, all.length);
+      return fresh.map(({ data }) => `${name} ${toHex(data)}`);
+    });
+  }
+
+  /** Flows, groups, ports and tables with their counters, connections, addresses. */
+  async state(): Promise<string[]> {
+    const out: string[] = [];
+    await this.subject.appctl('revalidator/purge');
+    for (const [i, bridge] of BRIDGES.entries()) {
+      const replies = await this.settle(this.operators[i]!, 6, ...STATE);
+      // Table statistics come last: they have a number of their own for each table.
+      const lines = replies.reverse().flatMap((reply) => formatBytes(reply, 2).split('\n'));
+      out.push(
+        ...lines.map((line, n) => `${bridge} ${timeless(this.#since(`${bridge} ${n}`, line))}`),
+      );
+      const fdb = await this.subject.appctl('fdb/show', bridge);
+      out.push(...fdb.split('\n').map((line) => `${bridge} ${line}`));
+    }
+    out.push(...(await this.subject.appctl('dpctl/dump-conntrack', 'dummy@ovs-dummy')).split('\n'));
+    return out.sort();
+  }
+
+  /** Lookups of a table since the last round. */
+  #since(key: string, line: string): string {
+    return line.replace(/lookup=(\d+), matched=(\d+)/, (_, ...counts: string[]) => {
+      const [lookups, matched] = counts.slice(0, 2).map(Number) as [number, number];
+      const [l, m] = this.#lookups.get(key) ?? [0, 0];
+      this.#lookups.set(key, [lookups, matched]);
+      return `lookup=${lookups - l}, matched=${matched - m}`;
+    });
+  }
+
+  /** As before the first message, whatever came. */
+  async reset(): Promise<void> {
+    for (const operator of this.operators.slice(0, 2)) await this.settle(operator, 6, ...RESET);
+    await this.subject.appctl('dpctl/flush-conntrack');
+    for (const bridge of BRIDGES) await this.subject.appctl('fdb/flush', bridge);
+    await this.subject.appctl('revalidator/purge');
+    this.transmitted();
+  }
+}
+
+const XID = 0x2000_0000;
+const ALL_FLOWS = bytes(u8(255), zeros(3), u32(-1, -1), zeros(4), u64(0), u64(0), oxmMatch());
+const STATE = [
+  stats(6, XID, 1, ALL_FLOWS),
+  stats(6, XID, 2, ALL_FLOWS),
+  stats(6, XID, 6, u32(0xffff_fffc), zeros(4)),
+  stats(6, XID, 7, u32(0xffff_fffc), zeros(4)),
+  stats(6, XID, 4, u32(-1), zeros(4)),
+  stats(6, XID, 3),
+];
+const RESET = [
+  bytes(
+    message(
+      6,
+      14,
+      XID,
+      u64(0),
+      u64(0),
+      u8(255),
+      u8(3),
+      u16(0, 0, 0x8000),
+      u32(-1, -1, -1),
+      u16(0, 0),
+      oxmMatch(),
+    ),
+  ),
+  message(6, 15, XID, u16(2), zeros(2), u32(0xffff_fffc), zeros(4), u32(-1)),
+];
+
+/** Durations too: each switch's clock stands still somewhere within a millisecond. */
+function timeless(line: string): string {
+  return line
+    .replace(/\b(duration|idle_age|hard_age)[=:][\d.]+s?,? ?/g, '')
+    .replace(/ \(xid=.*?\)/, '');
+}

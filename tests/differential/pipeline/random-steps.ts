@@ -1,0 +1,218 @@
+/** What is done to a switch, step by step, at random: flows, groups, packets, time. */
+import type { Random } from '@heddle/datapath/oracle/random-frame';
+import {
+  encodeMessage,
+  type FlowModCommand,
+  type OfpVersion,
+  parseFlowMod,
+  parseGroupMod,
+  parsePacketOut,
+} from '@heddle/openflow';
+import { toHex } from '@heddle/packet';
+import { HeddleError } from '@heddle/runtime';
+import {
+  GROUP_LINES,
+  randomActionList,
+  randomGroupLines,
+} from '@heddle/vswitch/oracle/random-actions';
+import { randomFlowLine } from '@heddle/vswitch/oracle/random-flows';
+import { randomFlowText } from '@heddle/vswitch/oracle/random-match';
+import { randomFrame } from './random-frames.ts';
+
+export type Step = { readonly text: string } & (
+  | { readonly type: 'messages'; readonly bytes: readonly Uint8Array[] }
+  | { readonly type: 'receive'; readonly port: string; readonly frames: readonly string[] }
+  | { readonly type: 'warp'; readonly ms: number }
+  | { readonly type: 'trace'; readonly words: readonly string[] }
+);
+
+/** Hashes are each switch's own, so are random numbers; and where the oracle is known to be none. */
+const INCOMPARABLE =
+  /multipath|bundle|random|alg=|1000-2000|type=select|group:[5678]\b|debug_|check_pkt_larger|max_len=|encap|decap|sample|METADATA0\[0\.\.31\]=NXM_NX_REG0/;
+
+function isComparable(line: string): boolean {
+  return !INCOMPARABLE.test(line);
+}
+
+const PORTS = ['p1', 'p2', 'p3', 'p4', 'q1', 'q2'];
+
+/** `undefined` where the version has no word for it, or ovs-ofctl refuses it. */
+function encoded(make: () => Uint8Array): Uint8Array | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof HeddleError)) throw error;
+    return undefined;
+  }
+}
+
+function flowMod(line: string, command: FlowModCommand, version: OfpVersion, xid: number) {
+  return encoded(() =>
+    encodeMessage({
+      ...parseFlowMod(line, command, { allowActions: true }).flowMod,
+      ...{ version, xid, type: 'flow_mod' },
+    }),
+  );
+}
+
+function groupMod(line: string, xid: number) {
+  const { groupMod: mod } = parseGroupMod(line, 'add');
+  return encodeMessage({ ...mod, command: 'add_or_mod', version: 6, xid, type: 'group_mod' });
+}
+
+/** Random steps in a fixed order for a seed. */
+export class Steps {
+  readonly #r: Random;
+  readonly #frames: Uint8Array[] = [];
+  readonly #lines: string[] = [];
+  readonly #version: OfpVersion;
+  #xid = 0x100;
+
+  constructor(r: Random, version: OfpVersion) {
+    this.#r = r;
+    this.#version = version;
+  }
+
+  /** Groups, and flows that use them. In OpenFlow 1.5, whatever follows. */
+  *setUp(flows: number): Iterable<{ bridge: number; line: string; bytes: Uint8Array }> {
+    const r = this.#r;
+    const groups = [...GROUP_LINES, ...randomGroupLines(r)].filter(isComparable);
+    for (const line of groups) {
+      const bytes = groupMod(line, ++this.#xid);
+      yield { bridge: 0, line, bytes };
+      yield { bridge: 1, line, bytes };
+    }
+    for (let i = 0; i < flows; ) {
+      const line = this.#line();
+      const bytes = flowMod(line, 'add', 4, ++this.#xid);
+      if (!bytes) continue;
+      i++;
+      this.#lines.push(line);
+      yield { bridge: r.chance(70) ? 0 : 1, line, bytes };
+    }
+  }
+
+  #line(): string {
+    for (;;) {
+      const line = randomFlowLine(this.#r);
+      if (isComparable(line)) return this.#withPatch(this.#r.chance(50) ? wider(line) : line);
+    }
+  }
+
+  /** Some ports lead to the other bridge. */
+  #withPatch(line: string): string {
+    const r = this.#r;
+    const timed = r.chance(12) ? `${r.pick(EXTRAS)},` : '';
+    return (
+      timed +
+      line
+        .replaceAll(/(output:|port=|in_port=)77\b/g, (_, w) => `${w}9`)
+        .replaceAll(/\boutput:3\b/g, () => (r.chance(40) ? 'output:9' : 'output:3'))
+    );
+  }
+
+  next(): Step {
+    const r = this.#r;
+    const roll = r.below(100);
+    if (roll < 55) return this.#receive();
+    if (roll < 70) return this.#changeFlow();
+    if (roll < 78) return this.#packetOut();
+    if (roll < 86) return this.#warp();
+    return this.#trace();
+  }
+
+  #receive(): Step {
+    const r = this.#r;
+    const port = r.pick(PORTS);
+    const frames = Array.from({ length: 1 + r.below(3) }, () =>
+      toHex(randomFrame(r, this.#frames)),
+    );
+    return { type: 'receive', port, frames, text: `receive ${port} ${frames.join(' ')}` };
+  }
+
+  #warp(): Step {
+    const ms = this.#r.pick([13_000, 13_000, 26_000]);
+    return { type: 'warp', ms, text: `warp ${ms}` };
+  }
+
+  #trace(): Step {
+    const words = ['br0', randomFlowText(this.#r)];
+    return { type: 'trace', words, text: `trace ${words.join(' ')}` };
+  }
+
+  #changeFlow(): Step {
+    const r = this.#r;
+    const command = r.pick<FlowModCommand>([
+      'add',
+      'add',
+      'modify',
+      'modify_strict',
+      'delete',
+      'delete_strict',
+    ]);
+    let line = r.chance(60) && this.#lines.length > 0 ? r.pick(this.#lines) : this.#line();
+    if (command !== 'add' && r.chance(60)) line = fewerTerms(r, line);
+    if (command === 'delete' || command === 'delete_strict') {
+      line = `${r.pick(FILTERS)}${line.slice(0, line.indexOf(' actions='))}`;
+      if (command === 'delete') line = line.replace(/priority=\d+,?/, '');
+    }
+    const bytes = flowMod(line, command, this.#version, ++this.#xid);
+    const text = `${command} ${line}`;
+    return { type: 'messages', bytes: bytes ? [bytes] : [], text };
+  }
+
+  #packetOut(): Step {
+    const r = this.#r;
+    const actions = randomActionList(r);
+    const frame = toHex(randomFrame(r, this.#frames));
+    const text = `in_port=${r.pick([1, 2, 'LOCAL', 'CONTROLLER', 9])},packet=${frame},actions=${actions}`;
+    const bytes = isComparable(actions)
+      ? encoded(() =>
+          encodeMessage({
+            ...parsePacketOut(text).packetOut,
+            ...{ version: this.#version, xid: ++this.#xid, type: 'packet_out' },
+          }),
+        )
+      : undefined;
+    return { type: 'messages', bytes: bytes ? [bytes] : [], text: `packet-out ${text}` };
+  }
+}
+
+const EXTRAS = [
+  'idle_timeout=2',
+  'hard_timeout=4',
+  'send_flow_rem,idle_timeout=3',
+  'send_flow_rem,hard_timeout=1',
+  'send_flow_rem',
+  'check_overlap',
+  'reset_counts',
+  'no_packet_counts',
+  'no_byte_counts',
+  'importance=5',
+];
+const FILTERS = [
+  '',
+  '',
+  '',
+  'out_port=1,',
+  'out_port=2,',
+  'out_group=1,',
+  'cookie=0x3/0x3,',
+  'out_port=9,',
+];
+
+/** Without what no frame has by itself. */
+function wider(line: string): string {
+  const at = line.indexOf(' actions=');
+  const terms = line.slice(0, at).split(',');
+  return terms.filter((term) => !OF_PIPELINE.test(term)).join(',') + line.slice(at);
+}
+
+const OF_PIPELINE = /^(x*reg|tun_|metadata|pkt_mark|ct_|conj_id)/;
+
+/** A match that is wider: of several flows. */
+function fewerTerms(r: Random, line: string): string {
+  const [match, actions] = line.split(' actions=') as [string, string];
+  const terms = match.split(',').filter((term) => /^(table|priority)=/.test(term) || r.chance(50));
+  return `${terms.join(',')} actions=${actions}`;
+}
