@@ -1,7 +1,7 @@
 # Sourced by every launcher, with the command in $name and this directory in $here: runs the command in the project's Node.
 # It starts no process of its own unless the launcher is called through a symbolic link from elsewhere.
 #
-#   dist/NAME.mjs               the bundle of `npm run build`, which checks that its sources are not newer
+#   dist/run/NAME               the bundle of `npm run build`, which checks that its sources are not newer
 #   packages/cli/src/run.ts     the sources, when there is no bundle or HEDDLE_SRC is set (needs Node >= 22.18)
 #   HEDDLE_NODE                 another Node
 root=$here/..
@@ -24,7 +24,11 @@ case $name$node in ovs-vswitchd"$root"/*)
   options="$options --heap-growing-percent=100"
   ;;
 esac
-if [ -z "${HEDDLE_SRC-}" ] && [ -e "$root/dist/$name.mjs" ]; then exec "$node" $options "$root/dist/$name.mjs" "$@"; fi
+if [ -z "${HEDDLE_SRC-}" ] && [ -e "$root/dist/run/$name" ]; then
+  # The project's Node by the command's name, by which pidof and others look for it.
+  case $node in "$root"/*) [ ! -x "$root/dist/node/$name" ] || node=$root/dist/node/$name ;; esac
+  exec "$node" $options "$root/dist/run/$name" "$@"
+fi
 if [ -e "$root/packages/cli/src/run.ts" ]; then
   case $node in "$root"/*) ;; *) case $("$node" --version) in
   v1*.* | v20.* | v21.* | v22.[0-9].* | v22.1[0-7].*)
@@ -34,5 +38,5 @@ if [ -e "$root/packages/cli/src/run.ts" ]; then
   esac ;; esac
   exec "$node" $options --disable-warning=ExperimentalWarning "$root/packages/cli/src/run.ts" "$name" "$@"
 fi
-echo "$name: neither dist/$name.mjs nor the sources are in $root: run 'npm run build' there" >&2
+echo "$name: neither dist/run/$name nor the sources are in $root: run 'npm run build' there" >&2
 exit 1

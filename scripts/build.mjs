@@ -2,7 +2,16 @@
 // A bundle knows the sources that it was made from. While they are there and one of them is newer, it runs the
 // sources instead, so that a forgotten build is slow but never wrong.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -12,6 +21,8 @@ const sources = join(root, 'packages/cli/src');
 const dist = join(root, 'dist');
 const fresh = `${dist}.new${process.pid}`;
 const started = Date.now();
+/** From the root. */
+const OWN_NODE = `node_modules/node-linux-${process.arch}/bin/node`;
 
 if (!process.argv.includes('--no-addon')) run('sh', [join(root, 'packages/linux/build.sh')]);
 
@@ -77,10 +88,16 @@ module.exports = { ${members.join(', ')} };`,
   });
 }
 
-/** Puts dist/NAME.mjs, which Node starts on, before the bundle of NAME. */
+/**
+ * Puts dist/run/NAME, which Node starts on, before the bundle of NAME, and dist/node/NAME beside it, a link to Node:
+ * who looks for a process by its name (pidof, pgrep, ps -C, Neutron's agents) finds NAME in front of its command line.
+ */
 function writeEntries() {
+  for (const folder of ['run', 'node']) mkdirSync(join(fresh, folder));
+  writeFileSync(join(fresh, 'run/package.json'), '{ "type": "commonjs" }\n');
   for (const name of commands) {
-    writeFileSync(join(fresh, `${name}.mjs`), entry(name, inputsOf(name)));
+    writeFileSync(join(fresh, 'run', name), entry(name, inputsOf(name)));
+    symlinkSync(`../../${OWN_NODE}`, join(fresh, 'node', name));
   }
   // For scripts/setup.sh: what is newer than this has not been built.
   const stamp = join(fresh, 'built');
@@ -105,18 +122,19 @@ function inputsOf(name) {
   return [...inputs].sort();
 }
 
+/** CommonJS, as a file without an extension is to Node 20. */
 function entry(name, inputs) {
-  return `const sources = import.meta.dirname + '/../';
+  return `const sources = __dirname + '/../../';
 const { statSync } = process.getBuiltinModule('fs');
 const options = { throwIfNoEntry: false };
 const stale = process.features.typescript && statSync(sources + 'packages/cli/src/run.ts', options) &&
   ${JSON.stringify(inputs)}.some((file) => !(statSync(sources + file, options)?.mtimeMs <= ${started}));
 if (stale) {
-  const { run } = await import('../packages/cli/src/run.ts');
-  await run('${name}', process.argv.slice(2), () => import('../packages/cli/src/${name}/main.ts'));
+  import('../../packages/cli/src/run.ts').then(({ run }) =>
+    run('${name}', process.argv.slice(2), () => import('../../packages/cli/src/${name}/main.ts')));
 } else {
-  process.getBuiltinModule('module').enableCompileCache?.(import.meta.dirname + '/cache');
-  await (await import('./main/${name}.mjs')).default();
+  process.getBuiltinModule('module').enableCompileCache?.(__dirname + '/../cache');
+  import('../main/${name}.mjs').then((bundle) => bundle.default());
 }
 `;
 }
@@ -124,9 +142,9 @@ if (stale) {
 /** Fills V8's compile cache, and shows at once when a bundle does not start. */
 function warmUp() {
   // The Node that the launchers prefer, whichever runs this.
-  const own = join(root, `node_modules/node-linux-${process.arch}/bin/node`);
+  const own = join(root, OWN_NODE);
   const node = existsSync(own) ? own : process.execPath;
-  for (const name of commands) run(node, [join(dist, `${name}.mjs`), '--help']);
+  for (const name of commands) run(node, [join(dist, 'run', name), '--help']);
 }
 
 function run(command, args) {

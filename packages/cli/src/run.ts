@@ -4,7 +4,7 @@
  * being loaded, and finds its arguments from process.argv[2] on.
  */
 import { writeSync } from 'node:fs';
-import { setScript } from '@heddle/runtime/self';
+import { nameProcess, setScript } from '@heddle/runtime/self';
 
 export interface CommandModule {
   main?(argv: readonly string[]): number | Promise<number>;
@@ -15,6 +15,7 @@ export async function run(
   argv: readonly string[],
   load: () => Promise<CommandModule>,
 ): Promise<void> {
+  nameProcess(name);
   try {
     const status = await (await load()).main?.(argv);
     if (status !== undefined) process.exitCode = status;

@@ -1,5 +1,4 @@
 /** Start-up of a daemon as ovs-vswitchd(8), "Daemon Options", has it. */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { coverage } from './coverage.ts';
 import { absoluteIn, dirs } from './dirs.ts';
@@ -115,7 +114,6 @@ export async function daemonStart(program: string, config: DaemonConfig): Promis
   if (config.monitor && role !== 'daemon') {
     process.exit(await watchOver(program, role === 'monitor'));
   }
-  nameProcess(program);
   startSyslog();
   if (config.user) {
     vlog.giveFileTo(config.user);
@@ -141,15 +139,6 @@ function refuseSecond(program: string, { pidfile, overwritePidfile }: DaemonConf
   const pid = pidfile === undefined || overwritePidfile ? undefined : runningPid(pidfile);
   if (pid === undefined) return;
   throw new HeddleError(`${program}: ${pidfile}: already running as pid ${pid}, aborting`);
-}
-
-/** Init scripts compare /proc/PID/comm with the daemon's name. */
-function nameProcess(program: string): void {
-  try {
-    writeFileSync('/proc/self/comm', program.slice(0, 15));
-  } catch {
-    // Only a name.
-  }
 }
 
 /** The control socket's path: `--unixctl`, else RUNDIR/PROGRAM.PID.ctl. */

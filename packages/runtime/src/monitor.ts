@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { ROLE, type Role } from './role.ts';
-import { selfCommand } from './self.ts';
+import { nameProcess, selfCommand } from './self.ts';
 import { signalText } from './signals.ts';
 import { vlog } from './vlog.ts';
 
@@ -43,6 +43,7 @@ function redirectStderr(): void {
 
 function start(role: Role, relay: boolean, keepsStderr: boolean): ChildProcess {
   return spawn(process.execPath, selfCommand(), {
+    argv0: process.argv0,
     detached: relay,
     stdio: ['ignore', 'ignore', keepsStderr ? 'inherit' : relay ? 'pipe' : 'ignore', 'pipe'],
     env: { ...process.env, [ROLE]: role },
@@ -81,6 +82,7 @@ export async function watchOver(program: string, detached: boolean): Promise<num
     const first = crashes === 0;
     current = start('daemon', false, first || !detached);
     process.title = `${program}: monitoring pid ${current.pid} (${status})`;
+    nameProcess('monitor');
     if (detached && first) current.stdio[READY_FD]?.once('data', () => tellReady(true));
     const { code, signal } = await ended(current);
     const death = signal === null ? `exit status ${code}` : `killed (${signalText(signal)})`;
