@@ -20,6 +20,11 @@ export function isMulticastMac(mac: number): boolean {
   return (Math.floor(mac / 0x100_0000_0000) & 1) === 1;
 }
 
+/** U/L bit (IEEE 802): made up by somebody, not a piece of hardware's. */
+export function isLocalMac(mac: number): boolean {
+  return (Math.floor(mac / 0x200_0000_0000) & 1) === 1;
+}
+
 export const MAC_BROADCAST = 0xffff_ffff_ffff;
 
 export function formatIpv4(ip: number): string {

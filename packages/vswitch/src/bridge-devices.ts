@@ -1,19 +1,31 @@
 /** What a bridge asks of the devices of its interfaces: MTUs, addresses, options. */
+import { formatMac, isLocalMac, parseMac } from '@heddle/packet';
 import { messageOf, vlog } from '@heddle/runtime';
 import type { DeviceChange, Devices } from './devices/devices.ts';
 import { DUMMY_KIND, randomMac } from './devices/dummy-devices.ts';
 import { guarded, partOf } from './guarded.ts';
 import type { Iface } from './iface.ts';
+import { interfaceAddress, localAddress } from './local-address.ts';
+import type { Ofproto } from './ofproto.ts';
 import type { BridgeRow } from './port-config.ts';
 
 const log = vlog.module('bridge');
 
 type Ifaces = ReadonlyMap<string, Iface>;
 
-export class BridgeDevices {
-  #dummyMac: string | undefined;
+interface Subject {
+  readonly row: BridgeRow;
+  readonly ifaces: Ifaces;
+  readonly ofproto: Ofproto;
+}
 
-  configure(row: BridgeRow, ifaces: Ifaces, devices: Devices): void {
+export class BridgeDevices {
+  /** The local port's address when nothing says which. */
+  #defaultAddress: number | undefined;
+
+  /** The address that the local port is to have. */
+  configure(bridge: Subject, devices: Devices): number {
+    const { ifaces } = bridge;
     for (const iface of ifaces.values()) {
       if (iface.odpPort === undefined) continue;
       guarded(partOf(iface, 'device'), undefined, () =>
@@ -21,34 +33,26 @@ export class BridgeDevices {
       );
     }
     configureMtu(ifaces, devices);
-    this.#configureMacs(row, ifaces, devices);
+    const local = this.#localAddress(bridge, devices);
+    for (const iface of ifaces.values()) {
+      if (iface.type !== 'internal' || iface.odpPort === undefined) continue;
+      const mac = iface.name === bridge.row.name ? local : interfaceAddress(iface.row);
+      const link = mac === undefined ? undefined : devices.device(iface.name);
+      if (mac === undefined || !link || link.mac === formatMac(mac)) continue;
+      set(devices, iface.name, { mac: formatMac(mac) });
+    }
+    return local;
   }
 
-  #configureMacs(row: BridgeRow, ifaces: Ifaces, devices: Devices): void {
-    for (const iface of ifaces.values()) {
-      const isLocal = iface.name === row.name;
-      const mac = isLocal ? this.#bridgeMac(row, ifaces, devices) : iface.row.mac;
-      if (mac === undefined || iface.type !== 'internal' || iface.odpPort === undefined) continue;
-      const link = devices.device(iface.name);
-      if (link && link.mac !== mac.toLowerCase()) set(devices, iface.name, { mac });
-    }
-  }
-
-  /** other_config:hwaddr, else the lowest address of the ports that are real devices. */
-  #bridgeMac(row: BridgeRow, ifaces: Ifaces, devices: Devices): string | undefined {
-    const given = row.other_config.get('hwaddr');
-    if (given !== undefined && /^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/.test(given)) return given;
-    if (devices.device(row.name)?.kind === DUMMY_KIND) {
-      this.#dummyMac ??= randomMac();
-      return this.#dummyMac;
-    }
-    let lowest: string | undefined;
-    for (const iface of ifaces.values()) {
-      if (iface.type !== 'system' || iface.odpPort === undefined) continue;
-      const mac = devices.device(iface.name)?.mac;
-      if (mac !== undefined && mac !== '' && (lowest === undefined || mac < lowest)) lowest = mac;
-    }
-    return lowest;
+  #localAddress({ row, ofproto }: Subject, devices: Devices): number {
+    const addressOf = (name: string) => parseMac(devices.device(name)?.mac ?? '');
+    const mac = localAddress(row, ofproto, addressOf);
+    if (mac !== undefined) return mac;
+    const local = devices.device(row.name);
+    const own = local?.kind === DUMMY_KIND ? undefined : parseMac(local?.mac ?? '');
+    // One that a daemon before this one, or the kernel, has made up may stay.
+    this.#defaultAddress ??= own !== undefined && isLocalMac(own) ? own : parseMac(randomMac())!;
+    return this.#defaultAddress;
   }
 }
 

@@ -20,6 +20,7 @@ import { Iface } from './iface.ts';
 import { lacpToKeep, restoreLacp } from './lacp/carry-over.ts';
 import { configureLacp } from './lacp/config.ts';
 import { slowFrame } from './lacp/pdu.ts';
+import { datapathId } from './local-address.ts';
 import { MAC_DEFAULT_MAX, MacLearning } from './mac-learning.ts';
 import { configureSnooping } from './mcast-snooping/config.ts';
 import { configureMirrors } from './mirror.ts';
@@ -369,13 +370,14 @@ export class Bridge {
 
   /** Addresses, MTUs and the datapath id, which depend on what devices there are. */
   configureDevices(devices: Devices): void {
-    this.#devices.configure(this.row, this.ifaces, devices);
-    const local = devices.device(this.name);
-    const given = this.row.other_config.get('datapath-id');
-    if (given !== undefined && /^(0x)?[0-9a-fA-F]{1,16}$/.test(given)) {
-      this.datapathId = given.replace(/^0x/, '').toLowerCase().padStart(16, '0');
-    } else if (local) this.datapathId = local.mac.replaceAll(':', '').padStart(16, '0');
-    const id = BigInt(`0x${this.datapathId || '0'}`);
+    const mac = this.#devices.configure(this, devices);
+    const known = this.datapathId;
+    this.datapathId = datapathId(this.row, mac);
+    if (known !== this.datapathId) {
+      log.info(`bridge ${this.name}: using datapath ID ${this.datapathId}`);
+      if (known !== '') this.#env.statusChanged();
+    }
+    const id = BigInt(`0x${this.datapathId}`);
     const before = this.dpif.datapathId;
     this.dpif.datapathId = id;
     // Who knows it by another is to get to know it anew.

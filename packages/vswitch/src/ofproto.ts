@@ -49,6 +49,8 @@ export class Bundle {
   qinqEthtype = 0x88a8;
   priorityTags: PriorityTags = 'never';
   isProtected = false;
+  /** Counts for the bridge's address instead of the device's. */
+  mac: number | undefined;
   /** What it gets of multicast, whoever listens to what. */
   mcastFlooding: McastFlooding = { data: false, reports: false };
   /** Bits of the mirrors that packets which arrive or leave here are for. */

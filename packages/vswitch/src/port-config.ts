@@ -1,5 +1,6 @@
 /** Port rows as settings of a bundle (ovs-vswitchd.conf.db(5), table Port). */
 import type { IdlRow, vswitchSchema } from '@heddle/ovsdb';
+import { parseMac } from '@heddle/packet';
 import { floodingOf } from './mcast-snooping/config.ts';
 import type { Bundle, PriorityTags, VlanMode } from './ofproto.ts';
 
@@ -27,6 +28,7 @@ export function configureBundle(bundle: Bundle, port: PortRow): boolean {
   bundle.qinqEthtype = qinqEthtype(port.other_config.get('qinq-ethtype'));
   bundle.priorityTags = priorityTags(port.other_config.get('priority-tags'));
   bundle.isProtected = port.protected;
+  bundle.mac = parseMac(port.mac ?? '');
   bundle.mcastFlooding = floodingOf(port);
   return fingerprint(bundle) !== before;
 }
