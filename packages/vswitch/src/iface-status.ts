@@ -45,7 +45,7 @@ export function interfaceStatus(iface: Iface, found: Device | undefined): Interf
     ofport: iface.port?.ofport ?? -1,
     error: iface.problem,
     ifindex: isVirtual ? 0 : link?.index,
-    mac_in_use: tunnel ? formatMac(hwAddr) : link?.mac || undefined,
+    mac_in_use: isVirtual ? formatMac(hwAddr) : link?.mac || undefined,
     mtu: link?.mtu,
     admin_state: isVirtual ? 'up' : link && state(link.up),
     link_state: isVirtual ? 'up' : link && state(link.carrier),

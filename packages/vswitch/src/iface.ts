@@ -71,12 +71,13 @@ export class Iface implements Faulty {
 
   /** Tries to open it; what is wrong ends in `error`. */
   async open(adopted: ReadonlyMap<string, { portNo: OdpPort; type: VportType }>): Promise<void> {
-    if (this.port) return;
+    if (this.isOpen) return;
     this.error = undefined;
     if (this.type === 'patch') {
       const problem = this.#patchProblem();
       if (problem !== undefined) this.#fail(problem);
       else this.#enter(undefined);
+      if (this.port) this.port.hwAddr = addressOf(this.name);
       return;
     }
     if (UNSUPPORTED_TUNNELS.has(this.type)) {

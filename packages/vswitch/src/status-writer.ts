@@ -1,7 +1,7 @@
 /** What the switch writes into the database: how things are, and what was counted. */
 import { readFileSync } from 'node:fs';
 import type { Idl } from '@heddle/ovsdb';
-import { OVS_VERSION, vlog } from '@heddle/runtime';
+import { dirs, OVS_VERSION, vlog } from '@heddle/runtime';
 import { Bridge } from './bridge.ts';
 import { controllerStatus } from './controller-rows.ts';
 import { writeCapabilities } from './ct-config.ts';
@@ -9,10 +9,14 @@ import { guarded, partOf } from './guarded.ts';
 import type { Iface } from './iface.ts';
 import { interfaceStatus, statisticsMap } from './iface-status.ts';
 import { writeMirrorStatistics } from './mirror-config.ts';
+import type { OfPort } from './ofproto.ts';
 import type { OpenVSwitchRow, Schema } from './port-config.ts';
 import { writeTree } from './spanning-tree/configure.ts';
 import type { Switch } from './switch.ts';
+import { systemStatistics } from './system-statistics.ts';
 import { formatAddress } from './tunnel/config.ts';
+
+type Txn = ReturnType<Idl<Schema>['txn']>;
 
 const log = vlog.module('bridge');
 const STATUS_DELAY_MS = 50;
@@ -46,15 +50,11 @@ export class StatusWriter {
       iface_types: [...this.#sw.options.ifaceTypes],
       dpdk_initialized: false,
       ...(isFirst && systemColumns()),
+      statistics: this.#system(root),
     });
     for (const bridge of this.#sw.bridges.values()) {
       guarded({ of: `bridge ${bridge.name}`, feature: 'status' }, undefined, () => {
-        txn.update('Bridge', bridge.row._uuid, {
-          datapath_id: bridge.datapathId || undefined,
-          datapath_version: '<built-in>',
-        });
-        bridge.writeBonds(txn, this.#sw.idl);
-        writeTree(txn, this.#sw.idl, bridge);
+        this.#writeBridge(txn, bridge);
         controllerStatus(txn, this.#sw.idl, bridge);
       });
       for (const iface of bridge.ifaces.values()) {
@@ -69,12 +69,46 @@ export class StatusWriter {
     else if (result.status === 'try-again') this.#hooks.tryAgain();
   }
 
-  #writeStatus(txn: ReturnType<Idl<Schema>['txn']>, iface: Iface): void {
+  #systemStatistics: ReadonlyMap<string, string> | undefined;
+
+  /** Taken at once when they are enabled, then as often as `writeSystemStatistics` is called. */
+  #system(root: OpenVSwitchRow): ReadonlyMap<string, string> {
+    if (root.other_config.get('enable-statistics') !== 'true') this.#systemStatistics = undefined;
+    else this.#systemStatistics ??= systemStatistics(dirs.rundir);
+    return this.#systemStatistics ?? new Map();
+  }
+
+  writeSystemStatistics(): void {
+    const root = this.#sw.idl.rows('Open_vSwitch')[0];
+    if (!root || !this.#systemStatistics || !this.#hooks.mayWrite()) return;
+    this.#systemStatistics = undefined;
+    const txn = this.#sw.idl.txn();
+    txn.update('Open_vSwitch', root._uuid, { statistics: this.#system(root) });
+    void txn.commit();
+  }
+
+  #writeBridge(txn: Txn, bridge: Bridge): void {
+    txn.update('Bridge', bridge.row._uuid, {
+      datapath_id: bridge.datapathId || undefined,
+      datapath_version: '<built-in>',
+    });
+    bridge.writeBonds(txn, this.#sw.idl);
+    writeTree(txn, this.#sw.idl, bridge);
+  }
+
+  /** Counters of what has just been opened too: who reads the row need not wait for the next time. */
+  #writeStatus(txn: Txn, iface: Iface): void {
     if (!this.#sw.idl.get('Interface', iface.row._uuid)) return;
     const link = iface.type === 'patch' ? undefined : this.#sw.devices.device(iface.name);
     const status = interfaceStatus(iface, link);
     const egress = this.#egressOf(iface);
-    txn.update('Interface', iface.row._uuid, egress ? { ...status, status: egress } : status);
+    const { port } = iface;
+    txn.update('Interface', iface.row._uuid, {
+      ...status,
+      ...(egress && { status: egress }),
+      ...(port && !this.#counted.has(port) && { statistics: this.#statisticsOf(iface) }),
+    });
+    if (port) this.#counted.add(port);
   }
 
   /** The device that a tunnel's packets leave by (ovs-vswitchd.conf.db(5), "Interface Status"). */
@@ -93,6 +127,8 @@ export class StatusWriter {
     ]);
   }
 
+  /** Whose counters have been written. */
+  readonly #counted = new WeakSet<OfPort>();
   readonly #egress = new WeakMap<Iface, string>();
 
   /** Whether tunnels leave by other devices than when this was last asked. */
@@ -126,8 +162,7 @@ export class StatusWriter {
       for (const i of due) {
         if (i instanceof Bridge) {
           if (this.#sw.bridges.get(i.name) !== i) continue;
-          i.writeBonds(txn, this.#sw.idl);
-          writeTree(txn, this.#sw.idl, i);
+          this.#writeBridge(txn, i);
         } else if (this.#sw.bridges.get(i.home.bundle.bridge.name)?.ifaces.get(i.name) === i)
           this.#writeStatus(txn, i);
       }

@@ -77,6 +77,8 @@ export class Switch {
   readonly #status: StatusWriter;
   readonly #carryOver: CarryOver | undefined;
   readonly #timers: Timer[] = [];
+  /** What writes counters into the database. */
+  #counting: { readonly ms: number; readonly timer: Timer } | undefined;
   #adopted = new Map<Backer, AdoptedPorts>();
   #running: Promise<void> = Promise.resolve();
   #wanted = false;
@@ -122,15 +124,27 @@ export class Switch {
       if (this.idl.synced && this.idl.hasLock) this.reconfigureSoon();
     });
     this.idl.start();
-    this.#timers.push(every(this.#clock, STATS_INTERVAL_MS, () => this.#status.writeStatistics()));
+    this.#countEvery(STATS_INTERVAL_MS);
+    this.#timers.push(
+      every(this.#clock, STATS_INTERVAL_MS, () => this.#status.writeSystemStatistics()),
+    );
     this.#timers.push(every(this.#clock, HOUSEKEEPING_MS, () => this.#housekeeping()));
     this.#timers.push(every(this.#clock, BOND_INTERVAL_MS, () => this.#runBonds()));
+  }
+
+  /** `stats-update-interval`. */
+  #countEvery(ms: number): void {
+    if (this.#counting?.ms === ms) return;
+    this.#counting?.timer.cancel();
+    const timer = every(this.#clock, ms, () => this.#status.writeStatistics());
+    this.#counting = { ms, timer };
   }
 
   /** Leaves everything in the datapath as it is, for the next daemon; or removes it all. */
   async stop(cleanup: boolean): Promise<void> {
     this.#stopped = true;
     for (const timer of this.#timers) timer.cancel();
+    this.#counting?.timer.cancel();
     this.devices.close();
     this.routes.close();
     await this.#running;
@@ -374,6 +388,7 @@ export class Switch {
   #configureBackers(root: OpenVSwitchRow, changed: boolean): void {
     const config = (key: string) => Number.parseInt(root.other_config.get(key) ?? '', 10);
     const limit = config('vlan-limit');
+    this.#countEvery(Math.max(config('stats-update-interval') || 0, STATS_INTERVAL_MS));
     const bundleIdleSec = Math.max(config('bundle-idle-timeout') || 10, 1);
     for (const { dpif } of this.bridges.values()) dpif.connmgr.bundleIdleMs = bundleIdleSec * 1000;
     for (const backer of this.backers.values()) {
