@@ -66,6 +66,32 @@ const OTHER_COMMANDS = [
   'netdev-dummy/conn-state a b',
 ];
 
+const OF_BRIDGES = [
+  'ofproto/trace-packet-out',
+  'ofproto/trace-packet-out br0',
+  'ofproto/trace-packet-out br0 in_port=1 foo',
+  'ofproto/trace-packet-out br0 in_port=1 goto_table:1',
+  'ofproto/trace-packet-out br0 in_port=1 group:99',
+  'ofproto/trace-packet-out br0 in_port=1 meter:99',
+  'ofproto/trace-packet-out br0 in_port=1 mod_nw_src:1.2.3.4',
+  'ofproto/trace-packet-out br0 in_port=1 mod_nw_src:1.2.3.4 -consistent',
+  'ofproto/trace-packet-out -consistent br0 in_port=1 mod_nw_src:1.2.3.4',
+  'ofproto/trace-packet-out --consistent br0 in_port=1,ip mod_nw_src:1.2.3.4,2',
+  'ofproto/trace-packet-out br0 in_port=1 set_field:1.2.3.4->nw_src',
+  'ofproto/trace-packet-out br0 in_port=1 conjunction(1,1/2)',
+  'ofproto/trace br0 in_port=1 --ct-next new',
+  'bridge/dump-flows --offload-stats br0',
+  'fdb/add br0 p1 -1 00:00:00:00:00:01',
+  'fdb/show br0',
+  'bond/set-active-slave a b',
+  'bond/enable-slave a',
+  'bond/disable-slave a b',
+  'ovs/route/lookup 9.9.9.9 pkt_mark=x',
+  'ovs/route/del 1.2.3.4/24 x',
+  'tnl/egress_port_range x y',
+  'tnl/egress_port_range 1 70000',
+];
+
 const RENUMBERINGS = [
   'ovs-dummy p1',
   'nosuch p1 77',
@@ -138,6 +164,15 @@ test('dpif-netdev: the same counts of the same packets, the same words for setti
   const counts = await answers(both, 'dpif-netdev/pmd-stats-show ovs-dummy');
   assert.match(counts, /packets received: 10\\n {2}packet recirculations: 5/);
   for (const words of [...NETDEV_COMMANDS, ...OTHER_COMMANDS]) await answers(both, words);
+});
+
+test('bridges, ports and traces: the same words for what is wrong', async () => {
+  await using scope = new Scope();
+  const both = await pair(scope);
+  await agree(both, 'trace of no flow', async (subject) =>
+    JSON.stringify(await subject.ask('ofproto/trace', 'br0', '')),
+  );
+  for (const words of OF_BRIDGES) await answers(both, words);
 });
 
 test('dpif-dummy/change-port-number: packets go by the new number', async () => {

@@ -12,6 +12,15 @@ export type UnixctlHandler = (args: readonly string[]) => UnixctlResult | Promis
 
 /** Where commands are registered: a UnixctlServer. */
 export interface UnixctlCommands {
-  /** `max` may be Infinity. A later registration of the same name replaces the earlier. */
-  register(name: string, usage: string, min: number, max: number, handler: UnixctlHandler): void;
+  /**
+   * `max` may be Infinity. A later registration of the same name replaces the earlier. Without a
+   * usage, list-commands does not tell of it.
+   */
+  register(
+    name: string,
+    usage: string | undefined,
+    min: number,
+    max: number,
+    handler: UnixctlHandler,
+  ): void;
 }

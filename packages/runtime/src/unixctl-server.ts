@@ -23,7 +23,7 @@ export { UnixctlError } from './unixctl-command.ts';
 const log = vlog.module('unixctl');
 
 interface Command {
-  usage: string;
+  usage: string | undefined;
   min: number;
   max: number;
   handler: UnixctlHandler;
@@ -68,7 +68,13 @@ export class UnixctlServer implements UnixctlCommands {
     return this.#path;
   }
 
-  register(name: string, usage: string, min: number, max: number, handler: UnixctlHandler): void {
+  register(
+    name: string,
+    usage: string | undefined,
+    min: number,
+    max: number,
+    handler: UnixctlHandler,
+  ): void {
     this.#commands.set(name, { usage, min, max, handler });
   }
 
@@ -141,6 +147,7 @@ export class UnixctlServer implements UnixctlCommands {
 
   #list(): string {
     const lines = [...this.#commands]
+      .filter(([, { usage }]) => usage !== undefined)
       .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
       .map(([name, { usage }]) => `  ${name.padEnd(23)} ${usage}\n`);
     return `The available commands are:\n${lines.join('')}`;

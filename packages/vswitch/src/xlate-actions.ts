@@ -162,8 +162,10 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
       return;
     case 'nat':
     case 'note':
-    case 'conjunction':
     case 'check_pkt_larger':
+      return;
+    case 'conjunction':
+      ctx.trace('error', 'executing no-op conjunction action');
       return;
   }
 }

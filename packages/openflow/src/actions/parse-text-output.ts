@@ -202,7 +202,7 @@ function parseMultipath(c: TextContext, value: string): void {
     basis: atoi(basis!) & 0xffff,
     algorithm: alg,
     maxLink: links - 1,
-    arg: atoi(arg!) & 0xffff,
+    arg: atoi(arg!) >>> 0,
     dst: to,
   });
 }

@@ -47,7 +47,7 @@ export function registerBond(server: UnixctlServer, sw: Switch): void {
     return 'migrated';
   });
 
-  server.register('bond/set-active-member', 'port member', 2, 2, ([name, member]) => {
+  const activate = ([name, member]: readonly string[]): string => {
     const found = find(name!);
     const target = memberOf(found, member!);
     if (!target.enabled) throw new UnixctlError('cannot make disabled member active');
@@ -55,7 +55,8 @@ export function registerBond(server: UnixctlServer, sw: Switch): void {
     found.bond.active = target;
     found.bridge.bondMoved(found.bond);
     return 'done';
-  });
+  };
+  server.register('bond/set-active-member', 'port member', 2, 2, activate);
 
   const force =
     (enabled: boolean) =>
@@ -67,6 +68,11 @@ export function registerBond(server: UnixctlServer, sw: Switch): void {
     };
   server.register('bond/enable-member', 'port member', 2, 2, force(true));
   server.register('bond/disable-member', 'port member', 2, 2, force(false));
+
+  // As they were called once.
+  server.register('bond/set-active-slave', undefined, 2, 2, activate);
+  server.register('bond/enable-slave', undefined, 2, 2, force(true));
+  server.register('bond/disable-slave', undefined, 2, 2, force(false));
 
   server.register('bond/hash', 'mac [vlan] [basis]', 1, 3, ([mac, vlan = '0', basis = '0']) => {
     if (!/^\d+$/.test(vlan)) throw new UnixctlError('invalid vlan');

@@ -69,5 +69,5 @@ export function registerFdb(server: UnixctlServer, sw: Switch): void {
 
 function vlanArg(text: string): number {
   const vlan = Number.parseInt(text, 10);
-  return Number.isInteger(vlan) ? vlan : 0;
+  return Number.isInteger(vlan) ? vlan & 0xffff : 0;
 }

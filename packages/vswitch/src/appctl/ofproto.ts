@@ -6,13 +6,15 @@ import { actionsText } from '../xlate-text.ts';
 import { bridgeOf } from './lookup.ts';
 
 /** ovs-vswitchd(8), "bridge/dump-flows": every flow, hidden ones, too. */
-function ruleLine(rule: Rule, nowMs: number): string {
+function ruleLine(rule: Rule, nowMs: number, withOffload: boolean): string {
   const { packets, bytes, createdMs, priority, state, tableId } = rule;
   const table = tableId === 0 ? '' : `table_id=${tableId}, `;
   const seconds = Math.floor((nowMs - createdMs) / 1000);
   const match = formatMatch(rule.match, { priority });
   const counts = `duration=${seconds}s, n_packets=${packets}, n_bytes=${bytes}, `;
-  return `${table}${counts}${match},actions=${actionsText(state.actions)}`;
+  // No device takes flows over.
+  const offloaded = withOffload ? 'n_offload_packets=0, n_offload_bytes=0, ' : '';
+  return `${table}${counts}${offloaded}${match},actions=${actionsText(state.actions)}`;
 }
 
 /** ofproto/list and bridge/*. */
@@ -22,9 +24,12 @@ export function registerOfproto(server: UnixctlServer, sw: Switch): void {
   );
   server.register('bridge/dump-flows', '[--offload-stats] bridge', 1, 2, (args) => {
     const { ofproto, dpif } = bridgeOf(sw, args.at(-1)!, 'Unknown bridge');
+    const withOffload = args.length > 1 && args[0] === '--offload-stats';
     const now = dpif.nowMs();
     dpif.syncStats();
-    return [...ofproto.tables.rules()].map((rule) => `${ruleLine(rule, now)}\n`).join('');
+    return [...ofproto.tables.rules()]
+      .map((rule) => `${ruleLine(rule, now, withOffload)}\n`)
+      .join('');
   });
   server.register('bridge/reconnect', '[bridge]', 0, 1, ([name]) => {
     const bridges =

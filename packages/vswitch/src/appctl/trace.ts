@@ -1,15 +1,17 @@
 /** ofproto/trace (ovs-vswitchd(8)). */
 import { OdpParseError, parseOdpFlow } from '@heddle/datapath';
-import { type OfpAct, parseActionsText } from '@heddle/openflow';
+import { Match, OFPTT_ALL, type OfpAct, OfpError, parseActionsText } from '@heddle/openflow';
 import { describePacket, type Flow, fromHex } from '@heddle/packet';
-import { HeddleError, type UnixctlCommands, UnixctlError } from '@heddle/runtime';
+import { type UnixctlCommands, UnixctlError } from '@heddle/runtime';
 import type { Backer } from '../backer.ts';
+import { checkReferences, checkRule } from '../ofproto/check.ts';
 import type { Ofproto } from '../ofproto.ts';
 import type { Switch } from '../switch.ts';
 import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
 import { parseCtState, traceAll } from '../trace/trace.ts';
 
 const ETH_HEADER_BYTES = 14;
+const CS_TRACKED = 0x20;
 
 /** What is asked of a switch. */
 export interface TracedSwitch {
@@ -41,25 +43,38 @@ const REQUEST = '{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|p
 export function registerTrace(server: UnixctlCommands, sw: TracedSwitch): void {
   server.register('ofproto/trace', REQUEST, 1, Infinity, (argv) => traceCommand(sw, argv));
   const usage = `[-consistent] ${REQUEST} actions`;
-  server.register('ofproto/trace-packet-out', usage, 1, Infinity, (argv) => {
-    const words = argv.filter((w) => !/^--?consistent$/.test(w));
-    if (words.length < 2) throw new UnixctlError('Syntax error');
-    let actions: readonly OfpAct[];
-    try {
-      actions = parseActionsText(words.at(-1)!, { allowInstructions: false });
-    } catch (error) {
-      if (!(error instanceof HeddleError)) throw error;
-      throw new UnixctlError(`Bad actions: ${error.message}`);
-    }
-    return traceCommand(sw, words.slice(0, -1), actions);
+  server.register('ofproto/trace-packet-out', usage, 2, Infinity, (argv) => {
+    const isConsistent = /^--?consistent$/.test(argv[0]!);
+    const actions = parseActionsText(argv.at(-1)!, { allowInstructions: false });
+    const words = argv.slice(isConsistent ? 1 : 0, -1);
+    return traceCommand(sw, words, { actions, isConsistent });
   });
 }
 
-function traceCommand(
-  sw: TracedSwitch,
-  argv: readonly string[],
-  actions?: readonly OfpAct[],
-): string {
+interface PacketOut {
+  readonly actions: readonly OfpAct[];
+  /** What OpenFlow 1.0 lets pass as a no-op is refused. */
+  readonly isConsistent: boolean;
+}
+
+/** As a packet-out with them would be refused. */
+function checkedActions(
+  { actions, isConsistent }: PacketOut,
+  { bridge, flow, ofport }: Request,
+): readonly OfpAct[] {
+  const match = Match.exact(flow);
+  match.key.inPort = ofport;
+  try {
+    const checked = checkRule(bridge, match, OFPTT_ALL, actions, isConsistent ? 2 : 1);
+    checkReferences(bridge, checked);
+    return checked;
+  } catch (error) {
+    if (!(error instanceof OfpError)) throw error;
+    throw new UnixctlError(`Bad actions: ${error.ofpErr}`);
+  }
+}
+
+function traceCommand(sw: TracedSwitch, argv: readonly string[], packetOut?: PacketOut): string {
   const { args, generate, ctNext } = takeOptions(argv);
   const frame = generate ? undefined : frameOf(args.at(-1)!);
   const rest = frame === undefined ? args : args.slice(0, -1);
@@ -68,6 +83,7 @@ function traceCommand(
   const flow = frame === undefined ? request.flow : packetFlow(frame, request.flow);
   const withPacket = generate || frame !== undefined;
   const entry = { bridge, ofport };
+  const actions = packetOut && checkedActions(packetOut, { ...request, flow });
   const options = { withPacket, entry, ...(actions && { actions }), ...(frame && { frame }) };
   const { text, result } = traceAll(backer.xlateConfig, flow, ofport, options, ctNext);
   if (withPacket) {
@@ -101,6 +117,10 @@ function takeOptions(argv: readonly string[]): Words {
       const state = parseCtState(text);
       if (state === undefined)
         throw new UnixctlError(`${text}: unknown connection tracking state flag`);
+      if (state !== 0 && (state & CS_TRACKED) === 0) {
+        const why = 'If "trk" is unset, no other flags are set';
+        throw new UnixctlError(`${text}: invalid connection state: ${why}`);
+      }
       ctNext.push(state);
     } else if (/^--?(l7|l7-len)$/.test(word)) {
       // What the payload is decides nothing.
@@ -129,7 +149,7 @@ export function parseRequest(sw: TracedSwitch, args: readonly string[]): Request
   const text = args.at(-1) ?? '';
   const name = args.length > 1 ? args[0] : undefined;
   if (args.length > 2) throw new UnixctlError('Trailing garbage in packet data');
-  if (/^[a-z0-9_]+\(/.test(text.trim())) return parseDatapathFlow(sw, name, text);
+  if (/^([a-z0-9_]+\(|$)/.test(text.trim())) return parseDatapathFlow(sw, name, text);
   if (name === undefined) {
     throw new UnixctlError(`syntax error at ${text} (or the bridge name was omitted)`);
   }

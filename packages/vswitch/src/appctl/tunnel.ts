@@ -30,8 +30,9 @@ export function registerTunnel(server: UnixctlServer, sw: Switch): void {
       return `Tunnel UDP source port range: ${sourcePorts.min}-${sourcePorts.max}\n`;
     }
     const [from, to] = [portNumber(min), portNumber(max)];
-    if (from === undefined) throw new UnixctlError('Invalid min.');
-    if (to === undefined) throw new UnixctlError('Invalid max.');
+    // No errors to Open vSwitch, either.
+    if (from === undefined) return 'Invalid min.\n';
+    if (to === undefined) return 'Invalid max.\n';
     sourcePorts.min = Math.min(from, to);
     sourcePorts.max = Math.max(from, to);
     return 'OK\n';
@@ -102,7 +103,7 @@ function registerRoutes(server: UnixctlServer, sw: Switch): void {
     if (parseIpv4(address!) === undefined && !parseIpv6(address!)) {
       throw new UnixctlError('Invalid parameters');
     }
-    const route = sw.routes.lookup(address!, markOf(mark) ?? 0);
+    const route = sw.routes.lookup(address!, requireMark(mark));
     if (!route) throw new UnixctlError('Not found');
     return `src ${route.source}\ngateway ${route.gateway}\ndev ${route.device}\n`;
   });
@@ -128,7 +129,7 @@ function registerRoutes(server: UnixctlServer, sw: Switch): void {
   server.register('ovs/route/del', 'ip_addr/prefix_len [pkt_mark=mark]', 1, 2, ([a, mark]) => {
     const prefix = networkOf(a!);
     if (prefix === undefined) throw new UnixctlError('Invalid parameters');
-    if (!sw.routes.delete(prefix, markOf(mark) ?? 0)) throw new UnixctlError('Not found');
+    if (!sw.routes.delete(prefix, requireMark(mark))) throw new UnixctlError('Not found');
     sw.belowChanged();
     return 'OK\n';
   });
@@ -141,6 +142,13 @@ function portNumber(text: string): number | undefined {
 function markOf(word: string | undefined): number | undefined {
   const text = /^pkt_mark=(0x[0-9a-f]+|\d+)$/i.exec(word ?? '')?.[1];
   return text === undefined ? undefined : Number(text) >>> 0;
+}
+
+function requireMark(word: string | undefined): number {
+  if (word === undefined) return 0;
+  const mark = markOf(word);
+  if (mark === undefined) throw new UnixctlError('Invalid pkt_mark');
+  return mark;
 }
 
 function routeText(l: RouteLine): string {
