@@ -1,6 +1,6 @@
 /** Daemons and commands by the names under which scripts look for processes. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { eventually, isolate, REPOSITORY, run, runOk, Scope } from '@heddle/testing';
@@ -24,9 +24,12 @@ async function names(path: string) {
   const options = ['--detach', '--monitor', '--pidfile', '-vconsole:off'];
   const remote = join(directory, 'sock');
   await runOk(['ovsdb-server', ...options, `--remote=punix:${remote}`, database], { env });
-  scope.defer(async () => void (await run(['ovs-appctl', '-t', 'ovsdb-server', 'exit'], { env })));
   const pid = readFileSync(join(directory, 'ovsdb-server.pid'), 'utf8').trim();
   const [, parent] = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!;
+  scope.defer(async () => {
+    await run(['ovs-appctl', '-t', 'ovsdb-server', 'exit'], { env });
+    await eventually('the end of both', () => !existsSync(`/proc/${parent}`));
+  });
   const found = async (...command: string[]) => {
     const pids = (await run(command)).stdout.split(/\s+/);
     return [pids.includes(pid), pids.includes(parent!)];
