@@ -1,6 +1,6 @@
 /** Daemons and commands by the names under which scripts look for processes. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { eventually, isolate, REPOSITORY, run, runOk, Scope } from '@heddle/testing';
@@ -11,6 +11,15 @@ const PATHS = {
   ours: `${join(REPOSITORY, 'bin')}:${process.env['PATH']}`,
   theirs: '/usr/sbin:/usr/bin',
 };
+
+/** Gone, or there for nobody to ask about it. */
+function hasEnded(pid: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1') === '';
+  } catch {
+    return true;
+  }
+}
 
 /** What pidof, pgrep and /proc know of a database server that is watched over. */
 async function names(path: string) {
@@ -28,7 +37,7 @@ async function names(path: string) {
   const [, parent] = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!;
   scope.defer(async () => {
     await run(['ovs-appctl', '-t', 'ovsdb-server', 'exit'], { env });
-    await eventually('the end of both', () => !existsSync(`/proc/${parent}`));
+    await eventually('the end of both', () => hasEnded(parent!));
   });
   const found = async (...command: string[]) => {
     const pids = (await run(command)).stdout.split(/\s+/);
