@@ -1,7 +1,12 @@
-/** Traces over one connection to the control socket. */
+/**
+ * Traces over one connection to the control socket, with the client on the switch's core and on another: to
+ * wake somebody who sleeps on another core takes both switches twice the time, and which it is would be
+ * for the scheduler to say, and might be one for one switch and the other for the other all along.
+ */
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { type Instance, Scope } from '@heddle/testing';
+import { type Instance, runOk, Scope } from '@heddle/testing';
 import { type Cost, costOf, NOTHING, sumOf } from './cost.ts';
 import { note } from './results.ts';
 import { addFlows, address, alternate, flowLines, forBoth, mapPair, openSwitches } from './side.ts';
@@ -11,6 +16,7 @@ const BURST = 200;
 /** The first ones after a start, then as many that nobody looks at. */
 const FIRST_BURSTS = 15;
 const BURSTS = 30;
+const CORES = { 'on one core': ['0', '0'], 'on two cores': ['0', '1'] } as const;
 
 export async function measureTraces(): Promise<void> {
   for (const size of TABLE_SIZES) {
@@ -38,14 +44,37 @@ export async function measureTraces(): Promise<void> {
         mapPair(cost, ({ wallMs }) => (1000 * wallMs) / traces),
       );
     };
-    const first = await bursts(FIRST_BURSTS);
-    const total = (who: 'ours' | 'theirs') => first.map((p) => p[who]).reduce(sumOf, NOTHING);
-    const traces = FIRST_BURSTS * BURST;
-    tell(`, first ${traces}`, { ours: total('ours'), theirs: total('theirs') }, traces);
-    await bursts(FIRST_BURSTS);
-    for (const costs of await bursts(BURSTS)) tell('', costs, BURST);
+    const pids = mapPair(pair, (instance) => instance.pid('ovs-vswitchd')!);
+    const allowed = /Cpus_allowed_list:\s+(\S+)/.exec(
+      readFileSync('/proc/self/status', 'utf8'),
+    )![1]!;
+    let isFirst = true;
+    for (const [where, [switches, client]] of Object.entries(CORES)) {
+      await forBoth((who) => pin(pids[who], switches));
+      await pin(process.pid, client);
+      if (isFirst) {
+        const first = await bursts(FIRST_BURSTS);
+        const total = (who: 'ours' | 'theirs') => first.map((p) => p[who]).reduce(sumOf, NOTHING);
+        const traces = FIRST_BURSTS * BURST;
+        tell(
+          `, first ${traces}, ${where}`,
+          { ours: total('ours'), theirs: total('theirs') },
+          traces,
+        );
+        await bursts(FIRST_BURSTS);
+        isFirst = false;
+      }
+      for (const costs of await bursts(BURSTS)) tell(`, ${where}`, costs, BURST);
+    }
+    // Who is started from now on may run anywhere.
+    await pin(process.pid, allowed);
     mapPair(controls, (control) => control.close());
   }
+}
+
+/** A process's first thread, which is the one that asks and answers. */
+async function pin(pid: number, cores: string): Promise<void> {
+  await runOk(['taskset', '-p', '-c', cores, `${pid}`]);
 }
 
 /** JSON-RPC as ovs-appctl(8) speaks it, one request at a time. */
