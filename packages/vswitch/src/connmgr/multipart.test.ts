@@ -55,9 +55,16 @@ test('what is kept has a limit, and goes with the connection', () => {
   for (let n = 0; n < 70; n++) it.gather(part(n, TABLE_FEATURES, true, 64_000));
   assert.deepEqual(
     refused.map(([error]) => error),
-    Array.from({ length: 5 }, () => 'OFPBRC_MULTIPART_BUFFER_OVERFLOW'),
+    Array.from({ length: 6 }, () => 'OFPBRC_MULTIPART_BUFFER_OVERFLOW'),
   );
   it.close();
   clock.advance(2000);
-  assert.equal(refused.length, 5);
+  assert.equal(refused.length, 6);
+});
+
+test('parts without a body take room, too', () => {
+  const { it, refused } = requests();
+  for (let n = 0; n < 20_000; n++) it.gather(part(n, TABLE_FEATURES, true, 0));
+  assert(refused.length > 10_000);
+  it.close();
 });
