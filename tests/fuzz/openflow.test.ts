@@ -27,8 +27,8 @@ import {
 } from '@heddle/openflow';
 import { fromHex, toHex } from '@heddle/packet';
 import { HeddleError, vlog } from '@heddle/runtime';
+import { Random } from '@heddle/testing/random';
 import { randomActions } from '../differential/openflow/random-actions.ts';
-import { Random } from '../differential/ovsdb/random.ts';
 
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 2000);
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);

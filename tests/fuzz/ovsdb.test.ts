@@ -20,7 +20,7 @@ import {
 } from '@heddle/ovsdb';
 import { parseMessage } from '@heddle/ovsdb/server/message';
 import { HeddleError, JsonStream, vlog } from '@heddle/runtime';
-import { Random } from '../differential/ovsdb/random.ts';
+import { Random } from '@heddle/testing/random';
 import { randomSchema } from '../differential/ovsdb/random-schema.ts';
 import { TransactionMaker } from '../differential/ovsdb/random-transaction.ts';
 

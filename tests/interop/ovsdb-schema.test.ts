@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Json, type JsonObject, printJson } from '@heddle/ovsdb';
+import { Random } from '@heddle/testing/random';
 import { canonical, hasOracle, Pair } from '../differential/ovsdb/peer.ts';
-import { Random } from '../differential/ovsdb/random.ts';
 import { randomSchema } from '../differential/ovsdb/random-schema.ts';
 
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 300);

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { fromHex } from '@heddle/packet';
 import { ethernet, ipv4, raw, udp } from '@heddle/packet/build';
 import { delay, Host, isolate, Scope, Wire } from '@heddle/testing';
+import { generator } from '@heddle/testing/random';
 import { connect, createNetwork, createSite, plugIn, type Site } from './tunnel-world.ts';
 
 isolate();
@@ -75,11 +76,7 @@ test('garbage at tunnel ports harms nobody', async () => {
   const dst = await a.host.mac('eth0');
   const src = '02:00:00:00:00:99';
   const seed = Number(process.env['HEDDLE_SEED'] ?? Date.now() % 100_000);
-  let state = seed >>> 0;
-  const next = (below: number) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
+  const next = generator(seed);
   const bytes = (n: number) => Uint8Array.from({ length: n }, () => next(256));
   const inner = '020000000001020000000002';
   const vxlan = `0800000000000000${inner}`;

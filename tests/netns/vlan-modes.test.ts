@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { delay, Instance, isolate, Scope } from '@heddle/testing';
+import { generator } from '@heddle/testing/random';
 import {
   type Config,
   PORTS,
@@ -138,15 +139,6 @@ test('reserved multicast is dropped unless forward-bpdu', async () => {
   await agree({ ports: {}, bridge: ['other_config:forward-bpdu=true'] }, stimuli);
 });
 
-/** A reproducible sequence: the seed is in the test's name. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return (state >>> 8) % below;
-  };
-}
-
 const SEEDS =
   process.env['HEDDLE_SEED'] === undefined
     ? Array.from({ length: Number(process.env['HEDDLE_COUNT'] ?? 6) }, (_, n) => n + 1)
@@ -154,7 +146,7 @@ const SEEDS =
 
 for (const seed of SEEDS) {
   test(`random ports, tags and addresses, HEDDLE_SEED=${seed}`, async () => {
-    const next = random(seed);
+    const next = generator(seed);
     const modes = Object.values(MODES);
     const ports = Object.fromEntries(PORTS.map((port) => [port, modes[next(modes.length)]!]));
     const mac = (): string => `02:00:00:00:00:0${1 + next(4)}`;

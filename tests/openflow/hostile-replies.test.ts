@@ -8,8 +8,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { collect, isolate, REPOSITORY, type RunResult, Scope, start } from '@heddle/testing';
+import { Random } from '@heddle/testing/random';
 import { damage } from '../differential/openflow/damage.ts';
-import { Random } from '../differential/ovsdb/random.ts';
 import { bytes, hello, hex, listen, message, type RawPeer, u8, u16, zeros } from './raw-peer.ts';
 
 isolate();

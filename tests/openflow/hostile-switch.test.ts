@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isolate, REPOSITORY, run, Scope } from '@heddle/testing';
-import { Random } from '../differential/ovsdb/random.ts';
+import { Random } from '@heddle/testing/random';
 import { bytes, hello, hex, listen, message, type RawPeer, u16, zeros } from './raw-peer.ts';
 
 isolate();

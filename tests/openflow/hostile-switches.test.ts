@@ -9,8 +9,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { eventually, isolate, REPOSITORY, run, Scope } from '@heddle/testing';
+import { Random } from '@heddle/testing/random';
 import { damage } from '../differential/openflow/damage.ts';
-import { Random } from '../differential/ovsdb/random.ts';
 import { bytes, hello, hex, listen, message, RawPeer, u8, u16, u32, zeros } from './raw-peer.ts';
 
 isolate();

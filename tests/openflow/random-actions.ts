@@ -1,8 +1,8 @@
 /** Random actions and instructions in bytes. */
 import { emitActions, parseFlowMod } from '@heddle/openflow';
 import { HeddleError } from '@heddle/runtime';
+import type { Random } from '@heddle/testing/random';
 import { randomActions as randomText } from '../differential/openflow/random-actions.ts';
-import type { Random } from '../differential/ovsdb/random.ts';
 import { randomEntry, randomPort10, randomPort11 } from './random-match.ts';
 import { bytes, hex, u8, u16, u32, u64, zeros } from './raw-peer.ts';
 import { padded, type Version } from './raw-requests.ts';

@@ -1,7 +1,7 @@
 /** Random matches in bytes: what they need is mostly there, values and masks are mostly right. */
 import { codePointByName } from '@heddle/openflow';
+import type { Random } from '@heddle/testing/random';
 import { randomMatch } from '../differential/openflow/random-match.ts';
-import type { Random } from '../differential/ovsdb/random.ts';
 import { bytes, hex, u8, u16, u32, zeros } from './raw-peer.ts';
 import { padded, type Version } from './raw-requests.ts';
 

@@ -1,5 +1,5 @@
 /** Random messages of controllers in each version, mostly right by themselves. */
-import type { Random } from '../differential/ovsdb/random.ts';
+import type { Random } from '@heddle/testing/random';
 import { randomActions, randomInstructions } from './random-actions.ts';
 import { randomEntries, randomOfpMatch, randomPort10, randomPort11 } from './random-match.ts';
 import { bytes, hex, message, u8, u16, u32, u64, zeros } from './raw-peer.ts';

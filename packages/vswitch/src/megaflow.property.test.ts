@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flow, MAC_BROADCAST } from '@heddle/packet';
 import { FakeClock } from '@heddle/runtime';
+import { generator } from '@heddle/testing/random';
 import { MacLearning } from './mac-learning.ts';
 import { RecircIds } from './ofproto/recirc.ts';
 import { Bundle, OfPort, Ofproto, type VlanMode, type XlateConfig } from './ofproto.ts';
@@ -24,14 +25,6 @@ const TYPES = [0x0800, 0x0806, 0x86dd, 0x1234, 0x05ff];
 const USED_BITS = 25 * 64;
 
 type Random = (below: number) => number;
-
-function random(seed: number): Random {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 const mac = (next: Random): number => 0x0200_0000_0000 + next(4);
 const some = (next: Random): ReadonlySet<number> | undefined =>
@@ -107,7 +100,7 @@ test('every packet that a megaflow matches is translated alike', () => {
   const rounds = Number(process.env['HEDDLE_COUNT'] ?? 300);
   let sends = 0;
   for (let round = 0; round < rounds; round++) {
-    const next = random(seed * 1_000_003 + round);
+    const next = generator(seed * 1_000_003 + round);
     const { config, ports } = network(next);
     for (let i = 0; i < 20; i++) {
       const flow = packet(next, ports);

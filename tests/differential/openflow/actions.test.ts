@@ -20,7 +20,7 @@ import {
   versionProtocols,
 } from '@heddle/openflow';
 import { HeddleError } from '@heddle/runtime';
-import { Random } from '../ovsdb/random.ts';
+import { Random } from '@heddle/testing/random';
 import { randomActions } from './random-actions.ts';
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);

@@ -1,5 +1,5 @@
 /** Messages with something wrong. */
-import type { Random } from '../ovsdb/random.ts';
+import type { Random } from '@heddle/testing/random';
 
 const EDGES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 15, 16, 32, 64, 0x7f, 0x80, 0xfe, 0xff];
 

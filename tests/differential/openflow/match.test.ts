@@ -19,7 +19,7 @@ import {
   parseOfp11Match,
   parseOxmText,
 } from '@heddle/openflow';
-import { Random } from '../ovsdb/random.ts';
+import { Random } from '@heddle/testing/random';
 import { randomMatch } from './random-match.ts';
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);

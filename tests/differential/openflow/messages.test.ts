@@ -17,7 +17,7 @@ import {
 } from '@heddle/openflow';
 import { ERRORS } from '@heddle/openflow/msgs/errors-table';
 import { fromHex, toHex } from '@heddle/packet';
-import { Random } from '../ovsdb/random.ts';
+import { Random } from '@heddle/testing/random';
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 2000);

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { formatBytes } from '@heddle/openflow';
 import { fromHex, toHex } from '@heddle/packet';
-import { Random } from '../ovsdb/random.ts';
+import { Random } from '@heddle/testing/random';
 import { damage } from './damage.ts';
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);

@@ -1,5 +1,5 @@
 /** Random actions in ovs-ofctl's text, with the match that they need. */
-import type { Random } from '../ovsdb/random.ts';
+import type { Random } from '@heddle/testing/random';
 
 export interface RandomActions {
   readonly match: string;

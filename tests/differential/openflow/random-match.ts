@@ -1,6 +1,6 @@
 /** Random NXM and OXM matches as text, mostly with what they require and now and then without. */
 import { FIELDS, type Field } from '@heddle/packet';
-import type { Random } from '../ovsdb/random.ts';
+import type { Random } from '@heddle/testing/random';
 
 const PREFIXES: Readonly<Record<string, readonly string[]>> = {
   CT: ['NXM_NX_CT_STATE_W(00000022/00000022),NXM_NX_CT_NW_PROTO(06)'],

@@ -1,7 +1,7 @@
 /** Random command lines, from the table of commands and the schema, about what is there. */
 import type { ColumnSchema, TableSchema } from '@heddle/ovsdb';
+import type { Random } from '@heddle/testing/random';
 import { SCHEMA } from '../../../packages/cli/src/ovs-vsctl/schema.ts';
-import type { Random } from '../ovsdb/random.ts';
 import type { Contents } from './world.ts';
 
 /** Columns that the switch writes, at a time of its own. */

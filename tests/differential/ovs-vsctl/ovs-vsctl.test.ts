@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Random } from '@heddle/testing/random';
 import { bulk, count } from '../ovsdb/bulk.ts';
-import { Random } from '../ovsdb/random.ts';
 import { LineMaker } from './generate.ts';
 import { World } from './world.ts';
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Json, type JsonObject, printJson } from '@heddle/ovsdb';
+import { Random } from '@heddle/testing/random';
 import { bulk, count } from './bulk.ts';
 import { canonical, hasOracle, Pair, type Peer } from './peer.ts';
-import { Random } from './random.ts';
 import { MonitorMaker, type OpenMonitor } from './random-monitor.ts';
 import { randomSchema } from './random-schema.ts';
 import { TransactionMaker } from './random-transaction.ts';

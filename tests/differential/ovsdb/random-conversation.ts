@@ -1,6 +1,6 @@
 /** What several clients of one server may ask for at random: sound requests and unsound ones. */
 import type { Json } from '@heddle/ovsdb';
-import type { Random } from './random.ts';
+import type { Random } from '@heddle/testing/random';
 import { MonitorMaker, type OpenMonitor } from './random-monitor.ts';
 import type { SchemaSpec } from './random-schema.ts';
 import { TransactionMaker } from './random-transaction.ts';

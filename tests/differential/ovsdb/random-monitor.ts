@@ -1,6 +1,6 @@
 /** Random monitors of every version, and changes of their conditions. */
 import type { Json } from '@heddle/ovsdb';
-import type { Random } from './random.ts';
+import type { Random } from '@heddle/testing/random';
 import type { SchemaSpec, TableSpec } from './random-schema.ts';
 import type { TransactionMaker } from './random-transaction.ts';
 

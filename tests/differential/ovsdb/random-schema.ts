@@ -1,6 +1,6 @@
 /** Random schemas with every kind of column, constraint, reference and index. */
 import type { Json } from '@heddle/ovsdb';
-import type { Random } from './random.ts';
+import type { Random } from '@heddle/testing/random';
 
 export interface BaseSpec {
   readonly type: 'integer' | 'real' | 'boolean' | 'string' | 'uuid';

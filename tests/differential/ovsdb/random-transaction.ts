@@ -1,6 +1,6 @@
 /** Random transactions: mostly sound, sometimes wrong in every way that there is. */
 import { type Json, printJson } from '@heddle/ovsdb';
-import type { Random } from './random.ts';
+import type { Random } from '@heddle/testing/random';
 import type { BaseSpec, ColumnSpec, SchemaSpec, TableSpec } from './random-schema.ts';
 
 const FUNCTIONS = ['==', '==', '!=', '<', '<=', '>', '>=', 'includes', 'excludes', '~'];

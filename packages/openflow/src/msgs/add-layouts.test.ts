@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flow } from '@heddle/packet';
+import { generator } from '@heddle/testing/random';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { Match } from '../match.ts';
@@ -10,12 +11,8 @@ import { type AddLayout, AddLayouts, addCookie, addPriority } from './add-layout
 import { decodeMessage, encodeMessage } from './registry.ts';
 
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 10_000);
-let state = Number(process.env['HEDDLE_SEED'] ?? 1) >>> 0;
-
-function random(below: number): number {
-  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-  return Math.floor((state / 2 ** 32) * below);
-}
+const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
+const random = generator(SEED);
 
 const pick = <T>(list: readonly T[]): T => list[random(list.length)]!;
 const byte = () => random(256);
@@ -96,7 +93,7 @@ function contents(mod: FlowMod): unknown {
   return { ...rest, xid: 0, key: key.u32, mask: mask.u32, tunMetadata };
 }
 
-test(`what a layout takes is what decoding comes to (seed ${state})`, () => {
+test(`what a layout takes is what decoding comes to (seed ${SEED})`, () => {
   const layouts = new AddLayouts<FlowMod>();
   let taken = 0;
   for (let n = 0; n < COUNT; n++) {

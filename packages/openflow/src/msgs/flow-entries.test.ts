@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flow } from '@heddle/packet';
+import { generator } from '@heddle/testing/random';
 import { ByteWriter } from '../actions/byte-writer.ts';
 import type { OfpVersion } from '../constants.ts';
 import { Match } from '../match.ts';
@@ -10,13 +11,8 @@ import { putKnownFlow } from './flow-entries.ts';
 import { encodeMessage } from './registry.ts';
 
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 5000);
-const SEED = Number(process.env['HEDDLE_SEED'] ?? 1) >>> 0;
-let state = SEED;
-
-function random(below: number): number {
-  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-  return Math.floor((state / 2 ** 32) * below);
-}
+const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
+const random = generator(SEED);
 
 const pick = <T>(list: readonly T[]): T => list[random(list.length)]!;
 const MATCHES: readonly (() => string)[] = [

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fromHex, toHex } from '@heddle/packet';
+import { generator } from '@heddle/testing/random';
 import { OfpError } from '../errors.ts';
 import { Framer } from '../vconn/index.ts';
 import { decodeMessage, encodeMessage } from './index.ts';
@@ -57,11 +58,7 @@ test('a message cut anywhere is refused, or is a shorter message', () => {
 });
 
 test('damaged messages are refused or read, and what is read can be written', () => {
-  let state = SEED;
-  const random = (n: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * n);
-  };
+  const random = generator(SEED);
   for (let i = 0; i < COUNT; i++) {
     const bytes = recorded[random(recorded.length)]!.slice();
     for (let n = random(4); n >= 0; n--) {

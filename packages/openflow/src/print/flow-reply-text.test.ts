@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeddleError } from '@heddle/runtime';
+import { generator } from '@heddle/testing/random';
 import type { FlowStats, OfpMessage } from '../messages.ts';
 import { encodeMultipart } from '../msgs/index.ts';
 import { parseFlowMod } from '../text/index.ts';
@@ -8,17 +9,6 @@ import { FlowReplyText, formatBytes } from './index.ts';
 
 const SEED = Number(process.env.HEDDLE_SEED ?? 1);
 const COUNT = Number(process.env.HEDDLE_COUNT ?? 6);
-
-function generator(seed: number): (n: number) => number {
-  let state = (seed * 2654435761) >>> 0 || 1;
-  return (n) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state % n;
-  };
-}
 
 type Random = (n: number) => number;
 const pick = <T>(next: Random, list: readonly T[]): T => list[next(list.length)]!;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeddleError } from '@heddle/runtime';
+import { generator } from '@heddle/testing/random';
 import { OfpError } from '../errors.ts';
 import type { OfpMessage } from '../messages.ts';
 import { encodeMessage } from '../msgs/index.ts';
@@ -8,17 +9,6 @@ import { FlowTemplates, parseFlowModLine } from './index.ts';
 
 const SEED = Number(process.env.HEDDLE_SEED ?? 1);
 const COUNT = Number(process.env.HEDDLE_COUNT ?? 40);
-
-function generator(seed: number): (n: number) => number {
-  let state = (seed * 2654435761) >>> 0 || 1;
-  return (n) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state % n;
-  };
-}
 
 const VERSION = 4;
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { vlog } from '@heddle/runtime';
+import { generator } from '@heddle/testing/random';
 import { encodeRecord } from '../file/format.ts';
 import { fileStorage, type LogStorage, volatileStorage } from '../file/storage.ts';
 import type { Json, JsonObject } from '../notation/index.ts';
@@ -31,17 +32,6 @@ const SCHEMA: Json = {
 vlog.setLevel(undefined, 'console', 'off');
 const dir = mkdtempSync(join(tmpdir(), 'heddle-database-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
-
-/** xorshift: the same runs for the same seed. */
-function randomFrom(seed: number): (below: number) => number {
-  let x = (seed * 2654435761) | 1;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-}
 
 function fresh(name: string): string {
   const path = join(dir, name);
@@ -179,7 +169,7 @@ class VolatileDisk implements LogStorage {
 }
 
 test(`${RUNS} power cuts: what was acknowledged is there, and nothing in part`, async () => {
-  const random = randomFrom(SEED);
+  const random = generator(SEED);
   const path = fresh('cut');
   let kept = new Set<number>();
   let n = 0;
@@ -317,7 +307,7 @@ class FailingDisk implements LogStorage {
 }
 
 test('a disk that fails: what was refused did not happen, what was not is there', async () => {
-  const disk = new FailingDisk(randomFrom(SEED));
+  const disk = new FailingDisk(generator(SEED));
   let [refused, n] = [0, 0];
   for (let file = 0; file < RUNS / RUNS_PER_FILE; file++) {
     const path = fresh('failing');

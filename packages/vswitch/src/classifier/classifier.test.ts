@@ -1,24 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flow, flowAnd } from '@heddle/packet';
+import { generator } from '@heddle/testing/random';
 import { Classifier } from './classifier.ts';
 import { ClsRule, type ConjunctiveClause } from './cls-rule.ts';
 import { PrefixTrie } from './prefix-trie.ts';
 
 const SEED = Number(process.env.HEDDLE_SEED ?? 1);
 const COUNT = Number(process.env.HEDDLE_COUNT ?? 60);
-
-/** Deterministic numbers below `n`. */
-function generator(seed: number): (n: number) => number {
-  let state = (seed * 2654435761) >>> 0 || 1;
-  return (n) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state % n;
-  };
-}
 
 class TestRule extends ClsRule {
   readonly key: Flow;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { type FlowMod, OfpError, parseFlowMod, type Subfield } from '@heddle/openflow';
 import { parseSubfield } from '@heddle/openflow/actions/text-values';
 import { FakeClock } from '@heddle/runtime';
+import { generator } from '@heddle/testing/random';
 import { MacLearning } from '../mac-learning.ts';
 import { type Bundle, Ofproto } from '../ofproto.ts';
 import { subfieldGet } from '../xlate-subfield.ts';
@@ -13,17 +14,6 @@ import type { Rule } from './rule.ts';
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 40);
-
-function generator(seed: number): (n: number) => number {
-  let state = (seed * 2654435761) >>> 0 || 1;
-  return (n) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state % n;
-  };
-}
 
 function bridge(limit: number, ...groups: string[]): Ofproto {
   const ofproto = new Ofproto('br0', new MacLearning<Bundle>(new FakeClock()));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FlowMod, formatMatch, parseFlowMod } from '@heddle/openflow';
 import { FakeClock } from '@heddle/runtime';
+import { generator } from '@heddle/testing/random';
 import type { Classifier } from '../classifier/classifier.ts';
 import { MacLearning } from '../mac-learning.ts';
 import { type Bundle, Ofproto } from '../ofproto.ts';
@@ -19,17 +20,6 @@ const NO_TIMEOUTS = {
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 40);
-
-function generator(seed: number): (n: number) => number {
-  let state = (seed * 2654435761) >>> 0 || 1;
-  return (n) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state % n;
-  };
-}
 
 function bridge(): Ofproto {
   return new Ofproto('br0', new MacLearning<Bundle>(new FakeClock()));

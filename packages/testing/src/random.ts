@@ -32,3 +32,9 @@ export class Random {
     return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
   }
 }
+
+/** As a function: 0 to n - 1. */
+export function generator(seed: number): (n: number) => number {
+  const random = new Random(seed);
+  return (n) => random.below(n);
+}
