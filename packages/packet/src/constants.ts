@@ -2,6 +2,7 @@
 
 export const ETH_P_IP = 0x0800;
 export const ETH_P_ARP = 0x0806;
+export const ETH_P_TEB = 0x6558;
 export const ETH_P_RARP = 0x8035;
 export const ETH_P_8021Q = 0x8100;
 export const ETH_P_8021AD = 0x88a8;
@@ -24,6 +25,7 @@ export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
 export const IPPROTO_ROUTING = 43;
 export const IPPROTO_FRAGMENT = 44;
+export const IPPROTO_GRE = 47;
 export const IPPROTO_AH = 51;
 export const IPPROTO_ICMPV6 = 58;
 export const IPPROTO_DSTOPTS = 60;

@@ -1,6 +1,7 @@
 /** Which connections a zone and the tuples of their two directions mean. */
 import type { CtEntry, CtFilter } from '@heddle/datapath';
 import type { CtTuple } from '@heddle/openflow';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '@heddle/packet';
 
 export interface CtChoice {
   readonly zone?: number | undefined;
@@ -18,9 +19,6 @@ function ctMatches(entry: CtEntry, { zone, original, reply }: CtChoice): boolean
   if (zone !== undefined && entry.zone !== zone) return false;
   return tupleMatches(entry.orig, original) && tupleMatches(entry.reply, reply);
 }
-
-const IPPROTO_ICMP = 1;
-const IPPROTO_ICMPV6 = 58;
 
 function tupleMatches(t: CtEntry['orig'], want: CtTuple | undefined): boolean {
   if (!want) return true;

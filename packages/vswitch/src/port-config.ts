@@ -1,6 +1,6 @@
 /** Port rows as settings of a bundle (ovs-vswitchd.conf.db(5), table Port). */
 import type { IdlRow, vswitchSchema } from '@heddle/ovsdb';
-import { parseMac } from '@heddle/packet';
+import { ETH_P_8021AD, ETH_P_8021Q, parseMac } from '@heddle/packet';
 import { floodingOf } from './mcast-snooping/config.ts';
 import type { Bundle, PriorityTags, VlanMode } from './ofproto.ts';
 
@@ -9,9 +9,6 @@ export type OpenVSwitchRow = IdlRow<Schema, 'Open_vSwitch'>;
 export type BridgeRow = IdlRow<Schema, 'Bridge'>;
 export type PortRow = IdlRow<Schema, 'Port'>;
 export type InterfaceRow = IdlRow<Schema, 'Interface'>;
-
-const ETH_TYPE_VLAN_8021Q = 0x8100;
-const ETH_TYPE_VLAN_8021AD = 0x88a8;
 
 /** Without `vlan_mode`: access when there is a tag, else trunk. */
 export function vlanModeOf(port: PortRow): VlanMode {
@@ -38,7 +35,7 @@ function setOrAll(vlans: readonly number[]): ReadonlySet<number> | undefined {
 }
 
 function qinqEthtype(text: string | undefined): number {
-  return text === '802.1q' ? ETH_TYPE_VLAN_8021Q : ETH_TYPE_VLAN_8021AD;
+  return text === '802.1q' ? ETH_P_8021Q : ETH_P_8021AD;
 }
 
 function priorityTags(text: string | undefined): PriorityTags {

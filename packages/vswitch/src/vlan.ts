@@ -1,4 +1,5 @@
 /** VLAN treatment of NORMAL (ovs-vswitchd.conf.db(5), "VLAN Configuration"). */
+import { ETH_P_8021Q } from '@heddle/packet';
 import type { Bundle } from './ofproto.ts';
 
 /** `tpid` 0: there is no such tag. */
@@ -12,7 +13,6 @@ export interface VlanTag {
 export type VlanTags = readonly [outer: VlanTag, inner: VlanTag];
 
 const NO_TAG: VlanTag = { tpid: 0, vid: 0, pcp: 0 };
-const ETH_P_8021Q = 0x8100;
 
 /** Tags of a packet, outer first, as the two that a bridge knows of. */
 export function tagsFromStack(stack: readonly VlanTag[]): VlanTags {

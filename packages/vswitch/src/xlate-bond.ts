@@ -1,11 +1,9 @@
 /** Bonds in translation: which packets of theirs are taken, and which member others leave by. */
-import { isMulticastMac, MAC_BROADCAST, VLAN_VID_MASK } from '@heddle/packet';
+import { ETH_P_ARP, isMulticastMac, MAC_BROADCAST, VLAN_VID_MASK } from '@heddle/packet';
 import { N_BUCKETS } from './bond/balance.ts';
 import { slbBucket } from './bond/hash.ts';
 import type { Bundle, OfPort } from './ofproto.ts';
 import type { XlateContext } from './xlate-context.ts';
-
-const ETH_P_ARP = 0x0806;
 
 /** Whether a packet that arrived by a bond's member goes on, in `vlan` of the bridge. */
 export function bondAdmits(ctx: XlateContext, port: OfPort, vlan: number): boolean {

@@ -1,6 +1,6 @@
 /** `encap` and `decap`: headers that come and go as a whole (ovs-actions(7), EXT-382). */
 import type { OfpAct } from '@heddle/openflow';
-import { type Flow, isMpls } from '@heddle/packet';
+import { ETH_P_NSH, ETH_P_TEB, type Flow, isMpls } from '@heddle/packet';
 import { countLabels } from './xlate-commit.ts';
 import { PT_ETH, PT_NSH } from './xlate-commit-encap.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
@@ -14,8 +14,6 @@ const PT_MPLS = 0x0001_8847;
 const PT_MPLS_MC = 0x0001_8848;
 /** Decapsulation's answer for "as the header says". */
 const PT_USE_NEXT_PROTO = 0x0000_fffe;
-const ETH_TYPE_NSH = 0x894f;
-const ETH_TYPE_TEB = 0x6558;
 
 /** RFC 8300, 2.2. */
 const NSH_NEXT_PROTOCOL = new Map([
@@ -83,7 +81,7 @@ function encapNsh(ctx: XlateContext, { props }: EncapAction): void {
   }
   clearHeaders(flow);
   flow.packetType = PT_NSH;
-  flow.dlType = ETH_TYPE_NSH;
+  flow.dlType = ETH_P_NSH;
   flow.nshFlags = 0;
   flow.nshTtl = NSH_TTL;
   flow.nshMdtype = mdtype;
@@ -220,7 +218,7 @@ function decapMpls(ctx: XlateContext, packetType: number): boolean {
   flow.mplsLse0 = flow.mplsLse1;
   flow.mplsLse1 = flow.mplsLse2;
   flow.mplsLse2 = 0;
-  flow.dlType = packetType === PT_ETH ? ETH_TYPE_TEB : packetType & 0xffff;
+  flow.dlType = packetType === PT_ETH ? ETH_P_TEB : packetType & 0xffff;
   return true;
 }
 

@@ -13,6 +13,7 @@ import {
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
+  ETH_TYPE_MIN,
   erspanOf,
   extractFlow,
   FLOW_TNL_F_CRIT,
@@ -25,6 +26,7 @@ import {
   formatIpv4,
   formatIpv6,
   formatMac,
+  IPPROTO_GRE,
   IPPROTO_ICMPV6,
   IPPROTO_UDP,
   MAC_BROADCAST,
@@ -40,11 +42,9 @@ import type { XlateContext } from './xlate-context.ts';
 import { enterBridge } from './xlate-patch.ts';
 
 const ETH_LEN = 14;
-const IPPROTO_GRE = 47;
 const IP_DF = 0x4000;
 const TRANS_ETHER = 0x6558;
 const GRE_SEQ = 0x1000;
-const ETH_TYPE_MIN = 0x600;
 /** Packet types of Ethernet's name space. */
 const BARE = 0x1_0000;
 const ERSPAN_1 = 0x88be;

@@ -2,6 +2,7 @@
 import {
   ETH_P_8021AD,
   ETH_P_8021Q,
+  ETH_P_ARP,
   formatMac,
   isMulticastMac,
   MAC_BROADCAST,
@@ -27,7 +28,6 @@ import { forwardMulticast, isSnooped } from './xlate-multicast.ts';
 import type { DropReason } from './xlate-observe.ts';
 import { sameTags } from './xlate-tags.ts';
 
-const ETH_P_ARP = 0x0806;
 const ARP_OP_REQUEST = 1;
 
 export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): void {

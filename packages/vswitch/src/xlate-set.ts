@@ -1,6 +1,15 @@
 /** Actions that change the packet's headers and the pipeline's registers. */
 import type { OfpAct } from '@heddle/openflow';
-import { type Field, fieldByName, fieldGet, fieldSet, isMpls, VLAN_CFI } from '@heddle/packet';
+import {
+  ETH_P_IP,
+  ETH_P_IPV6,
+  type Field,
+  fieldByName,
+  fieldGet,
+  fieldSet,
+  isMpls,
+  VLAN_CFI,
+} from '@heddle/packet';
 import { countLabels } from './xlate-commit.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
@@ -16,8 +25,6 @@ import {
 import { traceSubfield } from './xlate-text.ts';
 
 const OFPR_INVALID_TTL = 2;
-const ETH_P_IP = 0x0800;
-const ETH_P_IPV6 = 0x86dd;
 
 const HEADER_TYPES = [
   'set_field',

@@ -1,11 +1,18 @@
 /** IP fragments (RFC 791, 3.2; RFC 8200, 4.5): read, put together, and taken apart again. */
-import { checksum, ETH_P_IP, ETH_P_IPV6, extractFlow, Flow, PacketLayout } from '@heddle/packet';
+import {
+  checksum,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  extractFlow,
+  Flow,
+  IPPROTO_AH,
+  IPPROTO_DSTOPTS,
+  IPPROTO_FRAGMENT,
+  IPPROTO_HOPOPTS,
+  IPPROTO_ROUTING,
+  PacketLayout,
+} from '@heddle/packet';
 
-const IPPROTO_HOPOPTS = 0;
-const IPPROTO_ROUTING = 43;
-const IPPROTO_FRAGMENT = 44;
-const IPPROTO_AH = 51;
-const IPPROTO_DSTOPTS = 60;
 const FRAGMENT_HEADER = 8;
 const MAX_IP_BYTES = 65_535;
 

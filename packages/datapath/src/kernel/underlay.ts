@@ -4,6 +4,7 @@
  */
 import { type Address, ipBytes } from '@heddle/linux/rtnetlink/ip';
 import type { Link } from '@heddle/linux/rtnetlink/link';
+import { IPPROTO_GRE, IPPROTO_UDP } from '@heddle/packet';
 import { SystemError, vlog } from '@heddle/runtime';
 import type { TunnelVportType } from '../dpif.ts';
 import { isTunnelVport } from '../tunnel-vport.ts';
@@ -15,8 +16,6 @@ import type { Port, PortTable } from './port-table.ts';
 import type { Programs } from './programs.ts';
 
 const log = vlog.module('dpif');
-const IPPROTO_UDP = 17;
-const IPPROTO_GRE = 47;
 /** Changes come in bursts. */
 const SETTLE_MS = 10;
 /** It takes longer with many devices: at most so large a part of the time. */

@@ -8,6 +8,7 @@ import {
   ETH_P_MPLS_MC,
   ETH_P_MPLS_UC,
   ETH_P_NSH,
+  ETH_P_TEB,
   encodeNsh,
   extractFlow,
   Flow,
@@ -25,7 +26,6 @@ import { type Rewritable, rewrite } from './rewrite.ts';
 
 const VLAN_AT = 12;
 const MPLS_LEN = 4;
-const ETH_P_TEB = 0x6558;
 const ETHERTYPE = 0x1_0000;
 const IS_ETHERNET = 0;
 /** RFC 8300, section 2.2: what an NSH carries. */

@@ -6,11 +6,13 @@ import {
   csumPseudo,
   ETH_P_IP,
   ETH_P_IPV6,
+  ETH_TYPE_MIN,
   FLOW_TNL_F_CSUM,
   FLOW_TNL_F_DONT_FRAGMENT,
   FLOW_TNL_F_KEY,
   FLOW_TNL_F_OAM,
   Flow,
+  IPPROTO_GRE,
   IPPROTO_UDP,
   putErspan,
   putTunnelOptions,
@@ -19,10 +21,8 @@ import type { TunnelVportType, VnetHdr } from '../dpif.ts';
 import { isGre, type TnlPush, tnlL4Offset } from '../odp-tnl-header.ts';
 
 const ETH_LEN = 14;
-const IPPROTO_GRE = 47;
 const IP_DF = 0x4000;
 const IP_FRAGMENT = 0x3fff;
-const ETH_TYPE_MIN = 0x600;
 const TRANS_ETHER = 0x6558;
 const ERSPAN_1 = 0x88be;
 const ERSPAN_2 = 0x22eb;

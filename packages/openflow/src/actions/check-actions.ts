@@ -3,7 +3,7 @@
  * may be written (ovs-actions(7), "Inconsistencies"). What OpenFlow 1.0 lets pass as a no-op and
  * later versions refuse is "inconsistent": only the protocols of OpenFlow 1.0 can carry it.
  */
-import { type Field, VLAN_CFI } from '@heddle/packet';
+import { ETH_P_MPLS_MC, ETH_P_MPLS_UC, ETH_P_NSH, type Field, VLAN_CFI } from '@heddle/packet';
 import { vlog } from '@heddle/runtime';
 import {
   OFPM13_MAX,
@@ -60,9 +60,6 @@ export function checkActionsProtocols(
 }
 
 const PT_UNKNOWN = 0xffff_ffff;
-const ETH_P_MPLS = 0x8847;
-const ETH_P_MPLSM = 0x8848;
-const ETH_P_NSH = 0x894f;
 const TRANSPORTS = new Set([6, 17, 132]);
 
 function refuseSetField(field: Field): never {
@@ -133,7 +130,7 @@ class ActionCheck {
 
   get #isMpls(): boolean {
     const type = this.#networkType;
-    return type === ETH_P_MPLS || type === ETH_P_MPLSM;
+    return type === ETH_P_MPLS_UC || type === ETH_P_MPLS_MC;
   }
 
   get #hasVlan(): boolean {

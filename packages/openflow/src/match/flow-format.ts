@@ -3,6 +3,9 @@ import {
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
+  ETH_P_MPLS_MC,
+  ETH_P_MPLS_UC,
+  ETH_P_NSH,
   ETH_P_RARP,
   FLOW_TNL_F_KEY,
   Flow,
@@ -20,7 +23,6 @@ import { fieldPlan } from './field-plan.ts';
 import { named, toBytes } from './match-field.ts';
 import { formatMatch } from './match-format.ts';
 import type { PortNames } from './ofp-port.ts';
-import { ETH_P_MPLS, ETH_P_MPLSM, ETH_P_NSH } from './prerequisites.ts';
 
 /** Words of a flow and the bits in them that fields have. */
 interface Words {
@@ -193,8 +195,8 @@ function network(key: Flow, mask: Flow): void {
     case ETH_P_RARP:
       show(mask, ARP);
       return;
-    case ETH_P_MPLS:
-    case ETH_P_MPLSM:
+    case ETH_P_MPLS_UC:
+    case ETH_P_MPLS_MC:
       show(mask, MPLS);
       if ((key.mplsLse0 & MPLS_BOS) === 0) showInnerLabels(key, mask);
       return;

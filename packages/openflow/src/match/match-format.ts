@@ -3,6 +3,8 @@ import {
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
+  ETH_P_MPLS_MC,
+  ETH_P_MPLS_UC,
   ETH_P_RARP,
   FLOW_TNL_F_CSUM,
   FLOW_TNL_F_DONT_FRAGMENT,
@@ -27,7 +29,6 @@ import { CT_STATE, formatFlags, formatFlagsMasked, TCP_FLAGS } from './flag-text
 import { named } from './match-field.ts';
 import { formatPort, type PortNames } from './ofp-port.ts';
 import { isIpv6Endpoint } from './oxm-emit.ts';
-import { ETH_P_MPLS, ETH_P_MPLSM } from './prerequisites.ts';
 
 export interface MatchFormat {
   /** The default one is not shown. */
@@ -435,9 +436,9 @@ function protocolName({ key, mask }: Match): { name: string; saysProto: boolean 
       return { name: 'arp', saysProto: false };
     case ETH_P_RARP:
       return { name: 'rarp', saysProto: false };
-    case ETH_P_MPLS:
+    case ETH_P_MPLS_UC:
       return { name: 'mpls', saysProto: false };
-    case ETH_P_MPLSM:
+    case ETH_P_MPLS_MC:
       return { name: 'mplsm', saysProto: false };
     default:
       return { name: '', saysProto: false };

@@ -3,6 +3,8 @@ import {
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
+  ETH_P_MPLS_MC,
+  ETH_P_MPLS_UC,
   ETH_P_RARP,
   type Field,
   fieldByName,
@@ -27,7 +29,6 @@ import {
 } from './match-field.ts';
 import { setFieldQuick } from './match-quick.ts';
 import type { PortNames } from './ofp-port.ts';
-import { ETH_P_MPLS, ETH_P_MPLSM } from './prerequisites.ts';
 import {
   fieldProtocols,
   OFPUTIL_P_ANY,
@@ -52,8 +53,8 @@ const PROTOCOLS = new Map<string, readonly [dlType: number, nwProto?: number]>([
   ['tcp6', [ETH_P_IPV6, IPPROTO_TCP]],
   ['udp6', [ETH_P_IPV6, IPPROTO_UDP]],
   ['sctp6', [ETH_P_IPV6, IPPROTO_SCTP]],
-  ['mpls', [ETH_P_MPLS]],
-  ['mplsm', [ETH_P_MPLSM]],
+  ['mpls', [ETH_P_MPLS_UC]],
+  ['mplsm', [ETH_P_MPLS_MC]],
 ]);
 
 /**

@@ -3,6 +3,8 @@ import {
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
+  ETH_P_MPLS_MC,
+  ETH_P_MPLS_UC,
   ETH_P_RARP,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
@@ -17,7 +19,7 @@ import { Match } from '../match.ts';
 import { type FieldPlan, fieldPlan } from './field-plan.ts';
 import { named } from './match-field.ts';
 import { formatMatch } from './match-format.ts';
-import { ETH_P_MPLS, ETH_P_MPLSM, networkType } from './prerequisites.ts';
+import { networkType } from './prerequisites.ts';
 
 const log = vlog.module('ofp_match');
 
@@ -53,7 +55,7 @@ export function normalizeMatch(match: Match): boolean {
   keep(isIp, IP);
   keep(isIp && hasPorts(type, key.nwProto), PORTS);
   keep(isV6, IPV6_LABEL);
-  keep(type === ETH_P_MPLS || type === ETH_P_MPLSM, MPLS);
+  keep(type === ETH_P_MPLS_UC || type === ETH_P_MPLS_MC, MPLS);
   const nd = isV6 && key.nwProto === IPPROTO_ICMPV6 ? key.tpSrc : 0;
   keep(nd === ND_NEIGHBOR_SOLICIT || nd === ND_NEIGHBOR_ADVERT, ND_TARGET);
   if (!isArp) {

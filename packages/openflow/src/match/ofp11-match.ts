@@ -2,6 +2,8 @@
 import {
   ETH_P_ARP,
   ETH_P_IP,
+  ETH_P_MPLS_MC,
+  ETH_P_MPLS_UC,
   ETH_P_RARP,
   IPPROTO_ICMP,
   IPPROTO_SCTP,
@@ -14,7 +16,6 @@ import { OfpError } from '../errors.ts';
 import { Match } from '../match.ts';
 import { implyEthernetByHeaders } from './match-field.ts';
 import { ofp10PortToOfp11, ofp11PortToOfp10 } from './ofp-port.ts';
-import { ETH_P_MPLS, ETH_P_MPLSM } from './prerequisites.ts';
 
 export const OFP11_MATCH_LENGTH = 88;
 
@@ -52,7 +53,7 @@ export function parseOfp11StandardMatch(bytes: Uint8Array, off = 0, into?: Match
   }
   parseNetwork(match, dv, wild);
   if (key.dlType === ETH_P_IP) parseTransport(match, dv, wild);
-  if (key.dlType === ETH_P_MPLS || key.dlType === ETH_P_MPLSM) parseMpls(match, dv, wild);
+  if (key.dlType === ETH_P_MPLS_UC || key.dlType === ETH_P_MPLS_MC) parseMpls(match, dv, wild);
   mask.metadata = ~dv.getBigUint64(80) & 0xffff_ffff_ffff_ffffn;
   key.metadata = dv.getBigUint64(72) & mask.metadata;
   implyEthernetByHeaders(match);

@@ -3,6 +3,8 @@ import {
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
+  ETH_P_MPLS_MC,
+  ETH_P_MPLS_UC,
   ETH_P_RARP,
   type Flow,
   IPPROTO_ICMP,
@@ -25,7 +27,7 @@ import {
   type OxmVersion,
   writeHeader,
 } from './oxm-header.ts';
-import { ETH_P_MPLS, ETH_P_MPLSM, networkType } from './prerequisites.ts';
+import { networkType } from './prerequisites.ts';
 
 /** All fields at once, with masks, and all tun_metadata. */
 const MAX_LENGTH = 24 * 1024;
@@ -224,8 +226,8 @@ function putNetwork(start: number, match: Match, version: OxmVersion): number {
     case ETH_P_ARP:
     case ETH_P_RARP:
       return putGroup(start, match, ARP, version);
-    case ETH_P_MPLS:
-    case ETH_P_MPLSM:
+    case ETH_P_MPLS_UC:
+    case ETH_P_MPLS_MC:
       return putGroup(start, match, MPLS, version);
     default:
       return start;

@@ -3,6 +3,9 @@ import {
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
+  ETH_P_MPLS_MC,
+  ETH_P_MPLS_UC,
+  ETH_P_NSH,
   ETH_P_RARP,
   type Field,
   type FieldPrerequisite,
@@ -18,10 +21,6 @@ import {
   VLAN_CFI,
 } from '@heddle/packet';
 import type { Match } from '../match.ts';
-
-export const ETH_P_MPLS = 0x8847;
-export const ETH_P_MPLSM = 0x8848;
-export const ETH_P_NSH = 0x894f;
 
 const CS_TRACKED = 0x20;
 const CS_INVALID = 0x10;
@@ -79,7 +78,7 @@ function flowMeets(flow: Flow, wanted: FieldPrerequisite): boolean {
     case 'VLAN VID':
       return flow.packetType === 0 && (flow.vlanTci0 & VLAN_CFI) !== 0;
     case 'MPLS':
-      return type === ETH_P_MPLS || type === ETH_P_MPLSM;
+      return type === ETH_P_MPLS_UC || type === ETH_P_MPLS_MC;
     case 'IPv4':
       return type === ETH_P_IP;
     case 'IPv6':

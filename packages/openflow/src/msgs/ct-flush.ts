@@ -1,4 +1,5 @@
 /** NXT_CT_FLUSH: forget connections, all, of a zone, or those that a tuple picks. */
+import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '@heddle/packet';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { OfpError } from '../errors.ts';
 import type { CtTuple } from '../messages.ts';
@@ -16,8 +17,6 @@ const NXT_CT_TUPLE = {
   icmpType: 5,
   icmpCode: 6,
 } as const;
-const IPPROTO_ICMP = 1;
-const IPPROTO_ICMPV6 = 58;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

@@ -1,5 +1,5 @@
 /** OpenFlow 1.0's match as its structure has it, wildcards included (OpenFlow 1.0 section 5.2.3). */
-import { formatIpv4, formatMac } from '@heddle/packet';
+import { ETH_P_ARP, ETH_P_IP, formatIpv4, formatMac } from '@heddle/packet';
 import { type PrintNames, port } from './print-names.ts';
 
 const OFPFW10 = {
@@ -17,8 +17,6 @@ const OFPFW10 = {
 const NW_SRC_SHIFT = 8;
 const NW_DST_SHIFT = 14;
 const NW_BITS = 0x3f;
-const ETH_P_IP = 0x0800;
-const ETH_P_ARP = 0x0806;
 const PROTOCOLS = new Map([
   [1, 'icmp,'],
   [6, 'tcp,'],

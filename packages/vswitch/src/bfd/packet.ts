@@ -1,5 +1,5 @@
 /** BFD Control packets (RFC 5880, 4.1) in UDP over IPv4 (RFC 5881, 4). */
-import { checksum } from '@heddle/packet';
+import { checksum, IPPROTO_UDP } from '@heddle/packet';
 
 export const BFD_PORT = 3784;
 
@@ -12,7 +12,6 @@ const HEADER_BYTES = ETH_BYTES + IP_BYTES + UDP_BYTES;
 const TTL = 255;
 /** Internetwork control (RFC 2474, 4.2.2). */
 const TOS = 0xc0;
-const IPPROTO_UDP = 17;
 
 export const BfdFlag = {
   multipoint: 0x01,

@@ -1,12 +1,11 @@
 /** Frames that tell the switches beyond a bond where addresses are now (RFC 903). */
+import { ETH_P_RARP, VLAN_CFI } from '@heddle/packet';
 import type { OfPort, Ofproto } from '../ofproto.ts';
 import { outputTranslate } from '../vlan.ts';
 import type { Bond } from './bond.ts';
 import { slbBucket } from './hash.ts';
 
-const ETH_P_RARP = 0x8035;
 const RARP_REQUEST_REVERSE = 3;
-const VLAN_CFI = 0x1000;
 
 /** One for each address that the bridge has learned elsewhere, at the member that it leaves by. */
 export function announcements(

@@ -1,6 +1,6 @@
 /** NetFlow version 5: what flows of IPv4 packets a bridge has seen (ovs-vswitchd.conf.db(5), NetFlow). */
 import { ByteWriter } from '@heddle/openflow';
-import type { Flow } from '@heddle/packet';
+import { type Flow, IPPROTO_ICMP } from '@heddle/packet';
 import type { Clock } from '@heddle/runtime';
 import { Collectors, type Target } from './collectors.ts';
 
@@ -180,7 +180,6 @@ export class NetFlow {
   }
 }
 
-const IPPROTO_ICMP = 1;
 const DSCP = 0xfc;
 
 function keyOf({ inPort, nwSrc, nwDst, nwProto, nwTos, tpSrc, tpDst }: Flow): string {

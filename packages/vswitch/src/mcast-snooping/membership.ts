@@ -1,5 +1,15 @@
 /** IGMP and MLD messages (RFC 2236, RFC 3376, RFC 2710, RFC 3810) as snooping understands them. */
-import { checksum, csumAdd, csumFinish, formatIpv4, formatIpv6 } from '@heddle/packet';
+import {
+  checksum,
+  csumAdd,
+  csumFinish,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  formatIpv4,
+  formatIpv6,
+  IPPROTO_ICMPV6,
+  IPPROTO_IGMP,
+} from '@heddle/packet';
 
 const IGMP_QUERY = 0x11;
 const IGMP_REPORT_V1 = 0x12;
@@ -17,10 +27,6 @@ const CHANGE_TO_INCLUDE = 3;
 const BLOCK_OLD_SOURCES = 6;
 
 const ETH_P_VLAN = [0x8100, 0x88a8];
-const ETH_P_IP = 0x0800;
-const ETH_P_IPV6 = 0x86dd;
-const IPPROTO_IGMP = 2;
-const IPPROTO_ICMPV6 = 58;
 /** Hop-by-hop, routing and destination options. */
 const IPV6_EXTENSIONS: ReadonlySet<number> = new Set([0, 43, 60]);
 const IGMP_BYTES = 8;

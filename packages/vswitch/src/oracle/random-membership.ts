@@ -1,11 +1,9 @@
 /** IGMP and MLD messages of hosts and routers, some of them odd, and packets to groups. */
 import type { Random } from '@heddle/datapath/oracle/random-frame';
-import { checksum, parseIpv4, parseIpv6 } from '@heddle/packet';
+import { checksum, ETH_P_IP, ETH_P_IPV6, parseIpv4, parseIpv6 } from '@heddle/packet';
 
 const GROUPS4 = ['239.1.1.1', '239.1.1.2', '239.200.3.4', '224.0.0.251'];
 const GROUPS6 = ['ff05::101', 'ff05::102', 'ff02::fb'];
-const ETH_P_IP = 0x0800;
-const ETH_P_IPV6 = 0x86dd;
 const UDP = 17;
 
 export function randomMembership(r: Random): Buffer {

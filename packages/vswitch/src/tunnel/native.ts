@@ -8,6 +8,7 @@ import {
   ETH_P_IPV6,
   type Flow,
   formatMac,
+  IPPROTO_GRE,
   IPPROTO_UDP,
   MAC_BROADCAST,
   parseMac,
@@ -17,7 +18,6 @@ import { formatAddress, isIpv6, parseAddress, type TunnelAddress } from './confi
 import type { NeighbourTable } from './neighbours.ts';
 import type { TunnelRoutes } from './routes.ts';
 
-const IPPROTO_GRE = 47;
 const LATER_FRAGMENT = 2;
 const ANY_FRAGMENT = 3;
 
