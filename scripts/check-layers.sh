@@ -36,6 +36,7 @@ try illegal ovsdb @heddle/vswitch
 try illegal datapath @heddle/vswitch
 try illegal datapath @heddle/ovsdb
 try illegal vswitch @heddle/cli
+try illegal vswitch @heddle/testing
 try illegal packet ../../linux/src/index.ts
 try illegal linux ../../../packages/ovsdb/src/index.ts
 try illegal cli @heddle/runtime/src/index.ts
