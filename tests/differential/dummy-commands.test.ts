@@ -92,6 +92,47 @@ const OF_BRIDGES = [
   'tnl/egress_port_range 1 70000',
 ];
 
+const FILTERS = [
+  ...[
+    'ip',
+    'ip6',
+    'tcp',
+    'tcp6',
+    'udp',
+    'arp',
+    'icmp',
+    'dl_type=0x86dd',
+    'in_port=p1',
+    'in_port=2',
+  ],
+  ...['ip,nw_src=10.0.0.9', 'ip,nw_src=10.0.1.9', 'ip,nw_src=10.0.0.0/24', 'nw_src=10.0.0.1'],
+  ...['tcp,tp_dst=80', 'tcp,tp_dst=81', 'tcp,tp_src=9', 'ipv6,ipv6_src=fe81::1', 'ct_mark=5'],
+  ...['dl_vlan=5', 'dl_vlan=6', 'vlan_tci=0', 'recirc_id=1', 'packet_type=(1,0x800)', 'foo'],
+  ...['', 'dl_src=50:54:00:00:00:09'],
+].map((filter) => `filter=${filter}`);
+
+const DUMPS = [
+  ...['pmd=x', 'pmd=0', 'pmd=-1', 'type=', 'type=tc', 'type=foo', 'filter=tcp filter=udp'],
+  ...FILTERS,
+];
+
+const FILTERED = [
+  [
+    1,
+    'eth_type(0x0800),ipv4(src=10.0.0.0,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=80)',
+  ],
+  [
+    1,
+    'eth_type(0x0800),ipv4(src=10.0.1.0,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no),udp(src=8,dst=80)',
+  ],
+  [
+    2,
+    'eth_type(0x86dd),ipv6(src=fe80::,dst=::2,label=0,proto=6,tclass=0,hlimit=64,frag=no),tcp(src=8,dst=80)',
+  ],
+  [2, 'eth_type(0x8100),vlan(vid=5,pcp=0),encap(eth_type(0x1235))'],
+  [2, 'eth_type(0x1234)'],
+] as const;
+
 const RENUMBERINGS = [
   'ovs-dummy p1',
   'nosuch p1 77',
@@ -173,6 +214,32 @@ test('bridges, ports and traces: the same words for what is wrong', async () => 
     JSON.stringify(await subject.ask('ofproto/trace', 'br0', '')),
   );
   for (const words of OF_BRIDGES) await answers(both, words);
+});
+
+test('megaflows that a filter lets pass', async () => {
+  await using scope = new Scope();
+  const both = await pair(scope);
+  for (const subject of both) {
+    for (const flow of [
+      'priority=1,actions=1',
+      'priority=5,tcp,tp_dst=80,nw_src=10.0.0.0/24,actions=2',
+      'priority=6,tcp6,ipv6_src=fe80::/64,actions=1',
+      'priority=7,dl_vlan=5,actions=1',
+    ]) {
+      await subject.instance.exec('ovs-ofctl', 'add-flow', 'br0', flow);
+    }
+    for (const [port, headers] of FILTERED) {
+      const eth = 'eth(src=50:54:00:00:00:01,dst=50:54:00:00:00:02)';
+      await subject.receive(`p${port}`, `in_port(${port}),${eth},${headers}`);
+    }
+  }
+  for (const words of DUMPS) {
+    await agree(both, words, async (subject) => {
+      const args = ['dummy@ovs-dummy', ...words.split(' ')];
+      const { result, error } = await subject.ask('dpctl/dump-flows', ...args);
+      return JSON.stringify([(result ?? '').split('\n').sort(), error]);
+    });
+  }
 });
 
 test('dpif-dummy/change-port-number: packets go by the new number', async () => {

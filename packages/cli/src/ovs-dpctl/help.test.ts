@@ -12,12 +12,25 @@ function run(program: string, ...args: string[]): string {
     encoding: 'utf8',
     env: { ...process.env, OVS_RUNDIR: '/nonexistent' },
   });
-  return `${stdout}${stderr}${status}`;
+  return `${stdout}${stderr}${status}`.replaceAll('/usr/bin/', '');
 }
 
 test('--help, and what --read-only refuses, are as in Open vSwitch', () => {
   assert.ok(existsSync(THEIRS), 'the distribution’s ovs-dpctl is installed');
-  for (const line of ['--help', '--read-only add-dp d']) {
+  for (const line of [
+    '--help',
+    'help',
+    '--read-only add-dp d',
+    '-t x show',
+    'show --foo',
+    'add-flow x',
+  ]) {
     assert.equal(run(OURS, ...line.split(' ')), run(THEIRS, ...line.split(' ')), line);
   }
+});
+
+test('list-commands tells of each command that there is', () => {
+  const theirs = run(THEIRS, 'list-commands');
+  assert.match(theirs, /normalize-actions/);
+  assert.equal(run(OURS, 'list-commands'), theirs.replace(/^ {2}normalize-actions.*\n/m, ''));
 });

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { linuxFileLocks } from '@heddle/linux/file-lock';
 import {
   dirs,
+  HeddleError,
   installFileLocks,
   LOG_OPTIONS,
   type OptionSpec,
@@ -17,7 +18,9 @@ import {
   versionText,
 } from '@heddle/runtime';
 import { print, printError } from '@heddle/runtime/stdio';
+import type { DpctlCommand } from '@heddle/vswitch/dpctl/command';
 import { DPCTL_COMMANDS, runDpctl } from '@heddle/vswitch/dpctl/index';
+import { startAlarm } from '../ovsdb-client/alarm.ts';
 import { help } from './help.ts';
 
 const PROGRAM = 'ovs-dpctl';
@@ -66,6 +69,15 @@ const READ_WRITE = new Set([
 
 /** Runs the command line; returns the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    return await runCommandLine(argv);
+  } catch (error) {
+    if (!(error instanceof HeddleError)) throw error;
+    return complain(error.message.replace(`${PROGRAM}: `, ''));
+  }
+}
+
+async function runCommandLine(argv: readonly string[]): Promise<number> {
   const { options, args } = parseOptions(PROGRAM, OPTIONS, argv);
   const passed: string[] = [];
   let readOnly = false;
@@ -73,10 +85,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (spec.long === 'help') return say(help(PROGRAM), 0);
     if (spec.long === 'version') return say(`${versionText(PROGRAM)}\n`, 0);
     if (spec.long === 'read-only') readOnly = true;
-    if (spec.long === 'timeout') setTimeout(() => process.exit(142), Number(value) * 1000).unref();
+    if (spec.long === 'timeout') startAlarm(value ?? '');
     if (spec.long !== undefined && PASSED_ON.has(spec.long)) passed.push(`--${spec.long}`);
   }
   const [command, ...rest] = args;
+  if (command === 'help') return say(help(PROGRAM), 0);
+  if (command === 'list-commands') return listCommands();
   if (command === undefined) return complain('missing command name; use --help for help');
   if (!DPCTL_COMMANDS.some((c) => c.name === command)) {
     return complain(`unknown command '${command}'; use --help for help`);
@@ -97,10 +111,19 @@ async function throughDaemon(command: string, words: string[]): Promise<number |
   const socket = join(dirs.rundir, `ovs-vswitchd.${pid}.ctl`);
   if (!existsSync(socket)) return undefined;
   const { result, error } = await unixctlCall(socket, `dpctl/${command}`, words);
-  if (error !== null) return complain(error.replaceAll(/^ovs-vswitchd: /gm, '').trimEnd());
+  if (error !== null) return complain(inOurName(error, command));
   const [said, complaints] = split(result ?? '');
   printError(complaints);
   return say(said, 0);
+}
+
+/** A refusal of the daemon as this program's, its name before each line but the first. */
+function inOurName(error: string, command: string): string {
+  return error
+    .trimEnd()
+    .replace(/^ovs-vswitchd: /, '')
+    .replaceAll(/^ovs-vswitchd: /gm, `${PROGRAM}: `)
+    .replace(`"dpctl/${command}"`, `'${command}'`);
 }
 
 /** Words of complaint come with the daemon's name before them; here they go to standard error. */
@@ -131,6 +154,18 @@ async function byItself(command: string, words: string[]): Promise<number> {
   }
   for (const dpif of dpifs) if (command !== 'del-dp') dpif[Symbol.dispose]();
   return failed ? 1 : 0;
+}
+
+function listCommands(): number {
+  const own = ['help', 'list-commands'].map((name) => ({ name, usage: '' }));
+  const rows: Pick<DpctlCommand, 'name' | 'usage'>[] = [...DPCTL_COMMANDS];
+  const all = rows.toSpliced(
+    rows.findIndex(({ name }) => name === 'parse-actions'),
+    0,
+    ...own,
+  );
+  const lines = all.map(({ name, usage }) => `  ${name.padEnd(23)} ${usage}\n`);
+  return say(`The available commands are:\n${lines.join('')}`, 0);
 }
 
 function say(text: string, status: number): number {

@@ -2,7 +2,7 @@
 import { OdpParseError, parseOdpFlow } from '@heddle/datapath';
 import { Match, OFPTT_ALL, type OfpAct, OfpError, parseActionsText } from '@heddle/openflow';
 import { describePacket, type Flow, fromHex } from '@heddle/packet';
-import { type UnixctlCommands, UnixctlError } from '@heddle/runtime';
+import { HeddleError, type UnixctlCommands, UnixctlError } from '@heddle/runtime';
 import type { Backer } from '../backer.ts';
 import { checkReferences, checkRule } from '../ofproto/check.ts';
 import type { Ofproto } from '../ofproto.ts';
@@ -181,11 +181,22 @@ function parseBridgeFlow(sw: TracedSwitch, name: string, text: string): Request 
   const found = sw.bridges.get(name);
   if (!found) throw new UnixctlError(`${name}: unknown bridge`);
   const bridge = found.ofproto;
-  const { flow, ofport } = parseOpenFlowFlow(
+  const { flow, ofport } = parseBridgeText(
     text,
     (port) => found.ifaces.get(port)?.port?.ofport,
     bridge.tlv,
   );
   flow.inPort = bridge.ports.get(ofport)?.odpPort ?? 0xffff;
   return { backer: found.backer, bridge, flow, ofport };
+}
+
+function parseBridgeText(
+  ...args: Parameters<typeof parseOpenFlowFlow>
+): ReturnType<typeof parseOpenFlowFlow> {
+  try {
+    return parseOpenFlowFlow(...args);
+  } catch (error) {
+    if (!(error instanceof HeddleError)) throw error;
+    throw new UnixctlError(`Bad openflow flow syntax: ${error.message}`);
+  }
 }

@@ -1,6 +1,6 @@
 /** What every dpctl command stands on: its table entry, its options and where its words go. */
 import type { Dpif } from '@heddle/datapath';
-import { SystemError } from '@heddle/runtime';
+import { errnoOf, SystemError } from '@heddle/runtime';
 
 /** Where the datapaths are and who speaks: `ovs-vswitchd` for dpctl/*, else `ovs-dpctl`. */
 export interface DpctlEnv {
@@ -108,7 +108,7 @@ export function takeDpif(
 }
 
 export function errorCode(error: unknown): string {
-  return error instanceof SystemError ? error.code : 'EINVAL';
+  return error instanceof SystemError ? error.code : errnoOf(error, 'EINVAL');
 }
 
 function errorText(code: string): string {

@@ -5,15 +5,16 @@ import {
   formatFlowStats,
   formatInstalledFlow,
   formatOdpActions,
-  formatOdpFlow,
   type InstalledFlow,
   OdpParseError,
   parseOdpActions,
   parseOdpFlow,
   Ufid,
 } from '@heddle/datapath';
+import { HeddleError } from '@heddle/runtime';
 import { formatUserdata } from '../ofproto/userdata.ts';
 import { type DpctlCommand, type DpctlRun, dpFullName, errorCode, takeDpif } from './command.ts';
+import { FlowFilter } from './flow-filter.ts';
 
 export const dumpFlows: DpctlCommand = {
   name: 'dump-flows',
@@ -26,17 +27,32 @@ export const dumpFlows: DpctlCommand = {
     const wrongType = words
       .filter((w) => w.startsWith('type='))
       .flatMap((w) => w.slice(5).split(','))
-      .find((t) => !FLOW_TYPES.includes(t));
+      .find((t) => t !== '' && !FLOW_TYPES.includes(t));
     if (wrongType !== undefined) return run.fail(`Failed to parse type (${wrongType})`, 'EINVAL');
     const shown = words.every((w) => !w.startsWith('type=') || /ovs|non-offloaded|all/.test(w));
     const dpif = takeOne(run, rest);
     if (!dpif) return;
-    const filter = words.find((w) => w.startsWith('filter='))?.slice(7);
+    const thread = words.findLast((w) => w.startsWith('pmd='))?.slice(4);
+    if (thread !== undefined && !/^(-1|\d+)$/.test(thread)) {
+      run.failed = true;
+      return;
+    }
+    // The main thread's number is -1; there are no others.
+    if (thread !== undefined && thread !== '-1') return;
+    const filterText = words.findLast((w) => w.startsWith('filter='))?.slice(7);
+    let filter: FlowFilter | undefined;
+    try {
+      if (filterText !== undefined) filter = new FlowFilter(filterText, dpif);
+    } catch (error) {
+      if (!(error instanceof HeddleError)) throw error;
+      return run.fail(`Failed to parse filter (${error.message})`);
+    }
     let isFirst = true;
     for (const flow of dpif.flows()) {
       const text = flowText(run, dpif, flow);
-      if (!shown || (filter !== undefined && !matchesFilter(flow, filter))) continue;
-      if (isFirst && dpif.engine === 'userspace') run.print('flow-dump from the main thread:');
+      if (!shown || filter?.refuses(flow)) continue;
+      if (isFirst && dpif.engine === 'userspace' && thread === undefined)
+        run.print('flow-dump from the main thread:');
       isFirst = false;
       run.print(text);
     }
@@ -64,7 +80,7 @@ export const getFlow: DpctlCommand = {
     const ufid = /^ufid:([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})$/i.exec(
       found.rest[0]!,
     )?.[1];
-    if (ufid === undefined) return run.complain('parsing flow ufid', 'EINVAL');
+    if (ufid === undefined) return run.complain('parsing flow ufid');
     const flow = found.dpif.flowGet(Ufid.fromString(ufid.replaceAll('-', '')));
     if (flow) run.print(flowText(run, found.dpif, flow));
     else run.fail('getting flow', 'ENOENT');
@@ -238,7 +254,7 @@ function putFlow(
 
 function deleteFlow(run: DpctlRun, dpif: Dpif, flowArg: string): void {
   const ufid = /^ufid:([0-9a-f-]{32,36})$/i.exec(flowArg)?.[1]?.replaceAll('-', '');
-  const parsed = ufid === undefined ? parseFlow(run, dpif, flowArg) : undefined;
+  const parsed = ufid === undefined ? parseFlow(run, dpif, flowArg, (why) => why) : undefined;
   if (ufid === undefined && !parsed) return;
   const stats = dpif.flowDel(
     ufid === undefined ? flowUfid(parsed!.key, parsed!.mask) : Ufid.fromString(ufid),
@@ -255,58 +271,19 @@ function parseNames(dpif: Dpif) {
 }
 
 /** A datapath's flow is for one recirculation, 0 when none is said. */
-function parseFlow(run: DpctlRun, dpif: Dpif, text: string) {
+function parseFlow(
+  run: DpctlRun,
+  dpif: Dpif,
+  text: string,
+  say = (why: string) => `parsing flow key (${why})`,
+) {
   try {
     const flow = parseOdpFlow(text, parseNames(dpif));
     flow.mask.recircId = 0xffff_ffff;
     return flow;
   } catch (error) {
     const what = error instanceof OdpParseError ? error.message : String(error);
-    run.fail(`parsing flow key (${what})`, 'EINVAL');
+    run.fail(say(what), 'EINVAL');
     return undefined;
   }
-}
-
-/** Every word of the filter (`tcp,tp_dst=80`) must agree with the bits that the flow looks at. */
-function matchesFilter(flow: InstalledFlow, filter: string): boolean {
-  const text = formatOdpFlow(flow.key, flow.mask);
-  const tokens: Record<string, RegExp> = {
-    ip: /eth_type\(0x0800\)/,
-    ipv6: /eth_type\(0x86dd\)/,
-    arp: /eth_type\(0x0806\)/,
-    icmp: /proto=1[,)/]/,
-    tcp: /proto=6[,)/]|tcp\(/,
-    udp: /proto=17[,)/]|udp\(/,
-    sctp: /proto=132[,)/]/,
-  };
-  return filter.split(',').every((word) => {
-    const eq = word.indexOf('=');
-    if (eq < 0) {
-      const l4 = ['icmp', 'tcp', 'udp', 'sctp'].includes(word) && !/proto=/.test(text);
-      return l4 ? /eth_type\(0x(0800|86dd)\)/.test(text) : (tokens[word]?.test(text) ?? false);
-    }
-    return agrees(flow, text, word.slice(0, eq), word.slice(eq + 1));
-  });
-}
-
-function agrees(flow: InstalledFlow, text: string, key: string, value: string): boolean {
-  const names: Record<string, string> = {
-    in_port: 'in_port\\(',
-    dl_src: 'eth\\([^)]*src=',
-    eth_src: 'eth\\([^)]*src=',
-    dl_dst: 'eth\\([^)]*dst=',
-    eth_dst: 'eth\\([^)]*dst=',
-    nw_src: 'ipv4\\([^)]*src=',
-    nw_dst: 'ipv4\\([^)]*dst=',
-    dl_vlan: 'vlan\\(vid=',
-    tp_src: '(?:tcp|udp|sctp)\\(src=',
-    tp_dst: '(?:tcp|udp|sctp)\\([^)]*dst=',
-    recirc_id: 'recirc_id\\(',
-  };
-  const prefix = names[key];
-  if (prefix === undefined) return false;
-  const m = new RegExp(`${prefix}([^,)/]*)`).exec(text);
-  // A field that the flow does not look at agrees with anything, but a VLAN it has not.
-  if (!m) return key !== 'dl_vlan' || (flow.mask.vlanTci0 & 0x1000) === 0;
-  return m[1]!.toLowerCase() === value.toLowerCase() || Number(m[1]) === Number(value);
 }

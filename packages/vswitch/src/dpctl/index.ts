@@ -108,7 +108,7 @@ export async function runDpctl(
     else if (!applyOption(options, word))
       return { output: `Unrecognized option ${word}\n`, failed: true };
   }
-  const label = env.program === 'ovs-dpctl' ? `'${name}'` : `"dpctl/${name}"`;
+  const label = env.program === 'ovs-dpctl' ? `ovs-dpctl: '${name}'` : `"dpctl/${name}"`;
   if (args.length < command.minArgs) {
     return {
       output: `${label} command requires at least ${command.minArgs} arguments\n`,

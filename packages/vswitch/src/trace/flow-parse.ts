@@ -54,6 +54,9 @@ export const OFPP_NONE = 0xffff;
 
 export interface ParsedFlow {
   readonly flow: Flow;
+  /** Bits that the text says, but of the port. */
+  readonly mask: Flow;
+  /** OFPP_NONE where none is said. */
   readonly ofport: number;
 }
 
@@ -75,9 +78,9 @@ export function parseOpenFlowFlow(
     while (scan.next()) parser.word(scan.key, scan.value);
   } catch (error) {
     if (!(error instanceof HeddleError)) throw error;
-    throw new HeddleError(`Bad openflow flow syntax: ${text}: ${error.message}`);
+    throw new HeddleError(`${text}: ${error.message}`);
   }
-  return { flow, ofport: parser.ofport === 0 ? OFPP_NONE : parser.ofport };
+  return { flow, mask: parser.mask, ofport: parser.ofport === 0 ? OFPP_NONE : parser.ofport };
 }
 
 /** What is not zero has been said. */
@@ -85,6 +88,7 @@ class FlowParser {
   readonly #flow: Flow;
   readonly #match: Match;
   readonly #ports: PortNames;
+  readonly mask = new Flow();
   ofport = 0;
 
   constructor(flow: Flow, ports: PortNames) {
@@ -105,9 +109,11 @@ class FlowParser {
     const flow = this.#flow;
     if (flow.dlType !== 0) throw new HeddleError('Ethernet type set multiple times');
     flow.dlType = dlType;
+    this.mask.dlType = 0xffff;
     if (nwProto === undefined) return;
     if (flow.nwProto !== 0) throw new HeddleError('network protocol set multiple times');
     flow.nwProto = nwProto;
+    this.mask.nwProto = 0xff;
   }
 
   #field(name: string, text: string): void {
@@ -125,9 +131,14 @@ class FlowParser {
     const isSaid = isInPort ? this.ofport !== 0 : fieldGet(flow, field) !== 0n;
     if (isSaid) throw new HeddleError(`field ${name} set multiple times`);
     const value = this.#value(field, name, text);
-    if (isInPort) this.ofport = Number(value);
+    if (isInPort) {
+      this.ofport = Number(value);
+      return;
+    }
     // Where a packet enters no conjunction has been met yet.
-    else if (field.name !== 'conj_id') fieldSet(flow, field, value);
+    if (field.name === 'conj_id') return;
+    fieldSet(flow, field, value);
+    fieldSet(this.mask, field, ALL_ONES);
     if (field.name === 'packet_type' && flow.packetType >>> 16 === 1) {
       flow.dlType = flow.packetType & 0xffff;
     }
@@ -137,7 +148,8 @@ class FlowParser {
   #tag(field: Field, text: string, name = field.name): void {
     const flow = this.#flow;
     const tci = flow.vlanTci0;
-    const [said, put] = TAG_PARTS[field.name]!;
+    const [said, put, bits] = TAG_PARTS[field.name]!;
+    this.mask.vlanTci0 |= bits;
     if ((tci & said) !== 0) throw new HeddleError(`field ${name} set multiple times`);
     flow.vlanTci0 = put(tci, Number(this.#value(field, name, text)));
     flow.vlanTpid0 = (flow.vlanTci0 & VLAN_CFI) === 0 ? 0 : 0x8100;
@@ -180,13 +192,19 @@ function isAllFlags({ format }: Field, text: string): boolean {
   return !/[+/*-]/.test(text);
 }
 
+const ALL_ONES = (1n << 1024n) - 1n;
+
 type PutTag = (tci: number, value: number) => number;
 
-/** Bits of the word that are the field's, and the word with the field in it. */
-const TAG_PARTS: Readonly<Record<string, readonly [said: number, put: PutTag]>> = {
-  dl_vlan: [0xfff, (tci, vid) => (vid === 0xffff ? 0 : (tci & 0xe000) | VLAN_CFI | (vid & 0xfff))],
-  dl_vlan_pcp: [0xe000, (tci, pcp) => (tci & 0x1fff) | VLAN_CFI | ((pcp & 7) << 13)],
-  vlan_tci: [0xffff, (_, tci) => tci],
-  vlan_pcp: [0xe000, (tci, pcp) => (tci & 0x1fff) | ((pcp & 7) << 13)],
-  vlan_vid: [0x1fff, (tci, vid) => (tci & 0xe000) | (vid & 0x1fff)],
+/** Bits of the word that are the field's, the word with the field in it, bits that it says. */
+const TAG_PARTS: Readonly<Record<string, readonly [said: number, put: PutTag, bits: number]>> = {
+  dl_vlan: [
+    0xfff,
+    (tci, vid) => (vid === 0xffff ? 0 : (tci & 0xe000) | VLAN_CFI | (vid & 0xfff)),
+    0x1fff,
+  ],
+  dl_vlan_pcp: [0xe000, (tci, pcp) => (tci & 0x1fff) | VLAN_CFI | ((pcp & 7) << 13), 0xf000],
+  vlan_tci: [0xffff, (_, tci) => tci, 0xffff],
+  vlan_pcp: [0xe000, (tci, pcp) => (tci & 0x1fff) | ((pcp & 7) << 13), 0xf000],
+  vlan_vid: [0x1fff, (tci, vid) => (tci & 0xe000) | (vid & 0x1fff), 0x1fff],
 };

@@ -121,7 +121,7 @@ it('reads and writes flows as Open vSwitch does', { skip: !oracleInstalled() }, 
       const { flow, ofport } = parseOpenFlowFlow(text, (n) => (n === 'p1' ? 1 : undefined));
       mine = `Flow: ${formatOpenFlowFlow(flow, ofport)}`;
     } catch (error) {
-      mine = messageOf(error);
+      mine = `Bad openflow flow syntax: ${messageOf(error)}`;
     }
     if (mine !== theirs) differ.push(`${mine}\n${theirs}\n`);
   }
