@@ -5,9 +5,9 @@ import { Flow, MAC_BROADCAST } from '@heddle/packet';
 import { FakeClock } from '@heddle/runtime';
 import { generator } from '@heddle/testing/random';
 import { MacLearning } from './mac-learning.ts';
+import { actionsOf } from './odp-actions-of.ts';
 import { RecircIds } from './ofproto/recirc.ts';
 import { Bundle, OfPort, Ofproto, type VlanMode, type XlateConfig } from './ofproto.ts';
-import { actionsOf } from './ofproto-dpif-upcall.ts';
 import type { ActionTypes } from './slow-path.ts';
 import { xlateActions } from './xlate.ts';
 

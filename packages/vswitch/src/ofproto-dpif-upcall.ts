@@ -4,7 +4,6 @@
  */
 
 import {
-  asMeteredUpcall,
   type DpExecute,
   type Dpif,
   type DpPacket,
@@ -18,11 +17,11 @@ import { extractBeyondKey, Flow, flowAnd, hasBeyondKey, isSubset } from '@heddle
 import { type Clock, coverage, every, messageOf, type Timer, vlog } from '@heddle/runtime';
 import { exactMask } from './exact-mask.ts';
 import { KnownOutcomes } from './known-outcomes.ts';
+import { actionsOf, isSlow } from './odp-actions-of.ts';
 import type { FlowChanges } from './ofproto/flow-changes.ts';
 import {
   type ControllerUserdata,
   decodeUserdata,
-  encodeUserdata,
   type SampleUserdata,
 } from './ofproto/userdata.ts';
 import type { Ofproto, XlateConfig } from './ofproto.ts';
@@ -33,7 +32,6 @@ import { Masks, NO_STATS, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
 import { XlateMemory } from './xlate-context.ts';
 import { applyEffects, NO_EFFECTS, type PacketsSeen } from './xlate-effects.ts';
-import { isSample } from './xlate-export.ts';
 import type { ProtocolPacket } from './xlate-protocols.ts';
 
 const log = vlog.module('ofproto_dpif_upcall');
@@ -552,43 +550,6 @@ export class Udpif {
     }
     setImmediate(() => this.configChanged());
   }
-}
-
-/** Actions for the datapath; what sends nothing says why, what it cannot do comes up. */
-export function actionsOf(result: XlateResult, native: ActionTypes): readonly OdpAction[] {
-  const { dropReason, actions, slow } = result;
-  if (slow.length > 0) return slowActions(result);
-  const drop =
-    dropReason === undefined ? undefined : ({ type: 'drop', reason: dropReason } as const);
-  if (drop && !actions.some(isSample)) return [drop];
-  const plain = plainActions(actions, native);
-  if (!plain) return slowActions(result);
-  return drop ? [...plain, drop] : plain;
-}
-
-const SLOW = new WeakMap<XlateResult, readonly OdpAction[]>();
-
-/** Whether these are what brings such packets up, one by one. */
-function isSlow(result: XlateResult, actions: readonly OdpAction[]): boolean {
-  return brings(actions[0]) && SLOW.get(result) === actions;
-}
-
-/** Most lists begin otherwise, and a look into a WeakMap takes long. */
-function brings(action: OdpAction | undefined): boolean {
-  return action?.type === 'userspace' || action?.type === 'sample';
-}
-
-function slowActions(result: XlateResult): readonly OdpAction[] {
-  let actions = SLOW.get(result);
-  if (!actions) {
-    const reasons = result.slow.length > 0 ? result.slow : ['action'];
-    const userdata = encodeUserdata({ kind: 'slow_path', reasons });
-    const upcall = { type: 'userspace', userdata } as const;
-    const { slowMeter } = result;
-    actions = [slowMeter === undefined ? upcall : asMeteredUpcall(slowMeter, [upcall])];
-    SLOW.set(result, actions);
-  }
-  return actions;
 }
 
 /** The flow with the headers that only OpenFlow knows of, read from the packet itself. */

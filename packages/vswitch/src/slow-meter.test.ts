@@ -5,10 +5,10 @@ import { OFPM13_SLOWPATH } from '@heddle/openflow';
 import { Flow } from '@heddle/packet';
 import { FakeClock } from '@heddle/runtime/clock';
 import { MacLearning } from './mac-learning.ts';
+import { actionsOf } from './odp-actions-of.ts';
 import { Meter } from './ofproto/meter.ts';
 import { RecircIds } from './ofproto/recirc.ts';
 import { type Bundle, Ofproto } from './ofproto.ts';
-import { actionsOf } from './ofproto-dpif-upcall.ts';
 import { xlateActions } from './xlate.ts';
 
 const dpif = new UserspaceDpif({

@@ -21,14 +21,16 @@ import { type AdoptedPorts, Bridge } from './bridge.ts';
 import { CarryOver } from './carry-over.ts';
 import { controllersOf } from './controller-rows.ts';
 import { ctConfigOf } from './ct-config.ts';
-import { type DeviceEvent, type Devices, KernelDevices } from './devices/devices.ts';
-import { DUMMY_KIND, DummyDevices } from './devices/dummy-devices.ts';
+import type { DeviceEvent, Devices } from './devices/devices.ts';
+import { DUMMY_KIND } from './devices/dummy-devices.ts';
+import { openDevices } from './devices/open-devices.ts';
 import { Datapaths } from './dpctl/datapaths.ts';
 import { guarded, guardedAsync, partOf } from './guarded.ts';
 import type { Iface } from './iface.ts';
 import { InBandControl } from './in-band/in-band.ts';
 import type { OfPort } from './ofproto.ts';
 import { isOwnWriteBack } from './own-columns.ts';
+import { connectPatches } from './patches.ts';
 import type { BridgeRow, OpenVSwitchRow, Schema } from './port-config.ts';
 import type { PortMonitor } from './port-monitor.ts';
 import { QosTable } from './qos/qos-table.ts';
@@ -100,7 +102,7 @@ export class Switch {
     this.neighbours.onChange = () => this.belowChanged();
     const { carryOverPath: path } = options;
     this.#carryOver = path === undefined ? undefined : new CarryOver(path);
-    this.devices = openDevices(options, (events) => this.#deviceEvents(events));
+    this.devices = openDevices(options.dummy, (events) => this.#deviceEvents(events));
     this.#inBand = new InBandControl(this.devices, this.routes, options.dummy === undefined);
     this.ready = new Promise((resolve) => {
       this.#firstDone = resolve;
@@ -204,7 +206,7 @@ export class Switch {
     this.#isRestoring &&= root.other_config.get('flow-restore-wait') === 'true';
     let changed = await this.#syncBridges(root);
     changed = (await this.#syncPorts()) || changed;
-    changed = this.#connectPatches() || changed;
+    changed = connectPatches(this.ifaces()) || changed;
     changed = this.#ofEach('mirrors', (bridge) => bridge.configureMirrors(this.idl)) || changed;
     await this.#dropLeftovers();
     changed = this.#configureFeatures() || changed;
@@ -367,24 +369,6 @@ export class Switch {
     this.#adopted = new Map();
   }
 
-  /** Joins the two ends of each patch, wherever their bridges are. */
-  #connectPatches(): boolean {
-    const ends = new Map<string, Iface>();
-    for (const iface of this.ifaces())
-      if (iface.type === 'patch' && iface.port) ends.set(iface.name, iface);
-    let changed = false;
-    for (const iface of ends.values()) {
-      const other = ends.get(iface.row.options.get('peer') ?? '');
-      const mutual = other?.row.options.get('peer') === iface.name ? other.port : undefined;
-      const sameBacker = other?.home.backer === iface.home.backer;
-      const peer = sameBacker ? mutual : undefined;
-      if (iface.port!.peer === peer) continue;
-      iface.port!.peer = peer;
-      changed = true;
-    }
-    return changed;
-  }
-
   #configureBackers(root: OpenVSwitchRow, changed: boolean): void {
     const config = (key: string) => Number.parseInt(root.other_config.get(key) ?? '', 10);
     const limit = config('vlan-limit');
@@ -519,15 +503,6 @@ export class Switch {
     this.neighbours.expire();
     if (this.#configured) this.#followEgress();
   }
-}
-
-function openDevices(
-  { dummy }: SwitchOptions,
-  listener: (events: readonly DeviceEvent[]) => void,
-): Devices {
-  if (!dummy) return new KernelDevices(listener);
-  const others = dummy.override ? undefined : new KernelDevices(listener);
-  return new DummyDevices(dummy.netdevs, others, listener);
 }
 
 /** The empty type is `system`. */

@@ -27,10 +27,10 @@ import type {
   VportType,
 } from '../dpif.ts';
 import { type Policing, policingBuckets } from '../meter.ts';
-import type { OdpAction, OdpCtAction } from '../odp-actions.ts';
+import type { OdpCtAction } from '../odp-actions.ts';
 import { flowUfid, type Ufid, UfidTable } from '../odp-ufid.ts';
-import { emptyPortStats } from '../port-stats.ts';
 import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
+import { USERSPACE_ACTIONS } from './actions.ts';
 import { Classifier } from './classifier.ts';
 import {
   type ActionSink,
@@ -41,9 +41,11 @@ import {
   DROP_UPCALL,
   executeActions,
 } from './execute.ts';
+import { FlowEntry, snapshot } from './flow-entry.ts';
 import { Meters, TokenBuckets } from './meters.ts';
 import type { Netdev } from './netdev.ts';
 import { Packet } from './packet.ts';
+import { noNetdev, Port } from './port.ts';
 import { popHeader } from './tunnel.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 
@@ -69,85 +71,6 @@ export interface UserspaceDpifOptions {
   readonly dropLeftovers?: () => void;
 }
 
-const USERSPACE_ACTIONS: ReadonlySet<OdpAction['type']> = new Set([
-  'output',
-  'push_vlan',
-  'pop_vlan',
-  'set',
-  'set_tunnel',
-  'userspace',
-  'recirc',
-  'trunc',
-  'drop',
-  'clone',
-  'sample',
-  'check_pkt_len',
-  'meter',
-  'hash',
-  'push_mpls',
-  'add_mpls',
-  'pop_mpls',
-  'set_mpls',
-  'push_eth',
-  'pop_eth',
-  'push_nsh',
-  'set_nsh',
-  'pop_nsh',
-  'ct',
-  'ct_clear',
-  'set_priority',
-  'tnl_push',
-  'tnl_pop',
-]);
-
-class Port implements DpPort {
-  readonly stats: PortStats = emptyPortStats();
-  portNo: OdpPort;
-  readonly name: string;
-  readonly type: VportType;
-  readonly netdev: Netdev;
-  policer: TokenBuckets | undefined;
-  /** Of a tunnel: what its next packet is numbered, where packets are. */
-  sequence = 0;
-  readonly dstPort?: number;
-
-  constructor(portNo: OdpPort, type: VportType, netdev: Netdev, dstPort?: number) {
-    this.portNo = portNo;
-    this.name = netdev.name;
-    this.type = type;
-    this.netdev = netdev;
-    if (dstPort !== undefined) this.dstPort = dstPort;
-  }
-
-  get ifindex(): number | undefined {
-    return this.netdev.isGone === true ? 0 : undefined;
-  }
-
-  get config(): string | undefined {
-    return this.netdev.config;
-  }
-}
-
-/** Of a tunnel port: what goes by it has its header from `tnl_push`. */
-function noNetdev(name: string): Netdev {
-  return { name, transmit: () => false, setReceiver: () => {}, close: () => {} };
-}
-
-class Entry implements InstalledFlow {
-  readonly key: Flow;
-  readonly mask: Flow;
-  readonly ufid: Ufid;
-  actions: readonly OdpAction[];
-  readonly stats: FlowStats = { packets: 0, bytes: 0, usedMs: undefined, tcpFlags: 0 };
-
-  constructor(flow: DpFlow, ufid: Ufid) {
-    this.mask = flow.mask.clone();
-    this.key = flow.key.clone();
-    this.ufid = ufid;
-    this.actions = flow.actions;
-  }
-}
-
 export class UserspaceDpif implements Dpif {
   readonly type: DpType;
   readonly engine = 'userspace';
@@ -161,8 +84,8 @@ export class UserspaceDpif implements Dpif {
   readonly #defer: (task: () => void) => void;
   readonly #options: UserspaceDpifOptions;
   readonly #ports = new Map<OdpPort, Port>();
-  #flows = new UfidTable<Entry>();
-  readonly #classifier = new Classifier<Entry>();
+  #flows = new UfidTable<FlowEntry>();
+  readonly #classifier = new Classifier<FlowEntry>();
   readonly #upcalls = new UpcallQueue();
   readonly #drops = new Map<string, number>();
   readonly #portListeners: ((port: OdpPort) => void)[] = [];
@@ -281,7 +204,7 @@ export class UserspaceDpif implements Dpif {
     const existing = this.#flows.get(ufid);
     if (existing === undefined) {
       if (mode === 'modify') throw new SystemError('ENOENT', 'flow');
-      const entry = new Entry(flow, ufid);
+      const entry = new FlowEntry(flow, ufid);
       this.#flows.set(entry);
       this.#classifier.insert(entry);
       return undefined;
@@ -538,8 +461,4 @@ function dpPacket({ bytes, vnet }: Packet, frame: Uint8Array): DpPacket {
   return vnet !== undefined && frame.length === bytes.length
     ? { data, vnet: { ...vnet } }
     : { data };
-}
-
-function snapshot(entry: Entry): InstalledFlow {
-  return { ...entry, stats: { ...entry.stats } };
 }

@@ -10,7 +10,6 @@ import {
   TUN_FLAGS,
 } from './flag-text.ts';
 import { fromBytes, toBytes } from './match-field.ts';
-import { formatIpv4Masked, formatPacketType, prefixOf } from './match-format.ts';
 import {
   formatPort,
   ofp10PortToOfp11,
@@ -18,6 +17,7 @@ import {
   type PortNames,
   parsePort,
 } from './ofp-port.ts';
+import { formatIpv4Masked, formatPacketType, prefixOf } from './value-text.ts';
 
 /** A value and its mask, in the wire's bytes. */
 export interface FieldText {

@@ -9,7 +9,7 @@ export {
 } from './flag-text.ts';
 export { formatFlow } from './flow-format.ts';
 export { setMatchField } from './match-field.ts';
-export { formatMatch, formatPacketType, type MatchFormat } from './match-format.ts';
+export { formatMatch, type MatchFormat } from './match-format.ts';
 export { parseMatchField } from './match-parse.ts';
 export { normalizeMatch, normalizeMatchLogged } from './normalize.ts';
 export {
@@ -39,3 +39,4 @@ export {
 export { formatOxm, parseOxmText } from './oxm-text.ts';
 export { fieldPrerequisitesMet } from './prerequisites.ts';
 export * from './protocols.ts';
+export { formatPacketType } from './value-text.ts';

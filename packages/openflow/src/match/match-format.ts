@@ -3,21 +3,12 @@ import {
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
-  ETH_P_MPLS_MC,
-  ETH_P_MPLS_UC,
   ETH_P_RARP,
-  FLOW_TNL_F_CSUM,
-  FLOW_TNL_F_DONT_FRAGMENT,
-  FLOW_TNL_F_KEY,
-  FLOW_TNL_F_OAM,
-  formatIpv4,
   formatIpv6,
   formatMac,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
-  IPPROTO_SCTP,
   IPPROTO_TCP,
-  IPPROTO_UDP,
   isTunnelIpv6,
   VLAN_CFI,
 } from '@heddle/packet';
@@ -29,6 +20,22 @@ import { CT_STATE, formatFlags, formatFlagsMasked, TCP_FLAGS } from './flag-text
 import { named } from './match-field.ts';
 import { formatPort, type PortNames } from './ofp-port.ts';
 import { isIpv6Endpoint } from './oxm-emit.ts';
+import { protocolName } from './protocol-name.ts';
+import {
+  ALL_TUN_FLAGS,
+  formatIpv4Masked,
+  formatPacketType,
+  formatQueue,
+  hex,
+  hex2,
+  hex4,
+  hex32,
+  hexOfBytes,
+  hexOr0,
+  ipv6Only,
+  prefixOf,
+  tunFlagsText,
+} from './value-text.ts';
 
 export interface MatchFormat {
   /** The default one is not shown. */
@@ -395,11 +402,6 @@ const NSH_WORD = wordOf('nsh_flags');
 const NW_SRC_WORD = wordOf('ipv6_src');
 const ND_TARGET_WORD = wordOf('nd_target');
 
-/** `::` for an IPv4 address, which lies in the same place. */
-function ipv6Only(address: Uint8Array): Uint8Array {
-  return address.subarray(4).every((b) => b === 0) ? new Uint8Array(16) : address;
-}
-
 function isZero(words: Uint32Array, first: number, count: number): boolean {
   for (let i = first; i < first + count; i++) if (words[i] !== 0) return false;
   return true;
@@ -413,107 +415,4 @@ function isTunnelShown({ mask: { u32 }, tunMetadata }: Match): boolean {
     u32[TUN_GBP_WORD] !== 0 ||
     !isZero(u32, TUN_ERSPAN_WORD, TUN_GTPU_WORD + 1 - TUN_ERSPAN_WORD)
   );
-}
-
-/** A protocol's name stands for the fields that it implies. */
-function protocolName({ key, mask }: Match): { name: string; saysProto: boolean } {
-  if (mask.dlType === 0) return { name: '', saysProto: false };
-  const proto = mask.nwProto === 0 ? -1 : key.nwProto;
-  switch (key.dlType) {
-    case ETH_P_IP:
-      if (proto === IPPROTO_TCP) return { name: 'tcp', saysProto: true };
-      if (proto === IPPROTO_UDP) return { name: 'udp', saysProto: true };
-      if (proto === IPPROTO_SCTP) return { name: 'sctp', saysProto: true };
-      if (proto === IPPROTO_ICMP) return { name: 'icmp', saysProto: true };
-      return { name: 'ip', saysProto: false };
-    case ETH_P_IPV6:
-      if (proto === IPPROTO_TCP) return { name: 'tcp6', saysProto: true };
-      if (proto === IPPROTO_UDP) return { name: 'udp6', saysProto: true };
-      if (proto === IPPROTO_SCTP) return { name: 'sctp6', saysProto: true };
-      if (proto === IPPROTO_ICMPV6) return { name: 'icmp6', saysProto: true };
-      return { name: 'ipv6', saysProto: false };
-    case ETH_P_ARP:
-      return { name: 'arp', saysProto: false };
-    case ETH_P_RARP:
-      return { name: 'rarp', saysProto: false };
-    case ETH_P_MPLS_UC:
-      return { name: 'mpls', saysProto: false };
-    case ETH_P_MPLS_MC:
-      return { name: 'mplsm', saysProto: false };
-    default:
-      return { name: '', saysProto: false };
-  }
-}
-
-/** `(ns,type)`. */
-export function formatPacketType(type: number): string {
-  // Digits stand as they are, what is longer is hexadecimal.
-  const text = (v: number) => (v < 10 ? String(v) : hex(v));
-  return `(${text(type >>> 16)},${text(type & 0xffff)})`;
-}
-
-function formatQueue(priority: number): string {
-  return hexOr0(priority);
-}
-
-export function formatIpv4Masked(value: number, mask: number): string {
-  const open = (~mask + 1) >>> 0;
-  const text = formatIpv4(value);
-  if (mask === 0xffff_ffff) return text;
-  // A prefix is a mask whose complement plus one is a power of 2.
-  const isPrefix = (open & (open - 1)) === 0 && mask !== 0;
-  return `${text}/${isPrefix ? Math.clz32(~mask) : formatIpv4(mask)}`;
-}
-
-/** Length of the prefix, undefined when the mask is none. */
-export function prefixOf(mask: Uint8Array): number | undefined {
-  let bits = 0;
-  while (bits < 128 && (mask[bits >> 3]! & (0x80 >> (bits & 7))) !== 0) bits++;
-  for (let i = bits; i < 128; i++) if ((mask[i >> 3]! & (0x80 >> (i & 7))) !== 0) return undefined;
-  return bits;
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
-}
-
-function hex2(value: number): string {
-  return `0x${value.toString(16).padStart(2, '0')}`;
-}
-
-function hex4(value: number): string {
-  return `0x${value.toString(16).padStart(4, '0')}`;
-}
-
-/** printf's %#x. */
-function hexOr0(value: number | bigint): string {
-  return value === 0 || value === 0n ? '0' : `0x${value.toString(16)}`;
-}
-
-function hexOfBytes(bytes: Uint8Array): string {
-  const digits = Buffer.from(bytes).toString('hex').replace(/^0+/, '');
-  return digits === '' ? '0' : `0x${digits}`;
-}
-
-const TUN_FLAGS: readonly (readonly [bit: number, name: string])[] = [
-  [FLOW_TNL_F_DONT_FRAGMENT, 'df'],
-  [FLOW_TNL_F_CSUM, 'csum'],
-  [FLOW_TNL_F_KEY, 'key'],
-  [FLOW_TNL_F_OAM, 'oam'],
-];
-const ALL_TUN_FLAGS = 0xffff;
-
-/** `-df-csum+key`: what is looked at; a whole flow's as `df|key`, 0 when there is none. */
-function tunFlagsText(flags: number, mask: number): string {
-  if (mask === ALL_TUN_FLAGS) {
-    const set = TUN_FLAGS.filter(([bit]) => flags & bit).map(([, name]) => name);
-    return set.join('|') || '0';
-  }
-  return TUN_FLAGS.filter(([bit]) => mask & bit)
-    .map(([bit, name]) => (flags & bit ? '+' : '-') + name)
-    .join('');
-}
-
-function hex32(value: number): string {
-  return `0x${value.toString(16).padStart(8, '0')}`;
 }

@@ -1,0 +1,33 @@
+import type { OdpAction } from '../odp-actions.ts';
+
+/** What the userspace datapath does by itself. */
+export const USERSPACE_ACTIONS: ReadonlySet<OdpAction['type']> = new Set([
+  'output',
+  'push_vlan',
+  'pop_vlan',
+  'set',
+  'set_tunnel',
+  'userspace',
+  'recirc',
+  'trunc',
+  'drop',
+  'clone',
+  'sample',
+  'check_pkt_len',
+  'meter',
+  'hash',
+  'push_mpls',
+  'add_mpls',
+  'pop_mpls',
+  'set_mpls',
+  'push_eth',
+  'pop_eth',
+  'push_nsh',
+  'set_nsh',
+  'pop_nsh',
+  'ct',
+  'ct_clear',
+  'set_priority',
+  'tnl_push',
+  'tnl_pop',
+]);
