@@ -1,4 +1,5 @@
 /** OFPP_NORMAL: forwarding as a learning switch with VLANs does it (ovs-actions(7), "normal"). */
+import { OFPP_CONTROLLER, OFPP_NONE } from '@heddle/openflow';
 import {
   ETH_P_8021AD,
   ETH_P_8021Q,
@@ -9,7 +10,7 @@ import {
   VLAN_CFI,
   VLAN_VID_MASK,
 } from '@heddle/packet';
-import type { Bundle, OfPort } from './ofproto.ts';
+import { Bundle, type OfPort, type Ofproto } from './ofproto.ts';
 import { isReservedMac } from './reserved.ts';
 import { forwards } from './spanning-tree/tree.ts';
 import {
@@ -33,7 +34,8 @@ const ARP_OP_REQUEST = 1;
 export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): void {
   const { flow, wildcards } = ctx;
   const inPort = ctx.bridge.ports.get(flow.inPort);
-  if (!inPort || inPort.bundle.isFake) {
+  const inBundle = inPort ? inPort.bundle : bundleOfNoPort(ctx);
+  if (!inBundle || inBundle.isFake) {
     wildcards.dlSrc = MAC_BROADCAST;
     wildcards.dlDst = MAC_BROADCAST;
     ctx.trace('error', `received packet on unknown port ${flow.inPort}`);
@@ -41,7 +43,6 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
     ctx.drop(inPort ? 'fake interface of a bond' : 'no such port in the bridge', inPort);
     return;
   }
-  const inBundle = inPort.bundle;
   const { bridge } = inBundle;
   wildcards.dlSrc = MAC_BROADCAST;
   wildcards.dlDst = MAC_BROADCAST;
@@ -64,15 +65,16 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
     ctx.drop('VLAN not allowed on the input port', inPort);
     return;
   }
-  if (!bridge.forwardBpdu && isReservedMac(flow.dlDst)) {
+  if (inPort && !bridge.forwardBpdu && isReservedMac(flow.dlDst)) {
     ctx.trace('detail', 'packet has reserved destination MAC, dropping');
     ctx.drop('reserved destination address');
     return;
   }
   const inside = inputTranslate(inBundle, cameWith);
-  if (!bondAdmits(ctx, inPort, inside[0].vid)) return;
-  const isLearned = learn(ctx, inBundle, inside);
+  if (inPort && !bondAdmits(ctx, inPort, inside[0].vid)) return;
+  const isLearned = inPort !== undefined && learn(ctx, inBundle, inside);
   if (isSnooped(ctx)) {
+    const heard = ctx.effects.mcast.length;
     forwardMulticast({
       ctx,
       snooping: bridge.snooping!,
@@ -81,10 +83,22 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
       output: (bundle) => outputNormal(ctx, inBundle, bundle, inside, send),
       flood: () => flood(ctx, inBundle, inside, send),
     });
+    // No port leads to who says something there.
+    if (!inPort) ctx.effects.mcast.length = heard;
     if (ctx.odpActions.length === 0) ctx.drop('nobody listens to the multicast group', inPort);
     return;
   }
   forward(ctx, inBundle, inside, isLearned, send);
+}
+
+const outside = new WeakMap<Ofproto, Bundle>();
+
+/** Where packets of a controller come from that are said to have come by no port: a trunk of all VLANs. */
+function bundleOfNoPort({ flow, bridge }: XlateContext): Bundle | undefined {
+  if (flow.inPort !== OFPP_CONTROLLER && flow.inPort !== OFPP_NONE) return undefined;
+  const bundle = outside.get(bridge) ?? new Bundle('', bridge);
+  outside.set(bridge, bundle);
+  return bundle;
 }
 
 /**
