@@ -41,8 +41,7 @@ export function applyEffects(
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i]!;
     // Who needs no counters of a flow has them nevertheless, as upstream.
-    rule.packets += packets;
-    rule.bytes += bytes;
+    rule.count(packets, bytes);
     rule.usedMs = nowMs;
   }
   for (let i = 0; i < tables.length; i++) {

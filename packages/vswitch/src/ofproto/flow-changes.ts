@@ -109,6 +109,7 @@ export class FlowChanges {
         const { rule, replaced } = change;
         const table = this.#tableOf(rule);
         if (replaced) {
+          replaced.putBack();
           table.replace(rule, replaced);
           return;
         }

@@ -122,8 +122,11 @@ export function addRule(changes: FlowChanges, added: AddedRule, nowMs: number): 
   const isCookieKept = old && state.cookie === KEEP_COOKIE;
   const kept = isCookieKept ? sharedState({ ...state, cookie: old.state.cookie }) : state;
   const rule = new Rule(table, priority, kept, nowMs, match.tunMetadata);
-  // The new flow counts and ages from now on; when packets last passed is still known.
-  if (old) rule.usedMs = old.usedMs;
+  // The new flow ages from now on; when packets last passed is still known, and how many.
+  if (old) {
+    rule.usedMs = old.usedMs;
+    if (!kept.flags.resetCounts) rule.countOn(old);
+  }
   changes.add(rule, match, old);
 }
 
@@ -174,8 +177,7 @@ function modifyRule(changes: FlowChanges, rule: Rule, mod: FlowMod, nowMs: numbe
   }
   const next = new Rule(rule.table, rule.priority, state, rule.createdMs, rule.tunMetadata);
   next.modifiedMs = nowMs;
-  next.packets = mod.flags.resetCounts ? 0 : rule.packets;
-  next.bytes = mod.flags.resetCounts ? 0 : rule.bytes;
+  if (!mod.flags.resetCounts) next.countOn(rule);
   changes.add(next, rule.match, rule);
 }
 

@@ -45,6 +45,8 @@ export class Rule extends ClsRule {
   readonly tunMetadata: Match['tunMetadata'];
   packets = 0;
   bytes = 0;
+  /** The rule in its place, which counts what is still to be counted for this one. */
+  #heir: Rule | undefined;
   /** Who has set it up, or changed it last (`originOf`). */
   origin = ORIGIN_SWITCH;
   readonly #created: number;
@@ -90,6 +92,25 @@ export class Rule extends ClsRule {
 
   set usedMs(ms: number) {
     this.#used = sinceEpoch(ms);
+  }
+
+  /** Goes on counting for a rule whose place it takes. */
+  countOn(replaced: Rule): void {
+    this.packets = replaced.packets;
+    this.bytes = replaced.bytes;
+    replaced.#heir = this;
+  }
+
+  /** It stands again: nobody has taken its place. */
+  putBack(): void {
+    this.#heir = undefined;
+  }
+
+  count(packets: number, bytes: number): void {
+    let rule: Rule = this;
+    while (rule.#heir) rule = rule.#heir;
+    rule.packets += packets;
+    rule.bytes += bytes;
   }
 
   /** What it matches. The mask is that of all rules of its shape: not to be written to. */
