@@ -154,7 +154,8 @@ export class MacLearning<P> {
 
   /** Seconds since an entry was last seen. */
   ageSeconds(entry: MacEntry<P>): number {
-    return Math.floor((this.#clock.nowMs() - (entry.expiresMs - this.#idleMs)) / 1000);
+    // As it was added up: a difference of fractions may be less than none.
+    return Math.floor((this.#clock.nowMs() + this.#idleMs - entry.expiresMs) / 1000);
   }
 
   *entries(): Generator<MacEntry<P>> {
