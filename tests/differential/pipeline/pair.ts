@@ -34,7 +34,7 @@ export class Side {
   readonly isOurs: boolean;
   /** OpenFlow 1.5 connections of an operator, by bridge. */
   readonly operators: RawPeer[] = [];
-  readonly #lookups = new Map<string, readonly [number, number]>();
+  readonly #lookups = new Map<string, readonly [bigint, bigint]>();
   readonly #read = new Map<string, number>();
   #xid = 0x3000_0000;
 
@@ -124,11 +124,10 @@ export class Side {
     await this.subject.appctl('revalidator/purge');
     for (const [i, bridge] of BRIDGES.entries()) {
       const replies = await this.settle(this.operators[i]!, 6, ...STATE);
-      // Table statistics come last: they have a number of their own for each table.
-      const lines = replies.reverse().flatMap((reply) => formatBytes(reply, 2).split('\n'));
-      out.push(
-        ...lines.map((line, n) => `${bridge} ${timeless(this.#since(`${bridge} ${n}`, line))}`),
-      );
+      const [tables, ...others] = replies.toReversed();
+      out.push(...this.#lookupsOf(bridge, tables!));
+      const lines = others.flatMap((reply) => formatBytes(reply, 2).split('\n'));
+      out.push(...lines.map((line) => `${bridge} ${timeless(line)}`));
       const fdb = await this.subject.appctl('fdb/show', bridge);
       out.push(...fdb.split('\n').map((line) => `${bridge} ${line}`));
     }
@@ -136,14 +135,18 @@ export class Side {
     return out.sort();
   }
 
-  /** Lookups of a table since the last round. */
-  #since(key: string, line: string): string {
-    return line.replace(/lookup=(\d+), matched=(\d+)/, (_, ...counts: string[]) => {
-      const [lookups, matched] = counts.slice(0, 2).map(Number) as [number, number];
-      const [l, m] = this.#lookups.get(key) ?? [0, 0];
-      this.#lookups.set(key, [lookups, matched]);
-      return `lookup=${lookups - l}, matched=${matched - m}`;
-    });
+  /** Flows of each table, and lookups since the last round. */
+  #lookupsOf(bridge: string, reply: Buffer): string[] {
+    const out: string[] = [];
+    for (let at = 16; at < reply.length; at += 24) {
+      const counts = [reply.readBigUInt64BE(at + 8), reply.readBigUInt64BE(at + 16)] as const;
+      const key = `${bridge} table ${reply[at]}`;
+      const [lookups, matched] = this.#lookups.get(key) ?? [0n, 0n];
+      this.#lookups.set(key, counts);
+      const active = reply.readUInt32BE(at + 4);
+      out.push(`${key}: ${active} ${counts[0] - lookups} ${counts[1] - matched}`);
+    }
+    return out;
   }
 
   /** As before the first message, whatever came. */

@@ -157,6 +157,8 @@ interface Case {
   /** By bridge. */
   readonly flows: readonly (readonly string[])[];
   readonly deleted?: string;
+  readonly again?: readonly string[];
+  readonly sent?: readonly string[];
 }
 
 const NAT = 'ct(commit,nat(src=10.0.0.77))';
@@ -198,6 +200,14 @@ const CASES: Readonly<Record<string, Case>> = {
     ],
     deleted: 'table=1',
   },
+  'a flow that is added again counts on': {
+    flows: [['actions=output:2', 'priority=40000,udp,actions=output:3'], []],
+    again: ['actions=output:1', 'reset_counts,priority=40000,udp,actions=output:3'],
+  },
+  'a controller sends as if by no port': {
+    flows: [[], []],
+    sent: ['CONTROLLER', 'NONE', '77'].map((port) => `in_port=${port},actions=NORMAL`),
+  },
   'an option that is zero is no option that is there': {
     flows: [
       [
@@ -219,7 +229,9 @@ test('what has differed before', async () => {
   const pair = await DummySwitch.pair(scope);
   const both = pair.map((subject, i) => new Side(subject, i === 0));
   for (const side of both) await side.setUp(scope);
-  for (const [name, { groups = [], flows, deleted }] of Object.entries(CASES)) {
+  for (const [name, { groups = [], flows, deleted, again = [], sent = [] }] of Object.entries(
+    CASES,
+  )) {
     const seen = await Promise.all(
       both.map(async (side) => {
         const ofctl = (...words: string[]) =>
@@ -229,6 +241,9 @@ test('what has differed before', async () => {
           for (const line of lines) await ofctl('add-flow', `br${i}`, line);
         await side.subject.ask('netdev-dummy/receive', 'p1', ...FRAMES);
         await side.subject.ask('version');
+        for (const line of again) await ofctl('add-flow', 'br0', line);
+        for (const line of sent)
+          for (const frame of FRAMES) await ofctl('packet-out', 'br0', `packet=${frame},${line}`);
         if (deleted) await ofctl('del-flows', 'br0', deleted);
         const out = [...side.transmitted(), ...(await side.state())];
         await side.reset();

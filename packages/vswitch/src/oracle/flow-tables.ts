@@ -22,7 +22,7 @@ import { comparableTrace, isBeyondCompare, picksOf } from './compare-trace.ts';
 import { TestController } from './controller.ts';
 import { parseFlowLine, parseGroupLine } from './parse-lines.ts';
 import { GROUP_LINES, randomGroupLines } from './random-actions.ts';
-import { N_PORTS, randomFlowLine, TLV_MAP } from './random-flows.ts';
+import { N_PORTS, randomFlowLine, randomLastLines, TLV_MAP } from './random-flows.ts';
 import { randomFlowText } from './random-match.ts';
 import { randomPacket } from './random-packet.ts';
 import { type OraclePort, SwitchOracle } from './switch-oracle.ts';
@@ -237,7 +237,7 @@ function refusal(bridge: Ofproto, mod: FlowMod): string | undefined {
 }
 
 export function randomFlowLines(r: Random, count: number): string[] {
-  const lines: string[] = [];
+  const lines = randomLastLines(r);
   while (lines.length < count) {
     const line = randomFlowLine(r);
     try {

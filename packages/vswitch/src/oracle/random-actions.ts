@@ -285,6 +285,18 @@ export const GROUP_LINES = [
   'group_id=9,type=all,bucket=bucket_id:0,actions=dec_ttl,push_vlan:0x8100,output:1,bucket=bucket_id:1,actions=pop_vlan,output:2',
 ];
 
+/** To where no flow leads on, so that nothing grows beyond any bound. */
+const IN_BUCKETS = [
+  'resubmit(,10)',
+  'resubmit(,10)',
+  'ct(commit,zone=3)',
+  'ct(table=10,zone=3)',
+  'ct(commit,nat(src=10.0.0.77))',
+  'learn(table=9,cookie=7,limit=2,delete_learned,NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])',
+  'clone(mod_dl_src:50:54:00:00:00:07,resubmit(,10)),output:2',
+  'meter:2',
+];
+
 /** Groups 10 to 12, whose buckets do what flows do but for going to further tables. */
 export function randomGroupLines(r: Random): string[] {
   const ids = Array.from({ length: N_GROUPS - FIRST_RANDOM_GROUP + 1 }, (_, i) => i);
@@ -296,6 +308,7 @@ export function randomGroupLines(r: Random): string[] {
       const watch = type === 'ff' ? `,watch_port:${r.pick([1, 2, 3, 77])}` : '';
       const weight = type === 'select' ? `,weight:${r.below(4)}` : '';
       const chosen = list(r, ANY, TABLES.at(-1)!, 1).filter((a) => !a.includes('debug_'));
+      if (r.chance(35)) chosen.push(r.pick(IN_BUCKETS));
       const actions = chosen.length > 0 ? chosen.join(',') : 'drop';
       // Groups of groups end there.
       const safe = actions.replaceAll(/group:\d+/g, () => `group:${1 + r.below(3)}`);

@@ -23,3 +23,17 @@ function conjunctions(r: Random): string {
   const one = () => `conjunction(${1 + r.below(2)},${1 + r.below(2)}/2)`;
   return r.chance(20) ? `${one()},note:05` : one();
 }
+
+/** Flows of the table that only buckets lead to. */
+export function randomLastLines(r: Random): string[] {
+  return LAST.filter(() => r.chance(50)).map((rest, i) => `table=10,priority=${i + 1},${rest}`);
+}
+
+const LAST = [
+  'reg0=0 actions=mod_dl_src:50:54:00:00:00:02,output:2',
+  'ip actions=dec_ttl,output:1',
+  'dl_dst=50:54:00:00:00:01 actions=NORMAL',
+  'ct_state=+trk+new,ip actions=ct(commit),output:4',
+  'in_port=1 actions=controller',
+  'reg1=1/1 actions=write_actions(output:3)',
+];
