@@ -8,11 +8,12 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { enterNewNetns } from '@heddle/datapath/kernel/test-support';
 import { Random } from '@heddle/datapath/oracle/random-frame';
+import { oracleInstalled } from '@heddle/datapath/oracle/reference-daemons';
 import { toHex } from '@heddle/packet';
 import { isolate } from '@heddle/testing';
 import { randomPacket } from '@heddle/vswitch/oracle/random-packet';
 import { randomSwitch } from '@heddle/vswitch/oracle/random-switch';
-import { oracleInstalled, SwitchOracle } from '@heddle/vswitch/oracle/switch-oracle';
+import { SwitchOracle } from '@heddle/vswitch/oracle/switch-oracle';
 import { type Engine, ebpf, openVswitch, userspace } from './engines.ts';
 
 isolate();

@@ -39,3 +39,8 @@ export function errnoOf(error: unknown, fallback = 'EIO'): string {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** As a program tells of it on its standard error, which is to begin with its name, once. */
+export function errorLine(program: string, { message }: HeddleError): string {
+  return `${message.startsWith(`${program}: `) ? '' : `${program}: `}${message}\n`;
+}

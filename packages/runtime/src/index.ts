@@ -20,7 +20,7 @@ export {
   installDirectSockets,
 } from './direct-sockets.ts';
 export { absoluteIn, dirs } from './dirs.ts';
-export { errnoOf, HeddleError, messageOf, SystemError, strerror } from './errors.ts';
+export { errnoOf, errorLine, HeddleError, messageOf, SystemError, strerror } from './errors.ts';
 export { removeAtExit, removeExitFiles } from './exit-files.ts';
 export { type FileLocks, fileLocks, installFileLocks } from './file-lock.ts';
 export { JsonStream } from './json-stream.ts';

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { HelperPackets } from '@heddle/datapath/oracle/helper-packets';
 import { Random } from '@heddle/datapath/oracle/random-frame';
+import { oracleInstalled } from '@heddle/datapath/oracle/reference-daemons';
 import { toHex } from '@heddle/packet';
 import { ConntrackOracle } from './oracle/conntrack-oracle.ts';
 import { HELPER_SCENARIOS, type HelperScenario } from './oracle/helper-flows.ts';
 import { OurConntrack } from './oracle/our-conntrack.ts';
-import { oracleInstalled } from './oracle/switch-oracle.ts';
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 30);

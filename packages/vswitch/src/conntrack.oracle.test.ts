@@ -4,12 +4,12 @@ import { after, before, describe, it } from 'node:test';
 import { CtPackets } from '@heddle/datapath/oracle/conntrack-packets';
 import { FragmentPackets, MIN_FRAGMENT } from '@heddle/datapath/oracle/fragment-packets';
 import { Random } from '@heddle/datapath/oracle/random-frame';
+import { oracleInstalled } from '@heddle/datapath/oracle/reference-daemons';
 import { ETH_P_IP, extractFlow, IPPROTO_TCP, TCP_ACK, TCP_SYN, toHex } from '@heddle/packet';
 import * as b from '@heddle/packet/build';
 import { type CtScenario, SCENARIOS } from './oracle/conntrack-flows.ts';
 import { ConntrackOracle } from './oracle/conntrack-oracle.ts';
 import { OurConntrack } from './oracle/our-conntrack.ts';
-import { oracleInstalled } from './oracle/switch-oracle.ts';
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 30);

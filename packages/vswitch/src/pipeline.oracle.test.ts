@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';
+import { oracleInstalled } from '@heddle/datapath/oracle/reference-daemons';
 import {
   type Comparison,
   FlowTables,
@@ -14,7 +15,6 @@ import {
 } from './oracle/flow-tables.ts';
 import { REGRESSIONS } from './oracle/regressions.ts';
 import { shrink } from './oracle/shrink.ts';
-import { oracleInstalled } from './oracle/switch-oracle.ts';
 
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 8);
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formatOdpFlow } from '@heddle/datapath';
 import { Random } from '@heddle/datapath/oracle/random-frame';
+import { oracleInstalled } from '@heddle/datapath/oracle/reference-daemons';
 import { extractFlow } from '@heddle/packet';
 import { tracesAgree } from './oracle/outputs.ts';
 import { randomPacket } from './oracle/random-packet.ts';
 import { buildSwitch, randomSwitch, vsctlWords } from './oracle/random-switch.ts';
-import { oracleInstalled, SwitchOracle } from './oracle/switch-oracle.ts';
+import { SwitchOracle } from './oracle/switch-oracle.ts';
 import { trace } from './trace/trace.ts';
 
 const CONFIGURATIONS = Number(process.env['CONFIGURATIONS'] ?? 25);

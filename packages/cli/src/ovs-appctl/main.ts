@@ -1,5 +1,5 @@
 /** ovs-appctl(8): sends a command to a daemon's control socket and prints the reply. */
-import { errnoOf, HeddleError, strerror } from '@heddle/runtime/errors';
+import { errnoOf, errorLine, HeddleError, strerror } from '@heddle/runtime/errors';
 import { applyLogOption, LOG_OPTIONS } from '@heddle/runtime/log-options';
 import { listOptions, type OptionSpec, parseOptions } from '@heddle/runtime/options';
 import { print, printError } from '@heddle/runtime/stdio';
@@ -32,8 +32,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return await runCommandLine(argv);
   } catch (error) {
     if (!(error instanceof HeddleError)) throw error;
-    const { message } = error;
-    printError(`${message.startsWith(`${PROGRAM}: `) ? '' : `${PROGRAM}: `}${message}\n`);
+    printError(errorLine(PROGRAM, error));
     return 1;
   }
 }

@@ -1,6 +1,6 @@
 /** ovs-ofctl(8): asks OpenFlow switches, changes their tables, listens to them. */
 import { type Daemon, daemonConfig, daemonStart } from '@heddle/runtime/daemon';
-import { HeddleError } from '@heddle/runtime/errors';
+import { errorLine, HeddleError } from '@heddle/runtime/errors';
 import { listOptions, parseOptions } from '@heddle/runtime/options';
 import { dieOfSignals } from '@heddle/runtime/signals';
 import { print, printError } from '@heddle/runtime/stdio';
@@ -19,8 +19,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return await runCommandLine(argv);
   } catch (error) {
     if (!(error instanceof HeddleError)) throw error;
-    const { message } = error;
-    printError(`${message.startsWith(`${PROGRAM}: `) ? '' : `${PROGRAM}: `}${message}\n`);
+    printError(errorLine(PROGRAM, error));
     return 1;
   } finally {
     closeAll();

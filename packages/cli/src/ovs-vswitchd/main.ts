@@ -10,6 +10,7 @@ import {
   daemonStart,
   daemonUsage,
   dirs,
+  errorLine,
   HeddleError,
   LOG_OPTIONS,
   logUsage,
@@ -122,9 +123,6 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   if (!(error instanceof HeddleError)) throw error;
-  const text = error.message.startsWith(`${PROGRAM}: `)
-    ? error.message
-    : `${PROGRAM}: ${error.message}`;
-  printError(`${text}\n`);
+  printError(errorLine(PROGRAM, error));
   process.exit(1);
 });

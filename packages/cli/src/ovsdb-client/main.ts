@@ -3,7 +3,7 @@
 import type { RpcConnection } from '@heddle/ovsdb/idl/rpc';
 import { type Daemon, type DaemonConfig, daemonConfig, daemonStart } from '@heddle/runtime/daemon';
 import { dirs } from '@heddle/runtime/dirs';
-import { HeddleError } from '@heddle/runtime/errors';
+import { errorLine, HeddleError } from '@heddle/runtime/errors';
 import { parseOptions } from '@heddle/runtime/options';
 import { dieOfSignals } from '@heddle/runtime/signals';
 import { print, printError } from '@heddle/runtime/stdio';
@@ -28,8 +28,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return await runCommandLine(argv);
   } catch (error) {
     if (!(error instanceof HeddleError)) throw error;
-    const { message } = error;
-    printError(`${message.startsWith(`${PROGRAM}: `) ? '' : `${PROGRAM}: `}${message}\n`);
+    printError(errorLine(PROGRAM, error));
     return 1;
   }
 }

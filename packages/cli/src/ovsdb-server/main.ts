@@ -6,6 +6,7 @@ import { rehearse } from '@heddle/ovsdb';
 import {
   coverage,
   daemonStart,
+  errorLine,
   HeddleError,
   type TlsFiles,
   UnixctlServer,
@@ -71,9 +72,6 @@ function makeAbsolute(line: CommandLine): void {
 
 main().catch((error: unknown) => {
   if (!(error instanceof HeddleError)) throw error;
-  const text = error.message.startsWith(`${PROGRAM}: `)
-    ? error.message
-    : `${PROGRAM}: ${error.message}`;
-  printError(`${text}\n`);
+  printError(errorLine(PROGRAM, error));
   process.exit(1);
 });

@@ -8,13 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PcapRecord, parsePcap, toHex } from '@heddle/packet';
-
-const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
-
-/** Whether Open vSwitch's own daemons are installed. */
-export function oracleInstalled(): boolean {
-  return existsSync(SCHEMA) && existsSync('/usr/sbin/ovs-vswitchd');
-}
+import { SCHEMA, terminate } from './reference-daemons.ts';
 
 export class DummyOracle implements Disposable {
   readonly dir = mkdtempSync(join(tmpdir(), 'heddle-oracle-'));
@@ -96,19 +90,5 @@ export class DummyOracle implements Disposable {
   #run(command: string, args: string[]): string {
     const stdio = ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'];
     return execFileSync(command, args, { env: this.#env, stdio, timeout: 20_000 }).toString();
-  }
-}
-
-/** Waits for the end, so that nothing is written into a directory that goes away. */
-function terminate(pid: number): void {
-  try {
-    process.kill(pid, 'SIGTERM');
-    const cell = new Int32Array(new SharedArrayBuffer(4));
-    for (let tries = 0; tries < 100; tries++) {
-      process.kill(pid, 0);
-      Atomics.wait(cell, 0, 0, 20);
-    }
-  } catch {
-    // ESRCH: it is gone.
   }
 }

@@ -7,10 +7,11 @@ import { formatOdpActions, formatOdpFlow } from '../odp-format.ts';
 import { parseOdpActions, parseOdpFlow } from '../odp-parse.ts';
 import { MemoryNetdev } from '../userspace/netdev.ts';
 import { UserspaceDpif } from '../userspace/userspace-dpif.ts';
-import { DummyOracle, oracleInstalled } from './dummy-oracle.ts';
+import { DummyOracle } from './dummy-oracle.ts';
 import { randomActions } from './random-actions.ts';
 import { Random, randomFrame, wellFormedFrame } from './random-frame.ts';
 import { randomMask } from './random-mask.ts';
+import { oracleInstalled } from './reference-daemons.ts';
 
 const SEED = Number(process.env.HEDDLE_SEED ?? 1);
 const skip = oracleInstalled() ? false : 'Open vSwitch is not installed';

@@ -2,7 +2,7 @@
  * How each field moves between the wire's big-endian bytes and its place in a `Flow`, without
  * bigints: most are copied byte by byte, the rest are numbers of at most 32 bits.
  */
-import { FIELDS, type Field, type Flow, fieldSlot, type KeyKind } from '@heddle/packet';
+import { FIELDS, type Field, type Flow, fieldSlot, kindSize } from '@heddle/packet';
 
 export interface FieldPlan {
   readonly field: Field;
@@ -32,21 +32,6 @@ export interface FieldPlan {
   /** Matching on it says that the packet is Ethernet unless packet_type says otherwise. */
   readonly impliesEthernet: boolean;
 }
-
-const SLOT_BYTES: Readonly<Record<KeyKind, number>> = {
-  u8: 1,
-  u16: 2,
-  u32: 4,
-  be16: 2,
-  be32: 4,
-  be48: 6,
-  be64: 8,
-  bytes16: 16,
-  u128: 16,
-  bytes12: 12,
-  bytes256: 256,
-  pad3: 3,
-};
 
 /** Fields that do not fill their slot: bits of the value, and those allowed on the wire. */
 const NUMBERS: Readonly<Record<string, { bits: number; legal?: number; exact?: number }>> = {
@@ -94,7 +79,7 @@ const plans = new Map<Field, FieldPlan>(FIELDS.map((field) => [field, planOf(fie
 function planOf(field: Field): FieldPlan {
   const slot = fieldSlot(field);
   const number = NUMBERS[field.name];
-  const slotSize = slot === undefined ? 0 : SLOT_BYTES[slot.kind];
+  const slotSize = slot === undefined ? 0 : kindSize(slot.kind);
   const hostOrder = (slot?.kind.startsWith('u') ?? false) && slotSize > 1;
   const mode = number ? 'number' : slot === undefined ? 'none' : hostOrder ? 'reverse' : 'copy';
   return {

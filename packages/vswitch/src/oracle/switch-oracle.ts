@@ -6,11 +6,10 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SCHEMA, terminate } from '@heddle/datapath/oracle/reference-daemons';
 import { unixctlCall } from '@heddle/runtime';
 import { atRest } from './at-rest.ts';
 import { UnixctlSession } from './unixctl-session.ts';
-
-const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
 
 export interface OraclePort {
   readonly bridge: string;
@@ -20,11 +19,6 @@ export interface OraclePort {
 }
 
 const MAX_MEMORY = 2 * 1024 ** 3;
-
-/** Whether Open vSwitch's own daemons are installed. */
-export function oracleInstalled(): boolean {
-  return existsSync(SCHEMA) && existsSync('/usr/sbin/ovs-vswitchd');
-}
 
 export class SwitchOracle implements Disposable {
   readonly dir = mkdtempSync(join(tmpdir(), 'heddle-switch-oracle-'));
@@ -121,19 +115,5 @@ export class SwitchOracle implements Disposable {
   #run(command: string, ...args: string[]): string {
     const stdio = ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'];
     return execFileSync(command, args, { env: this.#env, stdio, timeout: 20_000 }).toString();
-  }
-}
-
-/** Waits for the end, so that nothing is written into a directory that goes away. */
-function terminate(pid: number): void {
-  try {
-    process.kill(pid, 'SIGTERM');
-    const cell = new Int32Array(new SharedArrayBuffer(4));
-    for (let tries = 0; tries < 100; tries++) {
-      process.kill(pid, 0);
-      Atomics.wait(cell, 0, 0, 20);
-    }
-  } catch {
-    // ESRCH: it is gone.
   }
 }

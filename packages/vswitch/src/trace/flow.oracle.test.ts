@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { oracleInstalled } from '@heddle/datapath/oracle/reference-daemons';
 import { messageOf } from '@heddle/runtime';
-import { oracleInstalled, SwitchOracle } from '../oracle/switch-oracle.ts';
+import { SwitchOracle } from '../oracle/switch-oracle.ts';
 import { parseOpenFlowFlow } from './flow-parse.ts';
 import { formatOpenFlowFlow } from './flow-text.ts';
 
