@@ -11,6 +11,11 @@ export function* inputLines(): IterableIterator<string> {
   }
 }
 
+/** Lines as they are, comments and empty ones among them. */
+export function allLines(): string[] {
+  return readFileSync(0, 'utf8').replace(/\n$/, '').split('\n');
+}
+
 export function hexBytes(text: string, why = 'Trailing garbage in hex data'): Uint8Array {
   const digits = text.replace(/\s/g, '');
   if (!/^([0-9a-fA-F]{2})*$/.test(digits)) throw new HeddleError(why);

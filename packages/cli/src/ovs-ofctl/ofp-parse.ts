@@ -1,15 +1,18 @@
 /** OpenFlow messages in files: streams of them, captures, hexadecimal. */
 import { readFileSync } from 'node:fs';
 import { parsePcap } from '@heddle/packet';
-import { errnoOf, HeddleError, SystemError } from '@heddle/runtime/errors';
+import { errnoOf, HeddleError, SystemError, strerror } from '@heddle/runtime/errors';
 import { print, printError } from '@heddle/runtime/stdio';
+import { vlog } from '@heddle/runtime/vlog';
 import type { Context } from './context.ts';
 import { timestamp } from './monitor-time.ts';
 import { Printer } from './printer.ts';
 
 const DEFAULT_PORTS = [6633, 6653];
+const PCAP_HEADER_BYTES = 24;
+const pcapLog = vlog.module('pcap');
 
-export function readInput(file: string): Buffer {
+function readInput(file: string): Buffer {
   try {
     return readFileSync(file === '-' ? 0 : file);
   } catch (error) {
@@ -22,11 +25,15 @@ export function ofpParse(ctx: Context): number {
   const bytes = readInput(file);
   const printer = new Printer(ctx.settings, 1);
   for (let at = 0; at < bytes.length; ) {
-    if (bytes.length - at < 8) throw new HeddleError(`${file}: unexpected end of file`);
+    if (bytes.length - at < 8) {
+      throw new HeddleError(`${file}: unexpected end of file mid-message`);
+    }
     const length = bytes.readUInt16BE(at + 2);
     if (length < 8)
       throw new HeddleError(`${file}: ${length}-byte message is too short for OpenFlow`);
-    if (at + length > bytes.length) throw new HeddleError(`${file}: unexpected end of file`);
+    if (at + length > bytes.length) {
+      throw new HeddleError(`${file}: unexpected end of file mid-message`);
+    }
     print(printer.raw(bytes.subarray(at, at + length)));
     at += length;
   }
@@ -57,7 +64,7 @@ export function ofpParsePcap(ctx: Context): number {
   const printer = new Printer(ctx.settings, 1);
   const flows = new Map<string, Flow>();
   let count = 0;
-  for (const { data, timeUs } of records(file)) {
+  for (const { data, timeUs } of readPcap(file)) {
     const segment = tcpSegment(data);
     if (!segment || !(wanted.has(segment.srcPort) || wanted.has(segment.dstPort))) continue;
     count++;
@@ -73,11 +80,23 @@ export function ofpParsePcap(ctx: Context): number {
   return 0;
 }
 
-function records(file: string): ReturnType<typeof parsePcap> {
+/** The packets of a capture. */
+export function readPcap(file: string): ReturnType<typeof parsePcap> {
+  let bytes: Buffer;
   try {
-    return parsePcap(readInput(file));
+    bytes = readFileSync(file);
   } catch (error) {
-    if (error instanceof SystemError) throw error;
+    const why = strerror(errnoOf(error));
+    pcapLog.warn(`${file}: failed to open pcap file for reading (${why})`);
+    throw new HeddleError(`${file}: open failed (${why})`);
+  }
+  if (bytes.length < PCAP_HEADER_BYTES) {
+    pcapLog.warn('failed to read pcap header: End of file');
+    throw new HeddleError(`${file}: open failed (End of file)`);
+  }
+  try {
+    return parsePcap(bytes);
+  } catch {
     throw new HeddleError(`${file}: open failed (Protocol error)`);
   }
 }

@@ -15,13 +15,13 @@ import {
   parsePort,
   setMatchField,
 } from '@heddle/openflow';
-import { emitPcapHeader, emitPcapRecord, fieldByName, parsePcap } from '@heddle/packet';
+import { emitPcapHeader, emitPcapRecord, fieldByName } from '@heddle/packet';
 import { composeFlow } from '@heddle/packet/compose';
 import { HeddleError, strerror } from '@heddle/runtime/errors';
 import { print } from '@heddle/runtime/stdio';
 import { type Context, openForMod, transactNoReply } from './context.ts';
 import { hexBytes } from './hex-lines.ts';
-import { readInput } from './ofp-parse.ts';
+import { readPcap } from './ofp-parse.ts';
 import { portsToAccept, tablesToAccept } from './switch-names.ts';
 
 /** `packet-out SWITCH SPEC`, or in the older way `packet-out SWITCH IN_PORT ACTIONS PACKET...`. */
@@ -60,7 +60,7 @@ export async function packetOut(ctx: Context): Promise<number> {
 
 export function parsePcapCommand(ctx: Context): number {
   for (const file of ctx.args) {
-    for (const { data } of parsePcap(readInput(file))) print(formatPacket(data));
+    for (const { data } of readPcap(file)) print(formatPacket(data));
   }
   return 0;
 }
@@ -111,7 +111,8 @@ export function composePacket(ctx: Context): number {
     const [key = '', value = ''] = word.split(/=(.*)/s);
     setExactly(match, key, value, text);
   }
-  const body = payload === undefined ? undefined : hexBytes(payload);
+  const why = `${payload}: trailing garbage in packet data`;
+  const body = payload === undefined ? undefined : hexBytes(payload, why);
   const packet = composeFlow(match.key, body);
   return ctx.settings.pcap ? writePcap(packet) : print(hexDump(packet, false));
 }

@@ -34,18 +34,18 @@ import {
   parseVersions,
   protocolVersion,
 } from '@heddle/openflow';
+import { KeyValueScanner } from '@heddle/openflow/actions/text-scan';
 import { HeddleError } from '@heddle/runtime/errors';
 import { print } from '@heddle/runtime/stdio';
 import type { Context } from './context.ts';
 import { type FlowMods, parseFlowArgument, readFlowFile } from './flow-lines.ts';
 import { flowModBodyFor } from './flows.ts';
-import { differences, hexBytes, inputLines } from './hex-lines.ts';
+import { allLines, differences, hexBytes, inputLines } from './hex-lines.ts';
 import { Printer } from './printer.ts';
 import { allowedProtocols, nextXid, versionName } from './target.ts';
 
 export function parseFlow(ctx: Context): number {
-  const command = ctx.settings.strict ? 'modify_strict' : 'add';
-  return showMods(ctx, parseFlowArgument(ctx.args[0]!, command, {}));
+  return showMods(ctx, parseFlowArgument(ctx.args[0]!, 'add', {}));
 }
 
 export function parseFlows(ctx: Context): number {
@@ -86,15 +86,21 @@ export const parseNxm = (ctx: Context): number => parseEntries(ctx, undefined);
 
 export function parseOxm(ctx: Context): number {
   const [text = ''] = ctx.args;
-  const version = versionOf(text);
-  if (version < 3) throw new HeddleError(`${text}: not a valid version for OXM`);
+  const bits = parseVersions(text) ?? 0;
+  const version = (31 - Math.clz32(bits)) as OfpVersion;
+  if (bits < 1 << 3) throw new HeddleError(`${text}: not a valid version for OXM`);
   return parseEntries(ctx, version);
 }
 
 function parseEntries(ctx: Context, version: OfpVersion | undefined): number {
   const loose = !ctx.settings.strict;
-  for (const line of inputLines()) {
-    const bytes = parseOxmText(line);
+  for (const line of allLines()) {
+    const text = line.startsWith('#') ? '' : line.replace(/#.*$/, '');
+    if (text.trim() === '') {
+      print(`${line.startsWith('#') ? line : ''}\n`);
+      continue;
+    }
+    const bytes = parseOxmText(text);
     try {
       const { match, cookie, cookieMask } = parseNxMatch(bytes, {
         loose,
@@ -149,7 +155,7 @@ export function parseOfp10(): number {
   for (const line of inputLines()) {
     const bytes = hexBytes(line);
     if (bytes.length !== 40) {
-      throw new HeddleError(`Input is ${bytes.length} bytes long; ofp10_match is 40`);
+      throw new HeddleError(`Input is ${bytes.length} bytes, expected 40`);
     }
     const match = parseOfp10Match(bytes);
     const once = emitOfp10Match(match);
@@ -165,7 +171,7 @@ export function parseOfp11(): number {
   for (const line of inputLines()) {
     const bytes = hexBytes(line);
     if (bytes.length !== 88) {
-      throw new HeddleError(`Input is ${bytes.length} bytes long; ofp11_match is 88`);
+      throw new HeddleError(`Input is ${bytes.length} bytes, expected 88`);
     }
     // The command looks at neither type nor length.
     const standard = Uint8Array.from(bytes);
@@ -233,7 +239,12 @@ export function encodeErrorReply(ctx: Context): number {
   if (!isErrorName(name)) throw new HeddleError(`unknown error "${name}"`);
   const request = hexBytes(text, 'Trailing garbage in hex data');
   if (request.length < 8) throw new HeddleError('Request too short');
-  return print(hexDump(encodeMessage(errorReply(name, request[0] as OfpVersion, request)), false));
+  return print(plainDump(encodeMessage(errorReply(name, request[0] as OfpVersion, request))));
+}
+
+/** No dash where the second half of a line would begin. */
+function plainDump(bytes: Uint8Array): string {
+  return hexDump(bytes, false).replaceAll(/-$/gm, '');
 }
 
 /** The argument: bit v for version v. */
@@ -242,7 +253,7 @@ export function encodeHello(ctx: Context): number {
   const version = (31 - Math.clz32(versions & 0x7e)) as OfpVersion;
   if (!(versions > 0) || (version as number) < 1) throw new HeddleError('no such OpenFlow version');
   const bytes = encodeMessage({ type: 'hello', version, xid: nextXid(), versions });
-  return print(`${hexDump(bytes, false)}${new Printer(ctx.settings, 0).raw(bytes)}`);
+  return print(`${plainDump(bytes)}${new Printer(ctx.settings, 0).raw(bytes)}`);
 }
 
 /** `key=value` and `key(value)` words, as flows and actions are made of. */
@@ -253,12 +264,7 @@ export function parseKeyValue(ctx: Context): number {
 
 function keyValues(text: string): string[] {
   const words: string[] = [];
-  let rest = text.replace(/^[\s,]+/, '');
-  while (rest !== '') {
-    const m = /^([^\s,=:(]*)(?:[=:]([^\s,(]*(?:\([^)]*\))?[^\s,]*)|\(([^)]*)\))?[\s,]*/.exec(rest)!;
-    const value = m[2] ?? m[3];
-    words.push(value === undefined || value === '' ? m[1]! : `${m[1]}=${value}`);
-    rest = rest.slice(m[0].length || 1);
-  }
+  const scan = new KeyValueScanner(text);
+  while (scan.next()) words.push(scan.value === '' ? scan.key : `${scan.key}=${scan.value}`);
   return words;
 }

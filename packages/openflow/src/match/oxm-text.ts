@@ -48,8 +48,8 @@ export function parseOxmText(text: string): Uint8Array {
     const paren = rest.indexOf('(');
     const name = paren < 0 ? rest : rest.slice(0, paren);
     const close = rest.indexOf(')', paren);
-    if (paren < 0) throw new HeddleError(`${rest}: missing ( following field name`);
-    if (close < 0) throw new HeddleError(`${rest}: missing ) following field value`);
+    if (paren < 0) throw new HeddleError(`${text}: missing ( at end of nx_match`);
+    if (close < 0) throw new HeddleError(`${text}: missing ) following field ${name}`);
     putEntry(out, name, rest.slice(paren + 1, close), text);
     rest = rest.slice(close + 1);
   }
@@ -75,13 +75,19 @@ function putEntry(out: number[], name: string, payload: string, text: string): v
   const header = new Uint8Array(8);
   out.push(...header.subarray(0, writeHeader(header, 0, point, hasMask, size)));
   out.push(...digits(value, size));
-  if (hasMask) out.push(...digits(mask ?? '', size));
+  if (hasMask && mask === undefined) {
+    throw new HeddleError(`${text}: missing / in masked field ${name}`);
+  }
+  if (value.trim().length > 2 * size || (mask !== undefined && !hasMask)) {
+    throw new HeddleError(`${text}: missing ) following field ${name}`);
+  }
+  if (hasMask) out.push(...digits(mask!, size));
 }
 
 function digits(text: string, size: number): Uint8Array {
   const bytes = Buffer.from(text.trim(), 'hex');
-  if (bytes.length !== size) {
+  if (bytes.length < size) {
     throw new HeddleError(`expected to read ${size} bytes but got ${bytes.length}`);
   }
-  return bytes;
+  return bytes.subarray(0, size);
 }

@@ -2,11 +2,14 @@
  * Error messages (OpenFlow 1.3.5 section 7.5.4). A vendor's errors travel as OFPET_EXPERIMENTER since
  * OpenFlow 1.2; before, as Nicira's extension with a vendor, a type and a code of its own.
  */
+import { vlog } from '@heddle/runtime';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { OfpMessage } from '../messages.ts';
 import { ERRORS } from './errors-table.ts';
 import { type AnyForm, form, NX_VENDOR_ID, ONF_VENDOR_ID } from './form.ts';
+
+const log = vlog.module('ofp_errors');
 
 export interface WireError {
   /** undefined for a standard error. */
@@ -68,7 +71,13 @@ export function isErrorName(name: string): boolean {
 }
 
 /** The reply to `request`, which has at least a header: it quotes all that fits. */
-export function errorReply(ofpErr: string, version: OfpVersion, request: Uint8Array): OfpMessage {
+export function errorReply(ofpErr: string, asked: OfpVersion, request: Uint8Array): OfpMessage {
+  const isKnown = asked >= 1 && asked <= 6;
+  if (!isKnown) {
+    const hex = (asked as number).toString(16).padStart(2, '0');
+    log.rl.err(`cannot encode error for unknown OpenFlow version 0x${hex}`);
+  }
+  const version = isKnown ? asked : 1;
   const xid = new DataView(request.buffer, request.byteOffset).getUint32(4);
   const { vendor, type, code } = errorToWire(ofpErr, version);
   const header = vendor === undefined ? 12 : version < OFP12_VERSION ? 20 : 16;
