@@ -1,5 +1,12 @@
 /** Values of fields in text (ovs-fields(7), "Format"). */
-import { type Field, formatIpv4, formatIpv6, formatMac, parseIpv6 } from '@heddle/packet';
+import {
+  type Field,
+  formatIpv4,
+  formatIpv6,
+  formatMac,
+  parseIpv4,
+  parseIpv6,
+} from '@heddle/packet';
 import { HeddleError } from '@heddle/runtime';
 import {
   CT_STATE,
@@ -44,8 +51,9 @@ function bad(text: string, why: string): HeddleError {
   return new HeddleError(`${text}: ${why}`);
 }
 
-function isAll(bytes: Uint8Array, value: number): boolean {
-  return bytes.every((b) => b === value);
+export function isAll(bytes: Uint8Array, value: number): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== value) return false;
+  return true;
 }
 
 function parseFormat(field: Field, size: number, text: string, names?: PortNames): FieldText {
@@ -75,8 +83,11 @@ function parseFormat(field: Field, size: number, text: string, names?: PortNames
   }
 }
 
-function exact(value: number, size: number): FieldText {
-  return { value: toBytes(BigInt(value), size), mask: new Uint8Array(size).fill(0xff) };
+/** A number of 32 bits. */
+function exact(number: number, size: number): FieldText {
+  const value = new Uint8Array(size);
+  for (let i = size - 1, rest = number; i >= 0; i--, rest >>>= 8) value[i] = rest;
+  return { value, mask: new Uint8Array(size).fill(0xff) };
 }
 
 /** A number of C in decimal, octal or hexadecimal; decimals have 64 bits. undefined: no number. */
@@ -135,6 +146,9 @@ function macBytes(text: string): Uint8Array | undefined {
 }
 
 function parseIpv4Masked(text: string): FieldText {
+  // Most are one address, as everybody writes it.
+  const plain = parseIpv4(text);
+  if (plain !== undefined) return exact(plain, 4);
   const [address, mask, more] = text.split('/');
   const value = ipv4Bytes(address ?? '');
   if (!value || more !== undefined) throw bad(text, 'invalid IP address');

@@ -1,7 +1,7 @@
 /** An exact flow in OpenFlow's words, as ofproto/trace takes it (ovs-vswitchd(8), "br_flow"). */
 import { Match } from '@heddle/openflow';
 import { KeyValueScanner } from '@heddle/openflow/actions/text-scan';
-import { parseFieldText } from '@heddle/openflow/match/field-text';
+import { isAll, parseFieldText } from '@heddle/openflow/match/field-text';
 import { fromBytes } from '@heddle/openflow/match/match-field';
 import { ofp11PortToOfp10, type PortNames } from '@heddle/openflow/match/ofp-port';
 import { fieldPrerequisitesMet } from '@heddle/openflow/match/prerequisites';
@@ -157,8 +157,7 @@ class FlowParser {
 
   #value(field: Field, name: string, text: string): bigint {
     const { value, mask } = this.#parse(field, name, text);
-    const isExact =
-      mask.every((b) => b === 0xff) && !(field.format === 'TCP flags' && text.includes('/'));
+    const isExact = isAll(mask, 0xff) && !(field.format === 'TCP flags' && text.includes('/'));
     if (!isExact && !isAllFlags(field, text)) {
       throw new HeddleError(`bad value for ${name} (${text}: wildcards not allowed here)`);
     }
