@@ -43,7 +43,7 @@ export async function packetOut(ctx: Context): Promise<number> {
     usable = parsed.protocols;
     const metadata = new Match();
     const port = parsePort(first, ports);
-    if (port === undefined) throw new HeddleError(`${first}: unknown port`);
+    if (port === undefined) throw new HeddleError(`${target}: unknown port \`${first}'`);
     setMatchField(metadata, fieldByName('in_port')!, BigInt(port));
     for (const text of packets) {
       const packet = hexBytes(text, 'Trailing garbage in packet data');

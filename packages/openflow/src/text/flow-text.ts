@@ -124,6 +124,8 @@ class FlowTextParser {
     emerg: false,
   };
   #protocols: Protocols = OFPUTIL_P_ANY;
+  /** The cookie as it stands there. */
+  #cookieText = '';
 
   constructor(command: FlowModCommand, options: FlowTextOptions) {
     this.#command = command;
@@ -170,7 +172,7 @@ class FlowTextParser {
       fail('flow additions cannot use a cookie mask');
     }
     if (this.#isDelete && this.#mod.newCookie !== undefined) {
-      const hint = `cookie=${hex(this.#mod.newCookie)}/-1`;
+      const hint = `cookie=${this.#cookieText}/-1`;
       fail(`cannot set cookie (to match on a cookie, specify a mask, e.g. ${hint})`);
     }
     // As in OpenFlow 1.0, what says nothing of cookies gives 0, also to a flow that it adds.
@@ -256,6 +258,7 @@ class FlowTextParser {
     const mod = this.#mod;
     if (slash < 0) {
       mod.newCookie = parseU64(text);
+      this.#cookieText = text;
       return;
     }
     if (this.#command === 'add') fail('flow additions cannot use a cookie mask');
@@ -300,8 +303,4 @@ function needsNormal({ mask }: Match): boolean {
     (mask.dlType | mask.nwSrc | mask.nwDst | mask.nwProto | mask.tpSrc | mask.tpDst) !== 0 ||
     mask.packetType !== 0
   );
-}
-
-function hex(value: bigint): string {
-  return `0x${value.toString(16)}`;
 }
