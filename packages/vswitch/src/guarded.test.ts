@@ -157,6 +157,17 @@ test('a device that cannot be configured: its port stays, its row tells, and the
   assert.equal(row('p1').error, undefined);
 });
 
+test('a status that the database refuses: all other rows have theirs, and cur_cfg advances', async () => {
+  // The column takes no negative number.
+  await addPort('br1', 'odd', 'dummy', { ifindex: '-5' });
+  await addPort('br1', 'even', 'dummy');
+  assert(row('even').ofport! > 0);
+  assert.equal(row('odd').ofport, undefined);
+  const where = [['name', '==', 'odd']];
+  await configure({ op: 'update', table: 'Interface', where, row: { options: ['map', []] } });
+  assert(row('odd').ofport! > 0);
+});
+
 test('the log has the name and the reason, and the stack at debug level', async () => {
   logged.length = 0;
   using _ = replaced(sw.devices, 'configure', (name) => void (name === 'p1' && fail()));

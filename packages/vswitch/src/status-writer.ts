@@ -1,11 +1,11 @@
 /** What the switch writes into the database: how things are, and what was counted. */
 import { readFileSync } from 'node:fs';
-import type { Idl } from '@heddle/ovsdb';
+import type { CommitResult, Idl } from '@heddle/ovsdb';
 import { dirs, OVS_VERSION, vlog } from '@heddle/runtime';
 import { Bridge } from './bridge.ts';
 import { controllerStatus } from './controller-rows.ts';
 import { writeCapabilities } from './ct-config.ts';
-import { guarded, partOf } from './guarded.ts';
+import { guarded, type Part, partOf } from './guarded.ts';
 import type { Iface } from './iface.ts';
 import { interfaceStatus, statisticsMap } from './iface-status.ts';
 import { writeMirrorStatistics } from './mirror-config.ts';
@@ -30,6 +30,12 @@ interface Hooks {
   readonly tryAgain: () => void;
 }
 
+/** What one row, or a few, are told. */
+interface Write {
+  readonly part: Part;
+  readonly into: (txn: ReturnType<Idl<Schema>['txn']>) => void;
+}
+
 export class StatusWriter {
   readonly #sw: Subject;
   readonly #hooks: Hooks;
@@ -41,32 +47,59 @@ export class StatusWriter {
 
   /** What there is, once a configuration (`next_cfg`) is in force. */
   async writeAll(root: OpenVSwitchRow, nextCfg: number, isFirst: boolean): Promise<void> {
-    const txn = this.#sw.idl.txn();
-    txn.update('Open_vSwitch', root._uuid, {
-      cur_cfg: nextCfg,
-      ovs_version: OVS_VERSION,
-      db_version: this.#sw.idl.schema.version,
-      datapath_types: [...this.#sw.options.datapathTypes],
-      iface_types: [...this.#sw.options.ifaceTypes],
-      dpdk_initialized: false,
-      ...(isFirst && systemColumns()),
-      statistics: this.#system(root),
-    });
-    for (const bridge of this.#sw.bridges.values()) {
-      guarded({ of: `bridge ${bridge.name}`, feature: 'status' }, undefined, () => {
-        this.#writeBridge(txn, bridge);
-        controllerStatus(txn, this.#sw.idl, bridge);
+    const writes = this.#writes(root, nextCfg, isFirst);
+    if ((await this.#commit(writes)) !== 'error') return;
+    // What the database refuses of one row is not to keep others, and cur_cfg, from it.
+    for (const write of writes) await this.#commit([write]);
+  }
+
+  #writes(root: OpenVSwitchRow, nextCfg: number, isFirst: boolean): Write[] {
+    const { idl, bridges, backers, options } = this.#sw;
+    const writes: Write[] = [
+      {
+        part: { of: 'Open vSwitch', feature: 'status' },
+        into: (txn) =>
+          txn.update('Open_vSwitch', root._uuid, {
+            cur_cfg: nextCfg,
+            ovs_version: OVS_VERSION,
+            db_version: idl.schema.version,
+            datapath_types: [...options.datapathTypes],
+            iface_types: [...options.ifaceTypes],
+            dpdk_initialized: false,
+            ...(isFirst && systemColumns()),
+            statistics: this.#system(root),
+          }),
+      },
+      {
+        part: { of: 'datapaths', feature: 'capabilities' },
+        into: (txn) => writeCapabilities(txn, idl, root, backers.values()),
+      },
+    ];
+    for (const bridge of bridges.values()) {
+      writes.push({
+        part: { of: `bridge ${bridge.name}`, feature: 'status' },
+        into: (txn) => {
+          this.#writeBridge(txn, bridge);
+          controllerStatus(txn, idl, bridge);
+        },
       });
       for (const iface of bridge.ifaces.values()) {
-        guarded(partOf(iface, 'status'), undefined, () => this.#writeStatus(txn, iface));
+        const part = partOf(iface, 'status');
+        writes.push({ part, into: (txn) => this.#writeStatus(txn, iface) });
       }
     }
-    guarded({ of: 'datapaths', feature: 'capabilities' }, undefined, () =>
-      writeCapabilities(txn, this.#sw.idl, root, this.#sw.backers.values()),
-    );
+    return writes;
+  }
+
+  async #commit(writes: readonly Write[]): Promise<CommitResult['status']> {
+    const txn = this.#sw.idl.txn();
+    for (const { part, into } of writes) guarded(part, undefined, () => into(txn));
     const result = await txn.commit();
-    if (result.status === 'error') log.rl.err(`database: ${result.error}: ${result.details}`);
-    else if (result.status === 'try-again') this.#hooks.tryAgain();
+    if (result.status === 'error') {
+      const of = writes.length === 1 ? `${writes[0]!.part.of}: ` : '';
+      log.rl.err(`${of}database: ${result.error}: ${result.details}`);
+    } else if (result.status === 'try-again') this.#hooks.tryAgain();
+    return result.status;
   }
 
   #systemStatistics: ReadonlyMap<string, string> | undefined;
