@@ -57,20 +57,6 @@ export class StatusWriter {
     const { idl, bridges, backers, options } = this.#sw;
     const writes: Write[] = [
       {
-        part: { of: 'Open vSwitch', feature: 'status' },
-        into: (txn) =>
-          txn.update('Open_vSwitch', root._uuid, {
-            cur_cfg: nextCfg,
-            ovs_version: OVS_VERSION,
-            db_version: idl.schema.version,
-            datapath_types: [...options.datapathTypes],
-            iface_types: [...options.ifaceTypes],
-            dpdk_initialized: false,
-            ...(isFirst && systemColumns()),
-            statistics: this.#system(root),
-          }),
-      },
-      {
         part: { of: 'datapaths', feature: 'capabilities' },
         into: (txn) => writeCapabilities(txn, idl, root, backers.values()),
       },
@@ -88,6 +74,21 @@ export class StatusWriter {
         writes.push({ part, into: (txn) => this.#writeStatus(txn, iface) });
       }
     }
+    // Who waits for cur_cfg finds all else written.
+    writes.push({
+      part: { of: 'Open vSwitch', feature: 'status' },
+      into: (txn) =>
+        txn.update('Open_vSwitch', root._uuid, {
+          cur_cfg: nextCfg,
+          ovs_version: OVS_VERSION,
+          db_version: idl.schema.version,
+          datapath_types: [...options.datapathTypes],
+          iface_types: [...options.ifaceTypes],
+          dpdk_initialized: false,
+          ...(isFirst && systemColumns()),
+          statistics: this.#system(root),
+        }),
+    });
     return writes;
   }
 
@@ -195,9 +196,11 @@ export class StatusWriter {
       for (const i of due) {
         if (i instanceof Bridge) {
           if (this.#sw.bridges.get(i.name) !== i) continue;
-          this.#writeBridge(txn, i);
-        } else if (this.#sw.bridges.get(i.home.bundle.bridge.name)?.ifaces.get(i.name) === i)
-          this.#writeStatus(txn, i);
+          const part = { of: `bridge ${i.name}`, feature: 'status' };
+          guarded(part, undefined, () => this.#writeBridge(txn, i));
+        } else if (this.#sw.bridges.get(i.home.bundle.bridge.name)?.ifaces.get(i.name) === i) {
+          guarded(partOf(i, 'status'), undefined, () => this.#writeStatus(txn, i));
+        }
       }
       void txn.commit();
     }, STATUS_DELAY_MS);
