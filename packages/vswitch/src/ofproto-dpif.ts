@@ -3,14 +3,13 @@ import type { DpMeters, PortStats, Upcall } from '@heddle/datapath';
 import {
   type Continuation,
   type FlowMod,
-  Match,
   OFP_NO_BUFFER,
   OFPP_NONE,
   type OfpAct,
   OfpError,
   type PhyPort,
 } from '@heddle/openflow';
-import { ETH_P_IP, ETH_P_IPV6, extractFlow, Flow, parseMac } from '@heddle/packet';
+import { extractFlow, type Flow, parseMac } from '@heddle/packet';
 import { type Clock, OVS_VERSION, vlog } from '@heddle/runtime';
 import type { Backer } from './backer.ts';
 import { Connmgr } from './connmgr/connmgr.ts';
@@ -28,6 +27,7 @@ import {
   OFPRR_IDLE_TIMEOUT,
 } from './ofproto/flow-changes.ts';
 import { InternalFlows } from './ofproto/internal-flows.ts';
+import { metadataOf } from './ofproto/packet-metadata.ts';
 import type { FrozenState } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { ControllerUserdata } from './ofproto/userdata.ts';
@@ -386,69 +386,6 @@ function plain(key: string, value: unknown): unknown {
   if (key === 'field') return (value as { name: string }).name;
   return typeof value === 'bigint' ? `${value}n` : value;
 }
-
-/** What OpenFlow calls pipeline fields, where they are not zero. */
-function metadataOf(flow: Flow, { ofport, metadata, zone }: FrozenState): Match {
-  const [key, mask] = [new Flow(), new Flow()];
-  key.inPort = ofport;
-  mask.inPort = 0xffff;
-  const set = (from: Flow, first: number, end: number): void => {
-    for (let i = first; i < end; i++) {
-      if (from.u32[i] === 0) continue;
-      key.u32[i] = from.u32[i]!;
-      mask.u32[i] = 0xffff_ffff;
-    }
-  };
-  set(metadata, REGISTERS, REGISTERS + 16);
-  if (metadata.metadata !== 0n) {
-    key.metadata = metadata.metadata;
-    mask.metadata = 0xffff_ffff_ffff_ffffn;
-  }
-  if (metadata.tunId !== 0n || flow.tunId !== 0n) {
-    key.tunId = metadata.tunId === 0n ? flow.tunId : metadata.tunId;
-    mask.tunId = 0xffff_ffff_ffff_ffffn;
-  }
-  if (flow.pktMark !== 0) {
-    key.pktMark = flow.pktMark;
-    mask.pktMark = 0xffff_ffff;
-  }
-  if (flow.ctState !== 0) {
-    key.ctState = flow.ctState;
-    mask.ctState = 0xffff;
-    key.ctZone = zone ?? flow.ctZone;
-    mask.ctZone = key.ctZone === 0 ? 0 : 0xffff;
-    key.ctMark = flow.ctMark;
-    mask.ctMark = flow.ctMark === 0 ? 0 : 0xffff_ffff;
-    key.ctLabel = flow.ctLabel;
-    mask.ctLabel = flow.ctLabel === 0n ? 0n : (1n << 128n) - 1n;
-    setTuple(flow, key, mask);
-  }
-  return new Match(key, mask);
-}
-
-/** Of the connection's original direction; the Ethernet type says of which kind the addresses are. */
-function setTuple(flow: Flow, key: Flow, mask: Flow): void {
-  const { dlType, ctNwProto, ctTpSrc, ctTpDst, ctNwSrc, ctNwDst } = flow;
-  if (dlType !== ETH_P_IP && dlType !== ETH_P_IPV6) return;
-  key.dlType = dlType;
-  mask.dlType = 0xffff;
-  if (ctNwProto === 0) return;
-  Object.assign(key, { ctNwProto, ctTpSrc, ctTpDst });
-  Object.assign(mask, { ctNwProto: 0xff, ctTpSrc: 0xffff, ctTpDst: 0xffff });
-  if (dlType === ETH_P_IP) {
-    Object.assign(key, { ctNwSrc, ctNwDst });
-    Object.assign(mask, { ctNwSrc: 0xffff_ffff, ctNwDst: 0xffff_ffff });
-    return;
-  }
-  key.ctIpv6Src = flow.ctIpv6Src.slice();
-  key.ctIpv6Dst = flow.ctIpv6Dst.slice();
-  const whole = new Uint8Array(16).fill(0xff);
-  mask.ctIpv6Src = whole;
-  mask.ctIpv6Dst = whole;
-}
-
-/** Word of the first register; metadata follows the sixteen of them. */
-const REGISTERS = 64;
 
 function continuationOf(
   ofproto: Ofproto,
