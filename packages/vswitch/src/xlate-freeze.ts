@@ -69,17 +69,13 @@ function asAction(act: OfpAct): OfpAct {
 
 const METADATA = fieldByName('metadata')!;
 
-/** What a controller sends is of no flow; what it is resumed with is of one without a cookie. */
-const NO_COOKIE = 0xffff_ffff_ffff_ffffn;
-
 /** Leaves the rest of a flow's list for later. */
 export function freezeRest(ctx: XlateContext, rest: readonly OfpAct[]): void {
   const frames = ctx.frozen ?? [];
   ctx.frozen = frames;
   const actions = rest.filter((act) => act.type !== 'note').map(asAction);
   if (actions.length === 0) return;
-  const { tableId } = ctx;
-  const cookie = ctx.cookie === NO_COOKIE ? 0n : ctx.cookie;
+  const { tableId, cookie } = ctx;
   const last = frames.at(-1);
   if (last?.tableId === tableId && last.cookie === cookie) {
     frames[frames.length - 1] = { tableId, cookie, actions: [...last.actions, ...actions] };

@@ -151,6 +151,8 @@ function miss(ctx: XlateContext, entry: TableEntry): void {
     if (internal) ctx.effects.rules.push(isTold ? internal.toControllers : internal.drop);
     if (isTold) {
       ctx.trace('action', 'controller(reason=)');
+      // Of no flow that has led here; xlateTable puts the cookie back.
+      ctx.cookie = 0n;
       sendToController(ctx, {
         reason: OFPR_IMPLICIT_MISS,
         maxLen: 0xffff,

@@ -240,8 +240,8 @@ function isSelected(rule: Rule, selector: FlowSelector): boolean {
 
 function sendsTo(act: OfpAct, port: number): boolean {
   switch (act.type) {
+    // As upstream has it, `output(port=…,max_len=…)` is not looked at.
     case 'output':
-    case 'output_trunc':
     case 'enqueue':
       return act.port === port;
     case 'controller':
