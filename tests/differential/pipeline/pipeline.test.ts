@@ -43,10 +43,14 @@ async function listener(
 
 function told(reply: Buffer): string {
   const text = formatBytes(reply, 3).replace(/ \(xid=.*?\)/, '');
-  return text
-    .replaceAll(/bridge=[0-9a-f-]{36}/g, 'bridge=UUID')
-    .replaceAll(/duration[= ]?[\d.]+s/g, 'duration')
-    .replaceAll(/ continuation\.odp_port=\d+/g, '');
+  return (
+    text
+      // Upstream leaves out which flow the rest is of where that cannot matter.
+      .replaceAll(/unroll_xlate\(table=\d+, cookie=\d+\),?/g, '')
+      .replaceAll(/bridge=[0-9a-f-]{36}/g, 'bridge=UUID')
+      .replaceAll(/duration[= ]?[\d.]+s/g, 'duration')
+      .replaceAll(/ continuation\.odp_port=\d+/g, '')
+  );
 }
 
 type Other = readonly [RawPeer, Version];
