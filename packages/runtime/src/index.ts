@@ -23,6 +23,7 @@ export { absoluteIn, dirs } from './dirs.ts';
 export { errnoOf, errorLine, HeddleError, messageOf, SystemError, strerror } from './errors.ts';
 export { removeAtExit, removeExitFiles } from './exit-files.ts';
 export { type FileLocks, fileLocks, installFileLocks } from './file-lock.ts';
+export { InactivityProbe } from './inactivity-probe.ts';
 export { JsonStream } from './json-stream.ts';
 export { logUsage } from './log-options.ts';
 export { type MemoryReport, registerMemory } from './memory.ts';
@@ -35,7 +36,7 @@ export {
   UsageError,
 } from './options.ts';
 export { runningPid } from './pidfile.ts';
-export { Reconnect, type ReconnectActions, type ReconnectOptions } from './reconnect.ts';
+export { RCONN, Reconnect, type ReconnectActions, type ReconnectOptions } from './reconnect.ts';
 export {
   installRecordWriter,
   MAX_RECORD_BYTES,
@@ -43,7 +44,14 @@ export {
   recordWriter,
 } from './record-writer.ts';
 export { rehearsalBudgetMs } from './rehearsal-budget.ts';
-export { connectRemote, listenRemote, parseRemote, type Remote, type TlsFiles } from './remote.ts';
+export {
+  connectRemote,
+  DSCP_DEFAULT,
+  listenRemote,
+  parseRemote,
+  type Remote,
+  type TlsFiles,
+} from './remote.ts';
 export { selfCommand } from './self.ts';
 export { dieOfSignals, signalText } from './signals.ts';
 export { print, printError } from './stdio.ts';

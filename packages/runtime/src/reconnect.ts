@@ -4,9 +4,40 @@
  * owner has the socket; this has the timers.
  */
 import { type Clock, realClock, type Timer } from './clock.ts';
-import { vlog } from './vlog.ts';
+import { InactivityProbe } from './inactivity-probe.ts';
+import { type Level, type Logger, vlog } from './vlog.ts';
 
-const log = vlog.module('reconnect');
+/** How the log puts it. */
+export interface ReconnectWords {
+  readonly log: Logger;
+  readonly attemptFailed: string;
+  /** Of failed attempts, while they are told of and when they no longer are. */
+  readonly levels: readonly [Level, Level];
+  readonly suppressing: string;
+  /** Whether the first wait is told of, too. */
+  readonly tellsFirstWait: boolean;
+  readonly idle: (ms: number) => string;
+}
+
+/** Of OVSDB's connections. */
+const JSONRPC: ReconnectWords = {
+  log: vlog.module('reconnect'),
+  attemptFailed: 'connection attempt failed',
+  levels: ['info', 'dbg'],
+  suppressing: 'continuing to reconnect in the background but suppressing further logging',
+  tellsFirstWait: false,
+  idle: (ms) => `idle ${Math.round(ms)} ms`,
+};
+
+/** Of OpenFlow's connections. */
+export const RCONN: ReconnectWords = {
+  log: vlog.module('rconn'),
+  attemptFailed: 'connection failed',
+  levels: ['warn', 'warn'],
+  suppressing: 'continuing to retry connections in the background but suppressing further logging',
+  tellsFirstWait: true,
+  idle: (ms) => `idle ${ms / 1000} seconds`,
+};
 
 export interface ReconnectOptions {
   readonly clock?: Clock;
@@ -16,6 +47,7 @@ export interface ReconnectOptions {
   readonly maxBackoffMs?: number;
   /** Silence after which to ask whether the peer lives; 0: never. */
   readonly probeMs?: number;
+  readonly words?: ReconnectWords;
 }
 
 export interface ReconnectActions {
@@ -27,41 +59,55 @@ export interface ReconnectActions {
   disconnect(): void;
 }
 
-type State = 'stopped' | 'waiting' | 'connecting' | 'active' | 'idle';
+type State = 'stopped' | 'waiting' | 'connecting' | 'active';
 
 /** An attempt that lasts longer than this has failed. */
 const MIN_ATTEMPT_MS = 1000;
 
 export class Reconnect {
-  /** What the log calls the peer. */
-  name: string;
+  readonly #words: ReconnectWords;
+  readonly #probe: InactivityProbe;
   readonly #actions: ReconnectActions;
   readonly #clock: Clock;
   readonly #minBackoffMs: number;
   #maxBackoffMs: number;
-  #probeMs: number;
   #backoffMs = 0;
   #state: State = 'stopped';
   #connectedMs = 0;
-  #heardMs = 0;
   #timer: Timer | undefined;
 
   constructor(name: string, actions: ReconnectActions, options: ReconnectOptions = {}) {
-    this.name = name;
     this.#actions = actions;
     this.#clock = options.clock ?? realClock;
     this.#minBackoffMs = options.minBackoffMs ?? 1000;
     this.#maxBackoffMs = options.maxBackoffMs ?? 8000;
-    this.#probeMs = options.probeMs ?? 5000;
+    this.#words = options.words ?? JSONRPC;
+    const { log, idle } = this.#words;
+    this.#probe = new InactivityProbe(name, { log, idle }, this.#clock, options.probeMs ?? 5000, {
+      probe: () => this.#actions.probe(),
+      dead: () => {
+        this.#actions.disconnect();
+        this.#wait();
+      },
+    });
   }
 
-  get state(): State {
-    return this.#state;
+  /** What the log calls the peer. */
+  get name(): string {
+    return this.#probe.name;
+  }
+
+  set name(name: string) {
+    this.#probe.name = name;
+  }
+
+  /** `idle`: asked whether it lives, and has not answered yet. */
+  get state(): State | 'idle' {
+    return this.#state === 'active' && this.#probe.isIdle ? 'idle' : this.#state;
   }
 
   set probeMs(ms: number) {
-    this.#probeMs = ms;
-    if (this.#state === 'active') this.#watch();
+    this.#probe.probeMs = ms;
   }
 
   set maxBackoffMs(ms: number) {
@@ -83,27 +129,25 @@ export class Reconnect {
 
   connected(): void {
     if (this.#state !== 'connecting') return;
-    log.info(`${this.name}: connected`);
-    this.#connectedMs = this.#heardMs = this.#clock.nowMs();
+    this.#words.log.info(`${this.name}: connected`);
+    this.#connectedMs = this.#clock.nowMs();
     this.#enter('active');
-    this.#watch();
+    this.#probe.start();
   }
 
   /** Anything has come from the peer. */
   heard(): void {
-    this.#heardMs = this.#clock.nowMs();
-    if (this.#state !== 'idle') return;
-    this.#enter('active');
-    this.#watch();
+    this.#probe.heard();
   }
 
   /** The attempt failed, or the connection broke; `why` is undefined when the peer closed it. */
   failed(why: string | undefined): void {
     if (this.#state === 'stopped' || this.#state === 'waiting') return;
     if (this.#state === 'connecting') {
-      this.#tell(`connection attempt failed (${why ?? 'End of file'})`);
+      const { attemptFailed, levels } = this.#words;
+      this.#tell(`${attemptFailed} (${why ?? 'End of file'})`, levels);
     } else {
-      log.info(
+      this.#words.log.info(
         `${this.name}: connection ${why === undefined ? 'closed by peer' : `dropped (${why})`}`,
       );
       // A connection that held for a while makes up for the attempts before it.
@@ -127,54 +171,28 @@ export class Reconnect {
   #wait(): void {
     const before = this.#backoffMs;
     this.#backoffMs = before === 0 ? this.#minBackoffMs : Math.min(this.#maxBackoffMs, before * 2);
-    if (this.#backoffMs < this.#maxBackoffMs && before > 0) {
+    const isFirst = before === 0;
+    if (isFirst && !this.#words.tellsFirstWait) {
+      // Upstream does not tell of it.
+    } else if (this.#backoffMs < this.#maxBackoffMs) {
       this.#tell(`waiting ${this.#backoffMs / 1000} seconds before reconnect`);
-    } else if (before > 0 && before < this.#maxBackoffMs) {
-      log.info(
-        `${this.name}: continuing to reconnect in the background but suppressing further logging`,
-      );
+    } else if (before < this.#maxBackoffMs) {
+      this.#words.log.info(`${this.name}: ${this.#words.suppressing}`);
     }
     this.#enter('waiting');
     this.#timer = this.#clock.after(this.#backoffMs, () => this.#connect());
   }
 
-  /** Sets the timer for the next probe, or for the answer to it. */
-  #watch(): void {
-    this.#timer?.cancel();
-    if (this.#probeMs <= 0) return;
-    const leftMs = this.#heardMs + this.#probeMs - this.#clock.nowMs();
-    this.#timer = this.#clock.after(Math.max(0, leftMs), () => this.#silent());
-  }
-
-  #silent(): void {
-    if (this.#heardMs + this.#probeMs > this.#clock.nowMs()) {
-      this.#watch();
-      return;
-    }
-    if (this.#state === 'active') {
-      this.#enter('idle');
-      log.dbg(`${this.name}: idle ${Math.round(this.#probeMs)} ms, sending inactivity probe`);
-      this.#timer = this.#clock.after(this.#probeMs, () => this.#silent());
-      this.#actions.probe();
-      return;
-    }
-    const seconds = this.#probeMs / 1000;
-    log.err(
-      `${this.name}: no response to inactivity probe after ${seconds} seconds, disconnecting`,
-    );
-    this.#actions.disconnect();
-    this.#wait();
-  }
-
   /** Attempts are told of until the wait is as long as it gets. */
-  #tell(text: string): void {
-    const level = this.#backoffMs < this.#maxBackoffMs ? 'info' : 'dbg';
-    log.log(level, `${this.name}: ${text}`);
+  #tell(text: string, levels: ReconnectWords['levels'] = ['info', 'dbg']): void {
+    const level = levels[this.#backoffMs < this.#maxBackoffMs ? 0 : 1];
+    this.#words.log.log(level, `${this.name}: ${text}`);
   }
 
   #enter(state: State): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#probe.stop();
     this.#state = state;
   }
 }

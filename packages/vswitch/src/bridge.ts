@@ -11,8 +11,10 @@ import type { Bond } from './bond/bond.ts';
 import { configureBond } from './bond/config.ts';
 import { BridgeDevices } from './bridge-devices.ts';
 import { BridgeQos } from './bridge-qos.ts';
-import { ALL_VERSIONS, Connections, type ControllerConfig } from './connmgr/connections.ts';
+import { ALL_VERSIONS, Connections } from './connmgr/connections.ts';
+import type { ControllerConfig } from './connmgr/controller-config.ts';
 import type { SwitchDescription } from './connmgr/env.ts';
+import { FailOpen } from './connmgr/fail-open.ts';
 import type { Device, Devices } from './devices/devices.ts';
 import { configureTables } from './flow-table-config.ts';
 import { guarded, guardedAsync, type Part, partOf } from './guarded.ts';
@@ -68,6 +70,7 @@ export class Bridge {
   readonly ofproto: Ofproto;
   readonly dpif: OfprotoDpif;
   readonly connections: Connections;
+  readonly #failOpen: FailOpen;
   /** Whether the tables are as controllers or as nobody wants them; they start anew when it changes. */
   #tablesFor: string | undefined;
   readonly ifaces = new Map<string, Iface>();
@@ -101,7 +104,8 @@ export class Bridge {
       portConfigChanged: () => this.onPortConfig(),
     });
     backer.bridges.set(this.ofproto, this.dpif);
-    this.connections = new Connections(this.dpif.connmgr);
+    this.connections = new Connections(this.dpif.connmgr, () => this.#followControllers());
+    this.#failOpen = new FailOpen(this.dpif, this.connections);
   }
 
   /** What the database asks for, by name; a row's later namesake loses. */
@@ -353,12 +357,11 @@ export class Bridge {
     this.ofproto.snooping?.expire();
     this.dpif.expire();
     this.dpif.exporters.run();
-    const isOpen = this.row.fail_mode !== 'secure' && this.connections.hasFailed;
-    if (!this.ofproto.setFailOpen(isOpen, this.dpif.nowMs())) return;
-    log.warn(
-      isOpen ? `${this.name}: entering fail-open mode` : `${this.name}: leaving fail-open mode`,
-    );
-    this.dpif.tablesChanged();
+    this.#followControllers();
+  }
+
+  #followControllers(): void {
+    this.#failOpen.run(this.row.fail_mode !== 'secure');
   }
 
   #description(): Partial<SwitchDescription> {

@@ -217,6 +217,7 @@ export class Switch {
     });
     this.#configureBackers(root, changed);
     this.#ofEach('spanning tree', (bridge) => this.#configureTree(bridge));
+    await Promise.all([...this.bridges.values()].map((b) => b.connections.listening()));
     await this.#revalidated();
     await this.#status.writeAll(root, nextCfg, !this.#configured);
     if (!this.#configured) {

@@ -1,7 +1,14 @@
 /** An OpenFlow connection: frames, and the version that both ends speak (OpenFlow 1.3.5 section 6.3.1). */
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { connectRemote, DirectWriter, HeddleError, type TlsFiles, vlog } from '@heddle/runtime';
+import {
+  connectRemote,
+  DirectWriter,
+  HeddleError,
+  strerror,
+  type TlsFiles,
+  vlog,
+} from '@heddle/runtime';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { Match } from '../match.ts';
@@ -77,6 +84,7 @@ export class Vconn {
   readonly #writer: DirectWriter;
   #unsent: Uint8Array[] = [];
   #unsentBytes = 0;
+  #sentBytes = 0;
   #version: OfpVersion | undefined;
   #closed = false;
   #holds = 0;
@@ -128,6 +136,11 @@ export class Vconn {
     return this.#socket.writableLength + this.#unsentBytes;
   }
 
+  /** Bytes that were ever sent, whether the peer has taken them or not. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
   /** When the peer has taken what was sent, or is gone. */
   async drained(): Promise<void> {
     const socket = this.#socket;
@@ -150,6 +163,7 @@ export class Vconn {
   sendRaw(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.#options.tap?.(bytes, true);
+    this.#sentBytes += bytes.length;
     if (!this.#isDelivering) {
       this.#writer.write(bytes);
       return;
@@ -394,5 +408,5 @@ function versionsText(bits: number): string {
 }
 
 function reason(error: NodeJS.ErrnoException): string {
-  return error.code ?? error.message;
+  return error.code === undefined ? error.message : strerror(error.code);
 }

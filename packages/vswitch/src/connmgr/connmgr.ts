@@ -177,7 +177,9 @@ export class Connmgr {
       // Since OpenFlow 1.3 a packet that no flow matches is dropped.
       if (reason === OFPR_IMPLICIT_MISS && conn.version >= 4) continue;
       const deliver = (): void =>
-        conn.send(0, { type: 'packet_in', ...packetIn, format: conn.packetInFormat });
+        conn.packetIns.send(conn.channel, () =>
+          conn.send(0, { type: 'packet_in', ...packetIn, format: conn.packetInFormat }),
+        );
       const isMiss = reason === OFPR_NO_MATCH || reason === OFPR_IMPLICIT_MISS;
       const scheduler = isMiss ? conn.limits?.miss : conn.limits?.action;
       if (scheduler) scheduler.send(packetIn.metadata.key.inPort, deliver);

@@ -13,6 +13,7 @@ import { packetInReason } from '@heddle/openflow/msgs/packet-in-reason';
 import { originNumber } from '../ofproto/origins.ts';
 import type { Bundle } from './bundle.ts';
 import type { MonitorUpdates } from './monitor-updates.ts';
+import { PacketInQueue } from './packet-in-queue.ts';
 import type { PacketInScheduler } from './pinsched.ts';
 
 /** The wire below: version negotiated, messages whole. */
@@ -25,6 +26,8 @@ export interface OfpChannel {
   readonly isOpen: boolean;
   /** Bytes that the peer has not taken yet. */
   readonly backlog: number;
+  /** Bytes that were ever sent, whether taken or not. */
+  readonly sentBytes: number;
   send(message: OfpMessage): void;
   /** Lets the peer's messages wait until what this returns is called. */
   hold(): () => void;
@@ -60,6 +63,19 @@ export function defaultAsync(version: OfpVersion): AsyncConfig {
   };
 }
 
+/** Hears of nothing before it asks (`enable_async_messages`). */
+export const SILENT: AsyncConfig = {
+  packetIn: [0, 0],
+  portStatus: [0, 0],
+  flowRemoved: [0, 0],
+  roleStatus: [0, 0],
+  tableStatus: [0, 0],
+  requestForward: [0, 0],
+};
+
+/** Of a peer that does not read (ovs-vswitchd.conf.db(5), "controller_queue_size"). */
+export const DEFAULT_QUEUE_SIZE = 100;
+
 export class OfConn {
   readonly channel: OfpChannel;
   readonly kind: OfConnKind;
@@ -73,6 +89,8 @@ export class OfConn {
   invalidTtlToController = false;
   /** Limits of the rate of packet-ins: those that nothing matched, those that actions send. */
   limits: { readonly miss: PacketInScheduler; readonly action: PacketInScheduler } | undefined;
+  /** Those that wait for the peer to read. */
+  readonly packetIns = new PacketInQueue(DEFAULT_QUEUE_SIZE);
   readonly bundles = new Map<number, Bundle>();
   readonly monitors = new Map<number, FlowMonitorRequest>();
   /** Stands for it in the flows that it sets up. */

@@ -11,6 +11,7 @@ class Channel implements OfpChannel {
   readonly target = undefined;
   isOpen = true;
   backlog = 0;
+  sentBytes = 0;
   holds = 0;
   #readers: (() => void)[] = [];
 

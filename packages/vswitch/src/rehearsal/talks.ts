@@ -26,7 +26,7 @@ import {
   UnixctlServer,
 } from '@heddle/runtime';
 import { registerTrace } from '../appctl/trace.ts';
-import { attach } from '../connmgr/connections.ts';
+import { attach } from '../connmgr/attach.ts';
 import { Connmgr } from '../connmgr/connmgr.ts';
 import type { OfprotoEnv } from '../connmgr/env.ts';
 import type { FlowChanges } from '../ofproto/flow-changes.ts';
