@@ -34,12 +34,14 @@ async function session(
   command: string,
   version: number,
   serve: (peer: RawPeer, request: Buffer) => Promise<void> | void,
+  redirect = '',
 ): Promise<Session> {
   const path = join(scope.directory('replies'), `sw${count++}`);
   const server = await listen(scope, path);
   const words = command.replace('SW', path).split(' ');
   const options = ['-O', `OpenFlow1${version - 1}`];
-  const child = start([join(REPOSITORY, 'bin/ovs-ofctl'), ...options, ...words]);
+  const shell = ['sh', '-c', `exec "$0" "$@" ${redirect}`];
+  const child = start([...shell, join(REPOSITORY, 'bin/ovs-ofctl'), ...options, ...words]);
   const ended = collect(child, { timeoutMs: 60_000 });
   const attend = async (peer: RawPeer): Promise<void> => {
     peer.answersEchos = false;
@@ -97,6 +99,8 @@ for (const [command, entry] of [
           if (!socket.write(many)) await new Promise((done) => setTimeout(done, 5));
         }
       },
+      // More than fits into a string.
+      '>/dev/null',
     );
     assert.ok(signal === 'SIGALRM' || code === 1, `${code} ${signal}`);
     assert.doesNotMatch(stderr, /^\s+at .*\.[jt]s/m);
