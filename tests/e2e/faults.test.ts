@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { eventually, Instance, isolate, Scope } from '@heddle/testing';
 
 isolate();
@@ -9,7 +10,13 @@ isolate();
 /** From now on the daemon can open no file and no socket, or as many as it could before. */
 async function limitFiles(instance: Instance, limit: 'none' | 'any'): Promise<void> {
   const pid = instance.pid('ovs-vswitchd')!;
-  const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  const descriptors = () => new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  let open = descriptors();
+  // Some are there for a moment only.
+  for (let i = 0; i < 10; i++) {
+    await delay(50);
+    open = open.intersection(descriptors());
+  }
   let free = 0;
   while (open.has(free)) free++;
   const n = limit === 'none' ? free : 4096;
