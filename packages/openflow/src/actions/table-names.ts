@@ -1,5 +1,5 @@
 import { vlog } from '@heddle/runtime';
-import { quickDecimal } from '../match/quick-decimal.ts';
+import { quickDecimal } from '../match/quick-number.ts';
 
 const log = vlog.module('ofp_table');
 

@@ -2,7 +2,7 @@
 import { type Field, fieldByName, parseIpv4 } from '@heddle/packet';
 import { HeddleError, vlog } from '@heddle/runtime';
 import { codePointByName } from '../match/oxm-header.ts';
-import { quickDecimal } from '../match/quick-decimal.ts';
+import { quickDecimal } from '../match/quick-number.ts';
 import type { Subfield } from '../ofp-actions.ts';
 import { fieldBits } from './field-header.ts';
 

@@ -276,7 +276,8 @@ const FRAGS: Readonly<Record<string, readonly [value: number, mask: number]>> = 
 };
 
 function parseFrag(text: string): FieldText {
-  const frag = FRAGS[text.toLowerCase()];
+  const name = text.toLowerCase();
+  const frag = Object.hasOwn(FRAGS, name) ? FRAGS[name] : undefined;
   if (frag === undefined) {
     const valid = 'valid types are "no", "yes", "first", "later", "not_later"';
     throw bad(text === '' ? '0/0' : text, `unknown fragment type (${valid}`);

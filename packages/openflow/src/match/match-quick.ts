@@ -7,7 +7,7 @@ import type { Match } from '../match.ts';
 import { type FieldPlan, fieldPlan } from './field-plan.ts';
 import { setMatchFieldBytes } from './match-field.ts';
 import { fieldProtocols, type Protocols } from './protocols.ts';
-import { quickDecimal } from './quick-decimal.ts';
+import { hexDigit, quickDecimal } from './quick-number.ts';
 
 const ZERO = 0x30;
 const NINE = 0x39;
@@ -46,12 +46,6 @@ function readIpv4(text: string): 'exact' | 'masked' | undefined {
     value[i]! &= mask[i]!;
   }
   return 'masked';
-}
-
-function hexDigit(c: number): number {
-  if (c >= ZERO && c <= NINE) return c - ZERO;
-  const lower = c | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
 
 /** Six pairs of digits. */

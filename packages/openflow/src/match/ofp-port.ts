@@ -13,7 +13,7 @@ import {
   OFPP_TABLE,
   OFPP_UNSET,
 } from '../constants.ts';
-import { quickDecimal } from './quick-decimal.ts';
+import { quickDecimal } from './quick-number.ts';
 
 const log = vlog.module('ofp_port');
 

@@ -1,7 +1,7 @@
 /** ofproto/trace (ovs-vswitchd(8)). */
 import { OdpParseError, parseOdpFlow } from '@heddle/datapath';
 import { Match, OFPTT_ALL, type OfpAct, OfpError, parseActionsText } from '@heddle/openflow';
-import { describePacket, type Flow, fromHex } from '@heddle/packet';
+import { describePacket, Flow, fromHex } from '@heddle/packet';
 import { HeddleError, type UnixctlCommands, UnixctlError } from '@heddle/runtime';
 import type { Backer } from '../backer.ts';
 import { checkReferences, checkRule } from '../ofproto/check.ts';
@@ -37,6 +37,11 @@ interface Words {
   readonly generate: boolean;
   readonly ctNext: readonly number[];
 }
+
+type FlowMemory = Parameters<typeof parseOpenFlowFlow>[3];
+
+/** Of the last flow that was traced: nothing of a trace keeps it. */
+const memory = { flow: new Flow(), mask: new Flow() };
 
 const REQUEST = '{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]';
 
@@ -78,7 +83,7 @@ function traceCommand(sw: TracedSwitch, argv: readonly string[], packetOut?: Pac
   const { args, generate, ctNext } = takeOptions(argv);
   const frame = generate ? undefined : frameOf(args.at(-1)!);
   const rest = frame === undefined ? args : args.slice(0, -1);
-  const request = parseRequest(sw, rest);
+  const request = parseRequest(sw, rest, memory);
   const { backer, bridge, ofport } = request;
   const flow = frame === undefined ? request.flow : packetFlow(frame, request.flow);
   const withPacket = generate || frame !== undefined;
@@ -145,7 +150,12 @@ export function frameOf(word: string): Uint8Array | undefined {
   return bytes;
 }
 
-export function parseRequest(sw: TracedSwitch, args: readonly string[]): Request {
+/** The flow is in `memory` if that is given and it is one of a bridge. */
+export function parseRequest(
+  sw: TracedSwitch,
+  args: readonly string[],
+  memory?: FlowMemory,
+): Request {
   const text = args.at(-1) ?? '';
   const name = args.length > 1 ? args[0] : undefined;
   if (args.length > 2) throw new UnixctlError('Trailing garbage in packet data');
@@ -153,7 +163,7 @@ export function parseRequest(sw: TracedSwitch, args: readonly string[]): Request
   if (name === undefined) {
     throw new UnixctlError(`syntax error at ${text} (or the bridge name was omitted)`);
   }
-  return parseBridgeFlow(sw, name, text);
+  return parseBridgeFlow(sw, name, text, memory);
 }
 
 function parseDatapathFlow(sw: TracedSwitch, name: string | undefined, text: string): Request {
@@ -177,7 +187,12 @@ function parseDatapathFlow(sw: TracedSwitch, name: string | undefined, text: str
   return { backer, bridge: port.bundle.bridge, flow, ofport: port.ofport };
 }
 
-function parseBridgeFlow(sw: TracedSwitch, name: string, text: string): Request {
+function parseBridgeFlow(
+  sw: TracedSwitch,
+  name: string,
+  text: string,
+  memory: FlowMemory | undefined,
+): Request {
   const found = sw.bridges.get(name);
   if (!found) throw new UnixctlError(`${name}: unknown bridge`);
   const bridge = found.ofproto;
@@ -185,6 +200,7 @@ function parseBridgeFlow(sw: TracedSwitch, name: string, text: string): Request 
     text,
     (port) => found.ifaces.get(port)?.port?.ofport,
     bridge.tlv,
+    memory,
   );
   flow.inPort = bridge.ports.get(ofport)?.odpPort ?? 0xffff;
   return { backer: found.backer, bridge, flow, ofport };

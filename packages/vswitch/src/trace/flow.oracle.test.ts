@@ -21,6 +21,8 @@ const FLOWS = [
   'in_port=1,in_port=2',
   'in_port=1,dl_vlan=3,dl_vlan=4',
   'in_port=1,foo=1',
+  'in_port=1,constructor',
+  'in_port=1,ip,ip_frag=constructor',
   'in_port=1,priority=3',
   'in_port=1,dl_vlan=5',
   'in_port=1,dl_vlan=5000',
