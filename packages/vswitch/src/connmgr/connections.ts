@@ -5,26 +5,31 @@
 import type { Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { Vconn } from '@heddle/openflow';
-import { dirs, listenRemote, messageOf, RCONN, type TlsFiles } from '@heddle/runtime';
+import { dirs, listenRemote, messageOf, RCONN, type TlsFiles, vlog } from '@heddle/runtime';
 import { ActiveController } from './active-controller.ts';
 import { attach } from './attach.ts';
 import type { Connmgr } from './connmgr.ts';
 import type { ControllerConfig, ControllerStatus } from './controller-config.ts';
+import type { OfConnKind } from './ofconn.ts';
 import { PassiveController } from './passive-controller.ts';
 
 const { log } = RCONN;
+const connmgrLog = vlog.module('connmgr');
 
 /** OpenFlow 1.0 to 1.5. */
 export const ALL_VERSIONS = 0x7e;
 
+/** Of whoever has connected to a management socket, of any bridge. */
+let nextPeer = 0;
+
 export class Connections {
   readonly #mgr: Connmgr;
+  readonly #name: string;
   readonly #servers = new Map<string, Promise<Server>>();
   readonly #controllers = new Map<string, ActiveController>();
   readonly #listeners = new Map<string, PassiveController>();
   readonly #snoops = new Set<Vconn>();
   #versions = ALL_VERSIONS;
-  #count = 0;
   #tls: () => TlsFiles | undefined = () => undefined;
   readonly #admitted: () => void;
 
@@ -32,9 +37,13 @@ export class Connections {
   constructor(mgr: Connmgr, admitted: () => void) {
     this.#mgr = mgr;
     this.#admitted = admitted;
-    const { name } = mgr.env.ofproto;
-    this.#listenManagement(`punix:${join(dirs.rundir, `${name}.mgmt`)}`);
-    this.#listenSnoop(`punix:${join(dirs.rundir, `${name}.snoop`)}`);
+    this.#name = mgr.env.ofproto.name;
+    this.#listenManagement(`punix:${join(dirs.rundir, `${this.#name}.mgmt`)}`);
+    this.#listenSnoop(`punix:${join(dirs.rundir, `${this.#name}.snoop`)}`);
+  }
+
+  #tell(event: 'added' | 'removed', kind: OfConnKind, target: string): void {
+    connmgrLog.info(`${this.#name}: ${event} ${kind} controller "${target}"`);
   }
 
   configure(
@@ -45,19 +54,22 @@ export class Connections {
     this.#versions = versions;
     this.#tls = tls;
     const wanted = new Map(controllers.map((c) => [c.target, c]));
+    for (const config of controllers) {
+      if (/^p(unix|tcp|ssl):/.test(config.target)) this.#listen(config);
+      else if (/^(unix|tcp|ssl):/.test(config.target)) this.#connect(config);
+      else connmgrLog.rl.warn(`${this.#name}: unsupported controller "${config.target}"`);
+    }
     for (const [target, controller] of this.#controllers) {
       if (wanted.has(target)) continue;
+      this.#tell('removed', controller.kind, target);
       controller.close();
       this.#controllers.delete(target);
     }
     for (const [target, listener] of this.#listeners) {
       if (wanted.has(target)) continue;
+      this.#tell('removed', 'service', target);
       listener.close();
       this.#listeners.delete(target);
-    }
-    for (const config of controllers) {
-      if (/^p(unix|tcp|ssl):/.test(config.target)) this.#listen(config);
-      else this.#connect(config);
     }
   }
 
@@ -125,6 +137,7 @@ export class Connections {
         admitted: this.#admitted,
       }),
     );
+    this.#tell('added', config.kind, config.target);
   }
 
   #listen(config: ControllerConfig): void {
@@ -144,19 +157,25 @@ export class Connections {
       },
     );
     this.#listeners.set(target, listener);
+    listener.listening().then(
+      () => this.#tell('added', 'service', target),
+      () => {},
+    );
   }
 
   #listenManagement(target: string): void {
     const accept = (socket: Socket): void => {
-      const name = `${this.#mgr.env.ofproto.name}<->unix#${this.#count++}`;
+      const name = `${this.#name}<->unix#${nextPeer++}`;
       attach(this.#mgr, socket, { name, kind: 'service', versions: this.#versions });
     };
     const server = listenRemote(target, accept);
     this.#servers.set(target, server);
-    server.catch((error: unknown) => {
-      log.rl.err(`failed to listen on ${target}: ${messageOf(error)}`, target);
-      this.#servers.delete(target);
-    });
+    server
+      .then(() => this.#tell('added', 'service', target))
+      .catch((error: unknown) => {
+        log.rl.err(`failed to listen on ${target}: ${messageOf(error)}`, target);
+        this.#servers.delete(target);
+      });
   }
 
   /** Whoever connects there hears what is said with controllers. */

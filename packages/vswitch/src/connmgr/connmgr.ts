@@ -4,6 +4,7 @@
  */
 import {
   errorReply,
+  messageName,
   type OfpBody,
   OfpError,
   type OfpMessage,
@@ -58,7 +59,7 @@ export class Connmgr {
   }
 
   add(channel: OfpChannel, kind: OfConnKind): OfConn {
-    const conn = new OfConn(channel, kind);
+    const conn = new OfConn(channel, kind, this.env.clock);
     this.conns.add(conn);
     this.connsChanged();
     return conn;
@@ -66,6 +67,7 @@ export class Connmgr {
 
   remove(conn: OfConn): void {
     this.conns.delete(conn);
+    conn.flowMods.report();
     for (const bundle of conn.bundles.values()) dropBundle(conn, bundle);
     this.connsChanged();
   }
@@ -99,13 +101,13 @@ export class Connmgr {
         log.rl.err(`${conn.channel.name}: ${messageOf(error)}\n${(error as Error).stack ?? ''}`);
       }
       const code = error instanceof OfpError ? error.ofpErr : 'OFPBRC_EPERM';
-      log.rl.info(`${this.env.ofproto.name}<->${conn.channel.name}: sending ${code} error reply`);
       this.sendError(conn, code, raw);
     }
   }
 
   /** `raw` is the message that is refused; the reply is of its version. */
   sendError(conn: OfConn, ofpErr: string, raw: Uint8Array): void {
+    log.rl.info(`${conn.channel.name}: sending ${ofpErr} error reply to ${nameOf(raw)} message`);
     const version = raw[0]! >= 1 && raw[0]! <= 6 ? (raw[0] as OfpVersion) : 1;
     conn.channel.send(errorReply(ofpErr, version, raw));
   }
@@ -220,6 +222,15 @@ export class Connmgr {
       if (!hasRoom(conn)) continue;
       conn.send(0, { type: 'request_forward', request: { ...request, version: conn.version } });
     }
+  }
+}
+
+/** Of a message that may be none. */
+function nameOf(raw: Uint8Array): string {
+  try {
+    return messageName(raw);
+  } catch {
+    return 'invalid';
   }
 }
 

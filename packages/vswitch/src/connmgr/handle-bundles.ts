@@ -208,11 +208,18 @@ function commitBundle(
   const now = mgr.env.nowMs();
   const context = { hasTableId: conn.hasTableId, into: scratch, tlv: mgr.env.ofproto.tlv };
   const messages = bundle.messages.cursor();
+  const done: FlowMod['command'][] = [];
   let n = 0;
   try {
     for (const added of bundle.staged) {
-      if (added) addRule(changes, added, now);
-      else apply(mgr, changes, decodeMessage(bundledBytes(messages.at(n)), context), now);
+      if (added) {
+        addRule(changes, added, now);
+        done.push('add');
+      } else {
+        const message = decodeMessage(bundledBytes(messages.at(n)), context);
+        apply(mgr, changes, message, now);
+        if (message.type === 'flow_mod') done.push(message.command);
+      }
       n++;
     }
   } catch (error) {
@@ -221,6 +228,7 @@ function commitBundle(
     mgr.sendError(conn, error.ofpErr, messages.at(n));
     throw new OfpError('OFPBFC_MSG_FAILED');
   }
+  for (const command of done) conn.flowMods.count(command);
   mgr.commit(changes, conn, msg.xid);
   if (!EFFECTS.some((type) => bundle.types.has(type))) return;
   for (const raw of bundle.messages) {

@@ -31,6 +31,7 @@ export function handleFlowMod(
   try {
     const mod = applyFlowMod(changes, msg, mgr.env.nowMs(), msg.version);
     mgr.knownAdds.learn(raw, 0, raw.length, mod, msg);
+    conn.flowMods.count(mod.command);
   } catch (error) {
     changes.revert();
     throw error;

@@ -10,8 +10,10 @@ import type {
   PacketInFormat,
 } from '@heddle/openflow';
 import { packetInReason } from '@heddle/openflow/msgs/packet-in-reason';
+import type { Clock } from '@heddle/runtime';
 import { originNumber } from '../ofproto/origins.ts';
 import type { Bundle } from './bundle.ts';
+import { FlowModLog } from './flow-mod-log.ts';
 import type { MonitorUpdates } from './monitor-updates.ts';
 import { PacketInQueue } from './packet-in-queue.ts';
 import type { PacketInScheduler } from './pinsched.ts';
@@ -92,13 +94,15 @@ export class OfConn {
   /** Those that wait for the peer to read. */
   readonly packetIns = new PacketInQueue(DEFAULT_QUEUE_SIZE);
   readonly bundles = new Map<number, Bundle>();
+  readonly flowMods: FlowModLog;
   readonly monitors = new Map<number, FlowMonitorRequest>();
   /** Stands for it in the flows that it sets up. */
   readonly origin: number;
   /** What it hears by its monitors, once there has been one. */
   updates: MonitorUpdates | undefined;
 
-  constructor(channel: OfpChannel, kind: OfConnKind) {
+  constructor(channel: OfpChannel, kind: OfConnKind, clock: Clock) {
+    this.flowMods = new FlowModLog(channel.name, clock);
     this.channel = channel;
     this.kind = kind;
     this.async = defaultAsync(channel.version);

@@ -79,6 +79,7 @@ function takeFlowMod(
     if (error instanceof OfpError) return false;
     throw error;
   }
+  conn.flowMods.count('add');
   mgr.commit(changes, conn, dv.getUint32(at + 4));
   return true;
 }
