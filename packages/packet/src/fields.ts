@@ -104,6 +104,8 @@ export const FIELDS: readonly Field[] = [
   { name: 'tun_dst', width: 32, format: 'IPv4', masking: 'bitwise', nxm: ['NXM_NX_TUN_IPV4_DST', 32], key: 'tunDst' },
   { name: 'tun_ipv6_src', width: 128, format: 'IPv6', masking: 'bitwise', nxm: ['NXM_NX_TUN_IPV6_SRC', 109], key: 'tunIpv6Src' },
   { name: 'tun_ipv6_dst', width: 128, format: 'IPv6', masking: 'bitwise', nxm: ['NXM_NX_TUN_IPV6_DST', 110], key: 'tunIpv6Dst' },
+  { name: 'tun_tos', width: 8, format: 'decimal', masking: 'none', readOnly: true, key: 'tunTos' },
+  { name: 'tun_ttl', width: 8, format: 'decimal', masking: 'none', readOnly: true, key: 'tunTtl' },
   { name: 'tun_gbp_id', width: 16, format: 'decimal', masking: 'bitwise', nxm: ['NXM_NX_TUN_GBP_ID', 38], key: 'tunGbpId' },
   { name: 'tun_gbp_flags', width: 8, format: 'hexadecimal', masking: 'bitwise', nxm: ['NXM_NX_TUN_GBP_FLAGS', 39], key: 'tunGbpFlags' },
   { name: 'tun_erspan_ver', width: 8, bits: 4, format: 'decimal', masking: 'bitwise', nxm: ['NXOXM_ET_ERSPAN_VER', 12], key: 'tunErspanVer' },

@@ -2,7 +2,7 @@
 import { OFPP_NONE } from '../constants.ts';
 import type { OfpAct } from '../ofp-actions.ts';
 import type { ByteWriter } from './byte-writer.ts';
-import { headerSize, NXM, ofsNbits, putFieldHeader } from './field-header.ts';
+import { hasShortHeader, NXM, ofsNbits, putFieldHeader } from './field-header.ts';
 import {
   BUNDLE_ALGORITHMS,
   HASH_FIELDS,
@@ -106,7 +106,7 @@ function emitBare(w: ByteWriter, act: OfpAct) {
 
 /** NXAST_OUTPUT_REG2 where the field's header is long. */
 function emitOutputReg(w: ByteWriter, { src, maxLen }: Act<'output_reg'>) {
-  if (headerSize(src.field, NXM) === 4) {
+  if (hasShortHeader(src.field)) {
     const at = putNicira(w, 15, 12);
     w.dv.setUint16(at + 10, ofsNbits(src));
     putFieldHeader(w, src.field, NXM);

@@ -8,7 +8,7 @@ import type { ByteWriter } from './byte-writer.ts';
 import { putNicira } from './emit-nicira.ts';
 import {
   fieldBits,
-  headerSize,
+  hasShortHeader,
   isVariable,
   NXM,
   ofsNbits,
@@ -82,7 +82,7 @@ function variableSize(set: FieldValue): number {
 
 /** One NXAST_REG_LOAD for each run of bits, 64 at most; NXAST_REG_LOAD2 where the header is long. */
 function emitRegLoad(w: ByteWriter, set: FieldValue) {
-  if (headerSize(set.field, NXM) !== 4 || isVariable(set.field)) return emitRegLoad2(w, set);
+  if (!hasShortHeader(set.field) || isVariable(set.field)) return emitRegLoad2(w, set);
   let rest = set.mask & ((1n << BigInt(fieldBits(set.field))) - 1n);
   if (set.field.name === 'vlan_vid') rest = set.mask & 0xfffn;
   let ofs = 0;

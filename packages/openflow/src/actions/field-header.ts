@@ -15,23 +15,33 @@ import type { Subfield } from '../ofp-actions.ts';
 import { type ByteWriter, isZero } from './byte-writer.ts';
 
 export const NXM: OxmVersion = 0;
+/** Of a header of four bytes. */
+const HAS_MASK = 0x100;
 
-/** Writes the header alone, its length as of an entry with value and, perhaps, mask. */
+/**
+ * Writes the header alone, its length as of an entry with value and, perhaps, mask. A field without
+ * a code point gets one of zeros, which decoders refuse.
+ */
 export function putFieldHeader(
   w: ByteWriter,
   field: Field,
   version: OxmVersion,
   hasMask = false,
-  size = field.width >> 3,
+  size?: number,
 ): void {
   const point = codePointOf(field, version);
-  if (!point) throw new OfpError('OFPBMC_BAD_FIELD', field.name);
+  if (!point) {
+    const length = size ?? 0;
+    w.u32(hasMask ? HAS_MASK | (2 * length) : length);
+    return;
+  }
   const at = w.grow(point.vendor === 0 ? 4 : 8);
-  writeHeader(w.u8, at, point, hasMask, size);
+  writeHeader(w.u8, at, point, hasMask, size ?? field.width >> 3);
 }
 
-export function headerSize(field: Field, version: OxmVersion): number {
-  return codePointOf(field, version)?.vendor ? 8 : 4;
+/** Whether the older actions, with four bytes for a header, can name it. */
+export function hasShortHeader(field: Field): boolean {
+  return codePointOf(field, NXM)?.vendor === 0;
 }
 
 export interface FieldContext {

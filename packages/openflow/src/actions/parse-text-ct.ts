@@ -139,13 +139,13 @@ function parseRange(text: string): NatAction['range'] {
     p += m[0].length;
   }
   if (p !== text.length) return garbage(text, p);
-  // Port 0 is none.
+  // Port 0 is none: a range from it is written as an end without a beginning, which nobody takes.
   return {
     family: first.family,
     min: first.value,
     ...(max !== undefined && { max }),
     ...(portMin && { portMin }),
-    ...(portMin && portMax !== undefined && { portMax }),
+    ...(portMax && { portMax }),
   };
 }
 

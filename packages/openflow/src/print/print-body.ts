@@ -1,5 +1,6 @@
 /** What stands behind a message's name. */
-import type { OfpVersion } from '../constants.ts';
+import { checkActions } from '../actions/check-actions.ts';
+import { OFPP_MAX, type OfpVersion } from '../constants.ts';
 import type { OfpMessage } from '../messages.ts';
 import { printAsyncConfig } from './print-async.ts';
 import {
@@ -56,6 +57,9 @@ export interface BodyContext {
   printBytes(msg: OfpMessage): string;
 }
 
+/** What a flow mod may ask of whatever switch it is for. */
+const ANY_SWITCH = { nTables: 255, maxPorts: OFPP_MAX };
+
 /** Lists need not be complete: what was read before an error is printed, too. */
 export function printBody(msg: OfpMessage, c: BodyContext): string {
   return printCommon(msg, c) ?? printStats(msg, c) ?? printExtension(msg, c) ?? '\n';
@@ -86,6 +90,7 @@ function printCommon(msg: OfpMessage, c: BodyContext): string | undefined {
     case 'port_status':
       return printPortStatus(msg.reason, msg.port, names);
     case 'flow_mod':
+      checkActions(msg.actions, { ...ANY_SWITCH, match: msg.match, tableId: msg.tableId }, version);
       return printFlowMod(msg, names, verbosity >= 3 ? c.rawMatch : undefined);
     case 'group_mod':
       return printGroupMod(msg, version, names);
