@@ -77,7 +77,10 @@ test(`${RUNS} files hold what was written, and nothing of what was not`, () => {
   );
 });
 
-test('its bytes are those that are written without it', () => {
+test('its bytes are those that are written without it', (t) => {
+  // What is written in a burst has padding behind it; here the time of all is one.
+  const now = performance.now();
+  t.mock.method(performance, 'now', () => now);
   const byWriter = open(() => 'none');
   for (let i = 0; i < 100; i++) byWriter.appendNow([printJson({ _comment: 'é'.repeat(i) })]);
   const bytes = readFileSync(path);
