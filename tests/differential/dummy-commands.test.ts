@@ -80,6 +80,8 @@ const OF_BRIDGES = [
   'ofproto/trace-packet-out br0 in_port=1 set_field:1.2.3.4->nw_src',
   'ofproto/trace-packet-out br0 in_port=1 conjunction(1,1/2)',
   'ofproto/trace br0 in_port=1 --ct-next new',
+  'ofproto/trace br0 in_port=1,recirc_id=0xabc',
+  'ofproto/trace recirc_id(0xabc),in_port(1),eth(),eth_type(0x1234)',
   'bridge/dump-flows --offload-stats br0',
   'fdb/add br0 p1 -1 00:00:00:00:00:01',
   'fdb/show br0',
@@ -150,6 +152,8 @@ const RENUMBERINGS = [
   'ovs-dummy ovs-dummy 33',
 ].map((words) => `dpif-dummy/change-port-number ${words}`);
 
+const UFID = 'ufid:12345678-1234-1234-1234-123456789abc';
+
 const BY_HAND = [
   'add-dp netdev@nd p1 p2,type=dummy-internal p3,type=dummy p4,type=tap p5,type=bla p6,port_no=9 p7,port_no=9',
   'show netdev@nd',
@@ -173,6 +177,18 @@ const BY_HAND = [
   'del-dp netdev@nd',
   'dump-dps',
   'add-dp dummy@other p9',
+  `add-flow ${UFID},in_port(1),packet_type(ns=0,id=0),eth(),eth_type(0x1234) 2`,
+  `add-flow ${UFID} in_port(1),packet_type(ns=0,id=0),eth(),eth_type(0x1234) 2`,
+  `mod-flow ${UFID},in_port(1),packet_type(ns=0,id=0),eth(),eth_type(0x1234) 1`,
+  `del-flow ${UFID},in_port(1),packet_type(ns=0,id=0),eth(),eth_type(0x1234)`,
+  `del-flow ${UFID},in_port(1),packet_type(ns=0,id=0),eth(),eth_type(0x1234)`,
+  `mod-flow ${UFID},in_port(1),packet_type(ns=0,id=0),eth(),eth_type(0x1234) 1`,
+  `del-flow ${UFID}`,
+  `get-flow ${UFID}`,
+  'get-flow ufid:0',
+  'get-flow in_port(1),eth(),eth_type(0x1234)',
+  'del-flow ufid:zz',
+  'add-flow ufid:zz,in_port(1),eth(),eth_type(0x1234) 2',
 ].map((words) => `dpctl/${words}`);
 
 /** Open vSwitch has a classifier of its own for each port. */
@@ -275,4 +291,19 @@ test('datapaths by hand: made, told of, changed and taken away', async () => {
   const shown = await ours.appctl('dpctl/show', '-s', 'netdev@more');
   assert.match(shown, /lookups: hit:1 missed:1 /);
   assert.match(shown, /p21\n.*\n {4}TX packets:1 /);
+});
+
+test('queues: a dummy port has one', async () => {
+  await using scope = new Scope();
+  const [ours, theirs] = await DummySwitch.pair(scope);
+  const asked = async (subject: DummySwitch, ...words: string[]): Promise<string> => {
+    const { instance } = subject;
+    return JSON.stringify(await instance.exec('ovs-ofctl', ...words, 'queue-get-config', 'br0'));
+  };
+  for (const subject of [ours, theirs]) await subject.setUp('br0', ['p1', 'p2']);
+  for (const version of ['OpenFlow10', 'OpenFlow13', 'OpenFlow14']) {
+    const said = await asked(ours, `-O${version}`);
+    assert.ok(said.includes('queue 0:'), said);
+    assert.equal(said, await asked(theirs, `-O${version}`));
+  }
 });

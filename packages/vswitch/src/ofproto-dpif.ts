@@ -151,6 +151,7 @@ export class OfprotoDpif implements OfprotoEnv {
   }
 
   queues(port: OfPort): number[] {
+    if (this.#options.device(port.name)?.kind === DUMMY_KIND) return [0];
     return [...(this.#options.qos(port)?.queues.keys() ?? [])];
   }
 

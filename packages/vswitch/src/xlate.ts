@@ -221,6 +221,7 @@ function start(ctx: XlateContext, key: Flow): void {
   }
   if (key.recircId !== 0) {
     ctx.drop('unknown recirculation');
+    if (ctx.isTracing) traceUnknown(ctx, key);
     return;
   }
   const { entry } = options;
@@ -240,6 +241,17 @@ function start(ctx: XlateContext, key: Flow): void {
   }
   xlateBridge(ctx, false, options.actions);
 }
+
+/** The bridge is where the packet's port is. */
+function traceUnknown(ctx: XlateContext, { inPort, recircId }: Flow): void {
+  const { config, options } = ctx;
+  const bridge = options.entry?.bridge ?? config.portOf(inPort)?.bundle.bridge;
+  const fail = (): void =>
+    ctx.fail(`Recirculation context not found for ID ${recircId.toString(16)}`, NO_RECIRCULATION);
+  if (bridge) ctx.traceUnder('bridge', `bridge("${bridge.name}")`, fail);
+}
+
+const NO_RECIRCULATION = 'No recirculation context';
 
 function portOf(config: XlateConfig, key: Flow): OfPort | undefined {
   return config.portOf(key.inPort) ?? config.tunnels?.receive(key);

@@ -182,6 +182,10 @@ function parseDatapathFlow(sw: TracedSwitch, name: string | undefined, text: str
     if (!(error instanceof OdpParseError)) throw error;
     throw new UnixctlError(`${error.message} (or the bridge name was omitted)`);
   }
+  const { recircId } = flow;
+  if (recircId !== 0 && !backer.xlateConfig.recirc.get(recircId)) {
+    throw new UnixctlError(`no recirculation data for recirc_id 0x${recircId.toString(16)}`);
+  }
   const port = backer.ports.get(flow.inPort);
   if (!port) throw new UnixctlError(`no OpenFlow port for datapath port ${flow.inPort}`);
   return { backer, bridge: port.bundle.bridge, flow, ofport: port.ofport };

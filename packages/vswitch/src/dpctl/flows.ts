@@ -77,11 +77,11 @@ export const getFlow: DpctlCommand = {
   run(run) {
     const found = takeDpif(run, 1);
     if (!found) return;
-    const ufid = /^ufid:([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})$/i.exec(
-      found.rest[0]!,
-    )?.[1];
-    if (ufid === undefined) return run.complain('parsing flow ufid');
-    const flow = found.dpif.flowGet(Ufid.fromString(ufid.replaceAll('-', '')));
+    const text = found.rest[0]!;
+    if (!text.trimStart().startsWith('ufid:')) return run.complain('parsing flow ufid');
+    const { ufid } = splitUfid(text);
+    if (ufid === undefined) return run.complain('parsing flow ufid', 'EINVAL');
+    const flow = found.dpif.flowGet(ufid);
     if (flow) run.print(flowText(run, found.dpif, flow));
     else run.fail('getting flow', 'ENOENT');
   },
@@ -232,7 +232,9 @@ function putFlow(
   actionsArg: string,
   mode: 'create' | 'modify' | 'put',
 ): void {
-  const parsed = parseFlow(run, dpif, flowArg);
+  const named = takeUfid(run, flowArg);
+  if (!named) return;
+  const parsed = parseFlow(run, dpif, named.rest);
   if (!parsed) return;
   let actions: ReturnType<typeof parseOdpActions>;
   try {
@@ -253,16 +255,41 @@ function putFlow(
 }
 
 function deleteFlow(run: DpctlRun, dpif: Dpif, flowArg: string): void {
-  const ufid = /^ufid:([0-9a-f-]{32,36})$/i.exec(flowArg)?.[1]?.replaceAll('-', '');
-  const parsed = ufid === undefined ? parseFlow(run, dpif, flowArg, (why) => why) : undefined;
-  if (ufid === undefined && !parsed) return;
-  const stats = dpif.flowDel(
-    ufid === undefined ? flowUfid(parsed!.key, parsed!.mask) : Ufid.fromString(ufid),
-  );
+  const named = takeUfid(run, flowArg);
+  if (!named) return;
+  const { rest } = named;
+  let ufid = named.ufid;
+  if (ufid === undefined || rest !== '') {
+    const parsed = parseFlow(run, dpif, rest, (why) => why);
+    if (!parsed) return;
+    ufid = flowUfid(parsed.key, parsed.mask);
+  }
+  const stats = dpif.flowDel(ufid);
   if (!stats) {
     run.fail('deleting flow', 'ENOENT');
-    if (ufid === undefined) run.print('Perhaps you need to specify a UFID?');
+    run.print('Perhaps you need to specify a UFID?');
   } else if (run.options.statistics) run.print(formatFlowStats(stats, dpif.nowMs()));
+}
+
+/**
+ * `ufid:12345678-...` before a flow. A flow goes by the one that its key and mask make, so that what
+ * is said before a flow names nothing; alone it names one of those that are there. Neither when what follows `ufid:` is none. */
+function splitUfid(text: string): { ufid: Ufid | undefined; rest: string } {
+  const m = UFID.exec(text);
+  if (!m) return { ufid: undefined, rest: text };
+  return { ufid: Ufid.fromString(m[1]!.replaceAll('-', '')), rest: text.slice(m[0].length) };
+}
+
+const UFID =
+  /^\s*ufid:([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})(?![0-9a-f])[,\s]*/i;
+
+function takeUfid(run: DpctlRun, text: string): ReturnType<typeof splitUfid> | undefined {
+  const split = splitUfid(text);
+  if (split.ufid === undefined && split.rest.trimStart().startsWith('ufid:')) {
+    run.fail('parsing flow ufid', 'EINVAL');
+    return undefined;
+  }
+  return split;
 }
 
 function parseNames(dpif: Dpif) {
