@@ -1,5 +1,6 @@
 /** OpenFlow messages in files: streams of them, captures, hexadecimal. */
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { parsePcap } from '@heddle/packet';
 import { errnoOf, HeddleError, SystemError, strerror } from '@heddle/runtime/errors';
 import { print, printError } from '@heddle/runtime/stdio';
@@ -80,24 +81,37 @@ export function ofpParsePcap(ctx: Context): number {
   return 0;
 }
 
-/** The packets of a capture. */
+/** No capture, or none that can be read. */
+export class CaptureError extends HeddleError {
+  /** A number of errno(3), -1 at the end of the file. */
+  readonly errno: number;
+
+  constructor(file: string, why: string, errno: number) {
+    super(`${file}: open failed (${why})`);
+    this.errno = errno;
+  }
+}
+
+/** The packets of a capture. Throws `CaptureError`. */
 export function readPcap(file: string): ReturnType<typeof parsePcap> {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    const why = strerror(errnoOf(error));
-    pcapLog.warn(`${file}: failed to open pcap file for reading (${why})`);
-    throw new HeddleError(`${file}: open failed (${why})`);
+    const code = errnoOf(error);
+    const why = strerror(code);
+    const what = `${file}: failed to open pcap file for reading (${why})`;
+    pcapLog.warn(code === 'EISDIR' ? `failed to read pcap header: ${why}` : what);
+    throw new CaptureError(file, why, constants.errno[code as keyof typeof constants.errno]);
   }
   if (bytes.length < PCAP_HEADER_BYTES) {
     pcapLog.warn('failed to read pcap header: End of file');
-    throw new HeddleError(`${file}: open failed (End of file)`);
+    throw new CaptureError(file, 'End of file', -1);
   }
   try {
     return parsePcap(bytes);
   } catch {
-    throw new HeddleError(`${file}: open failed (Protocol error)`);
+    throw new CaptureError(file, 'Protocol error', constants.errno.EPROTO);
   }
 }
 

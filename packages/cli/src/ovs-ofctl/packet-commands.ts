@@ -17,11 +17,12 @@ import {
 } from '@heddle/openflow';
 import { emitPcapHeader, emitPcapRecord, fieldByName } from '@heddle/packet';
 import { composeFlow } from '@heddle/packet/compose';
-import { HeddleError, strerror } from '@heddle/runtime/errors';
-import { print } from '@heddle/runtime/stdio';
+import { errorLine, HeddleError, strerror } from '@heddle/runtime/errors';
+import { print, printError } from '@heddle/runtime/stdio';
 import { type Context, openForMod, transactNoReply } from './context.ts';
 import { hexBytes } from './hex-lines.ts';
-import { readPcap } from './ofp-parse.ts';
+import { CaptureError, readPcap } from './ofp-parse.ts';
+import { PROGRAM } from './program.ts';
 import { portsToAccept, tablesToAccept } from './switch-names.ts';
 
 /** `packet-out SWITCH SPEC`, or in the older way `packet-out SWITCH IN_PORT ACTIONS PACKET...`. */
@@ -58,11 +59,18 @@ export async function packetOut(ctx: Context): Promise<number> {
   return ok ? 0 : 1;
 }
 
+/** The exit status is the error's number. */
 export function parsePcapCommand(ctx: Context): number {
-  for (const file of ctx.args) {
-    for (const { data } of readPcap(file)) print(formatPacket(data));
+  try {
+    for (const file of ctx.args) {
+      for (const { data } of readPcap(file)) print(formatPacket(data));
+    }
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CaptureError)) throw error;
+    printError(errorLine(PROGRAM, error));
+    return error.errno & 0xff;
   }
-  return 0;
 }
 
 /** Bytes from standard input. */

@@ -6,6 +6,7 @@ export function strerrorOf(error: Error): string {
   if (/not an active connection method$/.test(error.message) || isUnknownHost(error)) {
     return strerror('EAFNOSUPPORT');
   }
+  if (error.message.endsWith('must be configured to use SSL')) return strerror('ENOPROTOOPT');
   const code = error instanceof SystemError ? error.code : error.message;
   return /^E[A-Z0-9]+$/.test(code) ? strerror(code) : error.message;
 }

@@ -11,6 +11,7 @@ import {
 } from '@heddle/openflow';
 import { dirs } from '@heddle/runtime/dirs';
 import { HeddleError } from '@heddle/runtime/errors';
+import { checkTls } from '../tls/options.ts';
 import type { Settings } from './settings.ts';
 import { strerrorOf } from './strerror.ts';
 
@@ -89,6 +90,7 @@ export async function openTarget(
     const allowed = (allowedVersions(settings) & (1 << v)) !== 0;
     if (allowed && (versionProtocols(v as OfpVersion) & protocols) !== 0) versions |= 1 << v;
   }
+  checkTls(remote, settings.tls);
   try {
     const options = { versions, name: remote, nextXid, tls: settings.tls };
     const vconn = await VconnClient.connect(remote, options);

@@ -1,8 +1,7 @@
 /** The way to the server, or to the one that leads its cluster. */
 import { RpcConnection, type RpcHandlers } from '@heddle/ovsdb/idl/rpc';
-import { vlog } from '@heddle/runtime/vlog';
 import { isLeader, reasonOf } from '../ovsdb-client/context.ts';
-import { afterBootstrap } from '../tls/options.ts';
+import { afterBootstrap, checkTls } from '../tls/options.ts';
 import { VsctlError } from './errors.ts';
 import type { Settings } from './options.ts';
 
@@ -20,7 +19,7 @@ export async function connect(settings: Settings, handlers: RpcHandlers): Promis
     let failure: unknown;
     let reached = false;
     for (const remote of remotes) {
-      checkTls(remote, settings);
+      checkTls(remote, settings.tls);
       try {
         const leaderOnly = remotes.length > 1 && settings.leaderOnly;
         const rpc = await afterBootstrap(settings.tls, () =>
@@ -80,14 +79,6 @@ async function open(
     ])
     .catch(() => {});
   return rpc;
-}
-
-function checkTls(remote: string, { tls }: Settings): void {
-  if (!remote.startsWith('ssl:')) return;
-  const log = vlog.module('stream_ssl');
-  if (tls.privateKey === undefined) log.err('Private key must be configured to use SSL');
-  if (tls.certificate === undefined) log.err('Certificate must be configured to use SSL');
-  if (tls.caCert === undefined) log.err('CA certificate must be configured to use SSL');
 }
 
 function shuffle(remotes: string[]): void {

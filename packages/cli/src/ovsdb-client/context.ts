@@ -10,7 +10,7 @@ import { print } from '@heddle/runtime/stdio';
 import { vlog } from '@heddle/runtime/vlog';
 import { prettyJson } from '../table/pretty-json.ts';
 import { type Table, TablePrinter, type TableStyle } from '../table/table.ts';
-import { afterBootstrap } from '../tls/options.ts';
+import { afterBootstrap, checkTls } from '../tls/options.ts';
 
 const log = vlog.module('reconnect');
 
@@ -64,6 +64,7 @@ export class Context {
       const tell = remotes.length > 1 ? (text: string) => log.info(`${remote}: ${text}`) : () => {};
       const relay = new Relay();
       tell('connecting...');
+      checkTls(remote, settings.tls);
       let rpc: RpcConnection;
       try {
         const { tls } = settings;

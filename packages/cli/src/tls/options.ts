@@ -1,6 +1,7 @@
 /** The options of every command that may speak TLS ("Public Key Infrastructure Options"). */
 import type { OptionSpec, ParsedOption } from '@heddle/runtime/options';
 import { bootstraps, type TlsFiles } from '@heddle/runtime/tls';
+import { vlog } from '@heddle/runtime/vlog';
 
 export const TLS_OPTIONS: readonly OptionSpec[] = [
   { long: 'private-key', short: 'p', argument: 'FILE' },
@@ -52,4 +53,13 @@ export async function afterBootstrap<T>(tls: TlsFiles, connect: () => Promise<T>
     if (first && !bootstraps(tls)) return connect();
     throw error;
   }
+}
+
+/** Logs what a connection to such a remote lacks. */
+export function checkTls(remote: string, tls: TlsFiles): void {
+  if (!remote.startsWith('ssl:')) return;
+  const log = vlog.module('stream_ssl');
+  if (tls.privateKey === undefined) log.err('Private key must be configured to use SSL');
+  if (tls.certificate === undefined) log.err('Certificate must be configured to use SSL');
+  if (tls.caCert === undefined) log.err('CA certificate must be configured to use SSL');
 }
