@@ -28,12 +28,11 @@ export function groupAction(ctx: XlateContext, id: number, isLast: boolean): voi
 function runGroup(ctx: XlateContext, group: Group, isLast: boolean): void {
   const { buckets } = group;
   switch (group.type) {
+    // An indirect one has several buckets where others were put in later.
     case 'all':
+    case 'indirect':
       ctx.effects.groups.push({ group, bucket: undefined });
       for (const i of buckets.keys()) runBucket(ctx, group, i, isLast && i === buckets.length - 1);
-      return;
-    case 'indirect':
-      if (buckets.length > 0) runOnly(ctx, group, 0, isLast);
       return;
     case 'ff':
       runChosen(

@@ -57,9 +57,9 @@ function modifyGroup(changes: FlowChanges, mod: GroupMod): void {
   changes.setGroup(mod.groupId, successor(old, mod));
 }
 
-/** Its counters start anew, its age does not. */
+/** Its counters start anew but for those of buckets that stay; its age does not. */
 function successor(old: Group, desc: GroupDesc): Group {
-  return new Group(desc, old.createdMs);
+  return new Group(desc, old.createdMs, old);
 }
 
 function deleteGroups(changes: FlowChanges, id: number): void {
@@ -84,7 +84,9 @@ function changeBuckets(changes: FlowChanges, mod: GroupMod): void {
     mod.command === 'insert_bucket'
       ? insertBuckets(old.buckets, mod.buckets, at)
       : removeBuckets(old.buckets, at);
-  checkGroup(mod, old.type, buckets);
+  if (new Set(buckets.map((b) => b.bucketId)).size < buckets.length) {
+    throw new OfpError('OFPGMFC_BUCKET_EXISTS');
+  }
   const props =
     mod.command === 'insert_bucket' && mod.props.selectionMethod !== '' ? mod.props : old.props;
   changes.setGroup(

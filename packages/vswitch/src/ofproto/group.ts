@@ -17,13 +17,17 @@ export class Group {
   /** null: there can be none. */
   #slots: readonly number[] | null | undefined;
 
-  constructor(desc: GroupDesc, createdMs: number) {
+  /** Buckets that it has in common with `before`, the very same ones, count on. */
+  constructor(desc: GroupDesc, createdMs: number, before?: Group) {
     this.id = desc.groupId;
     this.type = desc.groupType;
     this.buckets = desc.buckets;
     this.props = desc.props;
     this.createdMs = createdMs;
-    this.bucketStats = desc.buckets.map(() => ({ packets: 0, bytes: 0 }));
+    this.bucketStats = desc.buckets.map((bucket) => {
+      const index = before ? before.buckets.indexOf(bucket) : -1;
+      return before?.bucketStats[index] ?? { packets: 0, bytes: 0 };
+    });
   }
 
   /**
