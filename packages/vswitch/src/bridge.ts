@@ -15,7 +15,7 @@ import { ALL_VERSIONS, Connections } from './connmgr/connections.ts';
 import type { ControllerConfig } from './connmgr/controller-config.ts';
 import type { SwitchDescription } from './connmgr/env.ts';
 import { FailOpen } from './connmgr/fail-open.ts';
-import type { Device, Devices } from './devices/devices.ts';
+import type { Device, DeviceChange, Devices } from './devices/devices.ts';
 import { configureTables } from './flow-table-config.ts';
 import { guarded, guardedAsync, type Part, partOf } from './guarded.ts';
 import { Iface } from './iface.ts';
@@ -55,6 +55,7 @@ interface DesiredIface {
 export interface BridgeEnv {
   readonly clock: Clock;
   readonly device: (name: string) => Device | undefined;
+  readonly setDevice: (name: string, change: DeviceChange) => void;
   readonly qos: QosTable;
   /** The host's own address towards another. */
   readonly sourceTowards: (address: string) => string | undefined;
@@ -102,6 +103,7 @@ export class Bridge {
       description: () => this.#description(),
       sourceTowards,
       portConfigChanged: () => this.onPortConfig(),
+      setUp: (port, isUp) => env.setDevice(port.name, { up: isUp }),
     });
     backer.bridges.set(this.ofproto, this.dpif);
     this.connections = new Connections(this.dpif.connmgr, () => this.#followControllers());

@@ -38,8 +38,11 @@ import { type XlateResult, xlateActions } from './xlate.ts';
 
 const log = vlog.module('ofproto_dpif');
 
+const OFPPC_PORT_DOWN = 1 << 0;
 const OFPPS_LINK_DOWN = 1 << 0;
 const OFPPS_LIVE = 1 << 2;
+/** As continuations say it. */
+const ODPP_NONE = 0xffff_ffff;
 const NO_ODP_PORT = 0xffff;
 
 /** OFPPS_STP_* of OpenFlow 1.0; 0 is `listening`, too. */
@@ -62,6 +65,7 @@ export interface OfprotoDpifOptions {
   readonly sourceTowards: (address: string) => string | undefined;
   /** A controller has changed what a port does. */
   readonly portConfigChanged: () => void;
+  readonly setUp: (port: OfPort, isUp: boolean) => void;
 }
 
 /** A packet's key in the datapath, and what is to be done with it. */
@@ -71,6 +75,8 @@ interface Translated {
 }
 
 export class OfprotoDpif implements OfprotoEnv {
+  /** Asked to be up, whose device is not yet. */
+  #rising: OfPort | undefined;
   readonly ofproto: Ofproto;
   readonly connmgr: Connmgr;
   readonly exporters: Exporters;
@@ -123,13 +129,13 @@ export class OfprotoDpif implements OfprotoEnv {
     const carrier = isUp ? 0 : OFPPS_LINK_DOWN;
     const state =
       carrier |
-      (isUp && !port.isFaulty ? OFPPS_LIVE : 0) |
+      (isUp && !port.isFaulty && (port.config & OFPPC_PORT_DOWN) === 0 ? OFPPS_LIVE : 0) |
       STP_STATES[port.treeState ?? 'disabled'];
     return {
       portNo: port.ofport,
       hwAddr: link ? (parseMac(link.mac) ?? 0) : port.hwAddr,
       name: port.name,
-      config: port.config | (link && !link.up ? 1 : 0),
+      config: port.config | (link && !link.up && port !== this.#rising ? 1 : 0),
       state,
       curr: link?.kind === 'veth' && link.carrier ? TEN_GB_COPPER : 0,
       advertised: 0,
@@ -184,6 +190,18 @@ export class OfprotoDpif implements OfprotoEnv {
   portConfigChanged(): void {
     this.tablesChanged();
     this.#options.portConfigChanged();
+  }
+
+  hasDevice(port: OfPort): boolean {
+    return port.peer === undefined && this.#options.device(port.name) !== undefined;
+  }
+
+  setAdminState(port: OfPort, isUp: boolean, tell: () => void): void {
+    // Its device follows: until then the link is as it was.
+    this.#rising = isUp ? port : undefined;
+    tell();
+    this.#rising = undefined;
+    this.#options.setUp(port, isUp);
   }
 
   /** Ports are in other states of the spanning tree. */
@@ -405,6 +423,6 @@ function continuationOf(
     mirrors: state.mirrored,
     conntracked: state.conntracked,
     actionSet: state.actionSet,
-    odpPort: ofproto.ports.get(state.ofport)?.odpPort ?? NO_ODP_PORT,
+    odpPort: ofproto.ports.get(state.ofport)?.odpPort ?? ODPP_NONE,
   };
 }

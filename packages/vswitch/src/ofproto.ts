@@ -124,16 +124,16 @@ export class OfPort {
   }
 
   get noReceive(): boolean {
-    return (this.config & (OFPPC_NO_RECV | OFPPC_PORT_DOWN)) !== 0;
+    return (this.config & OFPPC_NO_RECV) !== 0;
   }
 
   /** Of what goes to the Bridge Group Address. */
   get noReceiveStp(): boolean {
-    return (this.config & (OFPPC_NO_RECV_STP | OFPPC_PORT_DOWN)) !== 0;
+    return (this.config & OFPPC_NO_RECV_STP) !== 0;
   }
 
   get noForward(): boolean {
-    return (this.config & (OFPPC_NO_FWD | OFPPC_PORT_DOWN)) !== 0;
+    return (this.config & OFPPC_NO_FWD) !== 0;
   }
 
   get noFlood(): boolean {
@@ -145,7 +145,6 @@ export class OfPort {
   }
 }
 
-const OFPPC_PORT_DOWN = 1 << 0;
 const OFPPC_NO_RECV = 1 << 2;
 const OFPPC_NO_RECV_STP = 1 << 3;
 const OFPPC_NO_FLOOD = 1 << 4;

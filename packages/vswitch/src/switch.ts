@@ -45,6 +45,8 @@ const STATS_INTERVAL_MS = 5000;
 const HOUSEKEEPING_MS = 1000;
 const BOND_INTERVAL_MS = 100;
 /** A configuration is in force at the latest so long after its changes are made. */
+/** ofp_port_config. */
+const OFPPC_PORT_DOWN = 1 << 0;
 const REVALIDATION_MS = 500;
 
 export interface SwitchOptions {
@@ -323,6 +325,7 @@ export class Switch {
     const bridge: Bridge = new Bridge(row, backer, {
       clock: this.#clock,
       device: (name) => this.devices.device(name),
+      setDevice: (name, change) => this.devices.set(name, change),
       qos: this.qos,
       sourceTowards: (address) => this.routes.lookup(address)?.source,
       statusChanged: () => this.#status.soon(bridge),
@@ -410,6 +413,8 @@ export class Switch {
     const isLinkUp = device === undefined || device.carrier;
     if (device && device.kind !== DUMMY_KIND) iface.sawLink(isLinkUp);
     const { port } = iface;
+    // Whoever set it up, it is no longer down.
+    if (device?.up) port.config &= ~OFPPC_PORT_DOWN;
     if (port.mayEnable === up && port.isLinkUp === isLinkUp) return false;
     port.isLinkUp = isLinkUp;
     port.mayEnable = up;

@@ -120,7 +120,7 @@ function isOwnBpdu(ctx: XlateContext): boolean {
 /** As `sendOut`, whatever the spanning tree says. */
 function sendOutAnyway(ctx: XlateContext, port: OfPort): void {
   if (port.noForward) {
-    ctx.trace('warn', 'OFPPC_NO_FWD set, skipping output');
+    ctx.trace('detail', 'OFPPC_NO_FWD set, skipping output');
     ctx.drop('the port sends no packets', port);
     return;
   }

@@ -27,7 +27,12 @@ import type { DummySwitch } from '../dummy-switch.ts';
 const PORTS = ['p1', 'p2', 'p3', 'p4', 'q1', 'q2'];
 const TLV_MAP =
   '{class=0xffff,type=0,len=4}->tun_metadata0,{class=0xffff,type=1,len=8}->tun_metadata1';
+const ALL_PORTS = [...PORTS, 'pa', 'pb'];
 const BRIDGES = ['br0', 'br1'];
+
+function bridgeOf(port: string): string {
+  return ['q1', 'q2', 'pb'].includes(port) ? 'br1' : 'br0';
+}
 
 export class Side {
   readonly subject: DummySwitch;
@@ -36,6 +41,12 @@ export class Side {
   readonly operators: RawPeer[] = [];
   readonly #lookups = new Map<string, readonly [bigint, bigint]>();
   readonly #read = new Map<string, number>();
+  /** Ports and tables that were set otherwise. */
+  readonly #touched = new Map<string, readonly string[]>();
+  /** Packets in the middle of the pipeline, as controllers heard them. */
+  readonly paused: Buffer[] = [];
+  /** Ports, meters and rows are not as they were at first. */
+  isConfigured = false;
   #xid = 0x3000_0000;
 
   constructor(subject: DummySwitch, isOurs: boolean) {
@@ -46,18 +57,6 @@ export class Side {
   async setUp(scope: Scope): Promise<void> {
     const { subject } = this;
     const { instance } = subject;
-    const port = (bridge: string, name: string, n: number) => [
-      ...['--', 'add-port', bridge, name, '--', 'set', 'Interface', name, 'type=dummy'],
-      ...[
-        `ofport_request=${n}`,
-        `options:tx_pcap=${subject.pcap(name)}`,
-        `mac="02:00:00:00:00:0${n}"`,
-      ],
-    ];
-    const patch = (bridge: string, name: string, peer: string) => [
-      ...['--', 'add-port', bridge, name, '--', 'set', 'Interface', name, 'type=patch'],
-      ...['ofport_request=9', `options:peer=${peer}`],
-    ];
     const bridge = (name: string, n: string) => [
       ...['--', 'add-br', name, '--', 'set', 'Bridge', name, 'datapath_type=dummy'],
       ...['fail_mode=secure', `other_config:hwaddr=02:00:00:00:00:${n}`],
@@ -68,20 +67,59 @@ export class Side {
       'show',
       ...bridge('br0', 'aa'),
       ...bridge('br1', 'bb'),
-      ...PORTS.slice(0, 4).flatMap((name, i) => port('br0', name, i + 1)),
-      ...PORTS.slice(4).flatMap((name, i) => port('br1', name, i + 1)),
-      ...patch('br0', 'pa', 'pb'),
-      ...patch('br1', 'pb', 'pa'),
+      ...ALL_PORTS.flatMap((name) => this.#port(name)),
     );
     for (const name of BRIDGES) {
       await instance.exec('/usr/bin/ovs-ofctl', 'add-tlv-map', name, TLV_MAP);
-      for (const id of [1, 2]) {
-        const meter = `meter=${id},kbps,stats,band=type=drop,rate=${id === 1 ? 1 : 100000}`;
-        await instance.exec('/usr/bin/ovs-ofctl', '-O', 'OpenFlow13', 'add-meter', name, meter);
-      }
+      await this.#addMeters(name);
       this.operators.push(await this.connect(scope, name, 6));
     }
     if (!this.isOurs) await subject.appctl('upcall/disable-megaflows');
+  }
+
+  /** ovs-vsctl's words for a port that may be there. */
+  #port(name: string): string[] {
+    const bridge = bridgeOf(name);
+    const add = ['--', '--may-exist', 'add-port', bridge, name, '--', 'set', 'Interface', name];
+    if (name === 'pa' || name === 'pb') {
+      return [
+        ...add,
+        'type=patch',
+        'ofport_request=9',
+        `options:peer=${name === 'pa' ? 'pb' : 'pa'}`,
+      ];
+    }
+    const n = name.startsWith('p') ? PORTS.indexOf(name) + 1 : PORTS.indexOf(name) - 3;
+    const options = `options:tx_pcap=${this.subject.pcap(name)}`;
+    return [...add, 'type=dummy', `ofport_request=${n}`, options, `mac="02:00:00:00:00:0${n}"`];
+  }
+
+  async #addMeters(bridge: string): Promise<void> {
+    for (const id of [1, 2]) {
+      const meter = `meter=${id},kbps,stats,band=type=drop,rate=${id === 1 ? 1 : 100000}`;
+      await this.ofctl(['-O', 'OpenFlow13', 'add-meter', bridge, meter]);
+    }
+  }
+
+  /** What ovs-ofctl says, be it a refusal. */
+  async ofctl(words: readonly string[]): Promise<string[]> {
+    const { instance } = this.subject;
+    const at = words.findIndex((word) => UNDONE[word]);
+    if (at >= 0) this.#touched.set(words.slice(at, at + 3).join(' '), words.slice(at, at + 3));
+    const { stdout, stderr } = await instance.run('/usr/bin/ovs-ofctl', ...words);
+    return `${stdout}${stderr}`.split('\n').map((line) =>
+      line
+        .replace(/^[\dTZ:-]+\|\d+\|/, '')
+        .replace(/ \(xid=.*?\)/, '')
+        .replaceAll(instance.directory, ''),
+    );
+  }
+
+  /** A port that was deleted is there again, and has a file of its own again. */
+  async addPort(name: string): Promise<void> {
+    await this.subject.vsctl(...this.#port(name).slice(1));
+    const path = this.subject.pcap(name);
+    this.#read.set(name, existsSync(path) ? parsePcap(readFileSync(path)).length : 0);
   }
 
   async connect(scope: Scope, bridge: string, version: Version): Promise<RawPeer> {
@@ -149,16 +187,54 @@ export class Side {
     return out;
   }
 
+  async #resetConfig(): Promise<void> {
+    for (const name of ALL_PORTS) await this.addPort(name);
+    await this.subject.vsctl(
+      'show',
+      ...ALL_PORTS.flatMap((name) => ['--', 'clear', 'Port', name, ...COLUMNS]),
+      ...BRIDGES.flatMap((name) => ['--', 'clear', 'Bridge', name, 'mirrors']),
+    );
+    for (const bridge of BRIDGES) {
+      await this.ofctl(['-O', 'OpenFlow13', 'del-meters', bridge]);
+      await this.#addMeters(bridge);
+    }
+    const touched = [...this.#touched.values()];
+    for (const words of touched) for (const undo of undoing(words)) await this.ofctl(undo);
+    this.#touched.clear();
+  }
+
   /** As before the first message, whatever came. */
   async reset(): Promise<void> {
     for (const operator of this.operators.slice(0, 2)) await this.settle(operator, 6, ...RESET);
     await this.subject.appctl('dpctl/flush-conntrack');
     for (const bridge of BRIDGES) await this.subject.appctl('fdb/flush', bridge);
+    if (this.isConfigured) await this.#resetConfig();
+    this.isConfigured = false;
+    this.paused.length = 0;
     await this.subject.appctl('revalidator/purge');
     this.transmitted();
   }
 }
 
+const UNDONE: Readonly<Record<string, readonly (readonly [Version, string])[]>> = {
+  'mod-port': ['up', 'receive', 'forward', 'flood'].map((word) => [6, word]),
+  'mod-table': [
+    [6, 'noevict'],
+    [6, 'novacancy'],
+  ],
+};
+
+/** What sets a port or table, by command, bridge and name, to what it was at first. */
+function undoing(words: readonly string[]): string[][] {
+  return UNDONE[words[0]!]!.map(([version, word]) => [
+    '-O',
+    `OpenFlow1${version - 1}`,
+    ...words,
+    word,
+  ]);
+}
+
+const COLUMNS = ['tag', 'trunks', 'cvlans', 'vlan_mode', 'other_config'];
 const XID = 0x2000_0000;
 const ALL_FLOWS = bytes(u8(255), zeros(3), u32(-1, -1), zeros(4), u64(0), u64(0), oxmMatch());
 const STATE = [
@@ -192,5 +268,6 @@ const RESET = [
 function timeless(line: string): string {
   return line
     .replace(/\b(duration|idle_age|hard_age)[=:][\d.]+s?,? ?/g, '')
+    .replace(/addr:[\da-f:]+/g, 'addr')
     .replace(/ \(xid=.*?\)/, '');
 }

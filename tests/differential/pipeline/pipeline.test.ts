@@ -49,8 +49,25 @@ function told(reply: Buffer): string {
       .replaceAll(/unroll_xlate\(table=\d+, cookie=\d+\),?/g, '')
       .replaceAll(/bridge=[0-9a-f-]{36}/g, 'bridge=UUID')
       .replaceAll(/duration[= ]?[\d.]+s/g, 'duration')
+      .replaceAll(/addr:[\da-f:]+/g, 'addr')
       .replaceAll(/ continuation\.odp_port=\d+/g, '')
   );
+}
+
+/** NXT_PACKET_IN2 with a continuation; settled ones of another version are of no use. */
+function isPaused(message: Buffer): boolean {
+  return isPacketIn2(message) && formatBytes(message, 3).includes('continuation');
+}
+
+function isPacketIn2(message: Buffer): boolean {
+  return message[1] === 4 && message.readUInt32BE(8) === 0x2320 && message.readUInt32BE(12) === 30;
+}
+
+/** NXT_RESUME of it: the same but for the subtype. */
+function resumed(packetIn: Buffer): Buffer {
+  const message = Buffer.from(packetIn);
+  message.writeUInt32BE(28, 12);
+  return message;
 }
 
 type Other = readonly [RawPeer, Version];
@@ -77,14 +94,30 @@ async function take(
       await subject.ask('revalidator/purge');
       await subject.warp(step.ms, 1000);
       break;
-    case 'trace':
-      return [];
+    case 'ofctl':
+      side.isConfigured = true;
+      if (!side.isOurs) await subject.ask('revalidator/purge');
+      out.push(...(await side.ofctl(step.words)));
+      break;
+    case 'vsctl':
+      side.isConfigured = true;
+      if (!side.isOurs) await subject.ask('revalidator/purge');
+      for (const name of step.devices) await side.addPort(name);
+      if (step.devices.length === 0) await subject.vsctl(...step.words);
+      break;
+    case 'resume': {
+      if (!side.isOurs) await subject.ask('revalidator/purge');
+      const packet = side.paused[step.index % side.paused.length];
+      if (packet) out.push(...(await side.settle(peer, version, resumed(packet))).map(told));
+      break;
+    }
   }
   await subject.ask('version');
   await subject.ask('version');
   const heard = await side.settle(peer, version);
   for (const [other, otherVersion] of others)
     heard.push(...(await side.settle(other, otherVersion)));
+  side.paused.push(...heard.filter((m) => m[0] === version && isPaused(m)));
   const events = heard.map(told);
   // Flows end in the order of upstream's tables.
   out.push(...(step.type === 'warp' ? events.sort() : events));
@@ -158,6 +191,8 @@ async function round(
 
 interface Case {
   readonly groups?: readonly string[];
+  /** ovs-ofctl's words between the first frames and as many again. */
+  readonly between?: readonly (readonly string[])[];
   /** By bridge. */
   readonly flows: readonly (readonly string[])[];
   readonly deleted?: string;
@@ -212,6 +247,36 @@ const CASES: Readonly<Record<string, Case>> = {
     flows: [[], []],
     sent: ['CONTROLLER', 'NONE', '77'].map((port) => `in_port=${port},actions=NORMAL`),
   },
+  'an indirect group has several buckets when others are put in': {
+    groups: ['group_id=20,type=indirect,bucket=bucket_id:0,actions=output:3'],
+    flows: [['actions=group:20,output:2'], []],
+    between: [
+      [
+        'insert-buckets',
+        'br0',
+        'group_id=20,command_bucket_id=last,bucket=bucket_id:7,actions=output:4',
+      ],
+    ],
+  },
+  'an indirect group is there without buckets': {
+    groups: ['group_id=20,type=indirect,bucket=bucket_id:0,actions=output:3'],
+    flows: [['actions=group:20,output:2'], []],
+    between: [['remove-buckets', 'br0', 'group_id=20,command_bucket_id=all']],
+  },
+  'a port that is down is not alive, and takes and gets packets': {
+    groups: [
+      'group_id=20,type=ff,bucket=watch_port:2,actions=output:2,bucket=watch_port:3,actions=output:3',
+    ],
+    flows: [['actions=group:20,output:2'], []],
+    between: [
+      ['mod-port', 'br0', 'p2', 'down'],
+      ['mod-port', 'br0', 'p1', 'down'],
+    ],
+  },
+  'a patch port is neither up nor down': {
+    flows: [['actions=output:9'], ['actions=output:1']],
+    between: [['mod-port', 'br0', 'pa', 'down']],
+  },
   'an option that is zero is no option that is there': {
     flows: [
       [
@@ -233,9 +298,10 @@ test('what has differed before', async () => {
   const pair = await DummySwitch.pair(scope);
   const both = pair.map((subject, i) => new Side(subject, i === 0));
   for (const side of both) await side.setUp(scope);
-  for (const [name, { groups = [], flows, deleted, again = [], sent = [] }] of Object.entries(
-    CASES,
-  )) {
+  for (const [
+    name,
+    { groups = [], between = [], flows, deleted, again = [], sent = [] },
+  ] of Object.entries(CASES)) {
     const seen = await Promise.all(
       both.map(async (side) => {
         const ofctl = (...words: string[]) =>
@@ -245,6 +311,12 @@ test('what has differed before', async () => {
           for (const line of lines) await ofctl('add-flow', `br${i}`, line);
         await side.subject.ask('netdev-dummy/receive', 'p1', ...FRAMES);
         await side.subject.ask('version');
+        for (const words of between) {
+          side.isConfigured = true;
+          await side.ofctl(['-O', 'OpenFlow15', ...words]);
+          await side.subject.ask('version');
+        }
+        if (between.length > 0) await side.subject.ask('netdev-dummy/receive', 'p1', ...FRAMES);
         for (const line of again) await ofctl('add-flow', 'br0', line);
         for (const line of sent)
           for (const frame of FRAMES) await ofctl('packet-out', 'br0', `packet=${frame},${line}`);

@@ -16,14 +16,15 @@ import {
   randomGroupLines,
 } from '@heddle/vswitch/oracle/random-actions';
 import { randomFlowLine, randomLastLines } from '@heddle/vswitch/oracle/random-flows';
-import { randomFlowText } from '@heddle/vswitch/oracle/random-match';
+import { type ConfigStep, ConfigSteps } from './random-config.ts';
 import { randomFrame } from './random-frames.ts';
 
 export type Step = { readonly text: string } & (
+  | ConfigStep
+  | { readonly type: 'resume'; readonly index: number }
   | { readonly type: 'messages'; readonly bytes: readonly Uint8Array[] }
   | { readonly type: 'receive'; readonly port: string; readonly frames: readonly string[] }
   | { readonly type: 'warp'; readonly ms: number }
-  | { readonly type: 'trace'; readonly words: readonly string[] }
 );
 
 /** Hashes are each switch's own, so are random numbers; and where the oracle is known to be none. */
@@ -66,11 +67,13 @@ export class Steps {
   readonly #frames: Uint8Array[] = [];
   readonly #lines: string[] = [];
   readonly #version: OfpVersion;
+  readonly #configs: ConfigSteps;
   #xid = 0x100;
 
   constructor(r: Random, version: OfpVersion) {
     this.#r = r;
     this.#version = version;
+    this.#configs = new ConfigSteps(r, isComparable);
   }
 
   /** Groups, and flows that use them. In OpenFlow 1.5, whatever follows. */
@@ -116,10 +119,11 @@ export class Steps {
     const r = this.#r;
     const roll = r.below(100);
     if (roll < 55) return this.#receive();
-    if (roll < 70) return this.#changeFlow();
-    if (roll < 78) return this.#packetOut();
-    if (roll < 86) return this.#warp();
-    return this.#trace();
+    if (roll < 67) return this.#changeFlow();
+    if (roll < 75) return this.#packetOut();
+    if (roll < 80) return this.#warp();
+    if (roll < 84) return this.#resume();
+    return this.#configs.next();
   }
 
   #receive(): Step {
@@ -136,9 +140,9 @@ export class Steps {
     return { type: 'warp', ms, text: `warp ${ms}` };
   }
 
-  #trace(): Step {
-    const words = ['br0', randomFlowText(this.#r)];
-    return { type: 'trace', words, text: `trace ${words.join(' ')}` };
+  #resume(): Step {
+    const index = this.#r.below(1 << 20);
+    return { type: 'resume', index, text: `resume ${index}` };
   }
 
   #changeFlow(): Step {

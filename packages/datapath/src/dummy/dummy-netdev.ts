@@ -88,9 +88,8 @@ export class DummyNetdev implements Netdev {
     this.#receiver = receiver;
   }
 
-  /** A frame arrives; lost while the device is down. */
+  /** A frame arrives, be the device up or down. */
   receive(frame: Uint8Array): void {
-    if (!this.isUp) return;
     this.#rxPackets++;
     this.#rxBytes += frame.length;
     this.#rxPcap?.write(frame, this.#clock.wallMs());

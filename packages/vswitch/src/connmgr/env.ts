@@ -39,6 +39,9 @@ export interface OfprotoEnv {
   tablesChanged(): void;
   /** OFPPC_* bits of a port have changed. */
   portConfigChanged(port: OfPort, before: number): void;
+  hasDevice(port: OfPort): boolean;
+  /** Sets the port's device up or down, after `tell` has told of what was asked. */
+  setAdminState(port: OfPort, isUp: boolean, tell: () => void): void;
   /** How many VLAN tags of a packet are looked at. */
   readonly vlanLimit: number;
   /** Sends a packet through actions, as if it had come in by `flow.inPort`. */

@@ -87,13 +87,19 @@ export function portToChange(mgr: Connmgr, msg: MessageOf<'port_mod'>): OfPort {
 
 export function handlePortMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'port_mod'>): void {
   const port = portToChange(mgr, msg);
-  const before = port.config;
-  const mask = msg.mask & SETTABLE;
-  port.config = (before & ~mask) | (msg.config & mask);
-  if (port.config === before) return;
-  if (((port.config ^ before) & OFPPC_PORT_DOWN) !== 0) port.mayEnable = (port.config & 1) === 0;
+  const before = mgr.env.phyPort(port).config;
+  // What has no device, as a patch port, is neither up nor down.
+  const mask = msg.mask & SETTABLE & (mgr.env.hasDevice(port) ? -1 : ~OFPPC_PORT_DOWN);
+  const config = (before & ~mask) | (msg.config & mask);
+  if (config === before) return;
+  port.config = config;
+  const isDown = (config & OFPPC_PORT_DOWN) !== 0;
+  const isToggled = ((config ^ before) & OFPPC_PORT_DOWN) !== 0;
+  if (isToggled) port.mayEnable = !isDown;
   mgr.env.portConfigChanged(port, before);
-  mgr.ports.changed(port, conn);
+  const tell = () => mgr.ports.changed(port, conn);
+  if (isToggled) mgr.env.setAdminState(port, !isDown, tell);
+  else tell();
 }
 
 const OFPQ_ALL = 0xffff_ffff;

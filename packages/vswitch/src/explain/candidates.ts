@@ -61,10 +61,10 @@ export function* candidates(drop: Drop, wish: Wish, env: ExplainEnv): Generator<
       if (port) yield modPort(port, ['flood']);
       return;
     case 'the port sends no packets':
-      if (port) yield modPort(port, ['forward', 'up']);
+      if (port) yield modPort(port, ['forward']);
       return;
     case 'the port takes no packets':
-      if (port) yield modPort(port, ['receive', 'up']);
+      if (port) yield modPort(port, ['receive']);
       return;
     case 'the port is down':
       if (port) yield setting(`ip link set dev ${port.name} up`, port, { mayEnable: true });

@@ -30,9 +30,9 @@ export function reasonText(drop: Drop, env: ExplainEnv): string {
     case 'no flooding to the port':
       return `port ${name} takes no flooded packets (OpenFlow's no-flood)`;
     case 'the port sends no packets':
-      return `port ${name} sends no packets (OpenFlow's ${(port?.config ?? 0) & 1 ? 'down' : 'no-forward'})`;
+      return `port ${name} sends no packets (OpenFlow's no-forward)`;
     case 'the port takes no packets':
-      return `port ${name} takes no packets (OpenFlow's ${(port?.config ?? 0) & 1 ? 'down' : 'no-receive'})`;
+      return `port ${name} takes no packets (OpenFlow's no-receive)`;
     case 'the port is down':
       return `device ${name} is administratively down`;
     case 'the port has neither device nor peer':

@@ -374,6 +374,8 @@ function envOf({ bridge, dpif, clock, flowsChanged }: Asked, isOdd: boolean): Of
       : (changes) => (isFew(changes) ? flowsChanged(changes) : undefined),
     tablesChanged: () => undefined,
     portConfigChanged: notAsked,
+    hasDevice: notAsked,
+    setAdminState: notAsked,
     packetOut: notAsked,
     checkPacketOut: notAsked,
     resume: notAsked,
