@@ -1,7 +1,8 @@
 /**
  * Random flow tables on two joined bridges, ours and Open vSwitch's: frames, packet-outs, changes of
  * flows and time, the same for both. The same frames leave, controllers hear the same, counters are
- * equal; ours decides by cached megaflows, theirs packet by packet. HEDDLE_SEED, HEDDLE_COUNT: rounds.
+ * equal; ours decides by cached megaflows, theirs packet by packet. HEDDLE_SEED, HEDDLE_COUNT: rounds;
+ * HEDDLE_CONFIG: operators change groups, ports and rows meanwhile.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -263,11 +264,11 @@ const CASES: Readonly<Record<string, Case>> = {
     flows: [['actions=group:20,output:2'], []],
     between: [['remove-buckets', 'br0', 'group_id=20,command_bucket_id=all']],
   },
-  'a port that is down is not alive, and takes and gets packets': {
+  'a port that is down is not alive, and takes packets': {
     groups: [
       'group_id=20,type=ff,bucket=watch_port:2,actions=output:2,bucket=watch_port:3,actions=output:3',
     ],
-    flows: [['actions=group:20,output:2'], []],
+    flows: [['actions=group:20'], []],
     between: [
       ['mod-port', 'br0', 'p2', 'down'],
       ['mod-port', 'br0', 'p1', 'down'],
@@ -316,6 +317,8 @@ test('what has differed before', async () => {
           await side.ofctl(['-O', 'OpenFlow15', ...words]);
           await side.subject.ask('version');
         }
+        // Open vSwitch follows by and by.
+        if (!side.isOurs && between.length > 0) await side.subject.ask('revalidator/purge');
         if (between.length > 0) await side.subject.ask('netdev-dummy/receive', 'p1', ...FRAMES);
         for (const line of again) await ofctl('add-flow', 'br0', line);
         for (const line of sent)

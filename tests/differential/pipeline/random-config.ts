@@ -15,7 +15,7 @@ const ON_BR0 = ['p1', 'p2', 'p3', 'p4', 'pa'];
 const ON_BR1 = ['q1', 'q2', 'pb'];
 const MODES = ['access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel'];
 const PORT_MODS = [
-  ...['down', 'no-receive', 'no-forward', 'no-flood'],
+  ...['no-receive', 'no-forward', 'no-flood'],
   ...['up', 'receive', 'forward', 'flood', 'up', 'up', 'forward', 'receive'],
 ];
 
