@@ -1,5 +1,6 @@
 /** What the switch writes into the database by itself, compared with what Open vSwitch writes. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { eventually, Instance, isolate, Scope } from '@heddle/testing';
 
@@ -96,6 +97,12 @@ test('enable-statistics tells of the system and the daemons', async () => {
     });
   };
   const [got, want] = [await statistics(ours), await statistics(theirs)];
+  // Open vSwitch reads /etc/mtab, which there need not be.
+  const isTold = existsSync('/etc/mtab');
+  if (!isTold) {
+    assert.match(got.get('file_systems')!, /^\/\S*,\d+,\d+( |$)/);
+    got.delete('file_systems');
+  }
   assert.deepEqual([...got.keys()].sort(), [...want.keys()].sort());
   assert.equal(got.get('cpu'), want.get('cpu'));
   assert.match(got.get('load_average')!, /^\d+\.\d\d,\d+\.\d\d,\d+\.\d\d$/);
@@ -110,7 +117,9 @@ test('enable-statistics tells of the system and the daemons', async () => {
       .map((item) => which.map((i) => item.split(',')[i]));
   // What does not change in between: total memory and swap, places and sizes of file systems.
   assert.deepEqual(columns(got, 'memory', [0, 3]), columns(want, 'memory', [0, 3]));
-  assert.deepEqual(columns(got, 'file_systems', [0, 1]), columns(want, 'file_systems', [0, 1]));
+  if (isTold) {
+    assert.deepEqual(columns(got, 'file_systems', [0, 1]), columns(want, 'file_systems', [0, 1]));
+  }
   const [used, usedThere] = [got, want].map((map) => Number(map.get('memory')!.split(',')[1]));
   assert.ok(Math.abs(used! - usedThere!) < usedThere! / 2, `${used} and ${usedThere} KiB used`);
   await ours.vsctl('set', 'open', '.', 'other_config:enable-statistics=false');
