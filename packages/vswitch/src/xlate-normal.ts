@@ -70,6 +70,7 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
     ctx.drop('reserved destination address');
     return;
   }
+  if (inBundle.vlanMode === 'dot1q-tunnel') lookAtLostTag(ctx);
   const inside = inputTranslate(inBundle, cameWith);
   if (inPort && !bondAdmits(ctx, inPort, inside[0].vid)) return;
   const isLearned = inPort !== undefined && learn(ctx, inBundle, inside);
@@ -114,6 +115,17 @@ function lookAtInnerTag({ flow, wildcards, config }: XlateContext): void {
   if (config.vlanLimit < 2 || (flow.vlanTci0 & VLAN_CFI) === 0) return;
   wildcards.vlanTpid1 = 0xffff;
   wildcards.vlanTci1 |= saysVlan(flow.vlanTci1) ? VLAN_CFI | VLAN_VID_MASK : 0xffff;
+}
+
+/**
+ * The tag of a tunnel is one too many for a packet that has as many as there is room for: the inner
+ * one gives way to the outer one, which is compared with it when tags are written.
+ */
+function lookAtLostTag({ flow, wildcards }: XlateContext): void {
+  if ((flow.vlanTci0 & flow.vlanTci1 & VLAN_CFI) === 0) return;
+  for (const name of ['vlanTci0', 'vlanTpid0', 'vlanTci1', 'vlanTpid1'] as const) {
+    wildcards[name] = 0xffff;
+  }
 }
 
 function saysVlan(tci: number): boolean {

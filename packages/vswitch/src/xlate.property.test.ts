@@ -47,11 +47,14 @@ function neighbours(r: Random, frame: Uint8Array): Uint8Array[] {
 /** How many switches, and the first of them. */
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 150);
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 0);
+/** Those that found something: a tag that gives way to a tunnel's. */
+const KNOWN = [1329];
 
 describe('megaflows', () => {
   it('decide as the pipeline does for every packet that they match', () => {
     let matched = 0;
-    for (let seed = SEED; seed < SEED + COUNT; seed++) {
+    const seeds = Array.from({ length: COUNT }, (_, i) => SEED + i);
+    for (const seed of [...seeds, ...KNOWN]) {
       const r = new Random(seed);
       const spec = randomSwitch(r);
       const { config } = buildSwitch(spec, numbersFor(spec));
