@@ -38,7 +38,7 @@ async function world(): Promise<Instance> {
 /** Without what the clock and the place of the sockets decide; of the log nothing. */
 function normalize(text: string): string {
   return text
-    .replaceAll(/^20\S+\|\d+\|.*\n/gm, '')
+    .replaceAll(/^20\S+\|\d+\|.*\n([0-9a-f]{8} {2}.*\n)*/gm, '')
     .replaceAll(/\/\S+\/(?=br0\.mgmt)/g, '')
     .replaceAll(/(duration|hard_age|idle_age|time)(\S*[=:])[0-9.]+/g, '$1$2X')
     .replaceAll(/ hard_age=X,/g, '');
