@@ -37,7 +37,10 @@ import {
 } from './protocols.ts';
 
 /** `ip`, `tcp6` and so on: the fields that a protocol's name stands for. */
-const PROTOCOLS = new Map<string, readonly [dlType: number, nwProto?: number]>([
+export const PROTOCOLS: ReadonlyMap<string, readonly [dlType: number, nwProto?: number]> = new Map<
+  string,
+  readonly [dlType: number, nwProto?: number]
+>([
   ['ip', [ETH_P_IP]],
   ['ipv4', [ETH_P_IP]],
   ['ip4', [ETH_P_IP]],

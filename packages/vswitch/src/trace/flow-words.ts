@@ -2,21 +2,18 @@
 import { Match } from '@heddle/openflow';
 import { isAll, parseFieldText } from '@heddle/openflow/match/field-text';
 import { fromBytes } from '@heddle/openflow/match/match-field';
+import { PROTOCOLS as MATCH_PROTOCOLS } from '@heddle/openflow/match/match-parse';
 import { ofp11PortToOfp10, type PortNames } from '@heddle/openflow/match/ofp-port';
 import { fieldPrerequisitesMet } from '@heddle/openflow/match/prerequisites';
 import { quickInteger } from '@heddle/openflow/match/quick-number';
 import {
-  ETH_P_ARP,
   ETH_P_IP,
-  ETH_P_IPV6,
-  ETH_P_RARP,
   type Field,
   Flow,
   fieldByName,
   fieldGet,
   fieldSet,
   IPPROTO_ICMP,
-  IPPROTO_ICMPV6,
   IPPROTO_SCTP,
   IPPROTO_TCP,
   IPPROTO_UDP,
@@ -24,32 +21,13 @@ import {
 } from '@heddle/packet';
 import { HeddleError } from '@heddle/runtime';
 
-/** `ip`, `tcp6` and so on: the fields that a protocol's name stands for. */
-const PROTOCOLS: ReadonlyMap<string, readonly [dlType: number, nwProto?: number]> = new Map<
-  string,
-  readonly [dlType: number, nwProto?: number]
->([
-  ['ip', [ETH_P_IP]],
-  ['ipv4', [ETH_P_IP]],
-  ['ip4', [ETH_P_IP]],
-  ['icmp', [ETH_P_IP, IPPROTO_ICMP]],
+/** Names of protocols that only traced flows know, beside those of matches. */
+const PROTOCOLS: ReadonlyMap<string, readonly [dlType: number, nwProto?: number]> = new Map([
+  ...MATCH_PROTOCOLS,
   ['icmp4', [ETH_P_IP, IPPROTO_ICMP]],
-  ['tcp', [ETH_P_IP, IPPROTO_TCP]],
   ['tcp4', [ETH_P_IP, IPPROTO_TCP]],
-  ['udp', [ETH_P_IP, IPPROTO_UDP]],
   ['udp4', [ETH_P_IP, IPPROTO_UDP]],
-  ['sctp', [ETH_P_IP, IPPROTO_SCTP]],
   ['sctp4', [ETH_P_IP, IPPROTO_SCTP]],
-  ['arp', [ETH_P_ARP]],
-  ['rarp', [ETH_P_RARP]],
-  ['ipv6', [ETH_P_IPV6]],
-  ['ip6', [ETH_P_IPV6]],
-  ['icmp6', [ETH_P_IPV6, IPPROTO_ICMPV6]],
-  ['tcp6', [ETH_P_IPV6, IPPROTO_TCP]],
-  ['udp6', [ETH_P_IPV6, IPPROTO_UDP]],
-  ['sctp6', [ETH_P_IPV6, IPPROTO_SCTP]],
-  ['mpls', [0x8847]],
-  ['mplsm', [0x8848]],
 ]);
 
 export const OFPP_NONE = 0xffff;
