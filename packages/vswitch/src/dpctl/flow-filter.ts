@@ -1,7 +1,7 @@
 /** `dpctl/dump-flows filter=...` (ovs-dpctl(8)): which megaflows may be for packets of a flow. */
 import type { Dpif, InstalledFlow } from '@heddle/datapath';
+import { OFPP_NONE } from '@heddle/openflow';
 import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
-import { OFPP_NONE } from '../trace/flow-words.ts';
 
 export class FlowFilter {
   readonly #said: ReturnType<typeof parseOpenFlowFlow>;

@@ -1,9 +1,11 @@
 /** An exact flow in OpenFlow's words, as ofproto/trace takes it (ovs-vswitchd(8), "br_flow"). */
+
+import { OFPP_NONE } from '@heddle/openflow';
 import { KeyValueScanner } from '@heddle/openflow/actions/text-scan';
 import { Flow, TlvTable } from '@heddle/packet';
 import { HeddleError } from '@heddle/runtime';
 import { readQuickly } from './flow-quick.ts';
-import { FlowWords, OFPP_NONE } from './flow-words.ts';
+import { FlowWords } from './flow-words.ts';
 
 export interface ParsedFlow {
   readonly flow: Flow;

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { OFPP_NONE } from '@heddle/openflow';
 import { KeyValueScanner } from '@heddle/openflow/actions/text-scan';
 import { FIELDS, Flow, TlvTable } from '@heddle/packet';
 import { messageOf } from '@heddle/runtime';
 import fc from 'fast-check';
 import { parseOpenFlowFlow } from './flow-parse.ts';
 import { readQuickly } from './flow-quick.ts';
-import { FlowWords, OFPP_NONE } from './flow-words.ts';
+import { FlowWords } from './flow-words.ts';
 
 const ofportOf = (name: string) => (name === 'p1' ? 1 : undefined);
 

@@ -1,5 +1,5 @@
 /** The words of an exact flow in OpenFlow's terms, any field of the table. */
-import { Match } from '@heddle/openflow';
+import { Match, OFPP_NONE } from '@heddle/openflow';
 import { isAll, parseFieldText } from '@heddle/openflow/match/field-text';
 import { fromBytes } from '@heddle/openflow/match/match-field';
 import { PROTOCOLS as MATCH_PROTOCOLS } from '@heddle/openflow/match/match-parse';
@@ -29,8 +29,6 @@ const PROTOCOLS: ReadonlyMap<string, readonly [dlType: number, nwProto?: number]
   ['udp4', [ETH_P_IP, IPPROTO_UDP]],
   ['sctp4', [ETH_P_IP, IPPROTO_SCTP]],
 ]);
-
-export const OFPP_NONE = 0xffff;
 
 /** Fields of the tag that are names of it only. */
 const DL_VLAN: Field = { name: 'dl_vlan', width: 16, format: 'decimal', masking: 'none' };
