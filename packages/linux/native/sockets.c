@@ -15,8 +15,11 @@
 #define ROOM 65536
 /* So many messages in a row may find themselves there already before the event loop has its turn. */
 #define MAX_UNWAITED 4
-/* Who has waited for less has not waited. */
-#define WAITED_NS 3000
+/* Who asks again at once is looked for this long before the process sleeps: to wake on an idle
+ * processor takes both sides longer than most requests do. */
+#define LOOK_NS 40000
+/* Waits that begin without a look after looks that found nothing. */
+#define MAX_LOOKLESS 1023
 #define MAX_DEPTH 1000
 
 const char *bytes_of(napi_env env, napi_value v, size_t *length) {
@@ -63,6 +66,8 @@ struct attended {
   napi_ref callback;
   int fd;
   int closing;
+  /* The next so many waits begin without a look; how many they are once a look has found nothing. */
+  int lookless, patience;
   uint8_t data[ROOM];
 };
 
@@ -116,6 +121,24 @@ static void attended_data(struct attended *a, size_t length) {
   napi_close_handle_scope(env, scope);
 }
 
+/* As poll(2), awake for LOOK_NS where that has been worth it. */
+static int look_or_poll(struct attended *a, struct pollfd fds[2], int timeout) {
+  if (a->lookless > 0) {
+    a->lookless--;
+    return poll(fds, 2, timeout);
+  }
+  uint64_t end = uv_hrtime() + LOOK_NS;
+  do {
+    int n = poll(fds, 2, 0);
+    if (n == 0) continue;
+    a->patience /= 2;
+    return n;
+  } while (uv_hrtime() < end);
+  a->patience = a->patience < MAX_LOOKLESS / 2 ? 2 * a->patience + 1 : MAX_LOOKLESS;
+  a->lookless = a->patience;
+  return poll(fds, 2, timeout);
+}
+
 /* Runs when the event loop is about to wait: waits in its stead, for the socket and for whatever the
  * loop waits for. Anything else than data of the socket is left to the loop. */
 static void attended_wait(uv_prepare_t *prepare) {
@@ -126,13 +149,14 @@ static void attended_wait(uv_prepare_t *prepare) {
     int timeout = uv_backend_timeout(loop);
     if (a->closing || timeout == 0) return;
     struct pollfd fds[] = {{a->fd, POLLIN, 0}, {uv_backend_fd(loop), POLLIN, 0}};
-    uint64_t start = uv_hrtime();
+    int n = poll(fds, 2, 0);
     /* The socket is one of those that the loop waits for: only a wait proves that no other one was ready. */
-    if (poll(fds, 2, timeout) <= 0 || fds[0].revents != POLLIN) return;
-    unwaited = uv_hrtime() - start < WAITED_NS ? unwaited + 1 : 0;
-    ssize_t n = recv(a->fd, a->data, sizeof a->data, MSG_DONTWAIT);
-    if (n <= 0) return;
-    attended_data(a, (size_t)n);
+    unwaited = n > 0 ? unwaited + 1 : 0;
+    if (n == 0) n = look_or_poll(a, fds, timeout);
+    if (n <= 0 || fds[0].revents != POLLIN) return;
+    ssize_t length = recv(a->fd, a->data, sizeof a->data, MSG_DONTWAIT);
+    if (length <= 0) return;
+    attended_data(a, (size_t)length);
   }
 }
 
@@ -158,7 +182,7 @@ napi_value Attend(napi_env env, napi_callback_info info) {
   a->prepare.data = a;
   a->env = env;
   a->fd = (int)to_int64(env, argv[0]);
-  a->closing = 0;
+  a->closing = a->lookless = a->patience = 0;
   napi_create_reference(env, argv[1], 1, &a->callback);
   uv_prepare_start(&a->prepare, attended_wait);
   uv_unref((uv_handle_t *)&a->prepare);

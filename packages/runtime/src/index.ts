@@ -23,6 +23,7 @@ export { absoluteIn, dirs } from './dirs.ts';
 export { errnoOf, errorLine, HeddleError, messageOf, SystemError, strerror } from './errors.ts';
 export { removeAtExit, removeExitFiles } from './exit-files.ts';
 export { type FileLocks, fileLocks, installFileLocks } from './file-lock.ts';
+export { FrequentSocket } from './frequent-socket.ts';
 export { InactivityProbe } from './inactivity-probe.ts';
 export { JsonStream } from './json-stream.ts';
 export { logUsage } from './log-options.ts';

@@ -1,12 +1,9 @@
 /** One client of a control socket. */
 import type { Socket } from 'node:net';
-import { directFd, directSockets } from './direct-sockets.ts';
+import { FrequentSocket } from './frequent-socket.ts';
 import { JsonStream } from './json-stream.ts';
 
 const MAX_REQUEST_BYTES = 1 << 20;
-/** Who asks so often without a rest is listened to past the stream. */
-const OFTEN = 8;
-const REST_MS = 20;
 
 export interface UnixctlConnectionEvents {
   /** Takes one request, as JSON; a promise when what it asks for takes time. Throws what ends the connection. */
@@ -26,25 +23,19 @@ export class UnixctlConnection {
   #waiting: string[] = [];
   #isBusy = false;
   #hasEnded = false;
-  /** Requests since it rested. */
-  #asked = 0;
-  #askedBefore = 0;
-  #rest: NodeJS.Timeout | undefined;
-  #unattend: (() => void) | undefined;
+  readonly #frequent: FrequentSocket;
 
   constructor(socket: Socket, events: UnixctlConnectionEvents) {
     this.#socket = socket;
     this.#events = events;
+    this.#frequent = new FrequentSocket(socket, (data) => this.#takeDirectly(data));
     socket.on('data', (bytes: Buffer) => this.#take(bytes));
     socket.on('end', () => {
       this.#hasEnded = true;
       this.#work();
     });
     socket.on('error', (error) => this.#fail(error));
-    socket.on('close', () => {
-      this.#listenAgain();
-      events.closed();
-    });
+    socket.on('close', () => events.closed());
   }
 
   #take(bytes: Buffer): void {
@@ -54,10 +45,9 @@ export class UnixctlConnection {
       this.#fail(error);
       return;
     }
-    this.#asked++;
     this.#work();
-    if (this.#asked >= OFTEN && this.#unattend === undefined) this.#attend();
-    else if (this.#rest === undefined) this.#watch();
+    const isIdle = !this.#isBusy && !this.#hasEnded && this.#stream.pending === 0;
+    this.#frequent.asked(isIdle);
   }
 
   /** A whole request, or what its stream is to take apart. */
@@ -66,35 +56,8 @@ export class UnixctlConnection {
       this.#take(typeof data === 'string' ? Buffer.from(data) : data);
       return;
     }
-    this.#asked++;
     this.#waiting.push(data);
     this.#work();
-  }
-
-  #attend(): void {
-    const fd = directFd(this.#socket);
-    const direct = directSockets();
-    if (!direct || fd === undefined || this.#isBusy || this.#hasEnded) return;
-    if (this.#socket.destroyed || this.#stream.pending > 0) return;
-    this.#unattend = direct.attend(fd, (data) => this.#takeDirectly(data));
-  }
-
-  /** Looks now and then whether it asks still. */
-  #watch(): void {
-    this.#rest = setInterval(() => {
-      if (this.#asked === this.#askedBefore) this.#listenAgain();
-      this.#askedBefore = this.#asked;
-    }, REST_MS).unref();
-  }
-
-  /** By the stream alone. */
-  #listenAgain(): void {
-    clearInterval(this.#rest);
-    this.#rest = undefined;
-    this.#asked = 0;
-    this.#askedBefore = 0;
-    this.#unattend?.();
-    this.#unattend = undefined;
   }
 
   #work(): void {
@@ -104,7 +67,7 @@ export class UnixctlConnection {
         const done = this.#events.answer(this.#waiting.shift()!);
         if (done === undefined) continue;
         this.#isBusy = true;
-        this.#listenAgain();
+        this.#frequent.rest();
         this.#socket.pause();
         done.then(() => this.#goOn()).catch((error) => this.#fail(error));
         return;
@@ -123,7 +86,7 @@ export class UnixctlConnection {
 
   #fail(error: unknown): void {
     this.#waiting = [];
-    this.#listenAgain();
+    this.#frequent.rest();
     if (!this.#socket.destroyed || this.#socket.errored === error) this.#events.failed(error);
     this.#socket.destroy();
   }

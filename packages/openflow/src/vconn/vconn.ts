@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks';
 import {
   connectRemote,
   DirectWriter,
+  FrequentSocket,
   HeddleError,
   strerror,
   type TlsFiles,
@@ -27,6 +28,8 @@ const TURN_MS = 20;
 const FEW = 8;
 /** Replies that are sent as one. */
 const FEW_BYTES = 20_000;
+/** What comes in so small pieces is asked for one by one. */
+const SMALL_BYTES = 4096;
 /** Hellos, errors and echos may be of any version. */
 const OFPT_ECHO_REPLY = 3;
 
@@ -82,6 +85,7 @@ export class Vconn {
   readonly #options: VconnOptions;
   readonly #framer = new Framer();
   readonly #writer: DirectWriter;
+  readonly #frequent: FrequentSocket;
   #unsent: Uint8Array[] = [];
   #unsentBytes = 0;
   #sentBytes = 0;
@@ -97,6 +101,7 @@ export class Vconn {
     this.name = options.name;
     this.#socket = socket;
     this.#writer = new DirectWriter(socket);
+    this.#frequent = new FrequentSocket(socket, (data) => this.#receive(bytesOf(data)));
     this.#options = options;
     this.#events = events;
     this.#context = {
@@ -194,6 +199,7 @@ export class Vconn {
     if (this.#closed) return;
     this.#flush();
     this.#closed = true;
+    this.#frequent.rest();
     this.#socket.end();
     this.#socket.destroySoon();
   }
@@ -211,6 +217,7 @@ export class Vconn {
   /** As `pause`, until all who hold it have called what this returns. */
   hold(): () => void {
     this.#holds++;
+    this.#frequent.rest();
     this.#socket.pause();
     let isHeld = true;
     return () => {
@@ -240,6 +247,7 @@ export class Vconn {
     }
     if (this.#closed) return;
     this.#closed = true;
+    this.#frequent.rest();
     this.#socket.destroy();
     const isCut = why === undefined && this.#framer.pending > 0;
     this.#events.close(isCut ? 'Protocol error' : why);
@@ -248,6 +256,8 @@ export class Vconn {
   #receive(chunk: Uint8Array): void {
     this.#framer.add(chunk);
     this.#deliver();
+    if (chunk.length > SMALL_BYTES || this.#closed || this.#holds > 0) return;
+    this.#frequent.asked(this.#framer.pending === 0);
   }
 
   #deliver(): void {
@@ -397,6 +407,10 @@ function tryDecode(raw: Uint8Array, context?: DecodeContext): OfpMessage | OfpEr
     if (error instanceof OfpError) return error;
     throw error;
   }
+}
+
+function bytesOf(data: string | Uint8Array): Uint8Array {
+  return typeof data === 'string' ? Buffer.from(data) : data;
 }
 
 function versionsText(bits: number): string {
