@@ -14,7 +14,7 @@ const SPARSE = 16;
 const FACTOR = randomFillSync(new Int32Array(1))[0]! | 1;
 
 export class HashSlots {
-  /** Of each slot a hash, signed, and a place plus one; 0: there is none. */
+  /** Of each slot a hash, signed, and a place; 0: there is none. */
   #slots = new Int32Array(2 * MIN_SLOTS);
   #mask = MIN_SLOTS - 1;
   #shift = Math.clz32(MIN_SLOTS - 1);
@@ -31,13 +31,13 @@ export class HashSlots {
   }
 
   placeAt(slot: number): number {
-    return this.#slots[2 * slot + 1]! - 1;
+    return this.#slots[2 * slot + 1]!;
   }
 
-  /** Slots are others afterwards. */
+  /** A place is above 0. Slots are others afterwards. */
   add(hash: number, place: number): void {
     if (++this.#used * SPARE > this.#mask) this.#resize(2 * (this.#mask + 1));
-    this.#put(hash, place + 1);
+    this.#put(hash, place);
   }
 
   /** Slots are others afterwards. */
@@ -69,12 +69,12 @@ export class HashSlots {
     return -1;
   }
 
-  #put(hash: number, placeAndOne: number): void {
+  #put(hash: number, place: number): void {
     const slots = this.#slots;
     let i = this.#home(hash);
     while (slots[2 * i + 1] !== 0) i = (i + 1) & this.#mask;
     slots[2 * i] = hash;
-    slots[2 * i + 1] = placeAndOne;
+    slots[2 * i + 1] = place;
   }
 
   #resize(count: number): void {
@@ -87,13 +87,14 @@ export class HashSlots {
   }
 }
 
-/** Items at places, which those that are gone leave to others. */
+/** Items at places, from 1 on, which those that are gone leave to others. */
 export class Places<T> {
-  readonly #items: (T | undefined)[] = [];
+  /** Never without what is no small integer, for which V8 would throw away code when the first item comes. */
+  readonly #items: (T | undefined)[] = [undefined];
   readonly #free: number[] = [];
 
   get size(): number {
-    return this.#items.length - this.#free.length;
+    return this.#items.length - 1 - this.#free.length;
   }
 
   at(place: number): T {
@@ -114,7 +115,7 @@ export class Places<T> {
     this.#items[place] = undefined;
     this.#free.push(place);
     if (this.size > 0) return;
-    this.#items.length = 0;
+    this.#items.length = 1;
     this.#free.length = 0;
   }
 
