@@ -24,6 +24,7 @@ const UNKNOWN_PORT = 99;
 /** The datapath's numbers are others than OpenFlow's. */
 const FIRST_PORT = 10;
 const OFP13 = 4;
+const OFPPC_NO_FLOOD = 1 << 4;
 /** Learning, a router and a firewall. */
 const FLOWS = [
   'table=0,priority=9,dl_src=02:00:00:00:00:99 actions=drop',
@@ -133,6 +134,8 @@ export class Stage {
 
   #change(): void {
     const n = this.#changes++;
+    // V8 takes what is never set again for constant, and throws code away when it is.
+    for (const port of this.#bridge.ports.values()) port.config ^= OFPPC_NO_FLOOD;
     const isComing = Math.floor(n / COMING.length) % 2 === 0;
     this.#apply(COMING[n % COMING.length]!, isComing ? 'add' : 'delete_strict');
     this.#udpif.revalidate();
