@@ -1,7 +1,7 @@
 #!/bin/bash
 # Long runs of tests that take a count:  scripts/soak.sh [NAME...]   (also: npm run soak)
 # Without names, all of them, one after the other: days. A name is that of a run or of a set (database, openflow,
-# pipeline, conntrack, dummy, neighbours). HEDDLE_SEED chooses the first seed: by default another one each time.
+# pipeline, conntrack, dummy, neighbours). HEDDLE_PERCENT=10: a tenth of each count. HEDDLE_SEED chooses the first seed: by default another one each time.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # SET NAME COUNT FILE: what the count counts is in the file.
@@ -66,6 +66,7 @@ failed=()
 while read -r set name count file; do
   [ -n "$set" ] || continue
   [ $# -eq 0 ] || [[ " $* " == *" $name "* || " $* " == *" $set "* ]] || continue
+  count=$(((count * ${HEDDLE_PERCENT:-100} + 99) / 100))
   echo "== $name: HEDDLE_COUNT=$count $file"
   HEDDLE_COUNT=$count TEST_RETRY=0 nice bash scripts/test.sh "$file" </dev/null || failed+=("$name")
 done <<<"$runs"
