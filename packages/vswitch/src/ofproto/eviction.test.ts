@@ -56,12 +56,23 @@ test('the largest group loses what expires first', () => {
   assert.deepEqual(left(ofproto), { 0: [9], 1: [4, 7], 2: [7, 8], 3: [1] });
 });
 
+test('flows that do not expire stay, however eviction came to be asked for', () => {
+  const ofproto = bridge(2);
+  const table = ofproto.tables.at(0);
+  [table.evictByConfig, table.evictByOpenFlow] = [false, true];
+  add(ofproto, 'in_port=1,tcp,tp_dst=1');
+  add(ofproto, 'in_port=1,tcp,tp_dst=2,idle_timeout=9,importance=7');
+  add(ofproto, 'in_port=1,tcp,tp_dst=3');
+  assert.deepEqual(left(ofproto), { 1: [1, 3] });
+  assert.throws(() => add(ofproto, 'in_port=1,tcp,tp_dst=4'), OfpError);
+});
+
 /** Whether the rule may go first, looked up the long way round. */
 function mayGo(table: FlowTable, rule: Rule, groups: readonly Subfield[]): boolean {
   const ruleOf = new Map<string, Rule[]>();
   const groupOf = ({ match }: Rule) => groups.map((field) => subfieldGet(match.key, field)).join();
   for (const each of table.classifier.rules()) {
-    if (each.expiryMs === Infinity && !table.evictByOpenFlow) continue;
+    if (each.expiryMs === Infinity) continue;
     ruleOf.set(groupOf(each), [...(ruleOf.get(groupOf(each)) ?? []), each]);
   }
   const most = Math.max(...[...ruleOf.values()].map(({ length }) => length));

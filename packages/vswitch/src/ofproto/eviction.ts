@@ -20,22 +20,16 @@ interface Rank {
   readonly order: LazyHeap<Group>;
 }
 
-export interface EvictionPolicy {
-  readonly groups: readonly Subfield[];
-  /** A controller asked for eviction by importance: flows that never expire go, too. */
-  readonly includesPermanent: boolean;
-}
-
-/** The flows of a table that can be evicted. Finding the next, adding and removing take logarithmic time. */
+/** The flows of a table that can be evicted: those that expire. Finding the next, adding and removing take logarithmic time. */
 export class EvictionQueue {
-  readonly #policy: EvictionPolicy;
+  readonly #fields: readonly Subfield[];
   readonly #groupOf = new Map<Rule, Group>();
   readonly #groups = new Map<string, Group>();
   readonly #ranks = new Map<number, Rank>();
   #largest = 0;
 
-  constructor(policy: EvictionPolicy, rules: Iterable<Rule>) {
-    this.#policy = policy;
+  constructor(fields: readonly Subfield[], rules: Iterable<Rule>) {
+    this.#fields = fields;
     for (const rule of rules) this.add(rule);
   }
 
@@ -46,7 +40,7 @@ export class EvictionQueue {
 
   /** Of a rule that is in the table, with its match. */
   add(rule: Rule): void {
-    if (rule.isHidden || !(this.#policy.includesPermanent || isTimed(rule))) return;
+    if (rule.isHidden || !isTimed(rule)) return;
     const id = this.#idOf(rule);
     const group = this.#groups.get(id) ?? this.#addGroup(id);
     this.#groupOf.set(rule, group);
@@ -74,10 +68,9 @@ export class EvictionQueue {
 
   /** What a match does not tell counts as 0. */
   #idOf(rule: Rule): string {
-    const { groups } = this.#policy;
-    if (groups.length === 0) return '';
+    if (this.#fields.length === 0) return '';
     const { key } = rule.matchInto(scratch);
-    return groups.map((field) => subfieldGet(key, field)).join();
+    return this.#fields.map((field) => subfieldGet(key, field)).join();
   }
 
   #addGroup(id: string): Group {

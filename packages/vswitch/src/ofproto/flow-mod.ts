@@ -234,8 +234,13 @@ function strictRules(ofproto: Ofproto, mod: FlowMod): Rule[] {
 function isSelected(rule: Rule, selector: FlowSelector): boolean {
   const { cookie, cookieMask, outPort, outGroup } = selector;
   if (cookieMask !== 0n && ((rule.state.cookie ^ cookie) & cookieMask) !== 0n) return false;
-  if (outPort !== OFPP_NONE && !rule.state.actions.some((a) => sendsTo(a, outPort))) return false;
-  return outGroup === OFPG_ANY || usesGroup(rule.state.actions, outGroup);
+  const { actions } = rule.state;
+  return sendsToPort(actions, outPort) && (outGroup === OFPG_ANY || usesGroup(actions, outGroup));
+}
+
+/** Whether actions send to a port; all do when none is asked for (OFPP_NONE). */
+export function sendsToPort(actions: readonly OfpAct[], port: number): boolean {
+  return port === OFPP_NONE || actions.some((a) => sendsTo(a, port));
 }
 
 function sendsTo(act: OfpAct, port: number): boolean {

@@ -23,7 +23,8 @@ export class FlowTable {
   maxFlows: number | undefined;
   /** Evict when full: Flow_Table's overflow_policy. */
   evictByConfig = false;
-  #evictByOpenFlow = false;
+  /** Evict when full, as OpenFlow's TABLE_MOD has it. */
+  evictByOpenFlow = false;
   #evictionGroups: readonly Subfield[] = [];
   /** Kept from the first eviction on. */
   #evictions: EvictionQueue | undefined;
@@ -96,17 +97,7 @@ export class FlowTable {
   }
 
   get evicts(): boolean {
-    return this.evictByConfig || this.#evictByOpenFlow;
-  }
-
-  /** Evict when full, as OpenFlow's TABLE_MOD has it. */
-  get evictByOpenFlow(): boolean {
-    return this.#evictByOpenFlow;
-  }
-
-  set evictByOpenFlow(evicts: boolean) {
-    this.#evictByOpenFlow = evicts;
-    this.#evictions = undefined;
+    return this.evictByConfig || this.evictByOpenFlow;
   }
 
   /** Flows that differ in these are of different groups, of which the largest lose flows first. */
@@ -117,8 +108,7 @@ export class FlowTable {
 
   /** The flow that makes room for another one. */
   get victim(): Rule | undefined {
-    const policy = { groups: this.#evictionGroups, includesPermanent: this.#evictByOpenFlow };
-    this.#evictions ??= new EvictionQueue(policy, this.#classifier.rules());
+    this.#evictions ??= new EvictionQueue(this.#evictionGroups, this.#classifier.rules());
     return this.#evictions.next();
   }
 
