@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatOdpActions, MemoryNetdev, Ufid, UserspaceDpif } from '@heddle/datapath';
 import { Random } from '@heddle/datapath/oracle/random-frame';
-import { type Flow, flowAnd, isTunnelled } from '@heddle/packet';
+import { Flow, flowAnd, isTunnelled } from '@heddle/packet';
 import { ethernet, ipv4, udp } from '@heddle/packet/build';
 import { coverage, FakeClock, HeddleError } from '@heddle/runtime';
 import { MacLearning } from './mac-learning.ts';
@@ -99,6 +99,42 @@ test('megaflows that changed tables do not concern decide as before', () => {
     }
   }
   assert.ok(seen.changed > COUNT / 8 && seen.others > COUNT, JSON.stringify(seen));
+});
+
+test('flows that come and go concern who is told whether there is room to learn another', () => {
+  const clock = new FakeClock();
+  const bridge = new Ofproto('br0', new MacLearning<Bundle>(clock));
+  for (const n of [1, 2]) {
+    const port = new OfPort(`p${n}`, n, new Bundle(`p${n}`, bridge));
+    port.odpPort = n;
+    bridge.ports.set(n, port);
+  }
+  const recirc = new RecircIds(() => clock.nowMs());
+  const config = { vlanLimit: 1, portOf: (odp: number) => bridge.ports.get(odp), recirc };
+  const make = (line: string): FlowChanges => {
+    const changes = new FlowChanges(bridge);
+    applyFlowMod(changes, parseFlowLine(line), 0, 4);
+    return changes;
+  };
+  const learn = 'learn(table=9,limit=2,result_dst=reg0[0],NXM_OF_ETH_SRC[])';
+  make(`table=0 actions=${learn},2`).release();
+  const packet = new Flow();
+  packet.inPort = 1;
+  const megaflow = (): Ukey => {
+    const { wildcards, ...rest } = xlateActions(config, packet, { withPacket: true });
+    const base = { ufid: new Ufid(0, 0, 0, 0), createdMs: 0, stats: NO_STATS, dump: 0 };
+    return { ...base, ...rest, mask: wildcards };
+  };
+  const concerns = (changes: FlowChanges): boolean => {
+    const found = new TableChanges();
+    assert.ok(found.add(changes));
+    return found.concern(megaflow(), () => packet);
+  };
+  // Other packets' flows: what is counted, not what is matched.
+  assert.ok(concerns(make('table=9,dl_src=02:99:00:00:00:01 actions=drop')));
+  assert.ok(!concerns(make('table=8,dl_src=02:99:00:00:00:01 actions=drop')));
+  make(`table=0 actions=${learn.replace('limit=2,', '')},2`).release();
+  assert.ok(!concerns(make('table=9,dl_src=02:99:00:00:00:02 actions=drop')));
 });
 
 test('many changes at a time, and those of groups, concern all', () => {

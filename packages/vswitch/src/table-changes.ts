@@ -62,6 +62,7 @@ export class TableChanges {
     if (ukey.effects === NO_EFFECTS) return true;
     let key: Flow | undefined;
     for (const change of this.#list) {
+      if (countsFlowsOf(ukey, change.table)) return true;
       if (!looksInto(ukey, change.table)) continue;
       if (!ukey.isDirect || change.words.length === 0) return true;
       key ??= keyOf();
@@ -77,6 +78,15 @@ function ofTable(table: FlowTable): TableChange {
 
 function looksInto({ effects: { tables } }: Ukey, table: FlowTable): boolean {
   for (let i = 0; i < tables.length; i++) if (tables[i]!.table === table) return true;
+  return false;
+}
+
+/** A `learn` with a limit tells the packet whether there is room for its flow. */
+function countsFlowsOf({ effects: { flows } }: Ukey, table: FlowTable): boolean {
+  for (let i = 0; i < flows.length; i++) {
+    const { bridge, flowMod, limit } = flows[i]!;
+    if (limit !== 0 && bridge.tables.at(flowMod.tableId) === table) return true;
+  }
   return false;
 }
 
