@@ -163,8 +163,11 @@ export async function modTable(ctx: Context): Promise<number> {
     target,
   );
   if (text.startsWith('name:')) return renameTable(ctx, vconn, tableId, text.slice(5));
-  const known = (versions & OF14_UP) === 0 ? {} : await currentTable(vconn, tableId);
-  const ok = await transactNoReply(ctx, vconn, [{ type: 'table_mod', ...known, ...mod, tableId }]);
+  const known = (versions & OF14_UP) === 0 ? [] : await currentTables(vconn, tableId);
+  const mods = (known.length > 0 ? known : [{ tableId }]).map(
+    (table) => ({ type: 'table_mod', ...table, ...mod }) as const,
+  );
+  const ok = await transactNoReply(ctx, vconn, mods);
   vconn.close();
   return ok ? 0 : 1;
 }
@@ -177,19 +180,20 @@ function tableNumber(text: string): number {
   return Number(text);
 }
 
-/** What the message says besides the change stays as it is. */
-async function currentTable(vconn: VconnClient, tableId: number): Promise<Partial<TableMod>> {
-  let found: Partial<TableMod> = {};
+/** What the messages say besides the change stays as it is, in each of all tables, too. */
+async function currentTables(vconn: VconnClient, tableId: number): Promise<TableMod[]> {
+  const found: TableMod[] = [];
   for await (const { msg } of vconn.multipart({ type: 'table_desc_request' })) {
     if (msg?.type !== 'table_desc_reply') continue;
-    const table = msg.tables.find((t) => t.tableId === tableId);
-    if (table) found = withoutState(table);
+    for (const table of msg.tables) {
+      if (tableId === OFPTT_ALL || table.tableId === tableId) found.push(withoutState(table));
+    }
   }
   return found;
 }
 
 /** What a change may say: how full the table is and what eviction goes by, it may not. */
-function withoutState({ vacancy, evictionFlags: _, ...table }: TableMod): Partial<TableMod> {
+function withoutState({ vacancy, evictionFlags: _, ...table }: TableMod): TableMod {
   return vacancy ? { ...table, vacancy: { up: vacancy.up, down: vacancy.down } } : table;
 }
 
