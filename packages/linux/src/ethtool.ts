@@ -9,6 +9,8 @@ const GDRVINFO = 0x3;
 const GLINK = 0xa;
 const GPERMADDR = 0x20;
 const GLINKSETTINGS = 0x4c;
+/** Where the link modes begin in struct ethtool_link_settings. */
+const MODES = 48;
 const SPEED_UNKNOWN = 0xffff_ffff;
 /** Offloads by ethtool(8)'s legacy names: [get, set]. */
 const FEATURES = {
@@ -31,6 +33,12 @@ export interface LinkSettings {
   readonly speed: number | undefined;
   readonly duplex: 'half' | 'full' | undefined;
   readonly autoneg: boolean;
+  /** PORT_*: 0 twisted pair, 3 fibre. */
+  readonly port: number;
+  /** The first 32 link modes (ETHTOOL_LINK_MODE_*) that it has, offers and is offered. */
+  readonly supported: number;
+  readonly advertised: number;
+  readonly peer: number;
 }
 
 export class Ethtool implements Disposable {
@@ -39,7 +47,7 @@ export class Ethtool implements Disposable {
   /** Undefined when the device has no such notion (EOPNOTSUPP). */
   linkSettings(name: string): LinkSettings | undefined {
     // The first call asks how many mask words the kernel has, as a negative number.
-    const settings = Buffer.alloc(48 + 3 * 4 * 127);
+    const settings = Buffer.alloc(MODES + 3 * 4 * 127);
     if (!this.#tryCall(name, GLINKSETTINGS, settings)) return undefined;
     const words = -settings.readInt8(15);
     if (words > 0) {
@@ -52,6 +60,10 @@ export class Ethtool implements Disposable {
       speed: speed === SPEED_UNKNOWN || speed === 0 ? undefined : speed,
       duplex: duplex === 0 ? 'half' : duplex === 1 ? 'full' : undefined,
       autoneg: settings.readUInt8(11) === 1,
+      port: settings.readUInt8(9),
+      supported: settings.readUInt32LE(MODES),
+      advertised: settings.readUInt32LE(MODES + 4 * Math.max(words, 0)),
+      peer: settings.readUInt32LE(MODES + 8 * Math.max(words, 0)),
     };
   }
 

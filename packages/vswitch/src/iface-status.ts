@@ -6,6 +6,7 @@ import { bfdStatus } from './bfd/text.ts';
 import { type CfmStatus, cfmStatus } from './cfm/status.ts';
 import type { Device } from './devices/devices.ts';
 import { DUMMY_KIND } from './devices/dummy-devices.ts';
+import { NO_FEATURES, type PortFeatures, portFeatures } from './devices/port-features.ts';
 import type { Iface } from './iface.ts';
 
 /** The columns of an interface that the switch owns, but for statistics. */
@@ -28,9 +29,15 @@ interface DeviceFacts {
   readonly speed: number | undefined;
   readonly duplex: 'full' | 'half' | undefined;
   readonly status: ReadonlyMap<string, string>;
+  readonly features: PortFeatures;
 }
 
-const NO_FACTS: DeviceFacts = { speed: undefined, duplex: undefined, status: new Map() };
+const NO_FACTS: DeviceFacts = {
+  speed: undefined,
+  duplex: undefined,
+  status: new Map(),
+  features: NO_FEATURES,
+};
 /** What ethtool tells, kept by device: it hardly changes and costs system calls. */
 const facts = new Map<string, DeviceFacts>();
 
@@ -63,6 +70,10 @@ export function deviceSpeed(link: Device): number | undefined {
   return factsOf(link).speed;
 }
 
+export function deviceFeatures(link: Device): PortFeatures {
+  return factsOf(link).features;
+}
+
 function factsOf(link: Device): DeviceFacts {
   if (link.kind === DUMMY_KIND) return NO_FACTS;
   const key = `${link.index}/${link.name}/${link.carrier}`;
@@ -84,6 +95,7 @@ function askEthtool(name: string): DeviceFacts {
     return {
       speed: speed === undefined ? undefined : speed * 1_000_000,
       duplex: settings?.duplex,
+      features: portFeatures(settings),
       status: driver
         ? new Map([
             ['driver_name', driver.driver],

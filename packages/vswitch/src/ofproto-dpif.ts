@@ -18,7 +18,9 @@ import { applyOwnFlowMod } from './connmgr/handle-flows.ts';
 import { type CtChoice, ctFilter } from './ct-match.ts';
 import type { Device } from './devices/devices.ts';
 import { DUMMY_KIND } from './devices/dummy-devices.ts';
+import { NO_FEATURES } from './devices/port-features.ts';
 import { Exporters } from './export/exporters.ts';
+import { deviceFeatures } from './iface-status.ts';
 import {
   FlowChanges,
   OFPRR_DELETE,
@@ -137,12 +139,7 @@ export class OfprotoDpif implements OfprotoEnv {
       name: port.name,
       config: port.config | (link && !link.up && port !== this.#rising ? 1 : 0),
       state,
-      curr: link?.kind === 'veth' && link.carrier ? TEN_GB_COPPER : 0,
-      advertised: 0,
-      supported: 0,
-      peer: 0,
-      currSpeed: link?.kind === 'veth' && link.carrier ? 10_000_000 : 0,
-      maxSpeed: 0,
+      ...(link ? deviceFeatures(link) : NO_FEATURES),
     };
   }
 
@@ -373,9 +370,6 @@ export class OfprotoDpif implements OfprotoEnv {
     this.tablesChanged();
   }
 }
-
-/** OFPPF_10GB_FD | OFPPF_COPPER: what veth says of itself. */
-const TEN_GB_COPPER = (1 << 6) | (1 << 11);
 
 const UNKNOWN_STATS: PortStats = {
   rxPackets: 0,
