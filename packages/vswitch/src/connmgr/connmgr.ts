@@ -117,8 +117,8 @@ export class Connmgr {
     if (changes.list.length === 0) return;
     this.env.ofproto.learned.follow(changes);
     this.env.flowsChanged(changes);
-    for (const change of changes.list) this.#removed(change);
     this.#tellMonitors(changes, by, xid);
+    for (const change of changes.list) this.#removed(change);
     this.#tellVacancy();
     changes.release();
   }

@@ -3,12 +3,12 @@ import {
   type FlowMonitorRequest,
   type FlowUpdate,
   OFPG_ANY,
-  OFPP_NONE,
   OFPTT_ALL,
+  type OfpAct,
   OfpError,
   type OfpMessage,
 } from '@heddle/openflow';
-import { selectRules } from '../ofproto/flow-mod.ts';
+import { selectRules, sendsToPort, usesGroup } from '../ofproto/flow-mod.ts';
 import type { Rule } from '../ofproto/rule.ts';
 import type { Connmgr } from './connmgr.ts';
 import { isThere } from './handle-flows.ts';
@@ -75,6 +75,8 @@ interface RuleChange {
   readonly rule: Rule;
   /** OFPRR_* of what is deleted. */
   readonly reason: number;
+  /** What a changed flow did before: who watches a port hears of flows that turn away from it, too. */
+  readonly before?: readonly OfpAct[] | undefined;
 }
 
 const EVENTS = {
@@ -88,7 +90,7 @@ export function heardOf(conn: OfConn, change: RuleChange, isOwn: boolean): Heard
   if (change.rule.isHidden) return undefined;
   const [event, flag] = EVENTS[change.type];
   const watching = [...conn.monitors.values()].filter(
-    (m) => (m.flags & flag) !== 0 && isWatched(m, change.rule),
+    (m) => (m.flags & flag) !== 0 && isWatched(m, change),
   );
   if (watching.length === 0) return undefined;
   // One's own changes are only told of in short, unless a monitor asks for them.
@@ -98,7 +100,7 @@ export function heardOf(conn: OfConn, change: RuleChange, isOwn: boolean): Heard
   return update(event, change.rule, change.reason, withActions);
 }
 
-function isWatched(monitor: FlowMonitorRequest, rule: Rule): boolean {
+function isWatched(monitor: FlowMonitorRequest, { rule, before }: RuleChange): boolean {
   if (monitor.tableId !== OFPTT_ALL && monitor.tableId !== rule.tableId) return false;
   const { key, mask } = rule.match;
   for (let i = 0; i < mask.u32.length; i++) {
@@ -106,12 +108,10 @@ function isWatched(monitor: FlowMonitorRequest, rule: Rule): boolean {
     if ((wanted & ~mask.u32[i]!) !== 0) return false;
     if (((key.u32[i]! ^ monitor.match.key.u32[i]!) & wanted) !== 0) return false;
   }
-  const { actions } = rule.state;
   const { outPort, outGroup } = monitor;
-  if (outPort !== OFPP_NONE && !actions.some((a) => a.type === 'output' && a.port === outPort)) {
-    return false;
-  }
-  return outGroup === OFPG_ANY || actions.some((a) => a.type === 'group' && a.group === outGroup);
+  const lists = before ? [rule.state.actions, before] : [rule.state.actions];
+  if (!lists.some((actions) => sendsToPort(actions, outPort))) return false;
+  return outGroup === OFPG_ANY || lists.some((actions) => usesGroup(actions, outGroup));
 }
 
 function update(

@@ -55,15 +55,16 @@ export class MonitorUpdates {
       yield this.#removed(rule, change.reason, isOwn);
       return;
     }
-    const heard = heardOf(this.#conn, { type, rule, reason: 0 }, isOwn);
+    const before = change.type === 'add' ? change.replaced?.state : change.before;
+    const heard = heardOf(this.#conn, { type, rule, reason: 0, before: before?.actions }, isOwn);
     if (!this.#pending || heard === undefined || heard === 'abbreviated') {
       yield heard;
       return;
     }
-    const before = change.type === 'add' ? change.replaced : rule;
-    const waiting = before && this.#pending.get(before);
-    if (before) this.#pending.delete(before);
-    const isKnown = waiting ? waiting.isKnown : before !== undefined;
+    const known = change.type === 'add' ? change.replaced : rule;
+    const waiting = known && this.#pending.get(known);
+    if (known) this.#pending.delete(known);
+    const isKnown = waiting ? waiting.isKnown : known !== undefined;
     this.#pending.set(rule, { type: waiting?.type ?? type, isKnown });
   }
 
