@@ -124,6 +124,47 @@ test('flow monitors of each version tell of flows that are there', async () => {
   }
 });
 
+test('who watches a port hears of flows that turn to it and away, and of their end before their counts', async () => {
+  await using scope = new Scope();
+  const both = await switches(scope);
+  const text = await alike(both, async (instance, client, name) => {
+    const ofctl = (...w: string[]) =>
+      instance.exec(`${client}/ovs-ofctl`, '-O', 'OpenFlow10', ...w);
+    const words = ['-O', 'OpenFlow10', 'monitor', 'br0', '64', 'watch:out_port=2'];
+    const monitor = await inBackground(instance, client, name, words);
+    const actions = ['1', '2', '1', 'enqueue(2,0)', 'drop', 'clone(2)', 'drop'];
+    for (const act of actions) await ofctl('mod-flows', 'br0', `in_port=1,actions=${act}`);
+    for (const act of ['2', '1', '2'])
+      await ofctl('add-flow', 'br0', `send_flow_rem,in_port=1,actions=${act}`);
+    await ofctl('del-flows', 'br0');
+    await monitor.tell('ofctl/barrier');
+    await monitor.tell('exit');
+    return monitor.text().replace(/duration\S*/g, '');
+  });
+  assert.match(text, /MODIFIED.*\n.*\n event=MODIFIED[^\n]*output:1\n/);
+  assert.match(text, /event=DELETED(.|\n)*FLOW_REMOVED/);
+});
+
+test('mod-table of all tables leaves the rest of what each has been told', async () => {
+  await using scope = new Scope();
+  const both = await switches(scope);
+  const text = await alike(both, async (instance, client) => {
+    const ofctl = (...w: string[]) =>
+      instance.exec(`${client}/ovs-ofctl`, '-O', 'OpenFlow14', ...w);
+    const shown = async () => (await ofctl('dump-table-desc', 'br0')).split('\n', 12).join('\n');
+    await ofctl('mod-table', 'br0', '1', 'vacancy:10,20');
+    await ofctl('mod-table', 'br0', 'ALL', 'evict');
+    const evicting = await shown();
+    await ofctl('mod-table', 'br0', 'ALL', 'noevict');
+    return `${evicting}\n${await shown()}`.replace(/ \(xid=\w+\)/g, '');
+  });
+  assert.match(text, /table 1:\n +eviction=on.*\n +vacancy=on/);
+  const [ours] = both;
+  const shown = ['-O', 'OpenFlow14', 'dump-table-desc', 'br0'];
+  await ours!.exec('ovs-ofctl', '-O', 'OpenFlow14', 'mod-table', 'br0', 'ALL', 'novacancy');
+  assert.doesNotMatch(await ours!.exec('ovs-ofctl', ...shown), /vacancy=on/);
+});
+
 test('mod-table gives tables names in each version, and takes them back', async () => {
   await using scope = new Scope();
   const both = await switches(scope);
