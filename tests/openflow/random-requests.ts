@@ -69,7 +69,15 @@ const flowMod: Make = (r, v, xid) => {
 /** struct nx_flow_mod (NXT_FLOW_MOD). */
 const nxFlowMod: Make = (r, v, xid) => {
   const entries = randomEntries(r);
-  const head = [cookie(r), u16(command(r)), times(r), buffer(r), u16(0xffff), u16(flags(r))];
+  const table = r.chance(0.3) ? r.pick(TABLES) : 0;
+  const head = [
+    cookie(r),
+    u16((table << 8) | command(r)),
+    times(r),
+    buffer(r),
+    u16(0xffff),
+    u16(flags(r)),
+  ];
   const match = padded(8, entries);
   return message(
     v,
@@ -295,7 +303,12 @@ const roleOrConfig: Make = (r, v, xid) =>
         v,
         4,
         xid,
-        u32(0x2320, r.pick([11, 12, 15, 16, 18, 19, 20, 22, 24, 26, 29, 999]), r.below(4), 0),
+        u32(
+          0x2320,
+          r.pick([11, 12, 15, 15, 15, 16, 18, 19, 20, 22, 24, 26, 29, 999]),
+          r.below(4),
+          0,
+        ),
       ),
     () => message(v, 28, xid, u16(r.below(14), 8), u32(r.below(64))),
     () => message(v, r.below(40), xid, zeros(8 * r.below(4))),

@@ -323,6 +323,8 @@ export class Vconn {
       return;
     }
     this.#version = (31 - Math.clz32(common)) as OfpVersion;
+    // From 1.1 on flow mods have tables by themselves.
+    if (this.#version > 1) this.#context = { ...this.#context, hasTableId: true };
     this.#events.open(this.#version);
   }
 
@@ -363,7 +365,7 @@ export class Vconn {
       }
     }
     const msg = isOurs ? tryDecode(raw, this.#context) : undefined;
-    if (msg && 'type' in msg && msg.type === 'flow_mod_table_id') {
+    if (msg && 'type' in msg && msg.type === 'flow_mod_table_id' && msg.version === 1) {
       this.#context = { ...this.#context, hasTableId: msg.enabled };
     }
     if (msg === undefined) {

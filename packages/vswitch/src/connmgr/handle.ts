@@ -94,7 +94,7 @@ function handleConnection(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: Uint
       conn.flowFormat = msg.format;
       break;
     case 'flow_mod_table_id':
-      conn.hasTableId = msg.enabled;
+      conn.hasTableId = msg.enabled || conn.version > 1;
       break;
     case 'set_packet_in_format':
       conn.packetInFormat = msg.format;

@@ -85,7 +85,8 @@ export class OfConn {
   async: AsyncConfig;
   packetInFormat: PacketInFormat = 'standard';
   flowFormat: FlowFormat = 'OpenFlow10';
-  hasTableId = false;
+  /** Flow mods of NXM name tables: NXT_FLOW_MOD_TABLE_ID is on, or the version has tables. */
+  hasTableId: boolean;
   controllerId = 0;
   missSendLen: number;
   invalidTtlToController = false;
@@ -108,6 +109,7 @@ export class OfConn {
     this.async = defaultAsync(channel.version);
     this.missSendLen = kind === 'primary' ? 128 : 0;
     const { target, version } = channel;
+    this.hasTableId = version > 1;
     this.origin = originNumber(
       target === undefined
         ? { kind: 'management', version }
