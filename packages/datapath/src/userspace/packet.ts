@@ -81,7 +81,10 @@ export class Packet implements Rewritable {
     md: Flow | { inPort: number; recircId: number; pktMark: number; dpHash?: number },
     vnet?: VnetHdr,
   ) {
-    this.bytes = bytes;
+    // A Buffer's slice() shares its memory, where copies are meant.
+    this.bytes = Buffer.isBuffer(bytes)
+      ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+      : bytes;
     this.vnet = vnet;
     if (md instanceof Flow && md.ctState !== 0) this.ct = takeMetadata(md);
     if (md instanceof Flow && isTunnelled(md)) this.tunnel = md.clone();
