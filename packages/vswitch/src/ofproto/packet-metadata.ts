@@ -6,10 +6,15 @@ import type { Ofproto } from '../ofproto.ts';
 import type { FrozenState } from './recirc.ts';
 
 /** What OpenFlow calls pipeline fields, where they are not zero. */
-export function metadataOf(flow: Flow, { bridge, ofport, metadata, zone }: FrozenState): Match {
+export function metadataOf(flow: Flow, state: FrozenState): Match {
+  const { bridge, ofport, metadata, zone, conntracked } = state;
   const [key, mask] = [new Flow(), new Flow()];
   key.inPort = ofport;
   mask.inPort = 0xffff;
+  if (flow.packetType !== 0) {
+    key.packetType = flow.packetType;
+    mask.packetType = 0xffff_ffff;
+  }
   const set = (from: Flow, first: number, end: number): void => {
     for (let i = first; i < end; i++) {
       if (from.u32[i] === 0) continue;
@@ -31,7 +36,8 @@ export function metadataOf(flow: Flow, { bridge, ofport, metadata, zone }: Froze
     key.pktMark = flow.pktMark;
     mask.pktMark = 0xffff_ffff;
   }
-  if (flow.ctState !== 0) {
+  // What ct() has tracked goes on untracked behind it, whatever the datapath knows of it.
+  if (conntracked && flow.ctState !== 0) {
     key.ctState = flow.ctState;
     mask.ctState = 0xffff;
     key.ctZone = zone ?? flow.ctZone;
