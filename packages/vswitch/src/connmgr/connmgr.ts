@@ -157,9 +157,9 @@ export class Connmgr {
   }
 
   /** Who has changed the port hears of it since OpenFlow 1.5 only. */
-  sendPortStatus(reason: number, port: PhyPort, by?: OfConn): void {
+  sendPortStatus(reason: number, port: PhyPort, by?: OfConn, since: OfpVersion = 1): void {
     for (const conn of this.conns) {
-      if (conn === by && conn.version < 6) continue;
+      if (conn.version < since || (conn === by && conn.version < 6)) continue;
       if (conn.wants('portStatus', reason) && hasRoom(conn)) {
         conn.send(0, { type: 'port_status', reason, port });
       }

@@ -4,6 +4,8 @@ import type { OfPort } from '../ofproto.ts';
 import type { Connmgr } from './connmgr.ts';
 import type { OfConn } from './ofconn.ts';
 
+const OFPPS_LIVE = 1 << 2;
+const OFP11 = 2;
 const OFPPR_ADD = 0;
 const OFPPR_DELETE = 1;
 const OFPPR_MODIFY = 2;
@@ -33,7 +35,14 @@ export class PortWatch {
     const told = this.#told.get(port);
     if (told && isSame(told, now)) return;
     this.#told.set(port, now);
-    this.#mgr.sendPortStatus(told ? OFPPR_MODIFY : OFPPR_ADD, now, by);
+    if (told) this.#mgr.sendPortStatus(OFPPR_MODIFY, now, by);
+    else this.#added(now);
+  }
+
+  /** A port is there before it is alive, which OpenFlow 1.0 has no word for. */
+  #added(port: PhyPort): void {
+    this.#mgr.sendPortStatus(OFPPR_ADD, { ...port, state: port.state & ~OFPPS_LIVE });
+    if (port.state & OFPPS_LIVE) this.#mgr.sendPortStatus(OFPPR_MODIFY, port, undefined, OFP11);
   }
 }
 
