@@ -12,7 +12,7 @@ import {
 import { actionBits } from '@heddle/openflow/msgs/feature-names';
 import { SystemError } from '@heddle/runtime';
 import { FlowChanges, OFPRR_METER_DELETE } from '../ofproto/flow-changes.ts';
-import { usesGroup, usesMeter } from '../ofproto/flow-mod.ts';
+import { countGroups, usesMeter } from '../ofproto/flow-mod.ts';
 import type { Group } from '../ofproto/group.ts';
 import { applyGroupMod } from '../ofproto/group-mod.ts';
 import { Meter } from '../ofproto/meter.ts';
@@ -67,15 +67,13 @@ export function handleGroupStats(
 ): void {
   mgr.env.syncStats();
   const now = mgr.env.nowMs();
+  const refCounts = new Map<number, number>();
+  for (const rule of mgr.env.ofproto.tables.rules()) countGroups(rule.state.actions, refCounts);
   const all = groupsOf(mgr, msg.groupId).map((group) => {
     const ageMs = Math.max(now - group.createdMs, 0);
-    let refCount = 0;
-    for (const rule of mgr.env.ofproto.tables.rules()) {
-      if (usesGroup(rule.state.actions, group.id)) refCount++;
-    }
     return {
       groupId: group.id,
-      refCount,
+      refCount: refCounts.get(group.id) ?? 0,
       packetCount: BigInt(group.stats.packets),
       byteCount: BigInt(group.stats.bytes),
       durationSec: Math.floor(ageMs / 1000),

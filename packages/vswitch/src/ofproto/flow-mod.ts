@@ -266,6 +266,14 @@ export function usesGroup(actions: readonly OfpAct[], group: number): boolean {
   });
 }
 
+/** Adds how often the actions mention each group. */
+export function countGroups(actions: readonly OfpAct[], counts: Map<number, number>): void {
+  for (const a of actions) {
+    if (a.type === 'group') counts.set(a.group, (counts.get(a.group) ?? 0) + 1);
+    else if (a.type === 'write_actions' || a.type === 'clone') countGroups(a.actions, counts);
+  }
+}
+
 export function usesMeter(actions: readonly OfpAct[], meter: number): boolean {
   return actions.some((a) => a.type === 'meter' && a.meter === meter);
 }
