@@ -31,7 +31,13 @@ import { TableChanges } from './table-changes.ts';
 import { Masks, NO_STATS, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
 import { XlateMemory } from './xlate-context.ts';
-import { applyEffects, NO_EFFECTS, type PacketsSeen } from './xlate-effects.ts';
+import {
+  applyEffects,
+  countPackets,
+  learnFrom,
+  NO_EFFECTS,
+  type PacketsSeen,
+} from './xlate-effects.ts';
 import type { ProtocolPacket } from './xlate-protocols.ts';
 
 const log = vlog.module('ofproto_dpif_upcall');
@@ -403,14 +409,26 @@ export class Udpif {
     applyEffects(effects, packets, bytes, this.dpif.nowMs(), seen);
   }
 
-  #credit(ukey: Ukey, { packets, bytes, usedMs, tcpFlags }: Readonly<FlowStats>): void {
+  #credit(ukey: Ukey, stats: Readonly<FlowStats>): void {
+    const grown = this.#grown(ukey, stats);
+    if (!grown) return;
+    this.#count(ukey.effects, grown);
+    learnFrom(ukey.effects);
+  }
+
+  #count(effects: XlateEffects, { packets, bytes, seen }: Grown): void {
+    countPackets(effects, packets, bytes, this.dpif.nowMs(), seen);
+  }
+
+  /** What has passed since its counters were looked at last. */
+  #grown(ukey: Ukey, { packets, bytes, usedMs, tcpFlags }: Readonly<FlowStats>): Grown | undefined {
     const { stats: before } = ukey;
     const isSame = packets === before.packets && bytes === before.bytes;
-    if (isSame && usedMs === before.usedMs) return;
+    if (isSame && usedMs === before.usedMs) return undefined;
     ukey.stats = { packets, bytes, usedMs };
-    if (packets <= before.packets) return;
+    if (packets <= before.packets) return undefined;
     const seen = { tcpFlags, usedMs: usedMs ?? this.dpif.nowMs() };
-    this.#apply(ukey.effects, packets - before.packets, bytes - before.bytes, seen);
+    return { packets: packets - before.packets, bytes: bytes - before.bytes, seen };
   }
 
   #delete(ukey: Ukey): void {
@@ -474,20 +492,24 @@ export class Udpif {
   #revalidate(ukey: Ukey): void {
     counters.revalidate.add();
     if (this.ukeys.get(ukey.ufid) !== ukey) return;
-    const key = this.dpif.flowGet(ukey.ufid)?.key;
+    const flow = this.dpif.flowGet(ukey.ufid);
     // What is no longer there goes with the next look at the counters. Packets on their way to a flow
     // of an earlier daemon's recirculation have their due: new ones get new ids, and it idles out.
-    if (key && !this.#isAdoptedRecirc(key.recircId))
-      this.#withXlate(key, (result) => this.#bringInLine(ukey, key, result));
+    if (flow && !this.#isAdoptedRecirc(flow.key.recircId))
+      this.#withXlate(flow.key, (result) => this.#bringInLine(ukey, flow, result));
   }
 
-  #bringInLine(ukey: Ukey, key: Flow, result: XlateResult): void {
+  #bringInLine(ukey: Ukey, { key, stats }: InstalledFlow, result: XlateResult): void {
+    // Packets so far are those of the decision so far.
+    const grown = this.#grown(ukey, stats);
+    if (grown) this.#count(ukey.effects, grown);
     if (!isSubset(result.wildcards, ukey.mask)) {
       this.#delete(ukey);
       return;
     }
     const actions = actionsOf(result, this.native);
     ukey.effects = this.#known.effects(result.effects);
+    if (grown) learnFrom(ukey.effects);
     this.ukeys.setMacs(ukey, result.macs);
     ukey.isDirect = result.isDirect;
     if (sameActions(actions, ukey.actions)) return;
@@ -550,6 +572,13 @@ export class Udpif {
     }
     setImmediate(() => this.configChanged());
   }
+}
+
+/** Packets of a megaflow. */
+interface Grown {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly seen: PacketsSeen;
 }
 
 /** The flow with the headers that only OpenFlow knows of, read from the packet itself. */

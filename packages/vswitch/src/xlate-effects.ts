@@ -24,7 +24,7 @@ export const NO_EFFECTS: XlateEffects = {
   drop: undefined,
 };
 
-/** Learns, and counts for the flows, groups, patch ports and tunnels that the packets passed. */
+/** Counts for the flows, groups, patch ports and tunnels that the packets passed, and learns from them. */
 export function applyEffects(
   effects: XlateEffects,
   packets: number,
@@ -32,12 +32,20 @@ export function applyEffects(
   nowMs: number,
   seen?: PacketsSeen,
 ): void {
-  const { learn, rules, tables, drop } = effects;
+  countPackets(effects, packets, bytes, nowMs, seen);
+  learnFrom(effects);
+}
+
+/** What packets of before a change are counted for, which is to learn nothing from them any more. */
+export function countPackets(
+  effects: XlateEffects,
+  packets: number,
+  bytes: number,
+  nowMs: number,
+  seen?: PacketsSeen,
+): void {
+  const { rules, tables, drop } = effects;
   // Iterators of lists that are frozen or of several kinds take longer than what is done.
-  for (let i = 0; i < learn.length; i++) {
-    const { bridge, vlan, mac, bundle } = learn[i]!;
-    bridge.macs.learn(vlan, mac, bundle);
-  }
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i]!;
     // Who needs no counters of a flow has them nevertheless, as upstream.
@@ -49,8 +57,25 @@ export function applyEffects(
     table.lookups += packets;
     if (matched) table.matches += packets;
   }
-  if (!isPlain(effects)) applyOthers(effects, packets, bytes, nowMs, seen);
+  if (!isPlain(effects)) countOthers(effects, packets, bytes, nowMs, seen);
   if (drop) drop.bridge.drops.count(drop, packets, bytes, nowMs);
+}
+
+/** Addresses and flows, which packets keep young. */
+export function learnFrom(effects: XlateEffects): void {
+  const { learn } = effects;
+  for (let i = 0; i < learn.length; i++) {
+    const { bridge, vlan, mac, bundle } = learn[i]!;
+    bridge.macs.learn(vlan, mac, bundle);
+  }
+  if (isPlain(effects)) return;
+  for (const { bridge, vlan, bundle, message } of effects.mcast) {
+    bridge.snooping?.hear(vlan, bundle, message);
+  }
+  for (const { bridge, flowMod, limit } of effects.flows) bridge.learnFlow(flowMod, limit);
+  for (const learn of effects.neighbours) learn();
+  for (const ask of effects.solicits) ask();
+  for (const { rule, idle, hard } of effects.finTimeouts) rule.shorten(idle, hard);
 }
 
 /** Whether there is nothing but what nearly all have. */
@@ -70,16 +95,13 @@ function isPlain(effects: XlateEffects): boolean {
   );
 }
 
-function applyOthers(
+function countOthers(
   effects: XlateEffects,
   packets: number,
   bytes: number,
   nowMs: number,
   seen: PacketsSeen | undefined,
 ): void {
-  for (const { bridge, vlan, bundle, message } of effects.mcast) {
-    bridge.snooping?.hear(vlan, bundle, message);
-  }
   for (const { from, to } of effects.patches) {
     if (from) {
       from.stats.txPackets += packets;
@@ -102,13 +124,9 @@ function applyOthers(
     stats.packets += packets;
     stats.bytes += bytes;
   }
-  for (const { bridge, flowMod, limit } of effects.flows) bridge.learnFlow(flowMod, limit);
-  for (const learn of effects.neighbours) learn();
-  for (const ask of effects.solicits) ask();
   const { netflow } = effects;
   if (netflow) {
     const { flow, output } = netflow;
     netflow.netflow.count(flow, output, { packets, bytes, tcpFlags: 0, usedMs: nowMs, ...seen });
   }
-  for (const { rule, idle, hard } of effects.finTimeouts) rule.shorten(idle, hard);
 }
