@@ -92,7 +92,7 @@ export class OfPort {
   tunnel: TunnelConfig | undefined;
   /** The other end of a patch port. */
   peer: OfPort | undefined;
-  /** Administratively up: packets may go out. */
+  /** Administratively up, and not set down by a controller. */
   mayEnable = true;
   isLinkUp = true;
   bfd: Bfd | undefined;

@@ -394,7 +394,7 @@ export class Switch {
     }
   }
 
-  /** Packets go out only of devices that are up. */
+  /** Bonds, groups and spanning trees go by which devices are up. */
   #updateAdminState(): boolean {
     let changed = false;
     for (const iface of this.ifaces()) {

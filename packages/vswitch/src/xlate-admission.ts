@@ -22,7 +22,7 @@ export function admits(ctx: XlateContext, byPatch: boolean): boolean {
 }
 
 /** What the port's configuration says, which knows BPDUs apart (ovs-ofctl(8), mod-port). */
-function mayReceive(ctx: XlateContext): boolean {
+export function mayReceive(ctx: XlateContext): boolean {
   const { inPort, flow, wildcards } = ctx;
   if (!inPort) return true;
   const { noReceive, noReceiveStp } = inPort;

@@ -124,14 +124,15 @@ function sendOutAnyway(ctx: XlateContext, port: OfPort): void {
     ctx.drop('the port sends no packets', port);
     return;
   }
-  if (!port.mayEnable) {
-    ctx.trace('detail', `bridge port ${port.name} is down`);
-    ctx.drop('the port is down', port);
-    return;
-  }
+  // The device drops what it cannot send: as upstream's, megaflows go on naming it meanwhile.
+  if (!port.mayEnable) ctx.pass('the port is down', port);
   if (staysProtected(ctx, ctx.inPort?.bundle, port.bundle)) return;
   const { native } = ctx.config;
-  if (ctx.flow.packetType !== 0 && (!native || port.tunnel?.packetType !== 'legacy_l3')) {
+  if (
+    !port.peer &&
+    ctx.flow.packetType !== 0 &&
+    (!native || port.tunnel?.packetType !== 'legacy_l3')
+  ) {
     const text = 'Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.';
     ctx.trace('warn', text);
     ctx.drop('the port carries Ethernet frames alone');
@@ -150,7 +151,8 @@ function sendOutAnyway(ctx: XlateContext, port: OfPort): void {
   else if (native && receiveNative(ctx, native, port)) return;
   else if (port.tunnel) sendToTunnel(ctx, port, port.tunnel);
   else outputMarked(ctx, port, port.odpPort);
-  if (port.odpPort !== undefined) ctx.options.observe?.({ type: 'output', port, flow: ctx.flow });
+  if (port.odpPort !== undefined && port.mayEnable)
+    ctx.options.observe?.({ type: 'output', port, flow: ctx.flow });
   mirrorDeparture(ctx, port);
 }
 

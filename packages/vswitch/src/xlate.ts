@@ -16,7 +16,7 @@ import type { Group } from './ofproto/group.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
 import { runActionSet, runActions } from './xlate-actions.ts';
-import { admits, outputsSoFar, takeBack } from './xlate-admission.ts';
+import { admits, mayReceive, outputsSoFar, takeBack } from './xlate-admission.ts';
 import { XlateContext, type XlateEngine, XlateError, type XlateMemory } from './xlate-context.ts';
 import { startExport } from './xlate-export.ts';
 import { finishFreezing } from './xlate-finish.ts';
@@ -270,7 +270,7 @@ function traceBridge(ctx: XlateContext, byPatch: boolean, actions: XlateOptions[
 
 function runPipeline(ctx: XlateContext, byPatch: boolean, actions: XlateOptions['actions']): void {
   if (actions) {
-    if (!mirrorArrival(ctx)) return;
+    if (!mayReceive(ctx) || !mirrorArrival(ctx)) return;
     runActions(ctx, actions, true);
     finish(ctx);
   } else if (!byPatch || admits(ctx, byPatch)) {

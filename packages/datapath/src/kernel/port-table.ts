@@ -304,9 +304,12 @@ export class PortTable {
 
   /** How to send to the port. The entry counts as absent until its ifindex is written, last. */
   #describe(port: Port, device: Link): void {
-    // What goes to the peer directly passes no qdisc: a device that has one sends by itself.
+    // What goes to the peer directly passes no qdisc, and no device that is down: such a one does so by itself.
     const peer =
-      device.kind === 'veth' && device.peerNetnsid !== undefined && device.qdisc === NO_QDISC;
+      device.kind === 'veth' &&
+      device.up &&
+      device.peerNetnsid !== undefined &&
+      device.qdisc === NO_QDISC;
     const peerMtu = peer ? (this.#devices.peerMtu(device) ?? PEER_MAX) : 0;
     const at = port.portNo * OUT.words;
     const o = this.#outs;

@@ -88,11 +88,20 @@ export function eventsOf<T extends WalkEvent['type']>(
   );
 }
 
+function isDelivery({ type }: WalkEvent): boolean {
+  return type === 'output' || type === 'controller';
+}
+
 /** Why nothing of it was sent: of the last pass that sent nothing. */
 export function mainDrop({ passes }: Walk): Drop | undefined {
   for (const { events, result } of [...passes].reverse()) {
-    if (result.dropReason === undefined) continue;
     const drops = events.filter((e) => e.type === 'drop');
+    if (result.dropReason === undefined) {
+      // It goes to devices that will not send it.
+      const down = drops.find((e) => e.reason === 'the port is down');
+      if (down && result.forks.length === 0 && !events.some(isDelivery)) return down;
+      continue;
+    }
     const main = drops.find((e) => e.reason === result.dropReason);
     if (main) return main;
     const { drop } = result.effects;
