@@ -53,6 +53,10 @@ export class DummySwitch {
     return unixctlCall(socket, command, args);
   }
 
+  get isRunning(): boolean {
+    return this.instance.pid('ovs-vswitchd') !== undefined;
+  }
+
   get #pid(): number {
     const pid = this.instance.pid('ovs-vswitchd');
     assert.ok(pid, 'ovs-vswitchd runs');

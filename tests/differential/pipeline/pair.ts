@@ -37,9 +37,10 @@ function bridgeOf(port: string): string {
 export class Side {
   readonly subject: DummySwitch;
   readonly isOurs: boolean;
-  /** OpenFlow 1.5 connections of an operator, by bridge. */
+  /** OpenFlow 1.5 connections of an operator, by bridge; OpenFlow 1.3 ones behind them. */
   readonly operators: RawPeer[] = [];
   readonly #lookups = new Map<string, readonly [bigint, bigint]>();
+  readonly #counters = new Map<string, readonly bigint[]>();
   readonly #read = new Map<string, number>();
   /** Ports and tables that were set otherwise. */
   readonly #touched = new Map<string, readonly string[]>();
@@ -74,6 +75,7 @@ export class Side {
       await this.#addMeters(name);
       this.operators.push(await this.connect(scope, name, 6));
     }
+    for (const name of BRIDGES) this.operators.push(await this.connect(scope, name, 4));
     if (!this.isOurs) await subject.appctl('upcall/disable-megaflows');
   }
 
@@ -115,11 +117,24 @@ export class Side {
     );
   }
 
+  /** Open vSwitch looks at which versions controllers speak when a port is set otherwise. */
+  async noticeControllers(): Promise<void> {
+    if (this.isOurs) return;
+    for (const word of ['no-flood', 'flood'])
+      await this.ofctl(['-O', 'OpenFlow15', 'mod-port', 'br0', 'p1', word]);
+  }
+
   /** A port that was deleted is there again, and has a file of its own again. */
   async addPort(name: string): Promise<void> {
     await this.subject.vsctl(...this.#port(name).slice(1));
     const path = this.subject.pcap(name);
     this.#read.set(name, existsSync(path) ? parsePcap(readFileSync(path)).length : 0);
+  }
+
+  /** What the switch says to a message of OpenFlow 1.3 or 1.5. */
+  operate(bridge: number, sent: Uint8Array): Promise<Buffer[]> {
+    const version = sent[0] as Version;
+    return this.settle(this.operators[bridge + (version === 4 ? 2 : 0)]!, version, sent);
   }
 
   async connect(scope: Scope, bridge: string, version: Version): Promise<RawPeer> {
@@ -162,8 +177,8 @@ export class Side {
     await this.subject.appctl('revalidator/purge');
     for (const [i, bridge] of BRIDGES.entries()) {
       const replies = await this.settle(this.operators[i]!, 6, ...STATE);
-      const [tables, ...others] = replies.toReversed();
-      out.push(...this.#lookupsOf(bridge, tables!));
+      const [tables, ports, ...others] = replies.toReversed();
+      out.push(...this.#lookupsOf(bridge, tables!), ...this.#countersOf(bridge, ports!));
       const lines = others.flatMap((reply) => formatBytes(reply, 2).split('\n'));
       out.push(...lines.map((line) => `${bridge} ${timeless(line)}`));
       const fdb = await this.subject.appctl('fdb/show', bridge);
@@ -183,6 +198,29 @@ export class Side {
       this.#lookups.set(key, counts);
       const active = reply.readUInt32BE(at + 4);
       out.push(`${key}: ${active} ${counts[0] - lookups} ${counts[1] - matched}`);
+    }
+    return out;
+  }
+
+  /** What each port has received and sent since the last round (struct ofp15_port_stats). */
+  #countersOf(bridge: string, reply: Buffer): string[] {
+    const out: string[] = [];
+    for (let at = 16; at < reply.length; at += reply.readUInt16BE(at)) {
+      const key = `${bridge} port ${reply.readInt32BE(at + 4)}`;
+      const counts = Array.from({ length: 8 }, (_, i) => reply.readBigUInt64BE(at + 16 + 8 * i));
+      const before = this.#counters.get(key);
+      this.#counters.set(key, counts);
+      const names = [
+        'rx',
+        'tx',
+        'rx bytes',
+        'tx bytes',
+        'rx drops',
+        'tx drops',
+        'rx errors',
+        'tx errors',
+      ];
+      out.push(`${key}: ${counts.map((n, i) => `${names[i]} ${n - (before?.[i] ?? 0n)}`)}`);
     }
     return out;
   }
@@ -208,10 +246,13 @@ export class Side {
     for (const operator of this.operators.slice(0, 2)) await this.settle(operator, 6, ...RESET);
     await this.subject.appctl('dpctl/flush-conntrack');
     for (const bridge of BRIDGES) await this.subject.appctl('fdb/flush', bridge);
-    if (this.isConfigured) await this.#resetConfig();
-    this.isConfigured = false;
     this.paused.length = 0;
-    await this.subject.appctl('revalidator/purge');
+    if (this.isConfigured) {
+      await this.#resetConfig();
+      // Ports that come again count from zero.
+      await this.state();
+    } else await this.subject.appctl('revalidator/purge');
+    this.isConfigured = false;
     this.transmitted();
   }
 }

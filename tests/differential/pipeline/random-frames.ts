@@ -67,6 +67,17 @@ function fresh(r: Random): Uint8Array {
 
 /** A new frame, or one that differs in a few bits from one before, so that it may meet the same megaflow. */
 export function randomFrame(r: Random, before: Uint8Array[]): Uint8Array {
+  const frame = anyFrame(r, before);
+  // Upstream's no-receive holds for 802.1D, too.
+  if (isBpdu(frame)) frame[5] = 2;
+  return frame;
+}
+
+function isBpdu(frame: Uint8Array): boolean {
+  return [0x01, 0x80, 0xc2, 0, 0, 0].every((byte, i) => frame[i] === byte);
+}
+
+function anyFrame(r: Random, before: Uint8Array[]): Uint8Array {
   const known = before.length > 0 && r.chance(55) ? r.pick(before) : undefined;
   if (!known) {
     const frame = fresh(r);
