@@ -15,6 +15,8 @@ export function finishFreezing(ctx: XlateContext): void {
   ctx.isExiting = true;
   ctx.commit();
   ctx.wasMpls = false;
+  // All tables that led here are through.
+  ctx.tableId = 0;
   // With nothing left to do the packet begins anew.
   const tableId = frozen.length === 0 ? 0 : undefined;
   if (!paused) recirculate(ctx, freezeState(ctx, tableId, frozen, ''));
