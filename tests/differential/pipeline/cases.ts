@@ -102,6 +102,10 @@ export const CASES: Readonly<Record<string, Case>> = {
     between: [['mod-port', 'br0', 'p1', 'no-receive']],
     sent: ['in_port=1,actions=output:3', 'in_port=2,actions=output:3'],
   },
+  'what a pause interrupts is of no table any more': {
+    flows: [['udp,actions=ct(table=9)', 'table=9,actions=controller(pause),output:2'], []],
+  },
+  'a packet is untracked behind ct': { flows: [['udp,actions=ct(commit),controller'], []] },
   'a patch port carries packets without Ethernet headers': {
     flows: [['actions=encap(nsh(md_type=1)),output:9,output:2'], ['actions=decap(),output:1']],
   },

@@ -1,5 +1,5 @@
 /** Two bridges joined by a patch, on our switch and on Open vSwitch, and what can be seen of either. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatBytes } from '@heddle/openflow';
 import { parsePcap, toHex } from '@heddle/packet';
@@ -104,11 +104,17 @@ export class Side {
   }
 
   /** What ovs-ofctl says, be it a refusal. */
-  async ofctl(words: readonly string[]): Promise<string[]> {
+  async ofctl(words: readonly string[], lines: readonly string[] = []): Promise<string[]> {
     const { instance } = this.subject;
+    const file = join(instance.directory, 'lines.txt');
+    if (lines.length > 0) writeFileSync(file, `${lines.join('\n')}\n`);
     const at = words.findIndex((word) => UNDONE[word]);
     if (at >= 0) this.#touched.set(words.slice(at, at + 3).join(' '), words.slice(at, at + 3));
-    const { stdout, stderr } = await instance.run('/usr/bin/ovs-ofctl', ...words);
+    const { stdout, stderr } = await instance.run(
+      '/usr/bin/ovs-ofctl',
+      ...words,
+      ...(lines.length > 0 ? [file] : []),
+    );
     return `${stdout}${stderr}`.split('\n').map((line) =>
       line
         .replace(/^[\dTZ:-]+\|\d+\|/, '')

@@ -7,10 +7,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isolate, Scope } from '@heddle/testing';
+import type { RawPeer } from '../../openflow/raw-peer.ts';
 import { DummySwitch } from '../dummy-switch.ts';
 import { CASES, FRAMES } from './cases.ts';
 import { Side } from './pair.ts';
-import { fewest, type Play, randomPlay, run } from './round.ts';
+import { lasts } from './random-config.ts';
+import { fewest, heardAs, listener, type Play, randomPlay, run } from './round.ts';
 
 isolate();
 
@@ -30,6 +32,8 @@ async function startPair(scope: Scope): Promise<Side[]> {
 test('what has differed before', async () => {
   await using scope = new Scope();
   const both = await startPair(scope);
+  const listeners = new Map<Side, RawPeer>();
+  for (const side of both) listeners.set(side, await listener(scope, side, 6, 2));
   for (const [
     name,
     { groups = [], between = [], flows, deleted, again = [], sent = [], gone },
@@ -60,8 +64,11 @@ test('what has differed before', async () => {
           await side.subject.vsctl('del-port', gone);
         }
         if (deleted) await ofctl('del-flows', 'br0', deleted);
-        const out = [...side.transmitted(), ...(await side.state())];
+        const heard = await side.settle(listeners.get(side)!, 6);
+        const out = [...side.transmitted(), ...heard.map(heardAs).sort()];
+        out.push(...(await side.state()));
         await side.reset();
+        await side.settle(listeners.get(side)!, 6);
         return out;
       }),
     );
@@ -80,7 +87,9 @@ class Pair {
       this.#both = await startPair(this.#scope);
     }
     try {
-      return await run(this.#both, play);
+      const found = await run(this.#both, play);
+      if (play.steps.some(lasts)) await this[Symbol.asyncDispose]();
+      return found;
     } catch (error) {
       const [ours, theirs] = this.#both.map(({ subject }) => subject.isRunning);
       const log = this.#both[1]!.subject.instance.log('ovs-vswitchd');

@@ -2,18 +2,28 @@
 import type { Random } from '@heddle/datapath/oracle/random-frame';
 import { randomActionList, randomGroupLines } from '@heddle/vswitch/oracle/random-actions';
 
-/** Words for ovs-ofctl or ovs-vsctl; `devices` open anew. */
+/** Words for ovs-ofctl, with lines of a file that comes last, or for ovs-vsctl; `devices` open anew. */
 export interface ConfigStep {
   readonly type: 'ofctl' | 'vsctl';
   readonly words: readonly string[];
   readonly text: string;
   readonly devices: readonly string[];
+  readonly lines: readonly string[];
+}
+
+/** Versions of OpenFlow for ovs-ofctl's `-O`. */
+const WITH_GROUPS = ['OpenFlow11', 'OpenFlow12', 'OpenFlow13', 'OpenFlow14', ...fives(4)];
+const WITH_METERS = ['OpenFlow13', 'OpenFlow14', ...fives(2)];
+
+function fives(n: number): string[] {
+  return new Array(n).fill('OpenFlow15');
 }
 
 const VLANS = [1, 5, 6, 9];
 const ON_BR0 = ['p1', 'p2', 'p3', 'p4', 'pa'];
 const ON_BR1 = ['q1', 'q2', 'pb'];
 const MODES = ['access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel'];
+const MISSES = ['drop', 'continue', 'controller'];
 const PORT_MODS = [
   ...['no-receive', 'no-forward', 'no-flood'],
   ...['up', 'receive', 'forward', 'flood', 'up', 'up', 'forward', 'receive'],
@@ -48,10 +58,17 @@ export class ConfigSteps {
   #group(): ConfigStep {
     const r = this.#r;
     const bridge = this.#bridge();
-    const roll = r.below(10);
-    if (roll < 4) return ofctl('mod-group', bridge, this.#groupLine());
-    if (roll < 5) return ofctl('del-groups', bridge, `group_id=${this.#id()}`);
-    if (roll < 7) return ofctl('--may-create', 'mod-group', bridge, this.#groupLine());
+    const version = r.pick(WITH_GROUPS);
+    // Buckets have names since OpenFlow 1.5, and are put in one by one.
+    const asOf = (line: string): string =>
+      version === 'OpenFlow15' ? line : line.replaceAll(/bucket_id:\d+,/g, '');
+    const roll = version === 'OpenFlow15' ? r.below(10) : r.below(7);
+    const how = ['-O', version];
+    if (roll < 1) return ofctl(...how, 'add-group', bridge, asOf(this.#groupLine()));
+    if (roll < 4) return ofctl(...how, 'mod-group', bridge, asOf(this.#groupLine()));
+    if (roll < 5) return ofctl(...how, 'del-groups', bridge, `group_id=${this.#id()}`);
+    if (roll < 7)
+      return ofctl(...how, '--may-create', 'mod-group', bridge, asOf(this.#groupLine()));
     const at = `group_id=${this.#id()},command_bucket_id=${r.pick(['first', 'last', 0, 1, 20])}`;
     if (roll < 9) {
       const actions = this.#actions();
@@ -147,25 +164,47 @@ export class ConfigSteps {
 
   #meter(): ConfigStep {
     const r = this.#r;
-    const meter = `meter=${r.pick([1, 2])}`;
+    const meter = `meter=${r.pick([1, 2, 3])}`;
     const bridge = this.#bridge();
-    if (r.chance(25)) return ofctl('del-meters', bridge, meter);
-    const band = `kbps,stats,band=type=drop,rate=${r.pick([1, 100000])}`;
-    return ofctl(r.pick(['mod-meter', 'mod-meter', 'add-meter']), bridge, `${meter},${band}`);
+    const how = ['-O', r.pick(WITH_METERS)];
+    if (r.chance(25)) return ofctl(...how, 'del-meters', bridge, meter);
+    const flags = r.pick(['kbps,stats', 'pktps', 'kbps,burst,stats', 'pktps,burst']);
+    const bands = Array.from({ length: 1 + r.below(2) }, () => {
+      const type = r.chance(10) ? 'dscp_remark,prec_level=1' : 'drop';
+      const burst = flags.includes('burst') ? `,burst_size=${r.pick([1, 100000])}` : '';
+      return `band=type=${type},rate=${r.pick([1, 100000])}${burst}`;
+    });
+    const command = r.pick(['mod-meter', 'mod-meter', 'add-meter']);
+    return ofctl(...how, command, bridge, `${meter},${flags},${bands.join(',')}`);
   }
 
   #table(): ConfigStep {
     const r = this.#r;
+    if (r.chance(25)) {
+      const [version, how] = [r.pick(['OpenFlow11', 'OpenFlow12']), r.pick(MISSES)];
+      return ofctl('-O', version, 'mod-table', this.#bridge(), String(r.pick([0, 1, 2, 9])), how);
+    }
     const how = r.pick(['evict', 'noevict', 'vacancy:20,80', 'novacancy']);
     return ofctl('mod-table', this.#bridge(), String(r.pick([0, 0, 1, 2, 9])), how);
   }
 }
 
-function ofctl(...words: string[]): ConfigStep {
+/** Nothing says again that a table is as it was at first. */
+export function lasts({ text }: { readonly text: string }): boolean {
+  return /OpenFlow1[12] mod-table/.test(text);
+}
+
+export function ofctl(...words: string[]): ConfigStep {
   const all = words[0] === '-O' ? words : ['-O', 'OpenFlow15', ...words];
-  return { type: 'ofctl', words: all, text: `ovs-ofctl ${words.join(' ')}`, devices: [] };
+  return {
+    type: 'ofctl',
+    words: all,
+    text: `ovs-ofctl ${words.join(' ')}`,
+    devices: [],
+    lines: [],
+  };
 }
 
 function vsctl(words: readonly string[]): ConfigStep {
-  return { type: 'vsctl', words, text: `ovs-vsctl ${words.join(' ')}`, devices: [] };
+  return { type: 'vsctl', words, text: `ovs-vsctl ${words.join(' ')}`, devices: [], lines: [] };
 }

@@ -16,7 +16,7 @@ import {
   randomGroupLines,
 } from '@heddle/vswitch/oracle/random-actions';
 import { randomFlowLine, randomLastLines } from '@heddle/vswitch/oracle/random-flows';
-import { type ConfigStep, ConfigSteps } from './random-config.ts';
+import { type ConfigStep, ConfigSteps, ofctl } from './random-config.ts';
 import { randomFrame } from './random-frames.ts';
 
 export type Step = { readonly text: string } & (
@@ -29,6 +29,13 @@ export type Step = { readonly text: string } & (
       readonly port: string;
       readonly bursts: readonly (readonly string[])[];
     }
+  /** A listener asks to be equal (1), master (2) or slave (3). */
+  | {
+      readonly type: 'role';
+      readonly who: number;
+      readonly role: number;
+      readonly generation: number;
+    }
   | { readonly type: 'warp'; readonly ms: number }
 );
 
@@ -40,10 +47,14 @@ function isComparable(line: string): boolean {
   return !INCOMPARABLE.test(line);
 }
 
-/** Both ways of check_pkt_larger share an action set upstream; push_mpls takes one of two VLAN tags for the packet. */
+/**
+ * Upstream both ways of check_pkt_larger share an action set, push_mpls takes one of two VLAN tags for
+ * the packet, and clear_actions behind a pause becomes another action.
+ */
 const NOT_TOGETHER: readonly (readonly RegExp[])[] = [
   [/write_actions/, /check_pkt_larger/],
   [/mod_vlan|push_vlan|vlan_vid->|vlan_pcp->/, /push_mpls/],
+  [/pause/, /clear_actions/],
 ];
 
 const PORTS = ['p1', 'p2', 'p3', 'p4', 'q1', 'q2'];
@@ -149,6 +160,8 @@ export class Steps {
     if (roll < 75) return this.#packetOut();
     if (roll < 80) return this.#warp();
     if (roll < 84) return this.#resume();
+    if (roll < 86) return this.#role();
+    if (roll < 88) return this.#replace();
     return this.#configs.next();
   }
 
@@ -165,6 +178,25 @@ export class Steps {
   #warp(): Step {
     const ms = this.#r.pick([13_000, 13_000, 26_000]);
     return { type: 'warp', ms, text: `warp ${ms}` };
+  }
+
+  #role(): Step {
+    const r = this.#r;
+    const [who, role] = [r.below(2), 1 + r.below(3)];
+    const generation = r.pick([1, 2, 3]);
+    return { type: 'role', who, role, generation, text: `role ${who} ${role} ${generation}` };
+  }
+
+  /** Some flows stay, others change or go. */
+  #replace(): Step {
+    const r = this.#r;
+    const [bridge, version] = [r.pick(['br0', 'br1']), r.pick(['OpenFlow13', 'OpenFlow14'])];
+    const known = this.#lines.filter(() => r.chance(60));
+    const added = Array.from({ length: r.pick([5, 40]) }, () => this.#line());
+    const command = r.pick(['replace-flows', 'replace-flows', 'diff-flows']);
+    const step = ofctl('-O', version, command, bridge);
+    const lines = [...known, ...added].filter((line) => !/check_overlap|reset_counts/.test(line));
+    return { ...step, lines, text: `${step.text} ${JSON.stringify(lines)}` };
   }
 
   #resume(): Step {

@@ -2,7 +2,7 @@
 import { Random } from '@heddle/datapath/oracle/random-frame';
 import { formatBytes, type OfpVersion } from '@heddle/openflow';
 import { Scope } from '@heddle/testing';
-import { message, type RawPeer, u16, u32 } from '../../openflow/raw-peer.ts';
+import { message, type RawPeer, u16, u32, u64, zeros } from '../../openflow/raw-peer.ts';
 import type { Version } from '../../openflow/raw-requests.ts';
 import type { Side } from './pair.ts';
 import { type Step, Steps } from './random-steps.ts';
@@ -24,7 +24,7 @@ export async function listener(
   return peer;
 }
 
-function heardAs(reply: Buffer): string {
+export function heardAs(reply: Buffer): string {
   const text = formatBytes(reply, 3).replace(/ \(xid=.*?\)/, '');
   return (
     text
@@ -53,6 +53,12 @@ function resumed(packetIn: Buffer): Buffer {
   return message;
 }
 
+/** OFPT_ROLE_REQUEST, or NXT_ROLE_REQUEST before OpenFlow 1.2, whose roles count from 0. */
+function role(version: Version, { role, generation }: Extract<Step, { type: 'role' }>): Buffer {
+  if (version >= 3) return message(version, 24, 7, u32(role), zeros(4), u64(generation));
+  return message(version, 4, 7, u32(0x2320, 10, role - 1));
+}
+
 /** Several at once end in the order of upstream's tables. */
 function endsFlows({ type, text }: Step): boolean {
   return type === 'warp' || type === 'ofctl' || (type === 'messages' && text.startsWith('delete'));
@@ -72,6 +78,11 @@ export async function take(side: Side, step: Step, listeners: readonly Other[]):
       await subject.ask('revalidator/purge');
       out.push(...(await side.settle(peer, version, ...step.bytes)).map(heardAs));
       break;
+    case 'role': {
+      const [who, spoken] = listeners[step.who]!;
+      out.push(...(await side.settle(who, spoken, role(spoken, step))).map(heardAs));
+      break;
+    }
     case 'receive':
       if (!side.isOurs) await subject.ask('revalidator/purge');
       for (const frames of step.bursts)
@@ -84,7 +95,7 @@ export async function take(side: Side, step: Step, listeners: readonly Other[]):
     case 'ofctl':
       side.isConfigured = true;
       if (!side.isOurs) await subject.ask('revalidator/purge');
-      out.push(...(await side.ofctl(step.words)));
+      out.push(...(await side.ofctl(step.words, step.lines)));
       break;
     case 'vsctl':
       side.isConfigured = true;
