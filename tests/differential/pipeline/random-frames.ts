@@ -73,6 +73,13 @@ export function randomFrame(r: Random, before: Uint8Array[]): Uint8Array {
   return frame;
 }
 
+function isLaterFragment(frame: Uint8Array): boolean {
+  let at = ETHERNET_BYTES - 2;
+  while (frame[at] === 0x81 || frame[at] === 0x88) at += 4;
+  const isIpv4 = frame[at] === 0x08 && frame[at + 1] === 0;
+  return isIpv4 && ((frame[at + 8]! & 0x1f) | frame[at + 9]!) !== 0;
+}
+
 function isBpdu(frame: Uint8Array): boolean {
   return [0x01, 0x80, 0xc2, 0, 0, 0].every((byte, i) => frame[i] === byte);
 }
@@ -90,5 +97,6 @@ function anyFrame(r: Random, before: Uint8Array[]): Uint8Array {
     const at = r.chance(70) ? r.below(ETHERNET_BYTES - 2) : r.below(Math.min(frame.length, 60));
     frame[at]! ^= 1 << r.below(8);
   }
-  return frame;
+  // Upstream takes what other fragments carry for a header with a checksum to adjust.
+  return isLaterFragment(frame) ? known : frame;
 }
