@@ -89,7 +89,7 @@ export class Logger {
   }
 
   /** As `log`, but at most a few times a minute for each `key` (by default the level). */
-  limited(level: Level, message: string, key: string = level): void {
+  limited(level: Level, message: string, key: string = level, perMinute?: number): void {
     if (!this.enabled(level)) return;
     if (!this.rateLimited) {
       this.log(level, message);
@@ -98,7 +98,7 @@ export class Logger {
     let limit = this.#limits.get(key);
     if (!limit) {
       if (this.#limits.size > 1000) this.#limits.clear();
-      limit = new RateLimit();
+      limit = new RateLimit(perMinute, perMinute);
       this.#limits.set(key, limit);
     }
     const note = limit.take(state.clock.nowMs());

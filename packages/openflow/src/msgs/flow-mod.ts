@@ -94,8 +94,8 @@ const flowModNx = form<'flow_mod'>({
     if (base.command === 'add' && parsed.cookieMask !== 0n) {
       throw new OfpError('NXBRC_NXM_INVALID');
     }
-    const actions = parseInstructions(r.view(), version, context.tlv);
     checkTableId(dv.getUint8(at + 8), context);
+    const actions = parseInstructions(r.view(), version, context.tlv);
     const flags = flowFlagsFromWire(dv.getUint16(at + 22), version);
     checkEmerg(flags, base.idleTimeout, base.hardTimeout);
     return {

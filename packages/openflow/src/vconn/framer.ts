@@ -1,6 +1,7 @@
 /** Messages in a stream of bytes: each says its length in its header (OpenFlow 1.0 section 5.1). */
 
-const HEADER_BYTES = 8;
+/** struct ofp_header. */
+export const HEADER_BYTES = 8;
 
 export class Framer {
   /** What the header of the first message is in, and what follows. */

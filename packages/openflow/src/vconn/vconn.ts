@@ -15,12 +15,15 @@ import { OfpError } from '../errors.ts';
 import { Match } from '../match.ts';
 import type { OfpMessage } from '../messages.ts';
 import { type DecodeContext, decodeMessage, encodeMultipart } from '../msgs/index.ts';
-import { Framer } from './framer.ts';
+import { formatBytes } from '../print/format-message.ts';
+import { Framer, HEADER_BYTES } from './framer.ts';
+import { supportedText, versionsText } from './versions.ts';
 
 const log = vlog.module('vconn');
+/** How many messages of all connections the log tells of in a minute. */
+const LOGGED_MESSAGES = 600;
 
 export const OFP_PORT = 6653;
-const VERSION_NAMES = ['', '1.0', '1.1', '1.2', '1.3', '1.4', '1.5'];
 const OFPET_HELLO_FAILED = 0;
 const OFPHFC_INCOMPATIBLE = 0;
 /** Others have their turn when a peer's messages have taken so long. */
@@ -59,23 +62,10 @@ export interface VconnOptions {
   readonly tlv?: DecodeContext['tlv'];
   /** A peer that lets more than this pile up, in bytes, is not listened to until it reads. */
   readonly readLimit?: number;
-  /** All parts of the message, when `raw` is the last one or the only one; undefined: later. */
+  /** All parts of the message that say something, when `raw` is the last one or the only one; undefined: later. */
   readonly gather?: (raw: Uint8Array) => readonly Uint8Array[] | undefined;
   /** Sees every message in both directions (`snoop`). */
   readonly tap?: (raw: Uint8Array, isSent: boolean) => void;
-}
-
-/** `OpenFlow13` and so on as a bitmap; undefined when a word is no version. */
-export function parseVersions(text: string): number | undefined {
-  let bits = 0;
-  for (const word of text.split(/[\s,]+/).filter(Boolean)) {
-    const n = VERSION_NAMES.findIndex(
-      (v) => v !== '' && `openflow${v.replace('.', '')}` === word.toLowerCase(),
-    );
-    if (n < 1) return undefined;
-    bits |= 1 << n;
-  }
-  return bits;
 }
 
 export class Vconn {
@@ -126,6 +116,21 @@ export class Vconn {
     return new Vconn(connectRemote(remote, tls, OFP_PORT), options, events);
   }
 
+  /** In the log, where all bridges' are; a bridge's service connection is `br0<->unix#3`. */
+  get #peer(): string {
+    return this.name.replace(/^.*<->/, '');
+  }
+
+  /** One message, or several that go at once. */
+  #logMessages(what: string, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const length = Math.max((bytes[at + 2]! << 8) | bytes[at + 3]!, HEADER_BYTES);
+      const text = formatBytes(bytes.subarray(at, at + length), 1).trimEnd();
+      log.limited('dbg', `${this.#peer}: ${what}: ${text}`, 'messages', LOGGED_MESSAGES);
+      at += length;
+    }
+  }
+
   /** Throws before `open`. */
   get version(): OfpVersion {
     if (this.#version === undefined) throw new HeddleError(`${this.name}: not connected yet`);
@@ -168,6 +173,7 @@ export class Vconn {
   sendRaw(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.#options.tap?.(bytes, true);
+    if (log.enabled('dbg')) this.#logMessages('sent (Success)', bytes);
     this.#sentBytes += bytes.length;
     if (!this.#isDelivering) {
       this.#writer.write(bytes);
@@ -275,6 +281,10 @@ export class Vconn {
         const length = this.#framer.find();
         if (length === 0) return;
         const { tap } = this.#options;
+        if (log.enabled('dbg')) {
+          const { bytes, at } = this.#framer;
+          this.#logMessages('received', bytes.subarray(at, at + length));
+        }
         if (tap === undefined && this.#takes(this.#framer.bytes, this.#framer.at, length)) {
           this.#framer.skip(length);
         } else {
@@ -287,7 +297,7 @@ export class Vconn {
       }
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      log.rl.err(`${this.name}: ${error.message}`);
+      log.rl.err(`${this.#peer}: ${error.message}`);
       this.#end('Protocol error');
     } finally {
       this.#isDelivering = false;
@@ -309,7 +319,7 @@ export class Vconn {
     const hello = tryDecode(raw);
     if (hello instanceof OfpError || hello.type !== 'hello') {
       const type = hello instanceof OfpError ? `message of type ${raw[1]}` : hello.type;
-      log.rl.warn(`${this.name}: received message while expecting hello: ${type}`);
+      log.rl.warn(`${this.#peer}: received message while expecting hello: ${type}`);
       this.#end('Protocol error');
       return;
     }
@@ -323,15 +333,24 @@ export class Vconn {
       return;
     }
     this.#version = (31 - Math.clz32(common)) as OfpVersion;
+    if (log.enabled('dbg')) this.#logVersion(hello.versions, versions);
     // From 1.1 on flow mods have tables by themselves.
     if (this.#version > 1) this.#context = { ...this.#context, hasTableId: true };
     this.#events.open(this.#version);
   }
 
+  #logVersion(theirs: number, ours: number): void {
+    const version = `0x0${this.#version}`;
+    const [we, peer] = [ours, theirs].map(supportedText);
+    log.dbg(
+      `${this.#peer}: negotiated OpenFlow version ${version} (we support ${we}, peer supports ${peer})`,
+    );
+  }
+
   #refuse(theirs: number, xid: number): void {
     const why = `We support ${versionsText(this.#options.versions)}, you support ${versionsText(theirs)}, no common versions.`;
     log.rl.warn(
-      `${this.name}: version negotiation failed (we support ${versionsText(this.#options.versions)}, peer supports ${versionsText(theirs)})`,
+      `${this.#peer}: version negotiation failed (we support ${versionsText(this.#options.versions)}, peer supports ${versionsText(theirs)})`,
     );
     const version = Math.max(1, Math.min(6, 31 - Math.clz32(theirs))) as OfpVersion;
     this.sendRaw(
@@ -349,20 +368,23 @@ export class Vconn {
     close('Protocol error');
   }
 
-  #message(raw: Uint8Array): void {
-    if (this.#events.undecoded && raw[0] === this.#version) {
-      this.#events.undecoded(raw);
+  /** `last`: a whole message, or the last part of one. */
+  #message(last: Uint8Array): void {
+    if (this.#events.undecoded && last[0] === this.#version) {
+      this.#events.undecoded(last);
       return;
     }
-    const isOurs = raw[0] === this.#version || raw[1]! <= OFPT_ECHO_REPLY;
+    const isOurs = last[0] === this.#version || last[1]! <= OFPT_ECHO_REPLY;
     const { gather } = this.#options;
+    let raw = last;
     if (isOurs && gather) {
-      const parts = gather(raw);
+      const parts = gather(last);
       if (parts === undefined) return;
       if (parts.length > 1) {
         this.#whole(parts);
         return;
       }
+      raw = parts[0]!;
     }
     const msg = isOurs ? tryDecode(raw, this.#context) : undefined;
     if (msg && 'type' in msg && msg.type === 'flow_mod_table_id' && msg.version === 1) {
@@ -413,14 +435,6 @@ function tryDecode(raw: Uint8Array, context?: DecodeContext): OfpMessage | OfpEr
 
 function bytesOf(data: string | Uint8Array): Uint8Array {
   return typeof data === 'string' ? Buffer.from(data) : data;
-}
-
-function versionsText(bits: number): string {
-  const words: string[] = [];
-  for (let v = 1; v < 32; v++) if ((bits & (1 << v)) !== 0) words.push(`0x0${v.toString(16)}`);
-  if (words.length === 1) return `version ${words[0]}`;
-  if (words.length === 2) return `versions ${words.join(' and ')}`;
-  return `versions ${words.slice(0, -1).join(', ')}, and ${words.at(-1)}`;
 }
 
 function reason(error: NodeJS.ErrnoException): string {

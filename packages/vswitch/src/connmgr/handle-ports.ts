@@ -67,6 +67,8 @@ function portStats(mgr: Connmgr, port: OfPort): PortStats {
     rxOverErr: count(s.rxOverErrors),
     rxCrcErr: count(s.rxCrcErrors),
     collisions: count(s.collisions),
+    // None that a port counts, though told of, as upstream does.
+    rfc2819: [],
     ...(s.custom && { custom: [...s.custom].map(([name, n]) => [name, BigInt(n)] as const) }),
     durationSec: Math.floor(ageMs / 1000),
     durationNsec: Math.floor(ageMs % 1000) * 1_000_000,

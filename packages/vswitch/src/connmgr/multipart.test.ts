@@ -40,6 +40,24 @@ test('requests are put together by their xid', () => {
   assert.deepEqual(refused, []);
 });
 
+test('parts of headers alone add nothing, before or behind', () => {
+  const { it, refused } = requests();
+  const lengths = (parts: readonly Uint8Array[] | undefined) => parts?.map(({ length }) => length);
+  for (const type of [PORT_STATS, TABLE_FEATURES]) {
+    assert.equal(it.gather(part(1, type, true)), undefined);
+    assert.equal(it.gather(part(1, type, true)), undefined);
+    assert.deepEqual(lengths(it.gather(part(1, type, false, 8))), [24]);
+    assert.equal(it.gather(part(1, type, true, 8)), undefined);
+    assert.deepEqual(lengths(it.gather(part(1, type, false))), [24]);
+    assert.equal(it.gather(part(1, type, true)), undefined);
+    assert.deepEqual(lengths(it.gather(part(1, type, false))), [16]);
+  }
+  assert.deepEqual(refused, []);
+  it.gather(part(1, PORT_STATS, true, 8));
+  assert.equal(it.gather(part(1, PORT_STATS, false, 8)), undefined);
+  assert.deepEqual(refused, [['OFPBRC_BAD_STAT', 1]]);
+});
+
 test('a part that nothing follows is refused after a second', () => {
   const { it, clock, refused } = requests();
   it.gather(part(1, TABLE_FEATURES, true, 64));

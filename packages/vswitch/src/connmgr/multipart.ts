@@ -55,15 +55,14 @@ export class MultipartRequests {
     }
     const parts = [...pending!.parts, raw];
     this.#drop(xid);
-    return this.#isOneRequest(parts) ? parts : undefined;
-  }
-
-  /** What is asked once for all cannot go on in another part. */
-  #isOneRequest(parts: readonly Uint8Array[]): boolean {
-    const [first] = parts;
-    if (LISTS.has(typeOf(first!)) || parts.every(({ length }) => length === HEADER)) return true;
-    this.#refuse('OFPBRC_BAD_STAT', first!);
-    return false;
+    // Those of headers alone add nothing.
+    const full = parts.filter(({ length }) => length > HEADER);
+    if (full.length > 1 && !LISTS.has(typeOf(raw))) {
+      // What is asked once for all cannot go on in another part.
+      this.#refuse('OFPBRC_BAD_STAT', parts[0]!);
+      return undefined;
+    }
+    return full.length > 0 ? full : [raw];
   }
 
   #keep(xid: number, raw: Uint8Array): void {
@@ -95,10 +94,10 @@ export class MultipartRequests {
   }
 }
 
-/** What has a wrong length or type is refused by itself. */
+/** What has a wrong length or type is refused by itself; a part of the headers alone may be one of any type. */
 function isWellFormed(raw: Uint8Array): boolean {
   try {
-    messageName(raw);
+    messageName(raw, raw.length === HEADER);
     return true;
   } catch {
     return false;

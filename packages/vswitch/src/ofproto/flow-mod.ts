@@ -1,5 +1,6 @@
 /** Flow mods (OpenFlow 1.5, 6.4; ovs-ofctl(8)). */
 import {
+  type FlowFormat,
   type FlowMod,
   OFP_NO_BUFFER,
   OFPG_ANY,
@@ -142,7 +143,12 @@ function makeRoom(changes: FlowChanges, table: FlowTable): void {
   changes.delete(victim, OFPRR_EVICTION);
 }
 
-function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number, version: OfpVersion): void {
+function modifyFlows(
+  changes: FlowChanges,
+  mod: FlowMod & { readonly format?: FlowFormat },
+  nowMs: number,
+  version: OfpVersion,
+): void {
   const { ofproto } = changes;
   // Where flows send to matters for deleting alone.
   const wanted = { ...mod, outPort: OFPP_NONE, outGroup: OFPG_ANY };
@@ -151,7 +157,7 @@ function modifyFlows(changes: FlowChanges, mod: FlowMod, nowMs: number, version:
   if (rules.length === 0) {
     // Where there is nothing to change and no cookie to look for, it is added, until OpenFlow 1.1.
     const given = mod.cookie === KEEP_COOKIE ? undefined : mod.cookie;
-    const newCookie = mod.newCookie ?? (version === 2 ? given : undefined);
+    const newCookie = mod.newCookie ?? (version === 2 && mod.format !== 'NXM' ? given : undefined);
     if (mod.cookieMask === 0n && newCookie !== undefined) {
       addFlow(changes, { ...mod, newCookie }, nowMs, version);
     }
