@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { type Dpif, type DpRehearsal, MemoryNetdev, UserspaceDpif } from '@heddle/datapath';
 import { coverage, FakeClock } from '@heddle/runtime';
+import { eventually } from '@heddle/testing';
 import { rehearse } from './rehearsal.ts';
 import { Stage } from './stage.ts';
 
@@ -74,6 +76,20 @@ test('what others count meanwhile stays counted', async () => {
   clearInterval(timer);
   assert.ok(added > 10, `${added} times`);
   assert.equal(counter.total - before, added);
+});
+
+test('memory is collected while nobody waits, when most of it is over', async () => {
+  let collected = 0;
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      const { detail } = entry as unknown as { detail: { flags: number } };
+      if (detail.flags & constants.NODE_PERFORMANCE_GC_FLAGS_ALL_EXTERNAL_MEMORY) collected++;
+    }
+  });
+  observer.observe({ entryTypes: ['gc'] });
+  await rehearse(open, { afterMs: 0, cpuMs: 100 });
+  await eventually('a collection', () => collected > 0);
+  observer.disconnect();
 });
 
 test('there is none without a datapath to rehearse with', async () => {
