@@ -12,10 +12,12 @@ import {
   type OfpAct,
   OfpError,
 } from '@heddle/openflow';
-import { extractBeyondKey, extractFlow, type Flow } from '@heddle/packet';
+import { copyTunnelFields, extractBeyondKey, extractFlow, type Flow } from '@heddle/packet';
 import { checkReferences } from '../ofproto/check.ts';
 import { N_TABLES } from '../ofproto/flow-table.ts';
 import type { FrozenState } from '../ofproto/recirc.ts';
+import { placeTunMetadata } from '../ofproto/tlv.ts';
+import type { Ofproto } from '../ofproto.ts';
 import { limitTags } from '../xlate-tags.ts';
 import type { Connmgr } from './connmgr.ts';
 
@@ -53,8 +55,10 @@ export function checkPacketOut(
     throw new OfpError('OFPBRC_BAD_PORT');
   }
   const flow = extractFlow(msg.packet, { inPort });
-  flow.pktMark = msg.metadata.key.pktMark;
-  flow.u32.set(msg.metadata.key.u32.subarray(64), 64);
+  const metadata = metadataOf(env.ofproto, msg.metadata);
+  flow.pktMark = metadata.pktMark;
+  flow.u32.set(metadata.u32.subarray(64), 64);
+  copyTunnelFields(metadata, flow);
   extractBeyondKey(msg.packet, flow);
   const context = {
     match: new Match(limitTags(flow, env.vlanLimit)),
@@ -64,6 +68,12 @@ export function checkPacketOut(
   };
   const actions = checkActions(msg.actions, context, msg.version);
   return { flow, actions };
+}
+
+/** As upstream's, without options that are not mapped. */
+function metadataOf(ofproto: Ofproto, { key, mask, tunMetadata }: Match): Flow {
+  const mapped = tunMetadata.filter(({ index }) => ofproto.tlv.has(index));
+  return placeTunMetadata(ofproto, new Match(key, mask, mapped)).key;
 }
 
 export function handleResume(mgr: Connmgr, msg: MessageOf<'resume'>): void {
