@@ -145,6 +145,39 @@ test('who watches a port hears of flows that turn to it and away, and of their e
   assert.match(text, /event=DELETED(.|\n)*FLOW_REMOVED/);
 });
 
+test('a packet carries what a controller says of its tunnel; paused ones go on by resume', async () => {
+  await using scope = new Scope();
+  const both = await switches(scope);
+  const text = await alike(both, async (instance, client, name) => {
+    const version = ['-O', 'OpenFlow15'];
+    const ofctl = (...w: string[]) => instance.exec(`${client}/ovs-ofctl`, ...version, ...w);
+    const map = '{class=0xffff,type=0,len=4}->tun_metadata0';
+    await ofctl('add-tlv-map', 'br0', map);
+    await ofctl('add-flow', 'br0', 'tun_id=9,actions=push:NXM_NX_REG3[],controller(pause),2');
+    const words = [...version, 'monitor', 'br0', 'resume', '-P', 'nxt_packet_in2'];
+    const monitor = await inBackground(instance, client, name, words);
+    for (const said of ['tun_id=9', 'tun_src=192.0.2.1,tun_metadata0=5', 'tun_metadata7=1']) {
+      const packet = `in_port=1,${said},packet=${PACKET}`;
+      await ofctl('packet-out', 'br0', `${packet} actions=controller`);
+      await ofctl('packet-out', 'br0', `${packet} actions=table`);
+    }
+    const refused: string[] = [];
+    for (const said of ['in_port=ALL', 'in_port=1,tun_tos=3', 'in_port=1,tun_ttl=3']) {
+      const words = ['packet-out', 'br0', `${said},packet=${PACKET} actions=2`];
+      const { stderr } = await instance.run(`${client}/ovs-ofctl`, ...version, ...words);
+      refused.push(stderr);
+    }
+    await monitor.tell('ofctl/barrier');
+    await monitor.tell('exit');
+    await ofctl('del-flows', 'br0');
+    await ofctl('del-tlv-map', 'br0');
+    return `${monitor.text()}${refused.join('')}`.replace(/bridge=\S+/g, '');
+  });
+  assert.match(text, /tun_id=0x9.*\n/);
+  assert.match(text, /tun_src=192.0.2.1,tun_metadata0=0x5/);
+  assert.match(text, /send: NXT_RESUME/);
+});
+
 test('mod-table of all tables leaves the rest of what each has been told', async () => {
   await using scope = new Scope();
   const both = await switches(scope);

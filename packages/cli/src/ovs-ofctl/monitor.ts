@@ -2,6 +2,8 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import {
   encodeMessage,
+  type OfpBody,
+  type OfpMessage,
   type PacketInFormat,
   parseFlowMonitorRequest,
   parsePacketOut,
@@ -30,18 +32,24 @@ export async function monitor(ctx: Context): Promise<number> {
   const vconn = await open(ctx);
   let missSendLen = 0;
   let flags: number | undefined;
+  let resumes = false;
   for (const word of ctx.args.slice(1)) {
     if (/^\d+$/.test(word)) {
       missSendLen = Number(word);
       flags ??= 0;
     } else if (word === 'invalid_ttl') {
       flags = (flags ?? 0) | INVALID_TTL_TO_CONTROLLER;
+    } else if (word === 'resume') {
+      resumes = true;
+      // Packets are to be heard of, whatever else is asked for.
+      missSendLen = 0xffff;
+      flags ??= 0;
     } else if (word.startsWith('watch:')) await watch(ctx, vconn, word.slice('watch:'.length));
     else throw new HeddleError(`${word}: unsupported "monitor" argument`);
   }
   if (flags !== undefined && !(await setConfig(ctx, vconn, flags, missSendLen))) return 1;
   await setPacketInFormat(ctx, vconn);
-  return new Follower(ctx, vconn).run();
+  return new Follower(ctx, vconn, resumes).run();
 }
 
 export async function snoop(ctx: Context): Promise<number> {
@@ -88,6 +96,7 @@ class Follower {
   readonly #ctx: Context;
   readonly #vconn: VconnClient;
   readonly #printer: Printer;
+  readonly #resumes: boolean;
   /** Output goes to standard error unless a file was named. */
   #fd = 2;
   #blocked = false;
@@ -95,9 +104,11 @@ class Follower {
   #exit: () => void = () => undefined;
   readonly #barriers = new Map<number, () => void>();
 
-  constructor(ctx: Context, vconn: VconnClient) {
+  /** `resumes`: packets whose pipeline is paused for a controller go on when they have been shown. */
+  constructor(ctx: Context, vconn: VconnClient, resumes = false) {
     this.#ctx = ctx;
     this.#vconn = vconn;
+    this.#resumes = resumes;
     this.#printer = new Printer(ctx.settings, 2);
   }
 
@@ -137,6 +148,10 @@ class Follower {
     }
     const time = this.#ctx.settings.timestamp ? `${timestamp(new Date())}: ` : '';
     this.#write(`${time}${this.#printer.message(received)}`);
+    if (this.#resumes && msg?.type === 'packet_in' && msg.continuation) {
+      const { userdata: _, ...paused } = msg;
+      this.#sendShown({ ...paused, type: 'resume' });
+    }
     if (msg?.type !== 'barrier_reply') return;
     this.#barriers.get(msg.xid)?.();
     this.#barriers.delete(msg.xid);
@@ -184,11 +199,15 @@ class Follower {
 
   async #packetOut(line: string): Promise<string> {
     const body = { ...parsePacketOut(line).packetOut, type: 'packet_out' } as const;
+    this.#sendShown(body);
+    return 'sent\n';
+  }
+
+  #sendShown(body: OfpBody): void {
     const { version } = this.#vconn;
-    const bytes = encodeMessage({ ...body, version, xid: 0 });
+    const bytes = encodeMessage({ ...body, version, xid: 0 } as OfpMessage);
     this.#write(`send: ${this.#printer.raw(bytes)}`);
     this.#vconn.send(body);
-    return 'sent\n';
   }
 
   #barrier(): Promise<string> {

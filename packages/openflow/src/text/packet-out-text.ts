@@ -4,7 +4,7 @@ import { parseActionsAndProtocols } from '../actions/index.ts';
 import type { TableNames } from '../actions/table-names.ts';
 import { KeyValueScanner } from '../actions/text-scan.ts';
 import { fail } from '../actions/text-values.ts';
-import { OFP_NO_BUFFER, OFPP_CONTROLLER } from '../constants.ts';
+import { OFP_NO_BUFFER, OFPP_CONTROLLER, OFPP_LOCAL, OFPP_MAX, OFPP_NONE } from '../constants.ts';
 import { setMatchField } from '../match/match-field.ts';
 import { parseMatchField } from '../match/match-parse.ts';
 import { type PortNames, parsePort } from '../match/ofp-port.ts';
@@ -39,6 +39,7 @@ export function parsePacketOut(text: string, options: PacketOutTextOptions = {})
     if (key === 'in_port') {
       const port = parsePort(value, options.ports);
       if (port === undefined) fail(`${value} is not a valid OpenFlow port`);
+      if (!maySend(port)) fail(`${value} is not a valid OpenFlow port for PACKET_OUT`);
       setMatchField(metadata, inPort, BigInt(port));
     } else if (key === 'packet') {
       packet = parsePacket(value);
@@ -54,6 +55,10 @@ export function parsePacketOut(text: string, options: PacketOutTextOptions = {})
   return { packetOut: { packet, bufferId: OFP_NO_BUFFER, metadata, actions }, protocols };
 }
 
+function maySend(port: number): boolean {
+  return port < OFPP_MAX || port === OFPP_LOCAL || port === OFPP_NONE || port === OFPP_CONTROLLER;
+}
+
 function parsePacket(value: string): Uint8Array {
   if (!/^(?:[0-9a-fA-F]{2})*$/.test(value)) fail('packet: Trailing garbage in packet data');
   const packet = Uint8Array.from(Buffer.from(value, 'hex'));
@@ -61,7 +66,7 @@ function parsePacket(value: string): Uint8Array {
   return packet;
 }
 
-const PIPELINE = /^(?:tun_|x{0,2}reg\d|metadata$|packet_type$|in_port)/;
+const PIPELINE = /^(?:tun_(?!tos|ttl)|x{0,2}reg\d|metadata$|packet_type$|in_port)/;
 
 /** What a packet carries besides its bytes. */
 function parsePipelineField(
