@@ -224,11 +224,11 @@ function parseFlags(flags: FlagNames, size: number, text: string): FieldText {
   if (text === '') return none;
   const numbers = /^(0[xX][0-9a-fA-F]+|\d+)(?:\/(0[xX][0-9a-fA-F]+|\d+))?$/.exec(text);
   let value = 0;
-  let mask = flags.all;
+  let mask: number | undefined;
   if (numbers) {
     value = Number(numbers[1]);
-    mask = numbers[2] === undefined ? flags.all : Number(numbers[2]);
-    if (((value | mask) & ~flags.all) !== 0) throw bad(text, `unknown ${flags.what}(s)`);
+    if (numbers[2] !== undefined) mask = Number(numbers[2]);
+    if (((value | (mask ?? 0)) & ~flags.all) !== 0) throw bad(text, `unknown ${flags.what}(s)`);
   } else if (/^[+-]/.test(text)) {
     ({ value, mask } = parseSigned(flags, text));
   } else {
@@ -237,9 +237,10 @@ function parseFlags(flags: FlagNames, size: number, text: string): FieldText {
   return { value: toBytes(BigInt(value), size), mask: flagMask(flags, mask, size) };
 }
 
-/** A mask of all that is known is an exact one. */
-function flagMask(flags: FlagNames, mask: number, size: number): Uint8Array {
-  if (mask === flags.all && flags === TCP_FLAGS) return new Uint8Array(size).fill(0xff);
+/** A mask of all TCP flags is an exact one; so is that of any flags where none is given. */
+function flagMask(flags: FlagNames, mask: number | undefined, size: number): Uint8Array {
+  if (mask === undefined || (mask === flags.all && flags === TCP_FLAGS))
+    return new Uint8Array(size).fill(0xff);
   return toBytes(BigInt(mask), size);
 }
 
@@ -312,7 +313,7 @@ export function formatFieldText(
     case 'packet type':
       return formatPacketType(n(value));
     case 'ct state':
-      return formatFlagField(CT_STATE, n(value), m && n(m));
+      return formatFlagsMasked(CT_STATE, n(value), m ? n(m) : 0xffff_ffff, '[Unknown]');
     case 'tunnel flags':
       return formatFlagField(TUN_FLAGS, n(value), m && n(m));
     case 'TCP flags':

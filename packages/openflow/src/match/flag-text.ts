@@ -33,14 +33,21 @@ export function formatFlags(flags: FlagNames, value: number, separator = '|'): s
     parts.push(name);
     rest &= ~(1 << bit);
   }
+  rest >>>= 0;
   if (rest !== 0) parts.push(`0x${rest.toString(16)}`);
   return parts.join(separator);
 }
 
-/** `+a-b`: the bits of the mask, set or clear. */
-export function formatFlagsMasked(flags: FlagNames, value: number, mask: number): string {
+/** `+a-b`: the bits of the mask, set or clear; those that have no name as `unknown`, or left out. */
+export function formatFlagsMasked(
+  flags: FlagNames,
+  value: number,
+  mask: number,
+  unknown?: string,
+): string {
   let text = '';
-  for (const [bit, name] of flags.names.entries()) {
+  for (let bit = 0; bit < 32; bit++) {
+    const name = flags.names[bit] ?? unknown;
     if (name === undefined || (mask & (1 << bit)) === 0) continue;
     text += (value & (1 << bit)) !== 0 ? `+${name}` : `-${name}`;
   }
