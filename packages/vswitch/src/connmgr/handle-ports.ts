@@ -172,8 +172,7 @@ export function handleQueueConfig(
       .filter((queue) => queueId === OFPQ_ALL || queueId === queue)
       .map((queue) => ({ portNo: port.ofport, queueId: queue })),
   );
-  if (all.length === 0 && queueId !== OFPQ_ALL)
-    throw new OfpError(portNo === OFPP_NONE ? 'OFPQOFC_BAD_QUEUE' : 'NXQOFC_QUEUE_ERROR');
+  if (all.length === 0 && queueId !== OFPQ_ALL) throw new OfpError('OFPQOFC_BAD_QUEUE');
   const send = (queues: readonly QueueConfig[], more: boolean): void =>
     conn.send(msg.xid, { type: 'queue_get_config_reply', queues, portNo, more });
   if (conn.version >= OFP14) inReplies(all, send);

@@ -81,7 +81,7 @@ function tableFor(
   const id = tableId === OFPTT_ALL ? 0 : tableId;
   if (id >= N_TABLES) throw new OfpError('OFPBRC_BAD_TABLE_ID');
   const table = ofproto.tables.at(id);
-  const isInternal = match.mask.recircId !== 0 || match.mask.dpHash !== 0;
+  const isInternal = match.key.recircId !== 0 || match.mask.dpHash !== 0;
   if (table.isReadOnly || isInternal) throw new OfpError('OFPBRC_EPERM');
   return table;
 }
