@@ -13,7 +13,7 @@ import {
   type PacketWords,
   randomFlowLines,
 } from './oracle/flow-tables.ts';
-import { REGRESSIONS } from './oracle/regressions.ts';
+import { REGRESSIONS, TAUGHT } from './oracle/regressions.ts';
 import { shrink } from './oracle/shrink.ts';
 
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 8);
@@ -22,6 +22,10 @@ const FLOWS = Number(process.env['HEDDLE_FLOWS'] ?? 40);
 const PACKETS = Number(process.env['HEDDLE_PACKETS'] ?? 40);
 const KEEPS_GOING = process.env['HEDDLE_KEEP_GOING'] !== undefined;
 const REPORT_EVERY = 100;
+/** Of so many packets one teaches, too, and its connections are in random states. */
+const TAUGHT_EVERY = 6;
+/** What `--ct-next` takes: none, trk, and with it what else may be. */
+const CT_STATES = [0, 0x20, 0x21, 0x22, 0x2a, 0x30, 0x62, 0xa6];
 
 const differ = (c: Comparison | undefined): boolean => c !== undefined && c.ours !== c.theirs;
 
@@ -34,16 +38,21 @@ async function smallest(
   tables: FlowTables,
   lines: readonly string[],
   packet: PacketWords,
+  compare: (lines: readonly string[]) => Promise<Comparison | undefined>,
 ): Promise<string> {
   const fewest = await shrink(lines, async (fewer) => {
     if ((await tables.setFlows(fewer)).length > 0) return false;
-    const [found] = await tables.compare([packet]);
-    return differ(found);
+    return differ(await compare(fewer));
   });
   await tables.setFlows(fewest);
-  const [found] = await tables.compare([packet]);
+  const found = await compare(fewest);
   await tables.setFlows(lines);
   return told(fewest, packet, found);
+}
+
+/** Over some action sets that wait for a recirculation Open vSwitch 3.1 aborts. */
+function hasGone(error: unknown): boolean {
+  return /ECONNRESET|EPIPE|connection has ended/.test(String(error));
 }
 
 describe('flow tables, beside Open vSwitch', { skip: !oracleInstalled() }, () => {
@@ -71,11 +80,24 @@ describe('flow tables, beside Open vSwitch', { skip: !oracleInstalled() }, () =>
         await tables.setFlows(lines);
       }
       const packets = Array.from({ length: PACKETS }, () => tables.randomPacket(r));
-      for (const [k, found] of (await tables.compare(packets)).entries()) {
+      const tell = async (
+        k: number,
+        found: Comparison | undefined,
+        again: (lines: readonly string[]) => Promise<Comparison | undefined>,
+      ) => {
         if (found) traces++;
-        if (!differ(found)) continue;
-        const least = await smallest(tables, lines, packets[k]!);
+        if (!differ(found)) return;
+        const least = await smallest(tables, lines, packets[k]!, again);
         report(`seed ${seed}, packet ${k}:\n${groups.join('\n')}\n${least}`);
+      };
+      for (const [k, found] of (await tables.compare(packets)).entries()) {
+        await tell(k, found, async () => (await tables.compare([packets[k]!]))[0]);
+      }
+      for (let k = 0; k < PACKETS; k += TAUGHT_EVERY) {
+        const states = [r.pick(CT_STATES), r.pick(CT_STATES)];
+        const again = (fewer: readonly string[]) =>
+          tables.compareTaught(packets[k]!, fewer, states);
+        await tell(k, await again(lines), again);
       }
     };
     for (let n = 0; n < COUNT; n++) {
@@ -83,7 +105,7 @@ describe('flow tables, beside Open vSwitch', { skip: !oracleInstalled() }, () =>
       try {
         await round(seed);
       } catch (error) {
-        if (!KEEPS_GOING) throw error;
+        if (!KEEPS_GOING && !hasGone(error)) throw error;
         console.log(`Open vSwitch has gone at seed ${seed}: ${error}`);
         tables[Symbol.dispose]();
         tables = await FlowTables.open();
@@ -100,6 +122,15 @@ describe('flow tables, beside Open vSwitch', { skip: !oracleInstalled() }, () =>
       assert.deepEqual(await tables.setFlows(flows), []);
       const words = ['br0', packet];
       const [found] = await tables.compare([words]);
+      assert.ok(found && !differ(found), told(flows, words, found));
+    }
+  });
+
+  it('traces packets that teach alike', async () => {
+    for (const { flows, packet, states } of TAUGHT) {
+      assert.deepEqual(await tables.setFlows(flows), []);
+      const words = ['br0', packet];
+      const found = await tables.compareTaught(words, flows, states);
       assert.ok(found && !differ(found), told(flows, words, found));
     }
   });

@@ -12,6 +12,7 @@ import { freezeRest } from './xlate-freeze.ts';
 import { groupAction } from './xlate-group.ts';
 import { bundleAction, multipathAction } from './xlate-hash.ts';
 import { learnAction } from './xlate-learn.ts';
+import { checkNesting } from './xlate-limits.ts';
 import { outputAction, outputTo } from './xlate-output.ts';
 import { isHeaderAction, worksOnUnknown, xlateHeaderAction } from './xlate-set.ts';
 import { lookAtSubfield, markSubfieldWritten, subfieldGet, subfieldSet } from './xlate-subfield.ts';
@@ -117,11 +118,13 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
       return;
     case 'write_actions':
       for (const a of act.actions) ctx.actionSet.push(a);
+      ctx.noteActionSet();
       traceActionSet(ctx, 'is');
       return;
     case 'clear_actions':
       traceActionSet(ctx, 'was');
       ctx.actionSet = [];
+      ctx.noteActionSet();
       return;
     case 'push':
       lookAtSubfield(ctx, act.subfield);
@@ -266,6 +269,8 @@ function clone(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): 
 function runCopy(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void {
   const { stack, actionSet, conntracked, wasMpls } = ctx;
   const flow = ctx.flow.clone();
+  checkNesting(ctx);
+  ctx.nesting++;
   ctx.stack = stack.slice();
   ctx.actionSet = actionSet.slice();
   try {
@@ -273,6 +278,7 @@ function runCopy(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean)
     if (ctx.frozen) finishFreezing(ctx);
     else runActionSet(ctx);
   } finally {
+    ctx.nesting--;
     ctx.flow.copyFrom(flow);
     Object.assign(ctx, { stack, actionSet, conntracked, wasMpls });
   }

@@ -3,6 +3,7 @@ import {
   type ContinuationFrame,
   type HashFields,
   OFPM13_SLOWPATH,
+  OFPP_UNSET,
   type OfpAct,
 } from '@heddle/openflow';
 import {
@@ -103,6 +104,8 @@ export class XlateContext {
   cookie = 0n;
   /** Nested bridges and tables. */
   depth = 0;
+  /** Tables that have led to this one. */
+  nesting = 0;
   resubmits = 0;
   /** How often the translation has split by the length of the packet. */
   branches = 0;
@@ -123,7 +126,6 @@ export class XlateContext {
   redo = false;
   /** A `controller(pause)` was met: the rest waits for the controller. */
   paused: ControllerAction | undefined;
-  groupDepth = 0;
   /** The list that is being run is a bucket's own, not that of a flow which it resubmits to. */
   isInBucket = false;
   isInActionSet = false;
@@ -164,8 +166,9 @@ export class XlateContext {
     this.base = memory.base;
     this.#initial = memory.initial;
     this.flow.copyFrom(limited);
-    this.base.copyFrom(limited);
-    this.#initial.copyFrom(limited);
+    this.flow.actsetOutput = OFPP_UNSET;
+    this.base.copyFrom(this.flow);
+    this.#initial.copyFrom(this.flow);
     this.wildcards = memory.wildcards;
     this.written = memory.written;
     this.wildcards.clear();
@@ -248,6 +251,14 @@ export class XlateContext {
     return this.options.pick?.();
   }
 
+  /** The action set has changed: its output is a field of the packet, which a group hides. */
+  noteActionSet(): void {
+    let port = OFPP_UNSET;
+    for (const act of this.actionSet) if (act.type === 'output') port = act.port;
+    if (this.actionSet.some(({ type }) => type === 'group')) port = OFPP_UNSET;
+    this.flow.actsetOutput = port;
+  }
+
   trace(kind: TraceNode['kind'], text: string): void {
     if (this.isTracing) this.#nodes.push({ kind, text, children: [] });
   }
@@ -282,13 +293,13 @@ export class XlateContext {
 
   /** Runs `body`, a bucket's actions or another bridge's, whose `giveUp` ends nothing else. */
   contain(body: () => void): void {
-    const { depth, groupDepth, tableId, cookie, currentRule, isInActionSet } = this;
+    const { depth, nesting, tableId, cookie, currentRule, isInActionSet } = this;
     try {
       body();
     } catch (error) {
       if (!(error instanceof XlateError && error.isContained)) throw error;
       this.drop(error.message);
-      Object.assign(this, { depth, groupDepth, tableId, cookie, currentRule, isInActionSet });
+      Object.assign(this, { depth, nesting, tableId, cookie, currentRule, isInActionSet });
     }
   }
 

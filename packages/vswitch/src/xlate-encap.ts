@@ -4,6 +4,7 @@ import { ETH_P_NSH, ETH_P_TEB, type Flow, isMpls } from '@heddle/packet';
 import { countLabels } from './xlate-commit.ts';
 import { PT_ETH, PT_NSH } from './xlate-commit-encap.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
+import { MAX_LABELS, tooManyLabels } from './xlate-limits.ts';
 
 type EncapAction = Extract<OfpAct, { type: 'encap' }>;
 type DecapAction = Extract<OfpAct, { type: 'decap' }>;
@@ -99,17 +100,21 @@ function padded(data: Uint8Array): Uint8Array {
 
 /** Nothing of the packet below the new header can be seen. */
 function clearHeaders(flow: Flow): void {
+  clearEthernet(flow);
+  clearNetwork(flow);
+  flow.nshC1 = 0;
+  flow.nshC2 = 0;
+  flow.nshC3 = 0;
+  flow.nshC4 = 0;
+}
+
+function clearEthernet(flow: Flow): void {
   flow.dlSrc = 0;
   flow.dlDst = 0;
   flow.vlanTci0 = 0;
   flow.vlanTpid0 = 0;
   flow.vlanTci1 = 0;
   flow.vlanTpid1 = 0;
-  clearNetwork(flow);
-  flow.nshC1 = 0;
-  flow.nshC2 = 0;
-  flow.nshC3 = 0;
-  flow.nshC4 = 0;
 }
 
 const NETWORK_WORDS = [22, 32] as const;
@@ -141,12 +146,15 @@ function encapMpls(ctx: XlateContext, ethertype: number): void {
   ctx.commit();
   // Behind an Ethernet header there is no stack to put it on.
   if (flow.packetType !== PT_ETH && isMpls(flow.dlType)) {
+    if (countLabels(flow) >= MAX_LABELS) tooManyLabels(ctx, 'encap MPLS action', 'would have');
     flow.mplsLse2 = flow.mplsLse1;
     flow.mplsLse1 = flow.mplsLse0;
     flow.mplsLse0 = (flow.mplsLse0 & ~BOS) >>> 0;
   } else {
     const label = flow.dlType === 0x86dd ? 2 : 0;
     clearNetwork(flow);
+    clearEthernet(flow);
+    flow.dpHash = 0;
     flow.ctNwProto = 0;
     flow.mplsLse0 = (label << 12) | BOS | MPLS_TTL;
   }

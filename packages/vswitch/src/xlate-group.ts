@@ -6,7 +6,7 @@ import type { Group } from './ofproto/group.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { finishFreezing } from './xlate-finish.ts';
 import { hashFlow, hashMasked } from './xlate-hash.ts';
-import { MAX_DEPTH } from './xlate-limits.ts';
+import { checkDepth } from './xlate-limits.ts';
 
 const MAX_LIVENESS_DEPTH = 128;
 
@@ -17,12 +17,8 @@ export function groupAction(ctx: XlateContext, id: number, isLast: boolean): voi
     return;
   }
   // A loop of groups ends the translation as a whole: what it has in parallel would never end.
-  if (ctx.groupDepth >= MAX_DEPTH) {
-    ctx.fail(`over max translation depth ${MAX_DEPTH}`, 'Recursion too deep');
-  }
-  ctx.groupDepth++;
+  checkDepth(ctx);
   runGroup(ctx, group, isLast);
-  ctx.groupDepth--;
 }
 
 function runGroup(ctx: XlateContext, group: Group, isLast: boolean): void {

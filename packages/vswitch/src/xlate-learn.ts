@@ -13,12 +13,12 @@ import {
   OFPP_NONE,
   type OfpAct,
 } from '@heddle/openflow';
-import { Flow, fieldGet, fieldSet } from '@heddle/packet';
+import { Flow, fieldGet, fieldSet, flowEquals } from '@heddle/packet';
 import { NO_FLAGS } from './ofproto/rule.ts';
 import { tunMetadataOf } from './ofproto/tlv.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { lookAtSubfield, lowBits, subfieldGet, subfieldSet } from './xlate-subfield.ts';
-import { flowModText } from './xlate-text.ts';
+import { flowModText, traceSubfield } from './xlate-text.ts';
 
 type LearnAct = Extract<OfpAct, { type: 'learn' }>;
 
@@ -31,22 +31,42 @@ export function learnAction(ctx: XlateContext, act: LearnAct): void {
   if (ctx.isTracing) ctx.trace('detail', flowModText(flowMod));
   // As upstream has it, no limit holds for what a controller sends.
   const limit = ctx.options.isPacketOut ? 0 : act.limit;
-  ctx.effects.flows.push({ bridge: ctx.bridge, flowMod, limit });
+  const isLearned = isAllowed(ctx, limit, flowMod);
+  ctx.effects.flows.push({ bridge: ctx.bridge, flowMod, limit, isLearned });
   if (act.flags.writeResult && act.resultDst) {
     lookAtSubfield(ctx, act.resultDst);
-    subfieldSet(ctx.flow, act.resultDst, isAllowed(ctx, limit, flowMod) ? 1n : 0n);
+    subfieldSet(ctx.flow, act.resultDst, isLearned ? 1n : 0n);
+    traceSubfield(ctx, act.resultDst);
   }
+  if (!isLearned) ctx.trace('detail', 'Limit exceeded, learn failed');
 }
 
-/** Whether the limit lets the flow be learned, or it is there already. */
+/** Whether the limit lets the flow be learned, or it is there already or has been learned just now. */
 function isAllowed(ctx: XlateContext, limit: number, flowMod: FlowMod): boolean {
   if (limit === 0) return true;
-  const { tableId, match, priority, newCookie } = flowMod;
+  const { tableId, newCookie } = flowMod;
   const { classifier } = ctx.bridge.tables.at(tableId);
-  if (classifier.find(match.key, match.mask, priority)) return true;
+  const isThere = ({ match, priority }: FlowMod) =>
+    classifier.find(match.key, match.mask, priority) !== undefined;
+  if (isThere(flowMod)) return true;
   let n = 0;
   for (const rule of classifier.rules()) if (rule.state.cookie === newCookie) n++;
-  return n < limit;
+  const pending: FlowMod[] = [];
+  for (const { bridge, flowMod: other, isLearned } of ctx.effects.flows) {
+    if (!isLearned || bridge !== ctx.bridge || other.tableId !== tableId) continue;
+    if (isSameRule(other, flowMod)) return true;
+    if (other.newCookie !== newCookie || isThere(other)) continue;
+    if (!pending.some((known) => isSameRule(known, other))) pending.push(other);
+  }
+  return n + pending.length < limit;
+}
+
+function isSameRule(a: FlowMod, b: FlowMod): boolean {
+  return (
+    a.priority === b.priority &&
+    flowEquals(a.match.key, b.match.key) &&
+    flowEquals(a.match.mask, b.match.mask)
+  );
 }
 
 function learnedFlowMod(ctx: XlateContext, act: LearnAct): FlowMod {
@@ -89,6 +109,8 @@ function applySpec(ctx: XlateContext, spec: LearnSpec, match: Match, actions: Of
   }
   const { field, ofs, nBits } = spec.dst;
   if (spec.type === 'match') {
+    // What is matched as a whole is not matched in part.
+    if (field.masking === 'none' && nBits < (field.bits ?? field.width)) return;
     subfieldSet(match.key, spec.dst, value);
     const bits = lowBits(nBits) << BigInt(ofs);
     fieldSet(match.mask, field, fieldGet(match.mask, field) | bits);

@@ -7,7 +7,7 @@ import type { XlateContext } from './xlate-context.ts';
 import { MAX_DEPTH } from './xlate-limits.ts';
 
 export function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
-  checkDepth(ctx, 'patch ports form a loop');
+  noteLoop(ctx, 'patch ports form a loop');
   ctx.effects.patches.push({ from: port, to: peer });
   ctx.options.observe?.({ type: 'patch', from: port, to: peer });
   within(ctx, peer, () => {
@@ -23,7 +23,7 @@ export function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
  * at of it was made here, so that no packet could differ in it.
  */
 export function enterBridge(ctx: XlateContext, local: OfPort, outer: Flow): readonly OdpAction[] {
-  checkDepth(ctx, 'tunnels form a loop');
+  noteLoop(ctx, 'tunnels form a loop');
   const { flow, base, odpActions, wasMpls, pending, isExiting, withPacket } = ctx;
   const kept = [ctx.wildcards.clone(), ctx.written.clone()] as const;
   const actions: OdpAction[] = [];
@@ -37,18 +37,16 @@ export function enterBridge(ctx: XlateContext, local: OfPort, outer: Flow): read
   return actions;
 }
 
-function checkDepth(ctx: XlateContext, reason: 'patch ports form a loop' | 'tunnels form a loop') {
-  if (ctx.depth <= MAX_DEPTH) return;
-  ctx.drop(reason);
-  ctx.fail(`over max translation depth ${MAX_DEPTH}`, 'Recursion too deep');
+/** The first table of the bridge that is entered ends the translation. */
+function noteLoop(ctx: XlateContext, reason: 'patch ports form a loop' | 'tunnels form a loop') {
+  if (ctx.depth > MAX_DEPTH) ctx.drop(reason);
 }
 
 function run(ctx: XlateContext, port: OfPort): void {
   ctx.flow.inPort = port.ofport;
+  ctx.noteActionSet();
   for (const flow of [ctx.flow, ctx.wildcards]) flow.tlv = ctx.bridge.tlv;
-  ctx.depth++;
   ctx.contain(() => ctx.engine.runBridge(ctx, true));
-  ctx.depth--;
   // What that bridge stops is not stopped here.
   ctx.isExiting = false;
 }

@@ -14,6 +14,7 @@ import { countLabels } from './xlate-commit.ts';
 import { isTagged, type XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
 import { clearNetwork, decapAction, encapAction } from './xlate-encap.ts';
+import { MAX_LABELS, tooManyLabels } from './xlate-limits.ts';
 import {
   lookAt,
   lookAtSubfield,
@@ -208,7 +209,7 @@ function has(ctx: XlateContext, { prerequisite, name }: Field): boolean {
     case 'Ethernet':
       return flow.packetType === 0;
     case 'VLAN VID':
-      return isTagged(flow);
+      return flow.packetType === 0 && isTagged(flow);
     case 'MPLS':
       return isMpls(flow.dlType);
     case 'IPv4':
@@ -357,8 +358,6 @@ function lookAtTags({ wildcards, initial, config }: XlateContext): void {
 
 const BOS = 0x100;
 
-const MAX_LABELS = 3;
-
 /** What is below the bottom of the stack is none of it. */
 function lookAtLabels(ctx: XlateContext): number {
   for (const name of ['mplsLse0', 'mplsLse1', 'mplsLse2'] as const) {
@@ -373,17 +372,10 @@ function readsStack(ctx: XlateContext): void {
   if (isMpls(ctx.initial.dlType)) ctx.slow.add('mpls');
 }
 
-function tooManyLabels(ctx: XlateContext, what: string, has: string): never {
-  const limit = `more MPLS LSEs than the ${MAX_LABELS} supported.`;
-  const text = `dropping packet on which an MPLS ${what} can't be performed as it ${has} ${limit}`;
-  if (ctx.withPacket) ctx.trace('error', text);
-  ctx.giveUp('Too many MPLS labels');
-}
-
 function pushMpls(ctx: XlateContext, ethertype: number): void {
   const { flow, wildcards } = ctx;
   const labels = lookAtLabels(ctx);
-  if (labels >= MAX_LABELS) tooManyLabels(ctx, 'push action', 'would have');
+  if (labels >= MAX_LABELS) tooManyLabels(ctx, 'MPLS push action', 'would have');
   if (labels > 0) {
     readsStack(ctx);
     wildcards.mplsLse0 = 0xffff_ffff;
@@ -402,6 +394,7 @@ function pushMpls(ctx: XlateContext, ethertype: number): void {
     }
     // The headers below are out of reach now.
     clearNetwork(flow);
+    flow.dpHash = 0;
     flow.mplsLse0 = ((label << 12) | (tc << 9) | BOS | ttl) >>> 0;
   }
   flow.dlType = ethertype;
@@ -412,7 +405,7 @@ function popMpls(ctx: XlateContext, ethertype: number): void {
   const labels = lookAtLabels(ctx);
   if (labels === 0) return;
   if (labels === MAX_LABELS && (flow.mplsLse2 & BOS) === 0) {
-    tooManyLabels(ctx, 'pop action', 'has');
+    tooManyLabels(ctx, 'MPLS pop action', 'has');
   }
   wildcards.mplsLse0 |= BOS;
   // What is set from here on is part of an entry that was below.

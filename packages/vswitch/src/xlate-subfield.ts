@@ -1,5 +1,6 @@
 /** Ranges of bits of fields, read and written during translation, with what that looks at. */
 import type { Subfield } from '@heddle/openflow';
+import { ofp10PortToOfp11, ofp11PortToOfp10 } from '@heddle/openflow/match/ofp-port';
 import { type Field, type Flow, fieldGet, fieldSet, isMpls } from '@heddle/packet';
 import type { XlateContext } from './xlate-context.ts';
 
@@ -8,14 +9,27 @@ export function lowBits(n: number): bigint {
 }
 
 export function subfieldGet(flow: Flow, { field, ofs, nBits }: Subfield): bigint {
-  return (fieldGet(flow, field) >> BigInt(ofs)) & lowBits(nBits);
+  return (wireGet(flow, field) >> BigInt(ofs)) & lowBits(nBits);
 }
 
 export function subfieldSet(flow: Flow, { field, ofs, nBits }: Subfield, value: bigint): void {
   const mask = lowBits(nBits) << BigInt(ofs);
   const shifted = (value << BigInt(ofs)) & mask;
-  fieldSet(flow, field, (fieldGet(flow, field) & ~mask) | shifted);
+  wireSet(flow, field, (wireGet(flow, field) & ~mask) | shifted);
 }
+
+/** A field as it is on the wire, where ports have 32 bits since OpenFlow 1.1. */
+export function wireGet(flow: Flow, field: Field): bigint {
+  const value = fieldGet(flow, field);
+  return isWidePort(field) ? BigInt(ofp10PortToOfp11(Number(value))) : value;
+}
+
+export function wireSet(flow: Flow, field: Field, value: bigint): void {
+  const port = isWidePort(field) ? ofp11PortToOfp10(Number(value)) : undefined;
+  fieldSet(flow, field, port === undefined ? value : BigInt(port));
+}
+
+const isWidePort = ({ format }: Field): boolean => format === 'OpenFlow 1.1+ port';
 
 /** Looks at bits of a field, and at those that say that the packet has it. */
 export function lookAt(ctx: XlateContext, field: Field, mask: bigint): void {

@@ -7,10 +7,9 @@ import { admits } from './xlate-admission.ts';
 import { inClone, isReversible } from './xlate-clone.ts';
 import type { XlateContext } from './xlate-context.ts';
 import { sendToController } from './xlate-controller.ts';
-import { MAX_DEPTH } from './xlate-limits.ts';
+import { checkDepth, checkNesting, MAX_RESUBMITS, tooManyResubmits } from './xlate-limits.ts';
 import { matchText } from './xlate-text.ts';
 
-const MAX_RESUBMITS = 4096;
 const MAX_ODP_ACTIONS = 4096;
 const MAX_STACK = 8192;
 
@@ -34,23 +33,25 @@ export interface TableEntry {
 }
 
 export function xlateTable(ctx: XlateContext, entry: TableEntry): void {
-  checkLimits(ctx);
-  const { tableId, cookie } = ctx;
+  checkLimits(ctx, entry);
+  const { tableId, cookie, depth } = ctx;
+  // A way through later tables comes to an end by itself.
+  if (entry.isFirst || entry.tableId <= tableId) ctx.depth++;
+  ctx.nesting++;
   ctx.tableId = entry.tableId;
   const rule = lookUp(ctx, entry);
   if (rule) runRule(ctx, rule, entry);
   else if (entry.tableId < N_TABLES) miss(ctx, entry);
+  ctx.depth = depth;
+  ctx.nesting--;
   ctx.tableId = tableId;
   ctx.cookie = cookie;
 }
 
-function checkLimits(ctx: XlateContext): void {
-  if (ctx.depth > MAX_DEPTH) {
-    ctx.fail(`over max translation depth ${MAX_DEPTH}`, 'Recursion too deep');
-  }
-  if (ctx.resubmits >= MAX_RESUBMITS) {
-    ctx.fail(`over ${MAX_RESUBMITS} resubmit actions`, 'Too many resubmits');
-  }
+function checkLimits(ctx: XlateContext, { byPatch = false }: TableEntry): void {
+  checkDepth(ctx, byPatch);
+  checkNesting(ctx);
+  if (ctx.resubmits >= MAX_RESUBMITS) tooManyResubmits(ctx);
   if (ctx.odpActions.length > MAX_ODP_ACTIONS) {
     ctx.fail('resubmits yielded over 64 kB of actions', 'Stack too deep');
   }
@@ -123,14 +124,12 @@ function runMatch(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
   const outer = ctx.currentRule;
   ctx.currentRule = rule;
   if (entry.isFirst && !entry.byPatch && !admits(ctx, false)) return;
-  ctx.depth++;
   if (!entry.mayPacketIn) ctx.resubmits++;
   const { isInBucket } = ctx;
   ctx.isInBucket = false;
   ctx.engine.runActions(ctx, rule.state.actions, entry.isLast);
   ctx.isInBucket = isInBucket;
   if (!entry.isFirst) ctx.currentRule = outer;
-  ctx.depth--;
   if (entry.isFirst) ctx.engine.finish(ctx);
 }
 

@@ -33,10 +33,15 @@ function subfieldValueText({ field, nBits }: Subfield, value: bigint): string {
   return formatFieldText(field, toBytes(value, field.width / 8));
 }
 
+const VLAN_PRESENT = 0x1000n;
+
 /** What a subfield has been set to. */
 export function traceSubfield(ctx: XlateContext, subfield: Subfield): void {
   if (!ctx.isTracing) return;
-  const value = subfieldValueText(subfield, subfieldGet(ctx.flow, subfield));
+  let bits = subfieldGet(ctx.flow, subfield);
+  // A whole VID is told with the bit that says that there is one.
+  if (subfield.field.name === 'vlan_vid' && subfield.nBits === 12) bits |= VLAN_PRESENT;
+  const value = subfieldValueText(subfield, bits);
   ctx.trace('detail', `${subfieldText(subfield)} is now ${value}`);
 }
 
@@ -46,14 +51,15 @@ export function matchText(match: Match): string {
 
 /** As a `learn` action's trace shows the flow that it makes. */
 export function flowModText(mod: FlowMod): string {
-  const match = formatMatch(mod.match, { priority: mod.priority });
+  const match = formatMatch(mod.match);
   const words = [`table=${mod.tableId}`];
-  if (match !== '') words.push(match.replace(/^priority=(\d+),?/, 'priority=$1 ').trimEnd());
+  if (match !== '') words.push(match);
+  words.push(`priority=${mod.priority}`);
   if (mod.newCookie !== undefined && mod.newCookie !== 0n) {
-    words.push(`cookie:0x${mod.newCookie.toString(16)}`);
+    words.push(`cookie=0x${mod.newCookie.toString(16)}`);
   }
-  if (mod.idleTimeout !== 0) words.push(`idle:${mod.idleTimeout}`);
-  if (mod.hardTimeout !== 0) words.push(`hard:${mod.hardTimeout}`);
+  if (mod.idleTimeout !== 0) words.push(`idle=${mod.idleTimeout}`);
+  if (mod.hardTimeout !== 0) words.push(`hard=${mod.hardTimeout}`);
   if (mod.flags.sendFlowRem) words.push('send_flow_rem');
   return `${words.join(' ')} actions=${formatActions(mod.actions)}`;
 }

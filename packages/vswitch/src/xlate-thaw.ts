@@ -31,11 +31,12 @@ export function thaw(ctx: XlateContext, state: FrozenState): void {
   ctx.flow.u32.set(metadata.u32.subarray(PIPELINE), PIPELINE);
   for (const name of HEADERS) ctx.flow[name] = arrived[name];
   copyTunnel(metadata, ctx.flow);
+  ctx.actionSet = state.actionSet.slice();
+  ctx.noteActionSet();
   ctx.base.copyFrom(ctx.flow);
   clearTunnel(ctx.base);
   ctx.initial.copyFrom(ctx.flow);
   ctx.stack = state.stack.slice();
-  ctx.actionSet = state.actionSet.slice();
   ctx.conntracked = state.conntracked;
   ctx.wasMpls = state.wasMpls;
   ctx.mirrored = state.mirrored;

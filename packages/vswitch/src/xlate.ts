@@ -77,6 +77,8 @@ export interface LearnedFlow {
   readonly flowMod: FlowMod;
   /** Flows that `learn(limit=…)` allows with the same cookie in its table; 0: no limit. */
   readonly limit: number;
+  /** Whether the limit allowed it when the packet was translated. */
+  readonly isLearned: boolean;
 }
 
 /** An entry of a MAC table that the decision depends on, also when it is not there. */

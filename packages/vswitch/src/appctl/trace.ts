@@ -9,6 +9,7 @@ import type { Ofproto } from '../ofproto.ts';
 import type { Switch } from '../switch.ts';
 import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
 import { parseCtState, traceAll } from '../trace/trace.ts';
+import type { XlateEffects } from '../xlate.ts';
 
 const ETH_HEADER_BYTES = 14;
 const CS_TRACKED = 0x20;
@@ -90,17 +91,17 @@ function traceCommand(sw: TracedSwitch, argv: readonly string[], packetOut?: Pac
   const entry = { bridge, ofport };
   const actions = packetOut && checkedActions(packetOut, { ...request, flow });
   const options = { withPacket, entry, ...(actions && { actions }), ...(frame && { frame }) };
-  const { text, result } = traceAll(backer.xlateConfig, flow, ofport, options, ctNext);
-  if (withPacket) {
-    for (const { bridge: at, vlan, mac, bundle } of result.effects.learn) {
-      at.macs.learn(vlan, mac, bundle);
-    }
-    for (const { bridge: at, vlan, bundle, message } of result.effects.mcast) {
-      at.snooping?.hear(vlan, bundle, message);
-    }
-    for (const { bridge: at, flowMod, limit } of result.effects.flows) at.learnFlow(flowMod, limit);
+  const done = withPacket ? applyLearned : undefined;
+  return traceAll(backer.xlateConfig, flow, ofport, options, ctNext, done);
+}
+
+/** What a packet would teach the switch; it counts nowhere. */
+function applyLearned({ learn, mcast, flows }: XlateEffects): void {
+  for (const { bridge, vlan, mac, bundle } of learn) bridge.macs.learn(vlan, mac, bundle);
+  for (const { bridge, vlan, bundle, message } of mcast) {
+    bridge.snooping?.hear(vlan, bundle, message);
   }
-  return text;
+  for (const { bridge, flowMod, limit } of flows) bridge.learnFlow(flowMod, limit);
 }
 
 function packetFlow(frame: Uint8Array, { inPort, pktMark }: Flow): Flow {
@@ -119,7 +120,7 @@ function takeOptions(argv: readonly string[]): Words {
     else if (/^--?ct-next$/.test(word)) {
       const text = argv[++i];
       if (text === undefined) throw new UnixctlError(`Missing argument for option ${word}`);
-      const state = parseCtState(text);
+      const state = parseCtState(text, /[, ]+/);
       if (state === undefined)
         throw new UnixctlError(`${text}: unknown connection tracking state flag`);
       if (state !== 0 && (state & CS_TRACKED) === 0) {

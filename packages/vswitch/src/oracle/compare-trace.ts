@@ -40,6 +40,10 @@ export function isBeyondCompare(text: string): boolean {
   if (/\bclone\(.*controller\(.*\bpause\b/.test(text)) return true;
   // A header that is added in a copy and goes nowhere stays on what follows there.
   if (/\bclone\(.*\bencap\(/.test(text)) return true;
+  // Tracking that was forgotten in a copy is not there to be forgotten behind it.
+  if (/^ *(bucket \d|clone\()[\s\S]*\bct(_clear|\()[\s\S]*^ *ct_clear$/m.test(text)) return true;
+  // What has been deleted is still read.
+  if (text.includes('delete_field:')) return true;
   if (text.includes(' encap(mpls') && /^Flow: .*\bmplsm?,/m.test(text)) return true;
   return text.includes(' encap(') && /^ *push_mpls:/m.test(text);
 }

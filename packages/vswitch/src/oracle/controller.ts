@@ -18,6 +18,8 @@ export class TestController implements Disposable {
   readonly received: OfpMessage[] = [];
 
   private constructor(remote: string, version: OfpVersion) {
+    // Who waits hears of an end; nobody else has to.
+    this.#events.on('error', () => {});
     this.#vconn = Vconn.connect(
       remote,
       { versions: 1 << version, name: remote },

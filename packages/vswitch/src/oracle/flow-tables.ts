@@ -17,7 +17,8 @@ import { RecircIds } from '../ofproto/recirc.ts';
 import { changeTlvTable } from '../ofproto/tlv.ts';
 import { Bundle, OfPort, Ofproto, type XlateConfig } from '../ofproto.ts';
 import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
-import { traceAll } from '../trace/trace.ts';
+import { ctStateText, traceAll } from '../trace/trace.ts';
+import type { XlateEffects } from '../xlate.ts';
 import { comparableTrace, isBeyondCompare, picksOf } from './compare-trace.ts';
 import { TestController } from './controller.ts';
 import { parseFlowLine, parseGroupLine } from './parse-lines.ts';
@@ -31,6 +32,14 @@ const METERS = [1, 2];
 
 /** What a packet is to `ofproto/trace`: its last word begins a flow of the datapath or OpenFlow's. */
 export type PacketWords = readonly string[];
+
+/** Options of `ofproto/trace`. */
+export interface TraceHow {
+  /** `-generate`: flows and addresses are learned. */
+  readonly generates?: boolean;
+  /** `--ct-next`, for each recirculation. */
+  readonly ctNext?: readonly number[];
+}
 
 export interface Comparison {
   readonly ours: string;
@@ -155,19 +164,44 @@ export class FlowTables implements Disposable {
     return Promise.all(packets.map((words) => this.#compare(words)));
   }
 
-  async #compare(words: PacketWords): Promise<Comparison | undefined> {
-    const reply = await this.#oracle.trace(...words);
+  /** As `compare`, with what the packet teaches; `lines` are the flows, as they are again afterwards. */
+  async compareTaught(
+    words: PacketWords,
+    lines: readonly string[],
+    ctNext: readonly number[],
+  ): Promise<Comparison | undefined> {
+    const found = await this.#compare(words, { generates: true, ctNext });
+    await this.#oracle.appctl('fdb/flush');
+    await this.setFlows(lines);
+    return found;
+  }
+
+  async #compare(words: PacketWords, how: TraceHow = {}): Promise<Comparison | undefined> {
+    const states = (how.ctNext ?? []).flatMap((state) => [
+      '--ct-next',
+      ctStateText(state).replaceAll('|', ','),
+    ]);
+    const generate = how.generates ? ['-generate'] : [];
+    const reply = await this.#oracle.trace(...states, ...words, ...generate);
     if (isBeyondCompare(reply)) return undefined;
     const { key, ofport, entry } = this.#parse(words);
-    const first = this.#both(reply, key, ofport, entry);
-    if (first.ours !== first.theirs) return first;
+    const first = this.#both(reply, key, ofport, entry, how);
+    if (first.ours !== first.theirs || how.generates) return first;
     return (await this.#resumed(reply, first.text)) ?? first;
   }
 
-  #both(reply: string, key: Flow, ofport: number, entry?: { bridge: Ofproto; ofport: number }) {
+  #both(
+    reply: string,
+    key: Flow,
+    ofport: number,
+    entry?: { bridge: Ofproto; ofport: number },
+    how: TraceHow = {},
+  ) {
     const picks = picksOf(reply);
     const pick = () => picks.shift();
-    const { text } = traceAll(this.#config, key, ofport, { pick, ...(entry && { entry }) });
+    const options = { pick, withPacket: how.generates === true, ...(entry && { entry }) };
+    const done = how.generates ? learnAll : undefined;
+    const text = traceAll(this.#config, key, ofport, options, how.ctNext, done);
     return { text, ours: comparableTrace(text, key), theirs: comparableTrace(reply, key) };
   }
 
@@ -221,6 +255,12 @@ function recirculations(text: string): number[] {
   return Array.from(last.matchAll(/\brecirc\((\w+)\)/g), ([, id]) => id!)
     .filter((id) => !traced.has(id))
     .map(Number);
+}
+
+/** What a packet teaches. */
+function learnAll({ learn, flows }: XlateEffects): void {
+  for (const { bridge, vlan, mac, bundle } of learn) bridge.macs.learn(vlan, mac, bundle);
+  for (const { bridge, flowMod, isLearned } of flows) if (isLearned) refusal(bridge, flowMod);
 }
 
 /** Why a flow mod is refused. */

@@ -1,5 +1,8 @@
 /** Random actions and instructions, in `ovs-ofctl`'s words. */
 import type { Random } from '@heddle/datapath/oracle/random-frame';
+import { HeddleError } from '@heddle/runtime';
+import { parseGroupLine } from './parse-lines.ts';
+import { randomFieldAction, randomLearn } from './random-fields.ts';
 import { ANY, MACS, type Protocol } from './random-match.ts';
 
 const N_GROUPS = 12;
@@ -113,9 +116,13 @@ function common(r: Random, p: Protocol, table: number): (() => string)[] {
     () => `group:${1 + r.below(N_GROUPS)}`,
     () => 'ct_clear',
     () => r.pick(LEARNS),
+    () => randomLearn(r, p),
+    ...Array.from({ length: 6 }, () => () => randomFieldAction(r, p)),
+    ...rare(r),
     () => r.pick(TUNNEL_SETS),
     () => r.pick(TUNNEL_SETS),
-    () => `check_pkt_larger(${r.pick([100, 1500])})->NXM_NX_REG0[${r.below(3)}]`,
+    () =>
+      `check_pkt_larger(${r.pick([100, 1500])})->${r.pick(['NXM_NX_REG0[0]', 'NXM_NX_REG0[1]', 'NXM_NX_REG0[2]', 'metadata[0]', 'xxreg2[4]'])}`,
     () =>
       `sample(probability=${r.pick([100, 65535])},collector_set_id=1,obs_domain_id=2,obs_point_id=3)`,
     () => r.pick(['debug_recirc', 'debug_slow', 'note:ff']),
@@ -129,6 +136,22 @@ function common(r: Random, p: Protocol, table: number): (() => string)[] {
         'decap()',
       ]),
     ...(p.network === 'none' ? [] : byNetwork(r, p, table)),
+  ];
+}
+
+/** Forms that few flows have. */
+function rare(r: Random): (() => string)[] {
+  return [
+    () => `set_vlan_vid:${r.below(4096)}`,
+    () => `set_vlan_pcp:${r.below(8)}`,
+    () => 'pop_vlan',
+    () => `delete_field:tun_metadata${r.below(2)}`,
+    () => `output(port=${port(r)},max_len=0xffffffff)`,
+    () => `controller(meter_id=${r.below(3)},reason=invalid_ttl,id=3)`,
+    () =>
+      `sample(probability=${1 + r.below(65535)},collector_set_id=${r.below(3)},sampling_port=${port(r)}${r.pick(['', ',ingress', ',egress'])})`,
+    () => r.pick(['encap(mpls_mc)', 'encap(nsh)', 'encap(nsh(md_type=1)),encap(ethernet)']),
+    () => `decap(packet_type(ns=${r.below(2)},type=${r.pick([0, 0x800, 0x894f])}))`,
   ];
 }
 
@@ -215,8 +238,19 @@ function byNetwork(r: Random, p: Protocol, table: number): (() => string)[] {
       () => `set_field:${r.pick([1, 99])}->${p.l4}_dst`,
     );
   }
+  if (p.network === 'mpls') {
+    all.push(
+      () => `set_mpls_label:${r.below(9)}`,
+      () => `set_mpls_tc:${r.below(8)}`,
+    );
+  }
+  if (p.network === 'ip' || p.network === 'ipv6') all.push(() => `mod_nw_ttl:${r.pick([1, 9])}`);
+  if (p.network === 'ipv6') {
+    all.push(() => `ct(commit,nat(${r.pick(['src', 'dst'])}=[fe80::5]-[fe80::9]:5-9))`);
+  }
   if (p.l4 === 'sctp') all.push(() => `set_field:9->sctp_src`);
-  if (p.word === 'tcp') all.push(() => 'fin_timeout(idle_timeout=5)');
+  if (p.word === 'tcp')
+    all.push(() => r.pick(['fin_timeout(idle_timeout=5)', 'fin_timeout(hard_timeout=9)']));
   if (p.l4 === 'icmp') all.push(() => 'set_field:3->icmp_type');
   if (p.l4 === 'icmp6') all.push(() => 'set_field:129->icmpv6_type');
   return all;
@@ -297,6 +331,17 @@ const IN_BUCKETS = [
   'meter:2',
 ];
 
+/** Whether it can be one; what random fields are set to need not fit. */
+function isGroup(line: string): boolean {
+  try {
+    parseGroupLine(line);
+    return true;
+  } catch (error) {
+    if (error instanceof HeddleError) return false;
+    throw error;
+  }
+}
+
 /** Groups 10 to 12, whose buckets do what flows do but for going to further tables. */
 export function randomGroupLines(r: Random): string[] {
   const ids = Array.from({ length: N_GROUPS - FIRST_RANDOM_GROUP + 1 }, (_, i) => i);
@@ -314,7 +359,9 @@ export function randomGroupLines(r: Random): string[] {
       const safe = actions.replaceAll(/group:\d+/g, () => `group:${1 + r.below(3)}`);
       return `bucket=bucket_id:${n}${weight}${watch},actions=${safe}`;
     });
-    return `group_id=${FIRST_RANDOM_GROUP + i},type=${type}${how},${buckets.join(',')}`;
+    const id = `group_id=${FIRST_RANDOM_GROUP + i}`;
+    const line = `${id},type=${type}${how},${buckets.join(',')}`;
+    return isGroup(line) ? line : `${id},type=all`;
   });
 }
 

@@ -5,7 +5,7 @@ export interface Protocol {
   /** `tcp6`; empty: anything. */
   readonly word: string;
   readonly network: 'none' | 'ip' | 'ipv6' | 'arp' | 'mpls' | 'nsh';
-  readonly l4: '' | 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmp6';
+  readonly l4: '' | 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmp6' | 'solicit' | 'advert';
 }
 
 export const ANY: Protocol = { word: '', network: 'none', l4: '' };
@@ -21,6 +21,9 @@ const PROTOCOLS: readonly Protocol[] = [
   { word: 'tcp6', network: 'ipv6', l4: 'tcp' },
   { word: 'udp6', network: 'ipv6', l4: 'udp' },
   { word: 'icmp6', network: 'ipv6', l4: 'icmp6' },
+  { word: 'sctp6', network: 'ipv6', l4: 'sctp' },
+  { word: 'icmp6,icmpv6_type=135,icmpv6_code=0', network: 'ipv6', l4: 'solicit' },
+  { word: 'icmp6,icmpv6_type=136,icmpv6_code=0', network: 'ipv6', l4: 'advert' },
   { word: 'arp', network: 'arp', l4: '' },
   { word: 'rarp', network: 'arp', l4: '' },
   { word: 'mpls', network: 'mpls', l4: '' },
@@ -68,9 +71,22 @@ const METADATA: readonly Choice[] = [
   { name: 'tun_dst', values: IPS, masked: ['10.0.0.0/8'], packet: 10 },
   { name: 'tun_gbp_id', values: [0, 5], masked: ['0x1/0x1'], packet: 10 },
   { name: 'tun_gbp_flags', values: [0, 8], packet: 10 },
+  { name: 'tun_ipv6_src', values: IP6S, masked: ['fe80::/16'], packet: 0 },
+  { name: 'tun_ipv6_dst', values: IP6S, packet: 0 },
+  { name: 'tun_flags', values: ['oam', 0], masked: ['+oam', '-oam'], packet: 5 },
+  { name: 'tun_erspan_ver', values: [1, 2], packet: 5 },
+  { name: 'tun_erspan_idx', values: ['0x1', '0x5'], masked: ['0x1/0x1'], packet: 5 },
+  { name: 'tun_erspan_dir', values: [0, 1], packet: 5 },
+  { name: 'tun_erspan_hwid', values: [0, 3], packet: 5 },
+  { name: 'tun_gtpu_flags', values: [0, 2], packet: 5 },
+  { name: 'tun_gtpu_msgtype', values: [0, 255], packet: 5 },
   number('tun_metadata0', 3, ['0x1/0x1']),
   number('tun_metadata1', 3, ['0x100000000/0xff00000000']),
   { name: 'ct_state', values: [], masked: ['-trk', '+trk', '+trk+new', '+est', '+trk-inv'], packet: 0 },
+  { name: 'conj_id', values: [1, 2], masked: ['0x1/0x1', '0/0xf0'], packet: 0 },
+  { name: 'actset_output', values: [1, 3, 'unset'], packet: 0 },
+  { name: 'recirc_id', values: [0, 5], packet: 0 },
+  { name: 'dp_hash', values: ['0x0', '0x5'], masked: ['0x1/0x1'], packet: 10 },
   number('ct_zone', 2),
   number('ct_mark', 3, ['0x1/0x1']),
   { name: 'ct_label', values: LABELS, masked: ['0x1/0x1'] },
@@ -99,6 +115,7 @@ const BY_NETWORK: Readonly<Record<Protocol['network'], readonly Choice[]>> = {
     { name: 'nw_ecn', values: [0, 3] },
     { name: 'ct_nw_src', values: IPS, masked: ['10.0.0.0/8'], packet: 0 },
     { name: 'ct_nw_proto', values: [6, 17], packet: 0 },
+    { name: 'ct_tp_src', values: [1, 2], masked: ['0x1/0x1'], packet: 0 },
   ],
   ipv6: [
     { name: 'ipv6_src', values: IP6S, masked: ['fe80::/16', '::1/::f'], packet: 90 },
@@ -106,6 +123,8 @@ const BY_NETWORK: Readonly<Record<Protocol['network'], readonly Choice[]>> = {
     { name: 'ipv6_label', values: ['0', '0x5'], masked: ['0x1/0x1'] },
     { name: 'nw_ttl', values: [0, 1, 64], packet: 80 },
     { name: 'nw_tos', values: [0, 8] },
+    { name: 'ct_ipv6_src', values: IP6S, masked: ['fe80::/16'], packet: 0 },
+    { name: 'ct_tp_dst', values: [1, 2], masked: ['0x0/0xfffe'], packet: 0 },
   ],
   arp: [
     { name: 'arp_op', values: [1, 2], packet: 90 },
@@ -128,6 +147,8 @@ const BY_NETWORK: Readonly<Record<Protocol['network'], readonly Choice[]>> = {
     { name: 'nsh_spi', values: ['0x0', '0x5'], masked: ['0x1/0x1'] },
     { name: 'nsh_si', values: [3, 255], packet: 80 },
     { name: 'nsh_c1', values: ['0x0', '0x7'], masked: ['0x1/0x1'] },
+    { name: 'nsh_c2', values: ['0x0', '0x7'], masked: ['0x4/0x4'] },
+    { name: 'nsh_c3', values: ['0x0', '0x7'] },
     { name: 'nsh_c4', values: ['0x0', '0x7'] },
   ],
 };
@@ -150,6 +171,14 @@ const BY_L4: Readonly<Record<Protocol['l4'], readonly Choice[]>> = {
   icmp6: [
     { name: 'icmpv6_type', values: [128, 135, 136], packet: 90 },
     { name: 'icmpv6_code', values: [0, 1], packet: 10 },
+  ],
+  solicit: [
+    { name: 'nd_target', values: IP6S, masked: ['fe80::/16'], packet: 90 },
+    { name: 'nd_sll', values: MACS, masked: ['01:00:00:00:00:00/01:00:00:00:00:00'] },
+  ],
+  advert: [
+    { name: 'nd_target', values: IP6S, masked: ['fe80::/16'], packet: 90 },
+    { name: 'nd_tll', values: MACS },
   ],
 };
 const FRAGMENTS = ['no', 'yes', 'first', 'later', 'not_later'];

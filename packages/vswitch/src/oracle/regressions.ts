@@ -6,6 +6,31 @@ export interface Regression {
   readonly packet: string;
 }
 
+/** What packets teach, as `ofproto/trace -generate` tells, with states for `--ct-next`. */
+export const TAUGHT: readonly (Regression & { readonly states: readonly number[] })[] = [
+  ...[
+    'learn(table=9,priority=7,cookie=3,limit=1,eth_src,idle_timeout=7,hard_timeout=9,send_flow_rem)',
+    'learn(table=9,cookie=3,limit=1,eth_src,result_dst=reg1[0])',
+    'learn(table=9,ct_state=0x21,tun_flags=oam,load:1->reg0[])',
+    'learn(table=9,ct_zone[2..8]=1,in_port[0..3]=1,eth_type=0x800,nw_ttl[0..2]=1)',
+  ].map((learn) => ({
+    flows: [`table=0,priority=1 actions=${learn},load:5->eth_src[],${learn}`],
+    packet: 'in_port=4,ip',
+    states: [],
+  })),
+  {
+    flows: [
+      'table=0,priority=1,ip actions=ct(table=1)',
+      'table=1,priority=1,ct_state=0,ip actions=learn(table=9,eth_src),ct(table=2)',
+      'table=1,priority=1,ct_state=-trk,ip actions=output:1',
+      'table=2,priority=1,ip actions=learn(table=9,eth_dst),resubmit(,9)',
+      'table=9,priority=1 actions=output:2',
+    ],
+    packet: 'in_port=4,ip',
+    states: [0, 0x22],
+  },
+];
+
 const one = (actions: string, packet = 'in_port=4,ip'): Regression => ({
   flows: [`table=0,priority=1 actions=${actions}`],
   packet,
@@ -84,6 +109,49 @@ export const REGRESSIONS: readonly Regression[] = [
   one('encap(nsh(md_type=1)),push_vlan:0x8100,controller'),
   one('group:6,note:01.02'),
   one('decap(),decap(packet_type(ns=0,type=0)),encap(nsh(md_type=1)),controller', 'in_port=1,mpls'),
+  // The output of the action set is a field.
+  ...['output:2', 'output:2,group:1', 'output:2,output:3', 'set_field:1->reg0'].map((set) => ({
+    flows: [
+      `table=0,priority=1,actset_output=unset actions=write_actions(${set}),goto_table:1`,
+      'table=1,priority=1,actset_output=2 actions=move:actset_output[]->reg1[],goto_table:2',
+      'table=1,priority=1,actset_output=3 actions=clear_actions,goto_table:2',
+      'table=1,priority=1,actset_output=unset actions=write_actions(output:4),goto_table:2',
+      'table=2,priority=1,actset_output=unset actions=load:1->reg2[]',
+      'table=2,priority=1,actset_output=2 actions=load:2->reg2[]',
+      'table=2,priority=1,actset_output=4 actions=load:4->reg2[]',
+    ],
+    packet: 'in_port=1,ip',
+  })),
+  one('move:in_port_oxm[]->reg1[],output:4', 'in_port=LOCAL,ip'),
+  // Ways to later tables are as deep as they like, groups are not.
+  {
+    flows: Array.from(
+      { length: 90 },
+      (_, i) => `table=${i},priority=1 actions=resubmit(,${i + 1})`,
+    ),
+    packet: 'in_port=1,ip',
+  },
+  {
+    flows: [
+      'table=0,priority=1 actions=goto_table:1',
+      'table=1,priority=1 actions=group:1,resubmit(,1)',
+    ],
+    packet: 'in_port=2,ip',
+  },
+  {
+    flows: [
+      'table=0,priority=1 actions=encap(nsh(md_type=1)),goto_table:1',
+      'table=1,priority=1 actions=mod_vlan_pcp:4',
+    ],
+    packet: 'in_port=4,ip',
+  },
+  one('encap(mpls_mc),NORMAL', 'in_port=4,dl_dst=01:80:c2:00:00:00,dl_vlan=5,ip'),
+  one('encap(mpls),encap(mpls),encap(mpls),encap(mpls)', 'in_port=4,ip'),
+  one('push_mpls:0x8847', 'in_port=4,dp_hash=5,ip'),
+  {
+    flows: ['table=0,priority=1,dl_vlan=5 actions=move:NXM_NX_REG0[0..11]->vlan_vid[]'],
+    packet: 'in_port=4,dl_vlan=5,ip',
+  },
   ...['ip', 'ipv6', 'arp', 'icmp,ct_nw_src=1.1.1.1', 'tcp6,ct_ipv6_src=::1'].map((type) =>
     one('encap(nsh),controller', `${TRACKED},${type}`),
   ),

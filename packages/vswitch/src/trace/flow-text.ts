@@ -24,6 +24,7 @@ export function formatMegaflow(key: Flow, wildcards: Flow, ofport: number): stri
   if (goesWithoutSaying(key.vlanTci1, mask.vlanTci1)) mask.vlanTci1 = 0;
   // Registers and metadata are made on the way: no packet comes with them.
   zeroWords(mask.u32, 64, 82);
+  mask.actsetOutput = 0;
   return formatMatch(new Match(flowAnd(flow, mask, flow), mask, NO_OPTIONS));
 }
 

@@ -5,6 +5,7 @@ import { formatUserdata } from '../ofproto/userdata.ts';
 import type { XlateConfig } from '../ofproto.ts';
 import {
   type TraceNode,
+  type XlateEffects,
   type XlateFork,
   type XlateOptions,
   type XlateResult,
@@ -25,9 +26,9 @@ const CS_NEW = 1;
 const CS_TRK = 0x20;
 
 /** `trk,est` as bits; undefined when a word is none of the states. */
-export function parseCtState(text: string): number | undefined {
+export function parseCtState(text: string, separator = /[,|+\s]+/): number | undefined {
   let bits = 0;
-  for (const word of text.split(/[,|+\s]+/).filter(Boolean)) {
+  for (const word of text.split(separator).filter(Boolean)) {
     const i = CT_STATE_NAMES.indexOf(word);
     if (i < 0) return undefined;
     bits |= 1 << i;
@@ -39,16 +40,20 @@ export function ctStateText(state: number): string {
   return CT_STATE_NAMES.filter((_, i) => (state & (1 << i)) !== 0).join('|');
 }
 
-/** A packet's whole way, recirculations included; `ctNext` are the states that tracking gives. */
+/**
+ * A packet's whole way, recirculations included; `ctNext` are the states that tracking gives, `done`
+ * is told what each pass brings about.
+ */
 export function traceAll(
   config: XlateConfig,
   flow: Flow,
   ofport: number,
   options: TraceOptions = {},
   ctNext: readonly number[] = [],
-): Trace {
+  done: (effects: XlateEffects) => void = () => {},
+): string {
   const first = trace(config, flow, ofport, { ...options, memory });
-  if (first.result.forks.length === 0) return first;
+  done(first.result.effects);
   const states = [...ctNext];
   const waiting = [...first.result.forks];
   let { text } = first;
@@ -60,10 +65,11 @@ export function traceAll(
     text += `\n${RULE}\n${head.join('\n')}\n${RULE}\n\n`;
     const { withPacket = false, pick } = options;
     const more = trace(config, next, ofport, { withPacket, ...(pick && { pick }) });
+    done(more.result.effects);
     text += more.text;
     waiting.push(...more.result.forks);
   }
-  return { text, result: first.result };
+  return text;
 }
 
 const MAX_RECIRCULATIONS = 64;
@@ -92,7 +98,7 @@ function forkTitle({ id, zone }: XlateFork, state: number | undefined): string {
   if (zone === undefined) return head;
   return state === undefined
     ? `${head} - resume conntrack with default ct_state=trk|new (use --ct-next to customize)`
-    : `${head} - resume conntrack with ct_state=${ctStateText(state)}`;
+    : `${head} - resume conntrack with ct_state=${ctStateText(state) || 0}`;
 }
 
 type TraceOptions = Pick<
