@@ -300,7 +300,7 @@ test('TLS: show over ssl:, refusals, ovs-testcontroller behind pssl:', async () 
   }
 });
 
-test('a flow in place of another may keep its cookie; buckets may refer to what is not there', async () => {
+test('a flow in place of another may keep its cookie; buckets may refer to what is not there, and not follow it', async () => {
   await using scope = new Scope();
   const both = await switches(scope);
   const version = ['-O', 'OpenFlow15'];
@@ -315,8 +315,15 @@ test('a flow in place of another may keep its cookie; buckets may refer to what 
       await ofctl('add-group', 'br0', `group_id=${id},type=all,bucket=actions=${actions}`);
       dumps.push(await ofctl('dump-groups', 'br0', String(id)));
     }
+    // The new bucket is in the group already, and none is there for it to follow.
+    for (const at of ['9', 'first']) {
+      const spec = `group_id=0,command_bucket_id=${at},bucket=bucket_id=0,actions=1`;
+      const words = [...version, 'insert-buckets', 'br0', spec];
+      dumps.push((await instance.run(`${client}/ovs-ofctl`, ...words)).stderr);
+    }
     for (const what of ['del-flows', 'del-groups']) await ofctl(what, 'br0');
     return dumps.join('').replaceAll(/ \(xid=\w+\)/g, '');
   });
   assert.match(text, /cookie=0x1, actions=output:p?2/);
+  assert.match(text, /UNKNOWN_BUCKET(.|\n)*BUCKET_EXISTS/);
 });

@@ -100,13 +100,18 @@ function insertBuckets(
   added: readonly Bucket[],
   at: number,
 ): readonly Bucket[] {
+  const place = placeBehind(old, at);
   const ids = new Set(old.map((b) => b.bucketId));
   if (added.some((b) => ids.has(b.bucketId))) throw new OfpError('OFPGMFC_BUCKET_EXISTS');
-  if (at === BUCKET_FIRST) return [...added, ...old];
-  if (at === BUCKET_LAST) return [...old, ...added];
-  const index = old.findIndex((b) => b.bucketId === at);
+  return old.toSpliced(place, 0, ...added);
+}
+
+function placeBehind(buckets: readonly Bucket[], at: number): number {
+  if (at === BUCKET_FIRST) return 0;
+  if (at === BUCKET_LAST) return buckets.length;
+  const index = buckets.findIndex((b) => b.bucketId === at);
   if (at > 0xffff_ff00 || index < 0) throw new OfpError('OFPGMFC_UNKNOWN_BUCKET');
-  return old.toSpliced(index + 1, 0, ...added);
+  return index + 1;
 }
 
 function removeBuckets(old: readonly Bucket[], at: number): readonly Bucket[] {
