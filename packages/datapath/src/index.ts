@@ -15,12 +15,18 @@ export {
   formatTcpFlags,
   type OdpFormatOptions,
 } from './odp-format.ts';
+export { formatAttrs } from './odp-format-attrs.ts';
+export { type KeyFitness, keyOfAttrs, OdpKeyError } from './odp-key.ts';
 export {
-  OdpParseError,
+  formatOdpTextActions,
   type OdpParseOptions,
+  type OdpTextAction,
+  OdpTrailError,
   parseOdpActions,
-  parseOdpFlow,
+  parseOdpTextActions,
 } from './odp-parse.ts';
+export { OdpParseError } from './odp-parse-error.ts';
+export { flowOfAttrs, parseOdpAttrs, parseOdpFlow } from './odp-parse-flow.ts';
 export {
   TNL_TYPE_ERSPAN,
   TNL_TYPE_GENEVE,

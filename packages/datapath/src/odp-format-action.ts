@@ -112,7 +112,8 @@ function maskedNshText(h: NshHeader, m: NshHeader): string {
 
 const ALL_128 = (1n << 128n) - 1n;
 
-function formatCt(a: OdpCtAction): string {
+/** Policies for timeouts may have names. */
+export function formatCt(a: OdpCtAction, timeout: number | string | undefined = a.timeout): string {
   const parts: string[] = [];
   if (a.commit) parts.push(a.force ? 'force_commit' : 'commit');
   if (a.zone !== 0) parts.push(`zone=${a.zone}`);
@@ -122,7 +123,7 @@ function formatCt(a: OdpCtAction): string {
     parts.push(`label=${hex(a.label.value)}${mask}`);
   }
   if (a.helper !== undefined) parts.push(`helper=${a.helper}`);
-  if (a.timeout !== undefined) parts.push(`timeout=${a.timeout}`);
+  if (timeout !== undefined) parts.push(`timeout=${timeout}`);
   if (a.nat) parts.push(formatNat(a.nat));
   return parts.length === 0 ? 'ct' : `ct(${parts.join(',')})`;
 }

@@ -4,24 +4,33 @@ import type { OdpCtAction, OdpNat } from './odp-actions.ts';
 
 /** Longest name of a helper. */
 const MAX_HELPER = 15;
+/** Longest name of a policy. */
+const MAX_TIMEOUT = 31;
 const ALL_128 = (1n << 128n) - 1n;
 
+/** An action; one with a name for its timeouts cannot be done, as policies have numbers here. */
+export interface OdpCtText {
+  readonly action: OdpCtAction;
+  readonly timeout?: string;
+}
+
 /** Undefined for what is none. Members come in any order; of two alike the last counts. */
-export function parseOdpCt(body: string): OdpCtAction | undefined {
+export function parseOdpCt(body: string): OdpCtText | undefined {
   const ct: Draft = { type: 'ct', commit: false, force: false, zone: 0 };
   // Between them commas or spaces; `nat` alone has members of its own.
-  for (let rest = body.trim(); rest !== ''; ) {
+  for (let rest = body.replace(/^[\s,]+/, ''); rest !== ''; ) {
     const [word, name = '', value] = /^(\w+)(?:=([^\s,()]+)|(\([^()]*\)))?[\s,]*/.exec(rest) ?? [];
     if (word === undefined) return undefined;
     const inner = /^\w+\(([^()]*)\)/.exec(word)?.[1];
     if (!takeMember(ct, name, value, inner)) return undefined;
-    if (/,\s*$/.test(word) && word.length === rest.length) return undefined;
+    if (/[\s,]$/.test(word) && word.length === rest.length) return undefined;
     rest = rest.slice(word.length);
   }
-  return ct;
+  const { timeoutName, ...action } = ct;
+  return timeoutName === undefined ? { action } : { action, timeout: timeoutName };
 }
 
-type Draft = { -readonly [K in keyof OdpCtAction]: OdpCtAction[K] };
+type Draft = { -readonly [K in keyof OdpCtAction]: OdpCtAction[K] } & { timeoutName?: string };
 
 function takeMember(
   ct: Draft,
@@ -37,13 +46,14 @@ function takeMember(
       return nat !== undefined;
     }
     if (name !== 'commit' && name !== 'force_commit') return false;
+    if (ct.commit && ct.force !== (name === 'force_commit')) return false;
     ct.commit = true;
     ct.force = name === 'force_commit';
     return true;
   }
   switch (name) {
     case 'zone':
-      if (!/^\d+$/.test(value)) return false;
+      if (!/^[-+]?\d+$/.test(value)) return false;
       ct.zone = Number(value) & 0xffff;
       return true;
     case 'mark': {
@@ -60,10 +70,9 @@ function takeMember(
       ct.helper = value;
       return value.length <= MAX_HELPER;
     case 'timeout':
-      // Policies have numbers here.
-      if (!/^\d+$/.test(value)) return false;
-      ct.timeout = Number(value);
-      return true;
+      if (/^\d+$/.test(value)) ct.timeout = Number(value);
+      else ct.timeoutName = value;
+      return value.length <= MAX_TIMEOUT;
     default:
       return false;
   }
@@ -94,6 +103,7 @@ function parseNat(body: string): OdpNat | undefined {
       return undefined;
     } else nat[name] = true;
   }
+  if (nat.hash && nat.random) return undefined;
   // Without a direction there is nothing that they could choose.
   return nat.direction === undefined ? {} : nat;
 }

@@ -1,38 +1,17 @@
-/** Datapath flows and actions from the text that `ovs-dpctl` writes; the inverse of odp-format. */
-import {
-  ETH_P_8021AD,
-  ETH_P_8021Q,
-  FLOW_DL_TYPE_NONE,
-  Flow,
-  fromHex,
-  IPPROTO_ICMP,
-  IPPROTO_ICMPV6,
-  IPPROTO_SCTP,
-  IPPROTO_TCP,
-  IPPROTO_UDP,
-  parseIpv4,
-  parseIpv6,
-  parseMac,
-} from '@heddle/packet';
+/** Datapath actions from the text that `ovs-dpctl` writes; the inverse of odp-format. */
+import { Flow, type NshHeader } from '@heddle/packet';
 import type { OdpAction } from './odp-actions.ts';
-import {
-  CT_STATE_NAMES,
-  FRAG_NAMES,
-  GROUPS,
-  type GroupName,
-  networkGroup,
-  type OdpField,
-  type OdpNumberKind,
-  SCALARS,
-  type ScalarName,
-  TCP_FLAG_NAMES,
-} from './odp-fields.ts';
+import type { OdpAttr } from './odp-attrs.ts';
+import { isStruct } from './odp-attrs.ts';
+import { formatOdpActions } from './odp-format.ts';
+import { formatCt, formatPlainAction } from './odp-format-action.ts';
+import { formatAttr } from './odp-format-attrs.ts';
+import { putAttr } from './odp-key.ts';
+import { scanAttr } from './odp-parse-attrs.ts';
 import { parseOdpCt } from './odp-parse-ct.ts';
-import { parseSetTunnel, parseTunnel, TunnelTextError } from './odp-tunnel.ts';
-
-export class OdpParseError extends Error {
-  override readonly name = 'OdpParseError';
-}
+import { OdpParseError } from './odp-parse-error.ts';
+import { scanUserspace } from './odp-parse-userspace.ts';
+import { ScanError, Scanner } from './odp-scan.ts';
 
 export interface OdpParseOptions {
   /** Port numbers by name, for `in_port(veth0)` and outputs. */
@@ -41,397 +20,278 @@ export interface OdpParseOptions {
   readonly userdata?: (text: string) => Uint8Array | undefined;
 }
 
-interface Attribute {
-  readonly name: string;
-  /** Undefined without parentheses. */
-  readonly body: string | undefined;
+/** An action as it was written. */
+export interface OdpTextAction {
+  /** Its text, with numbers and names as they are printed. */
+  readonly text: string;
+  /** Undefined: no datapath here does that. */
+  readonly action?: OdpAction | undefined;
 }
 
-/** `a(b(c),d),e` into its top level: `a` with the body `b(c),d`, then `e` without one. */
-function attributes(text: string): Attribute[] {
-  const found: Attribute[] = [];
-  let at = 0;
-  while (at < text.length) {
-    if (/[\s,]/.test(text[at]!)) {
-      at++;
-      continue;
+/** Behind an action of so many characters is something else. */
+export class OdpTrailError extends OdpParseError {
+  readonly length: number;
+
+  constructor(length: number, rest: string) {
+    super(`syntax error at ${rest}`);
+    this.length = length;
+  }
+}
+
+/** Throws an `OdpParseError` for what is none, and for what no datapath here does. */
+export function parseOdpActions(text: string, options: OdpParseOptions = {}): OdpAction[] {
+  return parseOdpTextActions(text, options).map(({ action, text: written }) => {
+    if (!action) throw new OdpParseError(`unsupported action ${written}`);
+    return action;
+  });
+}
+
+/** The same as they were written. */
+export function parseOdpTextActions(text: string, options: OdpParseOptions = {}): OdpTextAction[] {
+  if (text === 'drop') return [];
+  const s = new Scanner(text);
+  const actions: OdpTextAction[] = [];
+  try {
+    for (;;) {
+      s.skip(/[\s,]/);
+      if (s.isAtEnd) return actions;
+      const start = s.at;
+      actions.push(scanAction(s, options));
+      if (!s.isAtEnd && !/[\s,]/.test(s.text[s.at]!)) throw new OdpTrailError(s.at - start, s.rest);
     }
-    const name = /^[^\s,()]*/.exec(text.slice(at))![0];
-    at += name.length;
-    if (text[at] !== '(') {
-      if (name === '') throw new OdpParseError(`syntax error at ${text.slice(at)}`);
-      found.push({ name, body: undefined });
-      continue;
-    }
-    const end = closing(text, at);
-    found.push({ name, body: text.slice(at + 1, end) });
-    at = end + 1;
-  }
-  return found;
-}
-
-function closing(text: string, open: number): number {
-  let depth = 0;
-  for (let i = open; i < text.length; i++) {
-    if (text[i] === '(') depth++;
-    else if (text[i] === ')' && --depth === 0) return i;
-  }
-  throw new OdpParseError(`syntax error at ${text.slice(open)}`);
-}
-
-function integer(text: string, max: number): number {
-  if (!/^(0[xX][0-9a-fA-F]+|\d+)$/.test(text)) throw new OdpParseError(`bad number ${text}`);
-  const v = /^0[0-7]+$/.test(text) ? Number.parseInt(text, 8) : Number(text);
-  if (v > max) throw new OdpParseError(`${text} is more than ${max}`);
-  return v;
-}
-
-function splitMask(text: string): [value: string, mask: string | undefined] {
-  const slash = text.indexOf('/');
-  return slash < 0 ? [text, undefined] : [text.slice(0, slash), text.slice(slash + 1)];
-}
-
-function numberOf(kind: OdpNumberKind, text: string, full: number): number {
-  const v =
-    kind === 'mac'
-      ? parseMac(text)
-      : kind === 'ipv4'
-        ? parseIpv4(text)
-        : kind === 'frag'
-          ? FRAG_NAMES.find(([, name]) => name === text)?.[0]
-          : integer(text, full);
-  if (v === undefined) throw new OdpParseError(`bad value ${text}`);
-  return v;
-}
-
-function parseField(f: OdpField, text: string, key: Flow, mask: Flow): void {
-  const [value, bits] = splitMask(text);
-  if (f.kind === 'ipv6') {
-    const v = parseIpv6(value);
-    const m = bits === undefined ? new Uint8Array(16).fill(0xff) : parseIpv6(bits);
-    if (v === undefined || m === undefined) throw new OdpParseError(`bad IPv6 address ${text}`);
-    key[f.key] = v;
-    mask[f.key] = m;
-    return;
-  }
-  // ARP's operation has 16 bits on the wire, the key holds the low 8.
-  const full = f.name === 'op' ? 0xffff : f.full;
-  key[f.key] = numberOf(f.kind, value, full);
-  mask[f.key] = bits === undefined ? f.full : numberOf(f.kind, bits, full);
-}
-
-function parseGroup(name: GroupName, body: string, key: Flow, mask: Flow): void {
-  for (const member of body.split(',').filter((m) => m !== '')) {
-    const eq = member.indexOf('=');
-    const field = GROUPS[name].find((f) => f.name === member.slice(0, eq));
-    if (field === undefined) throw new OdpParseError(`${name} has no member ${member}`);
-    parseField(field, member.slice(eq + 1), key, mask);
+  } catch (error) {
+    if (!(error instanceof ScanError)) throw error;
+    throw new OdpParseError(`syntax error at ${s.rest}`);
   }
 }
 
-const DL_TYPES: Partial<Record<GroupName, number>> = { ipv4: 0x0800, ipv6: 0x86dd, arp: 0x0806 };
-const NW_PROTOS: Partial<Record<GroupName, number>> = {
-  tcp: IPPROTO_TCP,
-  udp: IPPROTO_UDP,
-  sctp: IPPROTO_SCTP,
-  icmp: IPPROTO_ICMP,
-  icmpv6: IPPROTO_ICMPV6,
-  nd: IPPROTO_ICMPV6,
+export function formatOdpTextActions(actions: readonly OdpTextAction[]): string {
+  return actions.map(({ text }) => text).join(',') || 'drop';
+}
+
+function scanAction(s: Scanner, o: OdpParseOptions): OdpTextAction {
+  const start = s.at;
+  if (/[-+0-9]/.test(s.text[s.at]!)) return plain({ type: 'output', port: s.number(32) });
+  const name = s.match(/[^\s,()]+/y)?.[0] ?? s.fail();
+  const port = s.sees('(') ? undefined : o.portNumber?.(name);
+  if (port !== undefined) return plain({ type: 'output', port });
+  for (const [word, action] of WORDS) {
+    if (!name.startsWith(word)) continue;
+    s.at = start + word.length;
+    return plain(action);
+  }
+  if (name === 'ct' && !s.sees('('))
+    return plain({ type: 'ct', commit: false, force: false, zone: 0 });
+  const scan = Object.hasOwn(ACTIONS, name) ? ACTIONS[name]! : s.fail();
+  s.expect('(');
+  const action = scan(s, o);
+  s.expect(')');
+  return action;
+}
+
+const WORDS: readonly (readonly [string, OdpAction])[] = [
+  ['pop_vlan', { type: 'pop_vlan' }],
+  ['ct_clear', { type: 'ct_clear' }],
+];
+
+/** By name, from behind the opening parenthesis up to the closing one. */
+const ACTIONS: Readonly<Record<string, (s: Scanner, o: OdpParseOptions) => OdpTextAction>> = {
+  trunc: (s) => plain({ type: 'trunc', maxLen: s.number(32) }),
+  lb_output: (s) => ({ text: `lb_output(${s.decimal()})` }),
+  // Decimal, as Open vSwitch reads it, or as it is printed.
+  recirc: (s) => plain({ type: 'recirc', id: s.sees('0x') ? s.number(32) : s.decimal() }),
+  meter: (s) => plain({ type: 'meter', id: s.number(32) }),
+  tnl_pop: (s) => plain({ type: 'tnl_pop', port: s.number(32) }),
+  pop_nsh: () => plain({ type: 'pop_nsh' }),
+  userspace: scanUserspace,
+  set: scanSet,
+  push_vlan: scanPushVlan,
+  add_mpls: scanAddMpls,
+  push_nsh: scanPushNsh,
+  ct: scanCt,
+  clone: scanClone,
+  sample: scanSample,
+  check_pkt_len: scanCheckPktLen,
 };
 
-function isGroup(name: string): name is GroupName {
-  return Object.hasOwn(GROUPS, name);
+function plain(action: OdpAction): OdpTextAction {
+  return { text: formatOdpActions([action]), action };
 }
 
-function isScalar(name: string): name is ScalarName {
-  return Object.hasOwn(SCALARS, name);
+function scanPushVlan(s: Scanner): OdpTextAction {
+  const tpid = s.take('tpid=') ? s.number(16) : undefined;
+  if (tpid !== undefined) s.expect(',');
+  s.expect('vid=');
+  const vid = s.limited(0xfff);
+  s.expect(',pcp=');
+  const pcp = s.limited(7);
+  const cfi = s.take(',cfi=') ? s.number(32) : 1;
+  const tci = (pcp << 13) | (cfi === 0 ? 0 : 0x1000) | vid;
+  return plain({ type: 'push_vlan', tpid: tpid ?? 0x8100, tci });
 }
 
-/** `+syn-ack` or `syn|ack`, with names for the low bits. */
-function parseFlags(text: string, names: readonly string[], full: number): [number, number] {
-  if (/^[-+]/.test(text)) return parseSignedFlags(text, names);
-  if (/^[0-9]/.test(text)) {
-    const [value, bits] = splitMask(text);
-    return [integer(value, full), bits === undefined ? full : integer(bits, full)];
+function scanAddMpls(s: Scanner): OdpTextAction {
+  let lse = 0;
+  for (const [name, shift, max] of [
+    ['label=', 12, 0xfffff],
+    [',tc=', 9, 7],
+    [',ttl=', 0, 0xff],
+    [',bos=', 8, 1],
+  ] as const) {
+    s.expect(name);
+    lse |= s.limited(max) << shift;
   }
-  let value = 0;
-  for (const name of text.split('|')) {
-    const bit = names.indexOf(name);
-    const unnamed = /^\[([0-9a-f]+)\]$/.exec(name)?.[1];
-    if (bit < 0 && unnamed === undefined) throw new OdpParseError(`bad flag ${name}`);
-    value |= bit < 0 ? Number.parseInt(unnamed!, 16) : 1 << bit;
-  }
-  return [value, full];
+  s.expect(',eth_type=');
+  return plain({ type: 'add_mpls', lse: lse >>> 0, ethertype: s.number(16) });
 }
 
-function parseSignedFlags(text: string, names: readonly string[]): [number, number] {
-  let value = 0;
-  let mask = 0;
-  for (const [, sign, name] of text.matchAll(/([-+])([^-+]*)/g)) {
-    const named = names.indexOf(name!);
-    const unnamed = /^\[([0-9a-f]+)\]$/.exec(name!)?.[1];
-    if (named < 0 && unnamed === undefined) throw new OdpParseError(`bad flag ${name}`);
-    const bit = named < 0 ? Number.parseInt(unnamed!, 16) : 1 << named;
-    mask |= bit;
-    if (sign === '+') value |= bit;
+const MAX_METADATA = 248;
+
+function scanPushNsh(s: Scanner): OdpTextAction {
+  const found = { flags: 0, ttl: 63, mdtype: 1, np: 3, spi: 0, si: 255 };
+  const bits = { flags: 2, ttl: 6, mdtype: 8, np: 8, spi: 24, si: 8 };
+  const context: [number, number, number, number] = [0, 0, 0, 0];
+  let hasType: number | undefined;
+  let metadata = new Uint8Array();
+  for (s.skip(/[\s,]/); !s.sees(')'); s.skip(/[\s,]/)) {
+    const name = (Object.keys(found) as (keyof typeof found)[]).find((n) => s.take(`${n}=`));
+    if (name !== undefined) {
+      found[name] = s.number(bits[name]);
+      if (name === 'mdtype') hasType = found.mdtype;
+    } else if (hasType === 1 && /^c[1-4]=/.test(s.rest)) {
+      const i = Number(s.rest[1]) - 1;
+      s.at += 'c1='.length;
+      context[i] = s.number(32);
+    } else if (hasType === 2 && s.take('md2=0x')) {
+      const [digits] = s.match(/[0-9a-fA-F]+/y) ?? s.fail();
+      const bytes = Buffer.from(digits.length % 2 ? `${digits}0` : digits, 'hex');
+      if (bytes.length > MAX_METADATA) s.fail();
+      metadata = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+      metadata.set(bytes);
+    } else s.fail();
   }
-  return [value, mask];
+  const { flags, ttl, mdtype, np, spi, si } = found;
+  if (mdtype !== 1 && mdtype !== 2) s.fail();
+  const header: NshHeader = { flags, ttl, mdtype, np, path: ((spi << 8) | si) >>> 0, context };
+  return plain({ type: 'push_nsh', header, ...(mdtype === 2 && { metadata }) });
 }
 
-class FlowParser {
-  readonly key = new Flow();
-  readonly mask = new Flow();
-  readonly #o: OdpParseOptions;
-  #tags = 0;
-  /** `none`: an `encap` without an `eth_type` holds a frame with a length. */
-  #frameType: 'absent' | 'none' | 'given' = 'absent';
+function scanCt(s: Scanner): OdpTextAction {
+  const [body] = s.match(/(?:[^()]|\([^()]*\))*/y) ?? s.fail();
+  const { action, timeout } = parseOdpCt(body) ?? s.fail();
+  if (timeout === undefined) return { text: formatPlainAction(action), action };
+  return { text: formatCt(action, timeout) };
+}
 
-  constructor(o: OdpParseOptions) {
-    this.#o = o;
-  }
-
-  /** Without a `vlan` the flow matches packets without a (further) tag, as the kernel's do. */
-  parse(text: string): this {
-    this.#attributes(attributes(text));
-    if (this.#frameType !== 'given') this.key.dlType = FLOW_DL_TYPE_NONE;
-    if (this.#frameType === 'none') this.mask.dlType = 0xffff;
-    if (this.#tags < 1) this.mask.vlanTci0 = 0xffff;
-    if (this.#tags < 2) this.mask.vlanTci1 = 0xffff;
-    return this;
-  }
-
-  #attributes(list: readonly Attribute[]): void {
-    for (const { name, body } of list) {
-      if (body === undefined) throw new OdpParseError(`syntax error at ${name}`);
-      if (isGroup(name)) parseGroup(name, body, this.key, this.mask);
-      else if (isScalar(name)) parseField(SCALARS[name], body, this.key, this.mask);
-      else this.#other(name, body);
-    }
-  }
-
-  #other(name: string, body: string): void {
-    const { key, mask } = this;
-    switch (name) {
-      case 'in_port':
-        key.inPort = this.#o.portNumber?.(body) ?? integer(body, 0xffff_ffff);
-        mask.inPort = 0xffff_ffff;
-        break;
-      case 'eth_type':
-        this.#ethType(body);
-        break;
-      case 'vlan':
-        this.#vlan(body);
-        break;
-      case 'encap':
-        if (this.#frameType === 'absent' && body === '') this.#frameType = 'none';
-        this.#attributes(attributes(body));
-        break;
-      case 'tcp_flags':
-        [key.tcpFlags, mask.tcpFlags] = parseFlags(body, TCP_FLAG_NAMES, 0xfff);
-        break;
-      case 'ct_state':
-        [key.ctState, mask.ctState] = parseFlags(body, CT_STATE_NAMES, 0xffff);
-        break;
-      case 'ct_label':
-        this.#ctLabel(body);
-        break;
-      case 'tunnel':
-        asOdpError(() => parseTunnel(body, key, mask));
-        break;
-      case 'skb_priority':
-        if (!/^0(\/0)?$/.test(body)) throw new OdpParseError('skb_priority is not supported');
-        break;
-      case 'packet_type':
-        if (!/^ns=0(\/0)?,id=0(\/0)?$/.test(body)) {
-          throw new OdpParseError('packet_type is not supported');
-        }
-        break;
-      default:
-        throw new OdpParseError(`unknown attribute ${name}`);
-    }
-  }
-
-  #ethType(body: string): void {
-    const { key, mask } = this;
-    const [value, bits] = splitMask(body);
-    const type = integer(value, 0xffff);
-    key.dlType = type === 0 && bits === '0xffff' ? FLOW_DL_TYPE_NONE : type;
-    mask.dlType = bits === undefined ? 0xffff : integer(bits, 0xffff);
-    this.#frameType = 'given';
-  }
-
-  /** The `eth_type` before a `vlan` was the tag's. */
-  #vlan(body: string): void {
-    const { key, mask } = this;
-    const type = key.dlType;
-    if (this.#tags === 2 || (type !== ETH_P_8021Q && type !== ETH_P_8021AD)) {
-      throw new OdpParseError(`vlan(${body}) does not follow the type of a tag`);
-    }
-    const [tci, bits] = parseTci(body);
-    // Cut short: the frame has the type of a tag but no tag.
-    if ((tci & 0x1000) === 0) return;
-    if (this.#tags++ === 0) {
-      [key.vlanTpid0, mask.vlanTpid0, key.vlanTci0, mask.vlanTci0] = [type, 0xffff, tci, bits];
-    } else {
-      [key.vlanTpid1, mask.vlanTpid1, key.vlanTci1, mask.vlanTci1] = [type, 0xffff, tci, bits];
-    }
-    key.dlType = 0;
-    mask.dlType = 0;
-    this.#frameType = 'absent';
-  }
-
-  #ctLabel(body: string): void {
-    const [value, bits] = splitMask(body);
-    if (!/^(0x[0-9a-f]+|\d+)(\/(0x[0-9a-f]+|\d+))?$/i.test(body)) {
-      throw new OdpParseError(`bad ct_label ${body}`);
-    }
-    this.key.ctLabel = BigInt(value);
-    this.mask.ctLabel = bits === undefined ? (1n << 128n) - 1n : BigInt(bits);
+/** Up to the closing parenthesis. */
+function scanList(s: Scanner, o: OdpParseOptions): OdpTextAction[] {
+  const actions: OdpTextAction[] = [];
+  for (;;) {
+    s.skip(/[\s,]/);
+    if (s.isAtEnd) s.fail();
+    if (s.sees(')')) return actions;
+    actions.push(scanAction(s, o));
+    if (!s.isAtEnd && !/[\s,)]/.test(s.text[s.at]!)) s.fail();
   }
 }
 
-/** Members of `vlan` and `push_vlan`; the CFI bit is set unless `cfi=0`. */
-function parseTci(body: string): [tci: number, mask: number] {
-  let tci = 0x1000;
-  let mask = 0x1000;
-  for (const member of body.split(',').filter((m) => m !== '')) {
-    const [name = '', text = ''] = member.split('=');
-    const [value, bits] = splitMask(text);
-    const [shift, full] = name === 'vid' ? [0, 0xfff] : name === 'pcp' ? [13, 7] : [12, 1];
-    if (shift === 12 && name !== 'cfi') throw new OdpParseError(`vlan has no member ${member}`);
-    tci = (tci & ~(full << shift)) | (integer(value, full) << shift);
-    mask |= (bits === undefined ? full : integer(bits, full)) << shift;
+/** What is to be done, if all of it can be. */
+function doable(actions: readonly OdpTextAction[]): OdpAction[] | undefined {
+  const found = actions.flatMap(({ action }) => action ?? []);
+  return found.length === actions.length ? found : undefined;
+}
+
+function scanClone(s: Scanner, o: OdpParseOptions): OdpTextAction {
+  const list = scanList(s, o);
+  const actions = doable(list);
+  const text = `clone(${formatOdpTextActions(list)})`;
+  return { text, action: actions && { type: 'clone', actions } };
+}
+
+function scanSample(s: Scanner, o: OdpParseOptions): OdpTextAction {
+  s.expect('sample=');
+  const [, number] = s.match(/\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)/y) ?? s.fail();
+  const percent = Number(number);
+  if (!(percent >= 0 && percent <= 100)) s.fail();
+  s.expect('%,actions(');
+  const list = scanList(s, o);
+  s.expect(')');
+  const probability = Math.min(Math.round((percent / 100) * 2 ** 32), 0xffff_ffff);
+  const shown = ((100 * probability) / 2 ** 32).toFixed(1);
+  const actions = doable(list);
+  const text = `sample(sample=${shown}%,actions(${formatOdpTextActions(list)}))`;
+  return { text, action: actions && { type: 'sample', probability, actions } };
+}
+
+function scanCheckPktLen(s: Scanner, o: OdpParseOptions): OdpTextAction {
+  const branch = (): OdpTextAction[] => {
+    if (s.take('drop)')) return [];
+    const list = scanList(s, o);
+    s.expect(')');
+    return list;
+  };
+  s.expect('size=');
+  const size = s.number(16);
+  s.expect(',gt(');
+  const gt = branch();
+  s.expect(',le(');
+  const le = branch();
+  const [greater, lessEqual] = [doable(gt), doable(le)];
+  const text = `check_pkt_len(size=${size},gt(${formatOdpTextActions(gt)}),le(${formatOdpTextActions(le)}))`;
+  const action = greater &&
+    lessEqual && { type: 'check_pkt_len' as const, size, greater, lessEqual };
+  return { text, action };
+}
+
+function scanSet(s: Scanner, o: OdpParseOptions): OdpTextAction {
+  const attr = scanAttr(s, { isMasked: true, portNumber: o.portNumber });
+  return { text: `set(${formatAttr(attr, { isMasked: true })})`, action: setAction(attr) };
+}
+
+const DL_TYPES: Readonly<Record<string, number>> = {
+  ipv6: 0x86dd,
+  arp: 0x0806,
+  icmpv6: 0x86dd,
+  nd: 0x86dd,
+};
+const NW_PROTOS: Readonly<Record<string, number>> = {
+  tcp: 6,
+  udp: 17,
+  sctp: 132,
+  icmp: 1,
+  icmpv6: 58,
+  nd: 58,
+};
+const SETTABLE = new Set(['eth', 'ipv4', 'ipv6', 'arp', ...Object.keys(NW_PROTOS)]);
+const SETTABLE_NUMBERS = new Set(['skb_mark', 'ct_mark', 'ct_zone', 'recirc_id', 'dp_hash']);
+
+/** Undefined when no datapath here does that. */
+function setAction(attr: OdpAttr): OdpAction | undefined {
+  const [key, mask] = [new Flow(), new Flow()];
+  if (attr.name === 'tunnel') {
+    putAttr(key, attr);
+    return { type: 'set_tunnel', key };
   }
-  return [tci, mask];
-}
-
-/** A flow's key and mask; members that are not named are wildcarded. */
-export function parseOdpFlow(
-  text: string,
-  options: OdpParseOptions = {},
-): { key: Flow; mask: Flow } {
-  const { key, mask } = new FlowParser(options).parse(text);
-  return { key, mask };
-}
-
-export function parseOdpActions(text: string, options: OdpParseOptions = {}): OdpAction[] {
-  const trimmed = text.trim();
-  if (trimmed === 'drop' || trimmed === '') return [];
-  return attributes(trimmed).map((a) => parseOdpAction(a, options));
-}
-
-function parseOdpAction({ name, body }: Attribute, o: OdpParseOptions): OdpAction {
-  if (body === undefined) {
-    if (name === 'pop_vlan') return { type: 'pop_vlan' };
-    if (name === 'ct') return parseCt('');
-    if (name === 'ct_clear') return { type: 'ct_clear' };
-    const port = o.portNumber?.(name) ?? (/^\d+$/.test(name) ? Number(name) : undefined);
-    if (port === undefined) throw new OdpParseError(`unknown action ${name}`);
-    return { type: 'output', port };
+  if (attr.name === 'skb_priority' && attr.mask === 0xffff_ffff) {
+    return { type: 'set_priority', priority: attr.value };
   }
-  switch (name) {
-    case 'push_vlan':
-      return parsePushVlan(body);
-    case 'set':
-      return parseSet(body);
-    case 'recirc':
-      return { type: 'recirc', id: integer(body, 0xffff_ffff) };
-    case 'trunc':
-      return { type: 'trunc', maxLen: integer(body, 0xffff_ffff) };
-    case 'userspace':
-      return parseUserspace(body, o);
-    case 'sample':
-      return parseSample(body, o);
-    case 'clone':
-      return { type: 'clone', actions: parseOdpActions(body, o) };
-    case 'ct':
-      return parseCt(body);
-    case 'check_pkt_len':
-      return parseCheckPktLen(body, o);
-    default:
-      throw new OdpParseError(`unsupported action ${name}`);
+  if (attr.name === 'mpls' && attr.lses.length === 1) {
+    return { type: 'set_mpls', lse: attr.lses[0]!, mask: attr.masks[0]! };
   }
-}
-
-function parseCt(body: string): OdpAction {
-  const ct = parseOdpCt(body);
-  if (!ct) throw new OdpParseError(`ct(${body})`);
-  return ct;
-}
-
-function parsePushVlan(body: string): OdpAction {
-  const type = /^tpid=([^,]*),(.*)$/.exec(body);
-  const tpid = type === null ? ETH_P_8021Q : integer(type[1]!, 0xffff);
-  return { type: 'push_vlan', tpid, tci: parseTci(type?.[2] ?? body)[0] };
-}
-
-function asOdpError<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw error instanceof TunnelTextError ? new OdpParseError(error.message) : error;
-  }
-}
-
-function parseSet(text: string): OdpAction {
-  const [attribute, ...rest] = attributes(text);
-  if (attribute?.body === undefined || rest.length > 0) throw new OdpParseError(`set(${text})`);
-  const { name, body } = attribute;
-  if (name === 'tunnel') {
-    return { type: 'set_tunnel', key: asOdpError(() => parseSetTunnel(body)) };
-  }
-  const key = new Flow();
-  const mask = new Flow();
-  if (isScalar(name)) parseField(SCALARS[name], body, key, mask);
-  else if (isGroup(name)) {
-    parseGroup(name, body, key, mask);
-    nameHeaders(name, key, mask);
-  } else throw new OdpParseError(`cannot set ${name}`);
+  const isHeader = isStruct(attr) && SETTABLE.has(attr.name);
+  if (!isHeader && !SETTABLE_NUMBERS.has(attr.name)) return undefined;
+  putAttr(key, attr);
+  putAttr(mask, attr, 'mask');
+  if (isHeader) nameHeaders(attr.name, key, mask);
   return { type: 'set', key, mask };
 }
 
 /** Says, outside of the mask, which headers the key's bytes mean. */
-function nameHeaders(name: GroupName, key: Flow, mask: Flow): void {
-  const v6 = name === 'icmpv6' || name === 'nd';
-  if (name !== 'eth') key.dlType = DL_TYPES[name] ?? (v6 ? 0x86dd : 0x0800);
+function nameHeaders(name: string, key: Flow, mask: Flow): void {
+  if (name !== 'eth') key.dlType = DL_TYPES[name] ?? 0x0800;
   const proto = NW_PROTOS[name];
   if (proto !== undefined) key.nwProto = proto;
   // Naming the protocol in an IP header identifies it; it cannot be rewritten.
-  else if (networkGroup(key.dlType) !== 'arp') mask.nwProto = 0;
+  else if (name !== 'arp') mask.nwProto = 0;
   if (name === 'ipv4' || name === 'ipv6') mask.nwFrag = 0;
-}
-
-function parseSample(body: string, o: OdpParseOptions): OdpAction {
-  const match = /^sample=(\d+(?:\.\d+)?)%,actions\((.*)\)$/s.exec(body);
-  const percent = Number(match?.[1] ?? Number.NaN);
-  if (!match || !(percent <= 100)) throw new OdpParseError(`sample(${body})`);
-  const probability = Math.min(Math.round((percent / 100) * 2 ** 32), 0xffff_ffff);
-  return { type: 'sample', probability, actions: parseOdpActions(match[2]!, o) };
-}
-
-function parseCheckPktLen(body: string, o: OdpParseOptions): OdpAction {
-  const [first, gt, le, ...more] = attributes(body);
-  const size = /^size=(\d+)$/.exec(first?.name ?? '')?.[1];
-  const isList = gt?.name === 'gt' && gt.body !== undefined && le?.name === 'le';
-  if (size === undefined || !isList || le.body === undefined || more.length > 0) {
-    throw new OdpParseError(`check_pkt_len(${body})`);
-  }
-  return {
-    type: 'check_pkt_len',
-    size: integer(size, 0xffff),
-    greater: parseOdpActions(gt.body!, o),
-    lessEqual: parseOdpActions(le.body, o),
-  };
-}
-
-function parseUserspace(body: string, o: OdpParseOptions): OdpAction {
-  const [pid, ...rest] = body.split(/,(.*)/s);
-  if (!/^pid=\d+$/.test(pid ?? '')) throw new OdpParseError(`userspace(${body})`);
-  const text = rest[0] ?? '';
-  const hex = /^userdata\(([^)]*)\)$/.exec(text)?.[1];
-  const userdata = o.userdata?.(text) ?? (text === '' ? new Uint8Array() : undefined);
-  if (hex === undefined && userdata === undefined) {
-    throw new OdpParseError(`unsupported argument ${text}`);
-  }
-  return { type: 'userspace', userdata: userdata ?? fromHex(hex!) };
 }

@@ -8,7 +8,7 @@ import { dpifMeterCompliance } from '../compliance-meters.ts';
 import { dpifRandomCompliance } from '../compliance-random.ts';
 import type { OdpPort, Upcall } from '../dpif.ts';
 import { formatFlowStats } from '../odp-format.ts';
-import { parseOdpFlow } from '../odp-parse.ts';
+import { parseOdpFlow } from '../odp-parse-flow.ts';
 import { MemoryNetdev } from './netdev.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 import { UserspaceDpif } from './userspace-dpif.ts';

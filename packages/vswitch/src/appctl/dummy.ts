@@ -1,6 +1,13 @@
 /** Commands of switches for tests, only with `--enable-dummy` (ovs-vswitchd(8)). */
-import { type DummyNetdev, type DummyNetdevs, parseOdpFlow } from '@heddle/datapath';
-import { fromHex, parseIpv4, parseIpv6 } from '@heddle/packet';
+import {
+  type DummyNetdev,
+  type DummyNetdevs,
+  keyOfAttrs,
+  OdpKeyError,
+  OdpParseError,
+  parseOdpAttrs,
+} from '@heddle/datapath';
+import { type Flow, fromHex, parseIpv4, parseIpv6 } from '@heddle/packet';
 import { composeFlow, composeFlowOfLength } from '@heddle/packet/compose';
 import { UnixctlError, type UnixctlServer, type WarpClock } from '@heddle/runtime';
 
@@ -120,16 +127,22 @@ function frameFromHex(word: string): Uint8Array | undefined {
 }
 
 function frameFromFlow(text: string, length: string | undefined): Uint8Array {
-  let flow: ReturnType<typeof parseOdpFlow>['key'];
-  try {
-    flow = parseOdpFlow(text).key;
-  } catch {
-    throw new UnixctlError(`syntax error at ${text}`);
-  }
+  const flow = keyFromText(text);
   if (length === undefined) return composeFlow(flow);
   const bytes = Number.parseInt(length, 10) || 0;
   if (bytes < MIN_LENGTH) throw new UnixctlError('too small packet len');
   const frame = bytes > MAX_LENGTH ? undefined : composeFlowOfLength(flow, bytes);
   if (!frame) throw new UnixctlError('');
   return frame;
+}
+
+function keyFromText(text: string): Flow {
+  try {
+    return keyOfAttrs(parseOdpAttrs(text), { vlanLimit: 1 }).flow;
+  } catch (error) {
+    if (error instanceof OdpParseError || error instanceof OdpKeyError) {
+      throw new UnixctlError(error.message);
+    }
+    throw error;
+  }
 }

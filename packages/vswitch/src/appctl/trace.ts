@@ -1,7 +1,7 @@
 /** ofproto/trace (ovs-vswitchd(8)). */
-import { OdpParseError, parseOdpFlow } from '@heddle/datapath';
+import { keyOfAttrs, OdpKeyError, OdpParseError, parseOdpAttrs } from '@heddle/datapath';
 import { Match, OFPTT_ALL, type OfpAct, OfpError, parseActionsText } from '@heddle/openflow';
-import { describePacket, Flow, fromHex } from '@heddle/packet';
+import { describePacket, Flow, fromHex, isTunnelled } from '@heddle/packet';
 import { HeddleError, type UnixctlCommands, UnixctlError } from '@heddle/runtime';
 import type { Backer } from '../backer.ts';
 import { checkReferences, checkRule } from '../ofproto/check.ts';
@@ -160,7 +160,7 @@ export function parseRequest(
   const text = args.at(-1) ?? '';
   const name = args.length > 1 ? args[0] : undefined;
   if (args.length > 2) throw new UnixctlError('Trailing garbage in packet data');
-  if (/^([a-z0-9_]+\(|$)/.test(text.trim())) return parseDatapathFlow(sw, name, text);
+  if (/^([a-z0-9_]+\(|ufid:|$)/.test(text.trim())) return parseDatapathFlow(sw, name, text);
   if (name === undefined) {
     throw new UnixctlError(`syntax error at ${text} (or the bridge name was omitted)`);
   }
@@ -175,21 +175,30 @@ function parseDatapathFlow(sw: TracedSwitch, name: string | undefined, text: str
   if (name === undefined && backers.length > 1) {
     throw new UnixctlError('More than one datapath: name one');
   }
-  const numbers = new Map([...backer.dpif.ports()].map((p) => [p.name, p.portNo]));
-  let flow: Flow;
-  try {
-    flow = parseOdpFlow(text, { portNumber: (port) => numbers.get(port) }).key;
-  } catch (error) {
-    if (!(error instanceof OdpParseError)) throw error;
-    throw new UnixctlError(`${error.message} (or the bridge name was omitted)`);
-  }
+  const flow = keyFromText(text, backer);
   const { recircId } = flow;
   if (recircId !== 0 && !backer.xlateConfig.recirc.get(recircId)) {
     throw new UnixctlError(`no recirculation data for recirc_id 0x${recircId.toString(16)}`);
   }
-  const port = backer.ports.get(flow.inPort);
+  const isOuter = isTunnelled(flow);
+  const port = isOuter ? backer.xlateConfig.tunnels?.receive(flow) : backer.ports.get(flow.inPort);
+  if (!port && isOuter) throw new UnixctlError('no OpenFlow tunnel port for this packet');
   if (!port) throw new UnixctlError(`no OpenFlow port for datapath port ${flow.inPort}`);
   return { backer, bridge: port.bundle.bridge, flow, ofport: port.ofport };
+}
+
+/** Of too many attributes or too few what there is counts. */
+function keyFromText(text: string, { dpif, xlateConfig }: Backer): Flow {
+  const numbers = new Map([...dpif.ports()].map((p) => [p.name, p.portNo]));
+  const portNumber = (port: string) => numbers.get(port);
+  try {
+    const attrs = parseOdpAttrs(text, { portNumber, isMasked: true });
+    return keyOfAttrs(attrs, { vlanLimit: xlateConfig.vlanLimit }).flow;
+  } catch (error) {
+    if (error instanceof OdpKeyError) throw new UnixctlError(error.message);
+    if (!(error instanceof OdpParseError)) throw error;
+    throw new UnixctlError(`${error.message} (or the bridge name was omitted)`);
+  }
 }
 
 function parseBridgeFlow(

@@ -1,16 +1,22 @@
 /** `dump-flows`, `add-flow` and the other commands on megaflows. */
 import {
   type Dpif,
+  flowOfAttrs,
   flowUfid,
   formatFlowStats,
   formatInstalledFlow,
-  formatOdpActions,
+  formatOdpTextActions,
   type InstalledFlow,
+  keyOfAttrs,
+  OdpKeyError,
   OdpParseError,
+  OdpTrailError,
   parseOdpActions,
-  parseOdpFlow,
+  parseOdpAttrs,
+  parseOdpTextActions,
   Ufid,
 } from '@heddle/datapath';
+import { FLOW_DL_TYPE_NONE } from '@heddle/packet';
 import { HeddleError } from '@heddle/runtime';
 import { formatUserdata } from '../ofproto/userdata.ts';
 import { type DpctlCommand, type DpctlRun, dpFullName, errorCode, takeDpif } from './command.ts';
@@ -145,13 +151,22 @@ export const parseActions: DpctlCommand = {
   run(run) {
     for (const text of run.args) {
       try {
-        run.print(formatOdpActions(parseOdpActions(text)));
-      } catch {
-        run.fail('odp_actions_from_string', 'EINVAL');
+        run.print(formatOdpTextActions(parseOdpTextActions(text)));
+      } catch (error) {
+        failActions(run, 'odp_actions_from_string', error);
       }
     }
   },
 };
+
+/** Of a text that goes on behind an action upstream tells how long that is, as an errno. */
+export function failActions(run: DpctlRun, what: string, error: unknown): void {
+  if (!(error instanceof OdpParseError)) throw error;
+  if (error instanceof OdpTrailError) {
+    const { length } = error;
+    run.fail(`${what} (${length === 1 ? 'End of file' : `Unknown error -${length}`})`);
+  } else run.fail(what, 'EINVAL');
+}
 
 type Change = 'add' | 'modify' | 'delete';
 
@@ -239,8 +254,8 @@ function putFlow(
   let actions: ReturnType<typeof parseOdpActions>;
   try {
     actions = parseOdpActions(actionsArg, parseNames(dpif));
-  } catch {
-    run.fail('parsing actions', 'EINVAL');
+  } catch (error) {
+    failActions(run, 'parsing actions', error);
     return;
   }
   try {
@@ -297,20 +312,64 @@ function parseNames(dpif: Dpif) {
   return { portNumber: (name: string) => numbers.get(name) };
 }
 
-/** A datapath's flow is for one recirculation, 0 when none is said. */
+/** What a packet has that the datapaths' keys do not hold. */
+function beyondKey(attrs: Attrs): string | undefined {
+  const hasEth = attrs.some(({ name }) => name === 'eth');
+  return attrs.find(
+    (attr) =>
+      attr.name === 'mpls' ||
+      (attr.name === 'skb_priority' && attr.mask !== 0) ||
+      (attr.name === 'packet_type' && !hasEth && attr.values.some((v) => v !== 0)),
+  )?.name;
+}
+
+type Attrs = ReturnType<typeof parseOdpAttrs>;
+
+/**
+ * A datapath's flow is for one recirculation, 0 when none is said. The userspace datapath takes what
+ * describes a packet entirely.
+ */
 function parseFlow(
   run: DpctlRun,
   dpif: Dpif,
   text: string,
   say = (why: string) => `parsing flow key (${why})`,
-) {
+): ReturnType<typeof flowOfAttrs> | undefined {
   try {
-    const flow = parseOdpFlow(text, parseNames(dpif));
+    const attrs = parseOdpAttrs(text, { ...parseNames(dpif), isMasked: true });
+    if (dpif.engine === 'userspace' && !isWhole(attrs)) {
+      run.fail('updating flow table', 'EINVAL');
+      return undefined;
+    }
+    const beyond = beyondKey(attrs);
+    if (beyond !== undefined) {
+      run.fail(say(`the datapath does not look at ${beyond}`), 'EINVAL');
+      return undefined;
+    }
+    const flow = flowOfAttrs(attrs);
     flow.mask.recircId = 0xffff_ffff;
     return flow;
   } catch (error) {
-    const what = error instanceof OdpParseError ? error.message : String(error);
-    run.fail(say(what), 'EINVAL');
+    if (!(error instanceof OdpParseError)) throw error;
+    run.fail(say(error.message), 'EINVAL');
     return undefined;
+  }
+}
+
+/** There is a header for all that is looked at, and the field that says so is looked at, too. */
+function isWhole(attrs: Attrs): boolean {
+  try {
+    const { flow, fitness } = keyOfAttrs(attrs, { vlanLimit: 1 });
+    if (fitness !== 'perfect' || flow.dlType === FLOW_DL_TYPE_NONE) return false;
+    const { mask } = flowOfAttrs(attrs);
+    const { nwSrc, nwDst, nwProto, nwTos, nwTtl, nwFrag, tpSrc, tpDst, tcpFlags } = mask;
+    const transport = tpSrc | tpDst | tcpFlags;
+    const network = nwSrc | nwDst | nwProto | nwTos | nwTtl | nwFrag;
+    if (transport !== 0 && nwProto !== 0xff) return false;
+    if ((network | transport) !== 0 && mask.dlType !== 0xffff) return false;
+    return mask.inPort === 0xffff_ffff;
+  } catch (error) {
+    if (error instanceof OdpKeyError) return false;
+    throw error;
   }
 }

@@ -35,6 +35,7 @@ import {
   ipfSetMaxNfrags,
   ipfSetMinFrag,
 } from './ipf.ts';
+import { normalizeActions } from './normalize.ts';
 import { addDp, addIf, delDp, delIf, setIf } from './ports.ts';
 import { dumpDps, show } from './show.ts';
 
@@ -77,6 +78,7 @@ export const DPCTL_COMMANDS: readonly DpctlCommand[] = [
   ipfSetMinFrag,
   ipfSetMaxNfrags,
   ipfGetStatus,
+  normalizeActions,
   parseActions,
 ];
 

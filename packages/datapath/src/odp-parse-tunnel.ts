@@ -1,0 +1,164 @@
+/** `tunnel(...)` from its text. */
+import {
+  FLOW_TNL_F_CSUM,
+  FLOW_TNL_F_DONT_FRAGMENT,
+  FLOW_TNL_F_KEY,
+  FLOW_TNL_F_OAM,
+  TUN_OPTS_MAX,
+} from '@heddle/packet';
+import type { ErspanMembers, TunnelAttr, TunnelMember } from './odp-attrs.ts';
+import type { Scanner } from './odp-scan.ts';
+import { scanFlags } from './odp-scan-flags.ts';
+
+const FLAG_NAMES = ['oam', 'df', 'csum', 'key'];
+/** What the text can say; a key is there when `tun_id` is. */
+const SAID = FLOW_TNL_F_OAM | FLOW_TNL_F_DONT_FRAGMENT | FLOW_TNL_F_CSUM;
+const U64 = (1n << 64n) - 1n;
+
+type Reader<T> = (s: Scanner) => T;
+
+const MEMBERS: Readonly<Record<string, (s: Scanner, isMasked: boolean) => TunnelMember>> = {
+  'tun_id=': (s, k) => ({ name: 'tun_id', ...masked(s, k, id, U64) }),
+  'src=': (s, k) => ({ name: 'src', ...masked(s, k, (r) => r.ipv4(), 0xffff_ffff) }),
+  'dst=': (s, k) => ({ name: 'dst', ...masked(s, k, (r) => r.ipv4(), 0xffff_ffff) }),
+  'ipv6_src=': (s, k) => ({ name: 'ipv6_src', ...masked(s, k, (r) => r.ipv6(), all16()) }),
+  'ipv6_dst=': (s, k) => ({ name: 'ipv6_dst', ...masked(s, k, (r) => r.ipv6(), all16()) }),
+  'tos=': (s, k) => ({ name: 'tos', ...masked(s, k, (r) => r.number(8), 0xff) }),
+  'ttl=': (s, k) => ({ name: 'ttl', ...masked(s, k, (r) => r.number(8), 0xff) }),
+  'tp_src=': (s, k) => ({ name: 'tp_src', ...masked(s, k, (r) => r.number(16), 0xffff) }),
+  'tp_dst=': (s, k) => ({ name: 'tp_dst', ...masked(s, k, (r) => r.number(16), 0xffff) }),
+  'erspan(': scanErspan,
+  'vxlan(gbp(': scanGbp,
+  'geneve(': scanGeneve,
+  'gtpu(': scanGtpu,
+};
+
+/** Behind `tunnel(`. */
+export function scanTunnel(s: Scanner, isMasked: boolean): TunnelAttr {
+  const members: TunnelMember[] = [];
+  let [flags, flagsMask] = [0, 0];
+  let hasFlags = false;
+  while (!s.take(')')) {
+    if (s.take('flags(')) {
+      hasFlags = true;
+      [flags, flagsMask] = s.sees(')') ? [0, 0xffff] : scanFlags(s, FLAG_NAMES, 16, isMasked);
+      s.expect(')');
+    } else {
+      const opening = Object.keys(MEMBERS).find((name) => s.take(name)) ?? s.fail();
+      const member = MEMBERS[opening]!(s, isMasked);
+      if (member.name !== 'vxlan' || member.gbp.id !== 0 || member.gbp.flags !== 0) {
+        members.push(member);
+      }
+    }
+    if (!s.take(',') && !s.sees(')')) s.fail();
+  }
+  const tunId = members.findLast((member) => member.name === 'tun_id');
+  const key = tunId ? FLOW_TNL_F_KEY : 0;
+  const keyMask = tunId && tunId.mask !== 0n ? FLOW_TNL_F_KEY : 0;
+  return {
+    name: 'tunnel',
+    members,
+    flags: (flags & SAID) | key,
+    flagsMask: flagsMask | keyMask,
+    hasFlags: hasFlags || members.length === 0,
+  };
+}
+
+function id(s: Scanner): bigint {
+  return BigInt.asUintN(64, s.integer());
+}
+
+function all16(): Uint8Array {
+  return new Uint8Array(16).fill(0xff);
+}
+
+function masked<T>(s: Scanner, isMasked: boolean, read: Reader<T>, all: T): { value: T; mask: T } {
+  const value = read(s);
+  return { value, mask: isMasked && s.take('/') ? read(s) : all };
+}
+
+/** Members of a struct in any order, up to the closing parenthesis. */
+function scanMembers<K extends string>(
+  s: Scanner,
+  isMasked: boolean,
+  bits: Readonly<Record<K, number>>,
+): { value: Record<K, number>; mask: Record<K, number> } {
+  const names = Object.keys(bits) as K[];
+  const zeros = (): Record<K, number> =>
+    Object.fromEntries(names.map((name) => [name, 0])) as Record<K, number>;
+  const [value, mask] = [zeros(), zeros()];
+  while (!s.take(')')) {
+    const name = names.find((n) => s.take(`${n}=`)) ?? s.fail();
+    const part = masked(s, isMasked, (r) => r.number(bits[name]), 2 ** bits[name] - 1);
+    [value[name], mask[name]] = [part.value, part.mask];
+    if (!s.take(',') && !s.sees(')')) s.fail();
+  }
+  return { value, mask };
+}
+
+function scanGbp(s: Scanner, isMasked: boolean): TunnelMember {
+  const { value, mask } = scanMembers(s, isMasked, { id: 16, flags: 8 });
+  s.expect(')');
+  return { name: 'vxlan', gbp: value, mask };
+}
+
+function scanGtpu(s: Scanner, isMasked: boolean): TunnelMember {
+  return { name: 'gtpu', ...scanMembers(s, isMasked, { flags: 8, msgtype: 8 }) };
+}
+
+/** The version comes first and says what else there is. */
+function scanErspan(s: Scanner, isMasked: boolean): TunnelMember {
+  s.expect('ver=');
+  const ver = masked(s, isMasked, (r) => r.number(8), 0xff);
+  const more = s.take(',');
+  const none = { idx: 0, dir: 0, hwid: 0 };
+  let rest: { value: Partial<ErspanMembers>; mask: Partial<ErspanMembers> };
+  if (ver.value === 1) rest = scanMembers(s, isMasked, { idx: 32 });
+  else if (ver.value === 2) rest = scanMembers(s, isMasked, { dir: 1, hwid: 4 });
+  else return s.fail();
+  if (more && Object.keys(rest.value).length === 0) s.fail();
+  return {
+    name: 'erspan',
+    value: { ...none, ...rest.value, ver: ver.value },
+    mask: { ...none, ...rest.mask, ver: ver.mask },
+  };
+}
+
+/** `{class=0x102,type=0x80,len=4,0x10002}` each. */
+function scanGeneve(s: Scanner, isMasked: boolean): TunnelMember {
+  const value: number[] = [];
+  const mask: number[] = [];
+  while (s.take('{')) {
+    const part = (name: string, bits: number) =>
+      s.take(name)
+        ? masked(s, isMasked, (r) => r.number(bits), 2 ** bits - 1)
+        : { value: 0, mask: 0 };
+    const cls = part('class=', 16);
+    s.take(',');
+    const type = part('type=', 8);
+    s.take(',');
+    const len = part('len=', 8);
+    s.take(',');
+    if (len.value % 4 !== 0 || len.value > 124) s.fail();
+    value.push(cls.value >> 8, cls.value & 0xff, type.value, len.value / 4);
+    mask.push(cls.mask >> 8, cls.mask & 0xff, type.mask, len.mask === 0 ? 0 : 0x1f);
+    const data = s.sees('}') ? undefined : masked(s, isMasked, hexNumber, undefined);
+    value.push(...bytes(s, data?.value ?? 0n, len.value));
+    const all = (1n << BigInt(8 * len.value)) - 1n;
+    mask.push(...bytes(s, data ? (data.mask ?? all) : 0n, len.value));
+    s.expect('}');
+    if (value.length > TUN_OPTS_MAX) s.fail();
+  }
+  s.expect(')');
+  return { name: 'geneve', value: Uint8Array.from(value), mask: Uint8Array.from(mask) };
+}
+
+function hexNumber(s: Scanner): bigint | undefined {
+  const [, digits] = s.match(/\s*(0[xX][0-9a-fA-F]+|[0-9]+)/y) ?? s.fail();
+  return BigInt(digits!);
+}
+
+function bytes(s: Scanner, v: bigint, length: number): number[] {
+  if (v >> BigInt(8 * length) !== 0n) s.fail();
+  return Array.from({ length }, (_, i) => Number((v >> BigInt(8 * (length - 1 - i))) & 0xffn));
+}
