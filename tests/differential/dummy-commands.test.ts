@@ -94,6 +94,28 @@ const OF_BRIDGES = [
   'tnl/egress_port_range 1 70000',
 ];
 
+const KEY = 'in_port(1),eth(),';
+const TAGGED = `${KEY}eth_type(0x8100),vlan(vid=9,pcp=0),encap(eth_type(0x1234))`;
+const NORMALIZATIONS: readonly (readonly string[])[] = [
+  [`${KEY}eth_type(0x1234)`, '2,1'],
+  [TAGGED, '3,pop_vlan,2,push_vlan(vid=5,pcp=7),1,push_vlan(tpid=0x88a8,vid=4,pcp=0),10,9'],
+  [TAGGED, 'pop_vlan'],
+  [TAGGED, ''],
+  [TAGGED, 'drop'],
+  ['', '1'],
+  [TAGGED, '5,p9,p1', 'p1=1', 'p9=0x9'],
+  [TAGGED, '5', 'p1=x'],
+  [`${KEY}eth_type(0x8847),mpls(label=100,tc=0,ttl=64,bos=0,label=7,tc=1,ttl=6,bos=1)`, '1'],
+  [`${KEY}eth_type(0x0800)`, '1'],
+  [`${KEY}in_port(1)`, '1'],
+  [`${KEY}ipv4(),udp()`, '1'],
+  ['foo', '1'],
+  [KEY, 'foo'],
+  [KEY, '1x'],
+  [KEY],
+  ['-m', `tunnel(tun_id=5,ttl=1),ct_zone(3),${KEY}`, '2,set(skb_mark(1)),1'],
+];
+
 const FILTERS = [
   ...[
     'ip',
@@ -230,6 +252,16 @@ test('bridges, ports and traces: the same words for what is wrong', async () => 
     JSON.stringify(await subject.ask('ofproto/trace', 'br0', '')),
   );
   for (const words of OF_BRIDGES) await answers(both, words);
+});
+
+test('dpctl/normalize-actions: what goes out, by tags', async () => {
+  await using scope = new Scope();
+  const both = await DummySwitch.pair(scope);
+  for (const args of NORMALIZATIONS) {
+    await agree(both, args.join('  '), async (subject) =>
+      JSON.stringify(await subject.ask('dpctl/normalize-actions', ...args)),
+    );
+  }
 });
 
 test('megaflows that a filter lets pass', async () => {

@@ -48,6 +48,11 @@ export class DummySwitch {
     return answer;
   }
 
+  /** As `ask` of a command that changes nothing. */
+  say(command: string, ...args: string[]): ReturnType<typeof unixctlCall> {
+    return this.#call(command, args);
+  }
+
   #call(command: string, args: readonly string[]): ReturnType<typeof unixctlCall> {
     const socket = join(this.instance.directory, `ovs-vswitchd.${this.#pid}.ctl`);
     return unixctlCall(socket, command, args);

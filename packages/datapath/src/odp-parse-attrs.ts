@@ -18,7 +18,7 @@ import type { Scanner } from './odp-scan.ts';
 import { scanFlags } from './odp-scan-flags.ts';
 
 export interface AttrOptions {
-  /** Whether values may have masks behind them, `80/0xff`. */
+  /** Whether members of structs may have masks behind them, `80/0xff`; of the rest they always may. */
   readonly isMasked: boolean;
   /** Port numbers by name. */
   readonly portNumber?: ((name: string) => number | undefined) | undefined;
@@ -68,14 +68,14 @@ function scanBody(s: Scanner, name: string, o: AttrOptions, depth: number): OdpA
   }
   if (isFlags(name)) {
     const { bits, names } = FLAGS[name];
-    const [value, mask] = scanFlags(s, names, bits, o.isMasked);
+    const [value, mask] = scanFlags(s, names, bits);
     s.expect(')');
     return { name, value, mask };
   }
   switch (name) {
     case 'ct_label': {
       const value = label(s);
-      const mask = o.isMasked && s.take('/') ? label(s) : ALL_128;
+      const mask = s.take('/') ? label(s) : ALL_128;
       s.expect(')');
       return { name, value, mask };
     }
@@ -84,7 +84,7 @@ function scanBody(s: Scanner, name: string, o: AttrOptions, depth: number): OdpA
     case 'encap':
       return { name, attrs: scanEncap(s, o, depth + 1) };
     case 'tunnel':
-      return scanTunnel(s, o.isMasked);
+      return scanTunnel(s);
     default:
       return scanStruct(s, name as StructName, o);
   }
@@ -99,7 +99,7 @@ function scanNumber(s: Scanner, name: keyof typeof NUMBERS, o: AttrOptions): Odp
   }
   const value = s.number(bits);
   const isExact = name === 'recirc_id';
-  const mask = o.isMasked && !isExact && s.take('/') ? s.number(bits) : all;
+  const mask = !isExact && s.take('/') ? s.number(bits) : all;
   return { name, value, mask };
 }
 
@@ -164,7 +164,7 @@ function scanMpls(s: Scanner, o: AttrOptions): OdpAttr {
       seen = new Set();
     }
     seen.add(part.name);
-    const read = (): number => (part.name === 'ttl' ? s.number(8) : s.limited(allOnes(part.bits)));
+    const read = (): number => s.limited(allOnes(part.bits));
     const put = (list: number[], v: number): void => {
       list[list.length - 1] = (list.at(-1)! | (v << part.shift)) >>> 0;
     };

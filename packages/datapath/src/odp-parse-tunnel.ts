@@ -17,16 +17,16 @@ const U64 = (1n << 64n) - 1n;
 
 type Reader<T> = (s: Scanner) => T;
 
-const MEMBERS: Readonly<Record<string, (s: Scanner, isMasked: boolean) => TunnelMember>> = {
-  'tun_id=': (s, k) => ({ name: 'tun_id', ...masked(s, k, id, U64) }),
-  'src=': (s, k) => ({ name: 'src', ...masked(s, k, (r) => r.ipv4(), 0xffff_ffff) }),
-  'dst=': (s, k) => ({ name: 'dst', ...masked(s, k, (r) => r.ipv4(), 0xffff_ffff) }),
-  'ipv6_src=': (s, k) => ({ name: 'ipv6_src', ...masked(s, k, (r) => r.ipv6(), all16()) }),
-  'ipv6_dst=': (s, k) => ({ name: 'ipv6_dst', ...masked(s, k, (r) => r.ipv6(), all16()) }),
-  'tos=': (s, k) => ({ name: 'tos', ...masked(s, k, (r) => r.number(8), 0xff) }),
-  'ttl=': (s, k) => ({ name: 'ttl', ...masked(s, k, (r) => r.number(8), 0xff) }),
-  'tp_src=': (s, k) => ({ name: 'tp_src', ...masked(s, k, (r) => r.number(16), 0xffff) }),
-  'tp_dst=': (s, k) => ({ name: 'tp_dst', ...masked(s, k, (r) => r.number(16), 0xffff) }),
+const MEMBERS: Readonly<Record<string, (s: Scanner) => TunnelMember>> = {
+  'tun_id=': (s) => ({ name: 'tun_id', ...masked(s, id, U64) }),
+  'src=': (s) => ({ name: 'src', ...masked(s, (r) => r.ipv4(), 0xffff_ffff) }),
+  'dst=': (s) => ({ name: 'dst', ...masked(s, (r) => r.ipv4(), 0xffff_ffff) }),
+  'ipv6_src=': (s) => ({ name: 'ipv6_src', ...masked(s, (r) => r.ipv6(), all16()) }),
+  'ipv6_dst=': (s) => ({ name: 'ipv6_dst', ...masked(s, (r) => r.ipv6(), all16()) }),
+  'tos=': (s) => ({ name: 'tos', ...masked(s, (r) => r.number(8), 0xff) }),
+  'ttl=': (s) => ({ name: 'ttl', ...masked(s, (r) => r.number(8), 0xff) }),
+  'tp_src=': (s) => ({ name: 'tp_src', ...masked(s, (r) => r.number(16), 0xffff) }),
+  'tp_dst=': (s) => ({ name: 'tp_dst', ...masked(s, (r) => r.number(16), 0xffff) }),
   'erspan(': scanErspan,
   'vxlan(gbp(': scanGbp,
   'geneve(': scanGeneve,
@@ -34,18 +34,18 @@ const MEMBERS: Readonly<Record<string, (s: Scanner, isMasked: boolean) => Tunnel
 };
 
 /** Behind `tunnel(`. */
-export function scanTunnel(s: Scanner, isMasked: boolean): TunnelAttr {
+export function scanTunnel(s: Scanner): TunnelAttr {
   const members: TunnelMember[] = [];
   let [flags, flagsMask] = [0, 0];
   let hasFlags = false;
   while (!s.take(')')) {
     if (s.take('flags(')) {
       hasFlags = true;
-      [flags, flagsMask] = s.sees(')') ? [0, 0xffff] : scanFlags(s, FLAG_NAMES, 16, isMasked);
+      [flags, flagsMask] = s.sees(')') ? [0, 0xffff] : scanFlags(s, FLAG_NAMES, 16);
       s.expect(')');
     } else {
       const opening = Object.keys(MEMBERS).find((name) => s.take(name)) ?? s.fail();
-      const member = MEMBERS[opening]!(s, isMasked);
+      const member = MEMBERS[opening]!(s);
       if (member.name !== 'vxlan' || member.gbp.id !== 0 || member.gbp.flags !== 0) {
         members.push(member);
       }
@@ -72,15 +72,14 @@ function all16(): Uint8Array {
   return new Uint8Array(16).fill(0xff);
 }
 
-function masked<T>(s: Scanner, isMasked: boolean, read: Reader<T>, all: T): { value: T; mask: T } {
+function masked<T>(s: Scanner, read: Reader<T>, all: T): { value: T; mask: T } {
   const value = read(s);
-  return { value, mask: isMasked && s.take('/') ? read(s) : all };
+  return { value, mask: s.take('/') ? read(s) : all };
 }
 
 /** Members of a struct in any order, up to the closing parenthesis. */
 function scanMembers<K extends string>(
   s: Scanner,
-  isMasked: boolean,
   bits: Readonly<Record<K, number>>,
 ): { value: Record<K, number>; mask: Record<K, number> } {
   const names = Object.keys(bits) as K[];
@@ -89,32 +88,33 @@ function scanMembers<K extends string>(
   const [value, mask] = [zeros(), zeros()];
   while (!s.take(')')) {
     const name = names.find((n) => s.take(`${n}=`)) ?? s.fail();
-    const part = masked(s, isMasked, (r) => r.number(bits[name]), 2 ** bits[name] - 1);
+    const part = masked(s, (r) => r.number(bits[name]), 2 ** bits[name] - 1);
     [value[name], mask[name]] = [part.value, part.mask];
-    if (!s.take(',') && !s.sees(')')) s.fail();
+    const isMore = s.take(',');
+    if (isMore === s.sees(')')) s.fail();
   }
   return { value, mask };
 }
 
-function scanGbp(s: Scanner, isMasked: boolean): TunnelMember {
-  const { value, mask } = scanMembers(s, isMasked, { id: 16, flags: 8 });
+function scanGbp(s: Scanner): TunnelMember {
+  const { value, mask } = scanMembers(s, { id: 16, flags: 8 });
   s.expect(')');
   return { name: 'vxlan', gbp: value, mask };
 }
 
-function scanGtpu(s: Scanner, isMasked: boolean): TunnelMember {
-  return { name: 'gtpu', ...scanMembers(s, isMasked, { flags: 8, msgtype: 8 }) };
+function scanGtpu(s: Scanner): TunnelMember {
+  return { name: 'gtpu', ...scanMembers(s, { flags: 8, msgtype: 8 }) };
 }
 
 /** The version comes first and says what else there is. */
-function scanErspan(s: Scanner, isMasked: boolean): TunnelMember {
+function scanErspan(s: Scanner): TunnelMember {
   s.expect('ver=');
-  const ver = masked(s, isMasked, (r) => r.number(8), 0xff);
+  const ver = masked(s, (r) => r.number(8), 0xff);
   const more = s.take(',');
   const none = { idx: 0, dir: 0, hwid: 0 };
   let rest: { value: Partial<ErspanMembers>; mask: Partial<ErspanMembers> };
-  if (ver.value === 1) rest = scanMembers(s, isMasked, { idx: 32 });
-  else if (ver.value === 2) rest = scanMembers(s, isMasked, { dir: 1, hwid: 4 });
+  if (ver.value === 1) rest = scanMembers(s, { idx: 32 });
+  else if (ver.value === 2) rest = scanMembers(s, { dir: 1, hwid: 4 });
   else return s.fail();
   if (more && Object.keys(rest.value).length === 0) s.fail();
   return {
@@ -125,14 +125,12 @@ function scanErspan(s: Scanner, isMasked: boolean): TunnelMember {
 }
 
 /** `{class=0x102,type=0x80,len=4,0x10002}` each. */
-function scanGeneve(s: Scanner, isMasked: boolean): TunnelMember {
+function scanGeneve(s: Scanner): TunnelMember {
   const value: number[] = [];
   const mask: number[] = [];
   while (s.take('{')) {
     const part = (name: string, bits: number) =>
-      s.take(name)
-        ? masked(s, isMasked, (r) => r.number(bits), 2 ** bits - 1)
-        : { value: 0, mask: 0 };
+      s.take(name) ? masked(s, (r) => r.number(bits), 2 ** bits - 1) : { value: 0, mask: 0 };
     const cls = part('class=', 16);
     s.take(',');
     const type = part('type=', 8);
@@ -142,10 +140,11 @@ function scanGeneve(s: Scanner, isMasked: boolean): TunnelMember {
     if (len.value % 4 !== 0 || len.value > 124) s.fail();
     value.push(cls.value >> 8, cls.value & 0xff, type.value, len.value / 4);
     mask.push(cls.mask >> 8, cls.mask & 0xff, type.mask, len.mask === 0 ? 0 : 0x1f);
-    const data = s.sees('}') ? undefined : masked(s, isMasked, hexNumber, undefined);
+    const data = s.sees('}') ? undefined : masked(s, hexNumber, undefined);
     value.push(...bytes(s, data?.value ?? 0n, len.value));
     const all = (1n << BigInt(8 * len.value)) - 1n;
     mask.push(...bytes(s, data ? (data.mask ?? all) : 0n, len.value));
+    if (data) s.skip(/\s/);
     s.expect('}');
     if (value.length > TUN_OPTS_MAX) s.fail();
   }

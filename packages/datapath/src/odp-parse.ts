@@ -76,12 +76,10 @@ function scanAction(s: Scanner, o: OdpParseOptions): OdpTextAction {
   const port = s.sees('(') ? undefined : o.portNumber?.(name);
   if (port !== undefined) return plain({ type: 'output', port });
   for (const [word, action] of WORDS) {
-    if (!name.startsWith(word)) continue;
+    if (!name.startsWith(word) || (name === 'ct' && s.sees('('))) continue;
     s.at = start + word.length;
     return plain(action);
   }
-  if (name === 'ct' && !s.sees('('))
-    return plain({ type: 'ct', commit: false, force: false, zone: 0 });
   const scan = Object.hasOwn(ACTIONS, name) ? ACTIONS[name]! : s.fail();
   s.expect('(');
   const action = scan(s, o);
@@ -92,6 +90,7 @@ function scanAction(s: Scanner, o: OdpParseOptions): OdpTextAction {
 const WORDS: readonly (readonly [string, OdpAction])[] = [
   ['pop_vlan', { type: 'pop_vlan' }],
   ['ct_clear', { type: 'ct_clear' }],
+  ['ct', { type: 'ct', commit: false, force: false, zone: 0 }],
 ];
 
 /** By name, from behind the opening parenthesis up to the closing one. */
@@ -130,16 +129,19 @@ function scanPushVlan(s: Scanner): OdpTextAction {
   return plain({ type: 'push_vlan', tpid: tpid ?? 0x8100, tci });
 }
 
+/** What is too large for its place reaches into the next one. */
+const LSE = [
+  ['label=', 12, ~0],
+  [',tc=', 9, ~0],
+  [',ttl=', 0, 0xff],
+  [',bos=', 8, ~0],
+] as const;
+
 function scanAddMpls(s: Scanner): OdpTextAction {
   let lse = 0;
-  for (const [name, shift, max] of [
-    ['label=', 12, 0xfffff],
-    [',tc=', 9, 7],
-    [',ttl=', 0, 0xff],
-    [',bos=', 8, 1],
-  ] as const) {
+  for (const [name, shift, mask] of LSE) {
     s.expect(name);
-    lse |= s.limited(max) << shift;
+    lse |= (s.number(32) & mask) << shift;
   }
   s.expect(',eth_type=');
   return plain({ type: 'add_mpls', lse: lse >>> 0, ethertype: s.number(16) });
@@ -191,7 +193,6 @@ function scanList(s: Scanner, o: OdpParseOptions): OdpTextAction[] {
     if (s.isAtEnd) s.fail();
     if (s.sees(')')) return actions;
     actions.push(scanAction(s, o));
-    if (!s.isAtEnd && !/[\s,)]/.test(s.text[s.at]!)) s.fail();
   }
 }
 
@@ -210,7 +211,7 @@ function scanClone(s: Scanner, o: OdpParseOptions): OdpTextAction {
 
 function scanSample(s: Scanner, o: OdpParseOptions): OdpTextAction {
   s.expect('sample=');
-  const [, number] = s.match(/\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)/y) ?? s.fail();
+  const [, number] = s.match(/\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)/y) ?? ['', '0'];
   const percent = Number(number);
   if (!(percent >= 0 && percent <= 100)) s.fail();
   s.expect('%,actions(');
@@ -225,7 +226,10 @@ function scanSample(s: Scanner, o: OdpParseOptions): OdpTextAction {
 
 function scanCheckPktLen(s: Scanner, o: OdpParseOptions): OdpTextAction {
   const branch = (): OdpTextAction[] => {
-    if (s.take('drop)')) return [];
+    if (s.take('drop')) {
+      s.at++;
+      return [];
+    }
     const list = scanList(s, o);
     s.expect(')');
     return list;

@@ -6,7 +6,6 @@ export function scanFlags(
   s: Scanner,
   names: readonly string[],
   bits: number,
-  isMasked: boolean,
 ): [value: number, mask: number] {
   const all = 2 ** bits - 1;
   const bitOf = (name: string): number => {
@@ -30,7 +29,7 @@ export function scanFlags(
   if (/[\s0-9]/.test(s.text[s.at] ?? '')) {
     const start = s.at;
     const whole = s.number(32);
-    if (isMasked && s.take('/')) return [within(whole), s.number(32) & all];
+    if (s.take('/')) return [within(whole), s.number(32) & all];
     if (!s.sees('|')) return [within(whole), all];
     s.at = start;
   }

@@ -145,7 +145,8 @@ export function registerDpctl(server: UnixctlServer, env: DpctlEnv): void {
     server.register(`dpctl/${command.name}`, command.usage, 0, Infinity, async (args) => {
       const { output, more, failed } = await runDpctl(env, command.name, args);
       if (failed) throw new UnixctlError(output);
-      return more ?? output;
+      // Some answers end within a line.
+      return more ?? (output === '' || output.endsWith('\n') ? output : `${output}\n`);
     });
   }
   server.register('dpctl/list-commands', '', 0, 0, () => {

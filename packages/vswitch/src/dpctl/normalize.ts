@@ -43,7 +43,7 @@ export const normalizeActions: DpctlCommand = {
     const [flowArg = '', actionsArg = '', ...portArgs] = run.args;
     const ports = new Map<string, number>();
     for (const arg of portArgs) {
-      const [, name, number] = /^([^=]+)=(0x[0-9a-f]+|\d+)/i.exec(arg) ?? [];
+      const [, name, number] = /^([^=]+)=(\d+)/.exec(arg) ?? [];
       if (name === undefined) return run.fail(`${arg}: expected NAME=NUMBER`);
       ports.set(name, Number(number));
     }
@@ -99,7 +99,8 @@ function groupsOf(flow: Flow, actions: readonly OdpTextAction[]): Group[] {
   let tags: readonly Tag[] = tagsOf(flow);
   for (const action of actions) {
     const done = action.action;
-    if (done?.type === 'pop_vlan') tags = tags.slice(1);
+    // A tag without the CFI bit counts for none.
+    if (done?.type === 'pop_vlan') tags = tags.slice(((tags[0]?.tci ?? 0) >>> 12) & 1);
     else if (done?.type === 'push_vlan') tags = [done, ...tags].slice(0, MAX_TAGS);
     else {
       const id = sortKey(tags);
