@@ -6,16 +6,10 @@ import {
   FLOW_TNL_F_DONT_FRAGMENT,
   FLOW_TNL_F_KEY,
   FLOW_TNL_F_OAM,
-  Flow,
-  fillTunnel,
+  type Flow,
   formatIpv4,
   formatIpv6,
   isTunnelIpv6,
-  parseIpv4,
-  parseIpv6,
-  putErspan,
-  putTunnelOptions,
-  TUN_OPTS_MAX,
   toHex,
   tunnelOptions,
 } from '@heddle/packet';
@@ -133,138 +127,4 @@ function formatOptions(key: Flow): string {
     at += 4 + length;
   }
   return text;
-}
-
-/** Why a `tunnel(...)` is none. */
-export class TunnelTextError extends Error {}
-
-/** `members` are the attributes within the parentheses. */
-export function parseTunnel(body: string, key: Flow, mask: Flow): void {
-  for (const [, name, value, nested] of body.matchAll(
-    /([a-z0-9_]+)(?:=([^,()]*)|\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\))(?:,|$)/g,
-  )) {
-    if (value !== undefined) parseMember(name!, value, key, mask);
-    else parseNested(name!, nested ?? '', key, mask);
-  }
-  const known = /^(?:[a-z0-9_]+(?:=[^,()]*|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))(?:,|$))*$/;
-  if (!known.test(body)) throw new TunnelTextError(`tunnel(${body})`);
-}
-
-/** The key of a `set(tunnel(...))`: all that is not named is zero. */
-export function parseSetTunnel(body: string): Flow {
-  const [key, mask] = [new Flow(), new Flow()];
-  parseTunnel(body, key, mask);
-  fillTunnel(mask);
-  return key;
-}
-
-const NUMBERS = {
-  tos: ['tunTos', 0xff],
-  ttl: ['tunTtl', 0xff],
-  tp_src: ['tunTpSrc', 0xffff],
-  tp_dst: ['tunTpDst', 0xffff],
-} as const;
-
-function parseMember(name: string, text: string, key: Flow, mask: Flow): void {
-  const [value = '', bits] = text.split('/');
-  const bad = (): never => {
-    throw new TunnelTextError(`bad ${name} ${text}`);
-  };
-  if (name === 'tun_id') {
-    key.tunId = integer(value, U64) ?? bad();
-    mask.tunId = bits === undefined ? U64 : (integer(bits, U64) ?? bad());
-    return;
-  }
-  if (name === 'src' || name === 'dst') {
-    const field = name === 'src' ? 'tunSrc' : 'tunDst';
-    key[field] = parseIpv4(value) ?? bad();
-    mask[field] = bits === undefined ? 0xffff_ffff : (parseIpv4(bits) ?? bad());
-    const rest = name === 'src' ? mask.tunIpv6Src : mask.tunIpv6Dst;
-    if (mask[field] !== 0) rest.fill(0xff, 4);
-    return;
-  }
-  if (name === 'ipv6_src' || name === 'ipv6_dst') {
-    const field = name === 'ipv6_src' ? 'tunIpv6Src' : 'tunIpv6Dst';
-    key[field] = parseIpv6(value) ?? bad();
-    mask[field] = bits === undefined ? new Uint8Array(16).fill(0xff) : (parseIpv6(bits) ?? bad());
-    return;
-  }
-  const number = NUMBERS[name as keyof typeof NUMBERS];
-  if (!number) {
-    bad();
-    return;
-  }
-  const [field, full] = number;
-  key[field] = Number(integer(value, BigInt(full)) ?? bad());
-  mask[field] = bits === undefined ? full : Number(integer(bits, BigInt(full)) ?? bad());
-}
-
-function integer(text: string, max: bigint): bigint | undefined {
-  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) return undefined;
-  const v = BigInt(text);
-  return v > max ? undefined : v;
-}
-
-function parseNested(name: string, body: string, key: Flow, mask: Flow): void {
-  if (name === 'flags') {
-    parseFlags(body, key, mask);
-    return;
-  }
-  const gbp = /^gbp\(id=(\d+),flags=(0x[0-9a-f]+|\d+)\)$/.exec(body);
-  if (name === 'vxlan' && gbp) {
-    [key.tunGbpId, key.tunGbpFlags] = [Number(gbp[1]), Number(gbp[2])];
-    [mask.tunGbpId, mask.tunGbpFlags] = [0xffff, 0xff];
-    return;
-  }
-  if (name === 'erspan') {
-    parseErspan(body, key, mask);
-    return;
-  }
-  if (name !== 'geneve') throw new TunnelTextError(`${name}(${body})`);
-  const options: number[] = [];
-  for (const [, cls, type, length, value = ''] of body.matchAll(
-    /\{class=([^,{}]*),type=([^,{}]*),len=(\d+)(?:,0x([0-9a-f]*))?\}/gi,
-  )) {
-    const n = Number(length);
-    options.push(Number(cls) >> 8, Number(cls) & 0xff, Number(type), n / 4);
-    options.push(...Buffer.from(value.padStart(2 * n, '0'), 'hex'));
-  }
-  if (options.length > TUN_OPTS_MAX) throw new TunnelTextError('too many options');
-  putTunnelOptions(key, Uint8Array.from(options));
-  mask.tunOptsLen = 0xff;
-  mask.tunOpts.fill(0xff);
-}
-
-function parseErspan(body: string, key: Flow, mask: Flow): void {
-  const found = { ver: 0, idx: 0, dir: 0, hwid: 0 };
-  const limits: Readonly<Record<string, bigint>> = { ver: 2n, idx: 0xfffffn, dir: 1n, hwid: 0x3fn };
-  for (const part of body.split(',')) {
-    const [name = '', value = ''] = part.split('=');
-    const n = name in limits ? integer(value, limits[name]!) : undefined;
-    if (n === undefined) throw new TunnelTextError(`bad erspan ${part}`);
-    found[name as keyof typeof found] = Number(n);
-  }
-  if (found.ver === 0) throw new TunnelTextError(`erspan(${body})`);
-  putErspan(key, found);
-  mask.tunOptsLen = 0xff;
-  mask.tunOpts.fill(0xff);
-}
-
-function parseFlags(body: string, key: Flow, mask: Flow): void {
-  const bitOf = (name: string): number => {
-    const bit = FLAGS.find(([, n]) => n === name)?.[0];
-    if (bit === undefined) throw new TunnelTextError(`bad flag ${name}`);
-    return bit;
-  };
-  if (!/^[-+]/.test(body)) {
-    mask.tunFlags = ALL_FLAGS;
-    for (const name of body.split('|').filter((n) => n !== '0' && n !== '')) {
-      key.tunFlags |= bitOf(name);
-    }
-    return;
-  }
-  for (const [, sign, name] of body.matchAll(/([-+])([^-+]*)/g)) {
-    mask.tunFlags |= bitOf(name!);
-    if (sign === '+') key.tunFlags |= bitOf(name!);
-  }
 }
