@@ -56,7 +56,7 @@ export function composeFlow(flow: Flow, payload: Uint8Array = defaultPayload(flo
   }
   const frame = ethernet({ dst: flow.dlDst, src: flow.dlSrc }, part);
   // IEEE 802.3: without a type the field is a length.
-  if (part.proto === FLOW_DL_TYPE_NONE || part.proto === 0) {
+  if (part.proto === FLOW_DL_TYPE_NONE) {
     const bytes = Math.min(frame.length, 0xffff);
     frame[12] = bytes >>> 8;
     frame[13] = bytes;

@@ -7,6 +7,7 @@ import {
   hexDump,
   Match,
   OFP_NO_BUFFER,
+  OFPP_NONE,
   OFPUTIL_P_ANY,
   type OfpBody,
   parseActionsAndProtocols,
@@ -15,7 +16,17 @@ import {
   parsePort,
   setMatchField,
 } from '@heddle/openflow';
-import { emitPcapHeader, emitPcapRecord, fieldByName } from '@heddle/packet';
+import { formatFlow } from '@heddle/openflow/match/flow-format';
+import {
+  describePacket,
+  ETH_P_8021Q,
+  emitPcapHeader,
+  emitPcapRecord,
+  type Field,
+  fieldByName,
+  flowEquals,
+  VLAN_CFI,
+} from '@heddle/packet';
 import { composeFlow } from '@heddle/packet/compose';
 import { errorLine, HeddleError, strerror } from '@heddle/runtime/errors';
 import { print, printError } from '@heddle/runtime/stdio';
@@ -78,6 +89,11 @@ export function parsePacket(): number {
   return print(formatPacket(new Uint8Array(readFileSync(0))));
 }
 
+/** `VALUE/MASK`, and flags with signs, which say nothing of others. */
+function isMasked({ format }: Field, value: string): boolean {
+  return value.includes('/') || (/ (flags|state)$/.test(format) && /^[+-]/.test(value));
+}
+
 /** A field of a packet: what it belongs to has been told, and no bit is open. */
 function setExactly(match: Match, key: string, value: string, text: string): void {
   const field = fieldByName(key);
@@ -88,7 +104,7 @@ function setExactly(match: Match, key: string, value: string, text: string): voi
     throw new HeddleError(`${text}: bad value for ${key} (${why})`);
   };
   if (field && value === '') refuse(`${value}: bad syntax for ${field.name} value`);
-  if (field && value.includes('/')) refuse(`${value}: wildcards not allowed here`);
+  if (field && isMasked(field, value)) refuse(`${value}: wildcards not allowed here`);
   try {
     if (parseMatchField(match, key, value) !== undefined) return;
   } catch (error) {
@@ -122,5 +138,23 @@ export function composePacket(ctx: Context): number {
   const why = `${payload}: trailing garbage in packet data`;
   const body = payload === undefined ? undefined : hexBytes(payload, why);
   const packet = composeFlow(match.key, body);
-  return ctx.settings.pcap ? writePcap(packet) : print(hexDump(packet, false));
+  const differs = tellDifference(match, packet);
+  const code = ctx.settings.pcap ? writePcap(packet) : print(hexDump(packet, false));
+  return differs ? 1 : code;
+}
+
+/** Says so when the packet has not all that was asked for. */
+function tellDifference({ key, mask }: Match, packet: Uint8Array): boolean {
+  if (mask.inPort === 0) key.inPort = OFPP_NONE;
+  if ((key.vlanTci0 & VLAN_CFI) !== 0 && key.vlanTpid0 === 0) key.vlanTpid0 = ETH_P_8021Q;
+  const [found] = describePacket(packet, { inPort: OFPP_NONE });
+  if (flowEquals(key, found)) return false;
+  key.conjId = 0;
+  const lines = [
+    'specified and extracted flows differ:',
+    `specified: ${formatFlow(key)}`,
+    `extracted: ${formatFlow(found)}`,
+  ];
+  writeFileSync(2, lines.join('\n'));
+  return true;
 }
