@@ -1,6 +1,12 @@
 /** Lists of OpenFlow actions, one after the other, on the packet of a translation. */
 import type { OdpAction } from '@heddle/datapath';
-import { OFPP_CONTROLLER, OFPP_IN_PORT, type OfpAct, type Subfield } from '@heddle/openflow';
+import {
+  type ContinuationFrame,
+  OFPP_CONTROLLER,
+  OFPP_IN_PORT,
+  type OfpAct,
+  type Subfield,
+} from '@heddle/openflow';
 import { orderActionSet } from './action-set.ts';
 import { inClone, isReversible } from './xlate-clone.ts';
 import type { XlateContext } from './xlate-context.ts';
@@ -21,33 +27,55 @@ import { actionsText, actionText, traceSubfield } from './xlate-text.ts';
 
 const CURRENT_TABLE = 255;
 
-/** `isLast`: nothing follows after the list. */
-export function runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void {
+const NONE: readonly ContinuationFrame[] = [];
+
+/**
+ * Lists of several flows, each as its own flow would have gone on: what is left of a translation that
+ * was interrupted.
+ */
+export function runFrames(ctx: XlateContext, frames: readonly ContinuationFrame[]): void {
+  for (const [i, { tableId, cookie, actions }] of frames.entries()) {
+    ctx.tableId = tableId;
+    ctx.cookie = cookie;
+    if (runActions(ctx, actions, i === frames.length - 1, frames.slice(i + 1))) return;
+  }
+}
+
+/**
+ * `isLast`: nothing follows after the list; `later`: the lists that are one with it. Returns whether
+ * those have had their turn, too: they have when the ways of the packet part.
+ */
+export function runActions(
+  ctx: XlateContext,
+  actions: readonly OfpAct[],
+  isLast: boolean,
+  later = NONE,
+): boolean {
   if (actions.length === 0) {
     ctx.trace('action', 'drop');
     ctx.drop('the flow has no actions');
-    return;
+    return false;
   }
   for (let i = 0; i < actions.length; i++) {
     const act = actions[i]!;
-    if (ctx.isExiting) return;
+    if (ctx.isExiting) return false;
     if (ctx.frozen) {
       freezeRest(ctx, actions.slice(i));
-      return;
+      return false;
     }
     if (ctx.wasMpls && !worksOnUnknown(act)) {
       freezeRest(ctx, actions.slice(i));
-      return;
+      return false;
     }
     if (ctx.isTracing) ctx.trace('action', actionText(act));
     if (act.type === 'check_pkt_larger') {
-      checkPacketLarger(ctx, act, actions.slice(i + 1));
-      return;
+      checkPacketLarger(ctx, act, actions.slice(i + 1), later);
+      return true;
     }
     runAction(ctx, act, isLast && i === actions.length - 1);
     if (ctx.hasTtlExpired) {
       ctx.hasTtlExpired = false;
-      return;
+      return false;
     }
     if (ctx.redo) {
       ctx.redo = false;
@@ -55,6 +83,7 @@ export function runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast
       freezeRest(ctx, [act]);
     }
   }
+  return false;
 }
 
 function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
@@ -304,6 +333,7 @@ function checkPacketLarger(
   ctx: XlateContext,
   { length, dst }: Extract<OfpAct, { type: 'check_pkt_larger' }>,
   rest: readonly OfpAct[],
+  later: readonly ContinuationFrame[],
 ): void {
   // Each one doubles what there is to translate.
   if (++ctx.branches > MAX_BRANCHES) {
@@ -311,10 +341,10 @@ function checkPacketLarger(
   }
   lookAtSubfield(ctx, dst);
   ctx.commit();
-  const greater = branch(ctx, dst, 1n, rest);
+  const greater = branch(ctx, dst, 1n, rest, later);
   const { isExiting } = ctx;
   ctx.isExiting = false;
-  const lessEqual = branch(ctx, dst, 0n, rest);
+  const lessEqual = branch(ctx, dst, 0n, rest, later);
   // As upstream has it, an exit of the longer packet's is one of both.
   ctx.isExiting = isExiting;
   ctx.odpActions.push({ type: 'check_pkt_len', size: length, greater, lessEqual });
@@ -326,7 +356,9 @@ function branch(
   dst: Subfield,
   value: bigint,
   rest: readonly OfpAct[],
+  later: readonly ContinuationFrame[],
 ): readonly OdpAction[] {
+  const { tableId, cookie } = ctx;
   const { stack, actionSet, conntracked, wasMpls, pending, odpActions } = ctx;
   const [flow, base] = [ctx.flow.clone(), ctx.base.clone()];
   ctx.stack = stack.slice();
@@ -334,7 +366,9 @@ function branch(
   ctx.odpActions = [];
   subfieldSet(ctx.flow, dst, value);
   try {
-    runActions(ctx, rest, true);
+    // What follows is one list: it ends without actions only where there are none behind.
+    const isOver = rest.length === 0 && later.length > 0;
+    if (isOver || !runActions(ctx, rest, later.length === 0, later)) runFrames(ctx, later);
     if (ctx.frozen) finishFreezing(ctx);
     else runActionSet(ctx);
     return ctx.odpActions;
@@ -342,7 +376,7 @@ function branch(
     ctx.odpActions = odpActions;
     ctx.flow.copyFrom(flow);
     ctx.base.copyFrom(base);
-    Object.assign(ctx, { stack, actionSet, conntracked, wasMpls, pending });
+    Object.assign(ctx, { tableId, cookie, stack, actionSet, conntracked, wasMpls, pending });
   }
 }
 

@@ -55,7 +55,8 @@ export class XlateError extends Error {
 export interface XlateEngine {
   runBridge(ctx: XlateContext, byPatch: boolean): void;
   runTable(ctx: XlateContext, entry: TableEntry): void;
-  runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void;
+  runActions(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): unknown;
+  runFrames(ctx: XlateContext, frames: readonly ContinuationFrame[]): void;
   sendOut(ctx: XlateContext, port: OfPort): void;
   hashFlow(ctx: XlateContext, fields: HashFields, basis: number): number;
   finish(ctx: XlateContext): void;

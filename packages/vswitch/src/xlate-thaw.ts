@@ -1,5 +1,4 @@
 /** Going on where a translation was interrupted. */
-import type { ContinuationFrame } from '@heddle/openflow';
 import { clearTunnel, copyTunnel } from '@heddle/packet';
 import type { FrozenState } from './ofproto/recirc.ts';
 import type { XlateContext } from './xlate-context.ts';
@@ -47,16 +46,7 @@ export function thaw(ctx: XlateContext, state: FrozenState): void {
   if (state.tableId !== undefined) {
     const { tableId } = state;
     ctx.engine.runTable(ctx, { tableId, isLast: true, mayPacketIn: true, isFirst: true });
-  } else runRests(ctx, state.rests);
+  } else if (state.rests.length === 0) ctx.engine.runActions(ctx, [], true);
+  else ctx.engine.runFrames(ctx, state.rests);
   ctx.engine.finish(ctx);
-}
-
-/** Each as the flow that it is of would have gone on. */
-function runRests(ctx: XlateContext, rests: readonly ContinuationFrame[]): void {
-  if (rests.length === 0) ctx.engine.runActions(ctx, [], true);
-  for (const [i, { tableId, cookie, actions }] of rests.entries()) {
-    ctx.tableId = tableId;
-    ctx.cookie = cookie;
-    ctx.engine.runActions(ctx, actions, i === rests.length - 1);
-  }
 }

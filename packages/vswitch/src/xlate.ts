@@ -15,7 +15,7 @@ import type { FlowTable } from './ofproto/flow-table.ts';
 import type { Group } from './ofproto/group.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { Bundle, OfPort, Ofproto, XlateConfig } from './ofproto.ts';
-import { runActionSet, runActions } from './xlate-actions.ts';
+import { runActionSet, runActions, runFrames } from './xlate-actions.ts';
 import { admits, mayReceive, outputsSoFar, takeBack } from './xlate-admission.ts';
 import { XlateContext, type XlateEngine, XlateError, type XlateMemory } from './xlate-context.ts';
 import { startExport } from './xlate-export.ts';
@@ -181,6 +181,7 @@ const ENGINE: XlateEngine = {
   runBridge: (ctx, byPatch) => xlateBridge(ctx, byPatch),
   runTable: xlateTable,
   runActions,
+  runFrames,
   sendOut,
   hashFlow,
   finish,

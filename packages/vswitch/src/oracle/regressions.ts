@@ -155,4 +155,14 @@ export const REGRESSIONS: readonly Regression[] = [
   ...['ip', 'ipv6', 'arp', 'icmp,ct_nw_src=1.1.1.1', 'tcp6,ct_ipv6_src=::1'].map((type) =>
     one('encap(nsh),controller', `${TRACKED},${type}`),
   ),
+  // The ways of a packet part behind an interruption: what is left of all its flows belongs to both.
+  ...['push_mpls:0x8847', 'mod_vlan_vid:5,output:3', 'resubmit(,1),output:3'].flatMap((rest) =>
+    ['', ',output:1', ',check_pkt_larger(200)->NXM_NX_REG0[1]'].map((more) => ({
+      flows: [
+        `table=0,priority=1 actions=resubmit(,1),${rest}`,
+        `table=1,priority=1 actions=group:6,check_pkt_larger(100)->NXM_NX_REG0[0]${more}`,
+      ],
+      packet: 'in_port=4,udp6',
+    })),
+  ),
 ];
