@@ -219,6 +219,8 @@ function outerFrame(r: Random, tunnels: Tunnels): Uint8Array {
   const frame = ethernet({ dst: MAC, src: PEER_MAC }, l3);
   // Past the addresses: they decide which tunnel it is.
   if (r.chance(10)) frame[34 + r.below(frame.length - 34)]! ^= 1 << r.below(8);
+  // Without a sequence number it is no ERSPAN for us, on purpose.
+  if (type === 'erspan') frame[isV6 ? 54 : 34]! |= 0x10;
   return r.chance(5) ? frame.slice(0, 50 + r.below(frame.length - 50)) : frame;
 }
 

@@ -283,7 +283,7 @@ function erspanParts({ type, erspan: e }: TunnelConfig): [string, string | numbe
   return [
     ['erspan_dir', (isFlow || e.ver === 2) && text(e.dir, String)],
     ['erspan_hwid', (isFlow || e.ver === 2) && text(e.hwid, hex)],
-    ['erspan_idx', (isFlow || e.ver === 1) && text(e.idx, (n) => (n === 0 ? '0' : hex(n)))],
+    ['erspan_idx', (isFlow || e.ver === 1) && text(e.idx, hex)],
     ['erspan_ver', String(e.ver)],
   ];
 }

@@ -60,6 +60,19 @@ function randomTunnel(r: Random, n: number): Spec {
   return { name: `t${n}`, type, ofport: 10 + n, options };
 }
 
+/** The datapath's port that a refused tunnel would have shared: that of its type and UDP port. */
+function sharedOdpPort(
+  specs: readonly Spec[],
+  odpPorts: ReadonlyMap<string, number>,
+  { type, options }: Spec,
+): number {
+  const dstPort = options.get('dst_port');
+  const other = specs.find(
+    (s) => s.type === type && s.options.get('dst_port') === dstPort && odpPorts.has(s.name),
+  );
+  return other === undefined ? -1 : odpPorts.get(other.name)!;
+}
+
 /** Our bridge with the tunnels that the other has, in the same places. */
 function build(specs: readonly Spec[], odpPorts: ReadonlyMap<string, number>) {
   const bridge = new Ofproto('br0', new MacLearning<Bundle>(realClock));
@@ -73,13 +86,14 @@ function build(specs: readonly Spec[], odpPorts: ReadonlyMap<string, number>) {
     bundle.ports.push(port);
     return port;
   };
-  for (const { name, type, ofport, options } of specs) {
+  for (const spec of specs) {
+    const { name, type, ofport, options } = spec;
     const port = enter(name, ofport);
     if (isTunnelType(type)) {
       const { config, errors } = parseTunnelOptions(name, type, options);
       const duplicate = 'could not add network device';
       let isTaken = false;
-      const odpPort = port.odpPort ?? -1;
+      const odpPort = port.odpPort ?? sharedOdpPort(specs, odpPorts, spec);
       if (config && !tunnels.add(port, odpPort, config, () => (isTaken = true))) {
         refused.set(name, duplicate);
       }
@@ -131,13 +145,24 @@ function randomOuter(r: Random, spec: Spec, odpPort: number, mayBeV6: boolean): 
   return `tunnel(${outer}${tos},ttl=64${port},flags(${flags}))`;
 }
 
+/** Without a header that is there already: Open vSwitch sets it anew when fields differ that are not sent. */
+function withoutRepeated(actions: string): string {
+  let last = '';
+  return actions.replaceAll(/(set\(tunnel\(.*?\)\)),(?=\w)/g, (all, header: string) => {
+    const isRepeated = header === last;
+    last = header;
+    return isRepeated ? '' : all;
+  });
+}
+
 /** Ours look at the protocol, too, where congestion is noted: there is no IP header without one. */
 function comparable(text: string): string {
   return text
     .split('\n')
     .filter((l) => /^(Megaflow|Datapath actions)/.test(l) || /^ {5}(->|>>)/.test(l))
     .join('\n')
-    .replace(/eth,(udp|icmp),/, 'eth,ip,');
+    .replace(/eth,(udp|icmp),/, 'eth,ip,')
+    .replace(/^Datapath actions: .*$/m, withoutRepeated);
 }
 
 describe('tunnels, beside Open vSwitch', { skip: !oracleInstalled() }, () => {
@@ -176,7 +201,7 @@ describe('tunnels, beside Open vSwitch', { skip: !oracleInstalled() }, () => {
         assert.equal(
           line !== undefined,
           isIn,
-          `${where}: ${name} ${[...options].join(' ')}\n${show}`,
+          `${where}: ${type} ${name} ${[...options].join(' ')}\n${show}`,
         );
         // `flow` one way beside a key of 0 the other way is shown there as `key=0`.
         const isMixed = (config?.inKey === 'flow') !== (config?.outKey === 'flow');
@@ -213,6 +238,8 @@ describe('tunnels, beside Open vSwitch', { skip: !oracleInstalled() }, () => {
           assert.doesNotMatch(answer, /^Datapath actions/m, at);
           continue;
         }
+        // What a tunnel to ourselves would have sent stays written there, fields of other versions, too.
+        if (answer.includes('our own address') && answer.includes('erspan(')) continue;
         const mine = trace(ours.config, key, port.ofport).text;
         assert.equal(comparable(mine), comparable(answer), `${at}\n${mine}`);
       }
