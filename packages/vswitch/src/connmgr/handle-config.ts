@@ -92,12 +92,13 @@ function merged(old: AsyncConfig, next: AsyncConfig, given: number): AsyncConfig
 
 /** OFPCRR_PRIMARY_REQUEST */
 const PRIMARY_REQUEST = 0;
+const OFP13 = 4;
 
 export function handleRole(mgr: Connmgr, conn: OfConn, msg: MessageOf<'role_request'>): void {
   if (msg.role !== 'nochange') {
     if (msg.generationId !== undefined && msg.role !== 'equal')
       checkGeneration(mgr, msg.generationId);
-    if (msg.role === 'primary') demoteOthers(mgr, conn, msg.generationId ?? 0n);
+    if (msg.role === 'primary') demoteOthers(mgr, conn);
     conn.role = msg.role;
   }
   conn.send(msg.xid, {
@@ -115,18 +116,19 @@ function checkGeneration(mgr: Connmgr, id: bigint): void {
   mgr.generationId = id;
 }
 
-function demoteOthers(mgr: Connmgr, conn: OfConn, generationId: bigint): void {
+/** As upstream has it, who is no longer primary hears of that whatever else it asked to hear. */
+function demoteOthers(mgr: Connmgr, conn: OfConn): void {
+  const generationId = mgr.generationId ?? 0n;
   for (const other of mgr.conns) {
     if (other === conn || other.role !== 'primary') continue;
     other.role = 'secondary';
-    if (other.version >= 5 && other.wants('roleStatus', PRIMARY_REQUEST)) {
-      other.send(0, {
-        type: 'role_status',
-        role: 'secondary',
-        reason: PRIMARY_REQUEST,
-        generationId,
-      });
-    }
+    if (other.version < OFP13) continue;
+    other.send(0, {
+      type: 'role_status',
+      role: 'secondary',
+      reason: PRIMARY_REQUEST,
+      generationId,
+    });
   }
 }
 
