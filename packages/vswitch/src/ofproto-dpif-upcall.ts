@@ -242,16 +242,10 @@ export class Udpif {
       const { flow, packet } = upcall;
       const use = (result: XlateResult) => {
         this.#receive(result, packet.data);
-        // Its megaflow has counted it; what it teaches is learned now.
-        const counted = {
-          rules: [],
-          tables: [],
-          groups: [],
-          patches: [],
-          netflow: undefined,
-          drop: undefined,
-        };
-        this.#apply({ ...result.effects, ...counted }, 1, 0);
+        // Its megaflow has counted it, where that tells what for; what it teaches is learned now.
+        const counted = result.looksBeyondKey ? {} : COUNTED;
+        const bytes = result.looksBeyondKey ? packet.data.length : 0;
+        this.#apply({ ...result.effects, ...counted }, 1, bytes);
         this.#send(result, actionsOf(result, this.native), flow, packet, executes);
       };
       this.#withXlate(beyondKey(flow, packet.data), use, packet.data);
@@ -387,11 +381,7 @@ export class Udpif {
       actions,
       createdMs,
       stats: known?.stats ?? NO_STATS,
-      // What the packet itself has said is no other's.
-      effects:
-        result.effects.mcast.length === 0
-          ? this.#known.effects(result.effects)
-          : { ...result.effects, mcast: [] },
+      effects: this.#effectsOf(result),
       macs: result.macs,
       isDirect: result.isDirect,
       dump: this.#dump,
@@ -403,6 +393,12 @@ export class Udpif {
     } catch (error) {
       log.rl.warn(`failed to put flow: ${messageOf(error)}`);
     }
+  }
+
+  /** What packets of a megaflow bring about; what one itself has said is no other's. */
+  #effectsOf({ effects, looksBeyondKey }: XlateResult): XlateEffects {
+    if (looksBeyondKey) return NO_EFFECTS;
+    return effects.mcast.length === 0 ? this.#known.effects(effects) : { ...effects, mcast: [] };
   }
 
   #apply(effects: XlateEffects, packets: number, bytes: number, seen?: PacketsSeen): void {
@@ -508,7 +504,7 @@ export class Udpif {
       return;
     }
     const actions = actionsOf(result, this.native);
-    ukey.effects = this.#known.effects(result.effects);
+    ukey.effects = this.#effectsOf(result);
     if (grown) learnFrom(ukey.effects);
     this.ukeys.setMacs(ukey, result.macs);
     ukey.isDirect = result.isDirect;
@@ -573,6 +569,16 @@ export class Udpif {
     setImmediate(() => this.configChanged());
   }
 }
+
+/** What a packet that comes up is not counted for again. */
+const COUNTED = {
+  rules: [],
+  tables: [],
+  groups: [],
+  patches: [],
+  netflow: undefined,
+  drop: undefined,
+};
 
 /** Packets of a megaflow. */
 interface Grown {

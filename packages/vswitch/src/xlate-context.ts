@@ -357,13 +357,17 @@ export class XlateContext {
   }
 
   /** What the datapath's key does not hold cannot be in a mask: every such packet comes up. */
-  #looksBeyondKey(): void {
+  #looksBeyondKey(): boolean {
     const { mplsLse0, mplsLse1, mplsLse2, ndReserved, ndOptionsType } = this.wildcards;
     const { dlType, nwProto } = this.#initial;
-    if (isMpls(dlType) && (mplsLse0 | mplsLse1 | mplsLse2) !== 0) this.slow.add('mpls');
-    if (dlType === ETH_P_NSH && looksAtNsh(this.wildcards)) this.slow.add('nsh');
+    const looksAtMpls = isMpls(dlType) && (mplsLse0 | mplsLse1 | mplsLse2) !== 0;
+    if (looksAtMpls) this.slow.add('mpls');
+    const isNsh = dlType === ETH_P_NSH && looksAtNsh(this.wildcards);
+    if (isNsh) this.slow.add('nsh');
     const isIcmp6 = dlType === ETH_P_IPV6 && nwProto === IPPROTO_ICMPV6;
-    if (isIcmp6 && (ndReserved | ndOptionsType) !== 0) this.slow.add('action');
+    const looksAtNd = isIcmp6 && (ndReserved | ndOptionsType) !== 0;
+    if (looksAtNd) this.slow.add('action');
+    return looksAtMpls || isNsh || looksAtNd;
   }
 
   result(error?: XlateError): XlateResult {
@@ -376,7 +380,7 @@ export class XlateContext {
     const last = this.odpActions.at(-1);
     if (last?.type === 'clone') this.odpActions.splice(-1, 1, ...last.actions);
     zeroUnmatchable(this.wildcards, this.#initial);
-    this.#looksBeyondKey();
+    const looksBeyondKey = this.#looksBeyondKey();
     if (!isTunnelled(this.#key)) clearTunnelFields(this.wildcards);
     const dropReason = this.odpActions.some(sends)
       ? undefined
@@ -393,6 +397,7 @@ export class XlateContext {
       isDirect: this.#isDirect && this.#slow === undefined,
       forks: this.#forks ?? NOTHING,
       slow: this.#slow ? [...this.#slow] : NOTHING,
+      looksBeyondKey,
       slowMeter: this.bridge?.meters.get(OFPM13_SLOWPATH)?.dpId,
       protocols: this.#protocols ?? NOTHING,
       dropReason,

@@ -107,6 +107,8 @@ export interface XlateResult {
   readonly forks: readonly XlateFork[];
   /** Not empty: every packet must come up, for these reasons (`dpif/dump-flows`, "slow_path"). */
   readonly slow: readonly string[];
+  /** What happens is each packet's own: it hangs on headers that the datapath's key does not hold. */
+  readonly looksBeyondKey: boolean;
   /** What comes up for the daemon to treat goes through this meter of the datapath. */
   readonly slowMeter: number | undefined;
   /** It is for the switch itself, as what these ports take. */

@@ -6,6 +6,8 @@ export interface Case {
   readonly groups?: readonly string[];
   /** ovs-ofctl's words between the first frames and as many again. */
   readonly between?: readonly (readonly string[])[];
+  /** Others than FRAMES. */
+  readonly frames?: readonly string[];
   /** A port that is deleted then. */
   readonly gone?: string;
   /** By bridge. */
@@ -108,6 +110,13 @@ export const CASES: Readonly<Record<string, Case>> = {
   'a packet is untracked behind ct': { flows: [['udp,actions=ct(commit),controller'], []] },
   'a patch port carries packets without Ethernet headers': {
     flows: [['actions=encap(nsh(md_type=1)),output:9,output:2'], ['actions=decap(),output:1']],
+  },
+  'packets with labels count for their own flows': {
+    frames: ['00300101', '00300100'].map(
+      (lse) => `ffffffffffff5054000000018847${lse}${'00'.repeat(40)}`,
+    ),
+    flows: [['mpls,mpls_ttl=0,actions=output:2', 'mpls,mpls_ttl=1,actions=output:3'], []],
+    between: [['mod-port', 'br0', 'p4', 'no-flood']],
   },
   'a patch port is neither up nor down': {
     flows: [['actions=output:9'], ['actions=output:1']],

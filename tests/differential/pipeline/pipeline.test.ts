@@ -36,7 +36,7 @@ test('what has differed before', async () => {
   for (const side of both) listeners.set(side, await listener(scope, side, 6, 2));
   for (const [
     name,
-    { groups = [], between = [], flows, deleted, again = [], sent = [], gone },
+    { groups = [], between = [], flows, deleted, again = [], sent = [], gone, frames = FRAMES },
   ] of Object.entries(CASES)) {
     const seen = await Promise.all(
       both.map(async (side) => {
@@ -45,7 +45,7 @@ test('what has differed before', async () => {
         for (const line of groups) await ofctl('add-group', 'br0', line);
         for (const [i, lines] of flows.entries())
           for (const line of lines) await ofctl('add-flow', `br${i}`, line);
-        await side.subject.ask('netdev-dummy/receive', 'p1', ...FRAMES);
+        await side.subject.ask('netdev-dummy/receive', 'p1', ...frames);
         await side.subject.ask('version');
         for (const words of between) {
           side.isConfigured = true;
@@ -54,10 +54,10 @@ test('what has differed before', async () => {
         }
         // Open vSwitch follows by and by.
         if (!side.isOurs && between.length > 0) await side.subject.ask('revalidator/purge');
-        if (between.length > 0) await side.subject.ask('netdev-dummy/receive', 'p1', ...FRAMES);
+        if (between.length > 0) await side.subject.ask('netdev-dummy/receive', 'p1', ...frames);
         for (const line of again) await ofctl('add-flow', 'br0', line);
         for (const line of sent)
-          for (const frame of FRAMES) await ofctl('packet-out', 'br0', `packet=${frame},${line}`);
+          for (const frame of frames) await ofctl('packet-out', 'br0', `packet=${frame},${line}`);
         if (gone) {
           side.isConfigured = true;
           if (!side.isOurs) await side.subject.ask('revalidator/purge');

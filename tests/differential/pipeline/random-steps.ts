@@ -41,7 +41,7 @@ export type Step = { readonly text: string } & (
 
 /** Hashes are each switch's own, so are random numbers; and where the oracle is known to be none. */
 const INCOMPARABLE =
-  /multipath|bundle|random|alg=|1000-2000|type=select|group:[5678]\b|debug_|check_pkt_larger.*(encap|write_actions|pop|clear)|clone.*encap|encap\(mpls|encap.*(push_mpls|max_len)|push_mpls.*encap|sample|set_field:3->icmp_type|METADATA0\[0\.\.31\]=NXM_NX_REG0/;
+  /multipath|bundle|random|alg=|1000-2000|type=select|group:[5678]\b|debug_|check_pkt_larger.*(encap|write_actions|pop|clear)|clone.*encap|decap.*decap|encap\(mpls|encap.*(push_mpls|max_len)|push_mpls.*encap|sample|set_field:3->icmp_type|METADATA0\[0\.\.31\]=NXM_NX_REG0/;
 
 function isComparable(line: string): boolean {
   return !INCOMPARABLE.test(line);
