@@ -131,6 +131,8 @@ test('a meter lets so many packets through, and no more', async () => {
   const result = await hosts[0]!.ping('10.0.0.2', { count: 60, intervalSeconds: 0.02 });
   assert.ok(result.received >= 3 && result.received <= 40, `${result.received} of 60`);
   assert.match(await ofctl('meter-stats', 'br0'), /packet_in_count:[5-9]\d/);
+  // What the kernel's table holds.
+  assert.match(await ofctl('meter-features', 'br0'), /max_meter:65536 /);
 });
 
 test('idle flows expire, with a word to who asked', async () => {

@@ -24,6 +24,8 @@ export interface MeterStats {
 
 /** The meters of a datapath, by the number that `meter(N)` has. */
 export interface DpMeters {
+  /** How many it can hold. */
+  readonly capacity: number;
   /** Makes a meter, or one with full buckets and without counts in its place. Throws ENOSPC. */
   set(id: number, config: MeterConfig): void;
   delete(id: number): void;

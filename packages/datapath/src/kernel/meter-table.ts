@@ -20,7 +20,11 @@ const SKB_BYTES = 192;
 const SKB_MARK = 8;
 const SKB_PRIORITY = 32;
 
+/** Entries of the map in bpf/meter.h. */
+const CAPACITY = 65_536;
+
 export class MeterTable implements DpMeters {
+  readonly capacity = CAPACITY;
   readonly #map: BpfMap;
   readonly #program: number;
   readonly #mine = new Set<number>();

@@ -59,7 +59,11 @@ export class TokenBuckets {
   }
 }
 
+/** As many as Open vSwitch's userspace datapath says that it has. */
+const CAPACITY = 262_144;
+
 export class Meters implements DpMeters {
+  readonly capacity = CAPACITY;
   readonly #byId = new Map<number, TokenBuckets>();
   readonly #nowMs: () => number;
 

@@ -103,7 +103,6 @@ export function handleGroupFeatures(conn: OfConn, xid: number): void {
   });
 }
 
-const MAX_METERS = 262_144;
 const MAX_BANDS = 8;
 /** OFPMBT13_DROP */
 const BAND_TYPES = 1 << 1;
@@ -232,10 +231,10 @@ export function handleMeterStats(
   inReplies(all, (meters, more) => conn.send(msg.xid, { type: 'meter_reply', meters, more }));
 }
 
-export function handleMeterFeatures(conn: OfConn, xid: number): void {
+export function handleMeterFeatures({ env }: Connmgr, conn: OfConn, xid: number): void {
   conn.send(xid, {
     type: 'meter_features_reply',
-    maxMeters: MAX_METERS,
+    maxMeters: env.meters.capacity,
     bandTypes: BAND_TYPES,
     capabilities: METER_CAPABILITIES,
     maxBands: MAX_BANDS,

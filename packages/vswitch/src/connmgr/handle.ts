@@ -225,7 +225,7 @@ function handleGroupsAndMeters(mgr: Connmgr, conn: OfConn, msg: OfpMessage): boo
       handleMeterConfig(mgr, conn, msg);
       break;
     case 'meter_features_request':
-      handleMeterFeatures(conn, msg.xid);
+      handleMeterFeatures(mgr, conn, msg.xid);
       break;
     default:
       return false;
