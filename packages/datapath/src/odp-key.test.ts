@@ -42,9 +42,10 @@ const REFUSED = {
     'tunnel options missing TTL; the flow key in error is: tunnel(tun_id=0x5,tos=0x1,flags(key))',
   'eth_type(0x100)':
     'invalid Ethertype 256 in flow key; the flow key in error is: eth_type(0x0100)',
-  'eth_type(0x8100),vlan(vid=3,cfi=0),encap()':
+  'eth(),eth_type(0x8100),vlan(vid=3,cfi=0),encap()':
     'OVS_KEY_ATTR_VLAN 0x0003 is nonzero but CFI bit is not set; ' +
-    'the flow key in error is: eth_type(0x8100),vlan(vid=3,pcp=0,cfi=0),encap()',
+    'the flow key in error is: eth(src=00:00:00:00:00:00,dst=00:00:00:00:00:00),' +
+    'eth_type(0x8100),vlan(vid=3,pcp=0,cfi=0),encap()',
   'mpls(bos=1,label=3,bos=1)':
     'MPLS BOS set in non-innermost label; ' +
     'the flow key in error is: mpls(label=3,tc=0,ttl=0,bos=1,label=0,tc=0,ttl=0,bos=1)',

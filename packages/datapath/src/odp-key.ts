@@ -142,7 +142,9 @@ class KeyReader {
   #frame(present: Present, expected: readonly OdpAttr['name'][], depth: number): void {
     const { flow } = this;
     const type = flow.dlType;
-    const isTag = type === ETH_P_8021Q || type === ETH_P_8021AD;
+    // Tags are of Ethernet's.
+    const isEthernet = flow.packetType === 0;
+    const isTag = isEthernet && (type === ETH_P_8021Q || type === ETH_P_8021AD);
     if (!isTag || depth === this.#vlanLimit) {
       this.#check(present, expected, this.#headers(present));
       return;

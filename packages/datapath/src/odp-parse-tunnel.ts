@@ -90,8 +90,7 @@ function scanMembers<K extends string>(
     const name = names.find((n) => s.take(`${n}=`)) ?? s.fail();
     const part = masked(s, (r) => r.number(bits[name]), 2 ** bits[name] - 1);
     [value[name], mask[name]] = [part.value, part.mask];
-    const isMore = s.take(',');
-    if (isMore === s.sees(')')) s.fail();
+    if (s.take(',') && s.sees(')')) s.fail();
   }
   return { value, mask };
 }

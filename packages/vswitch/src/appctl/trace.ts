@@ -160,7 +160,7 @@ export function parseRequest(
   const text = args.at(-1) ?? '';
   const name = args.length > 1 ? args[0] : undefined;
   if (args.length > 2) throw new UnixctlError('Trailing garbage in packet data');
-  if (/^[\s,]*([a-z0-9_]+\(|ufid:|$)/.test(text)) return parseDatapathFlow(sw, name, text);
+  if (/^[\s,]*([a-z0-9_]*\(|ufid:|$)/.test(text)) return parseDatapathFlow(sw, name, text);
   if (name === undefined) {
     throw new UnixctlError(`syntax error at ${text} (or the bridge name was omitted)`);
   }
