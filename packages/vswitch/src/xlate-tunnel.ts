@@ -150,10 +150,13 @@ function hasCritical(options: Uint8Array): boolean {
   return false;
 }
 
-/** What is not `flow` is the port's; a version that there is not leaves the packet without a header. */
+/**
+ * What is not `flow` is the port's, with a version that is `flow` all of it; a version that there is
+ * not leaves the packet without a header.
+ */
 function fillErspan(flow: Flow, c: ErspanConfig): void {
   const or = (configured: number | 'flow', written: number) =>
-    configured === 'flow' ? written : configured;
+    configured === 'flow' || c.ver === 'flow' ? written : configured;
   const ver = or(c.ver, flow.tunErspanVer);
   const [v1, v2] = [ver === 1, ver === 2];
   putErspan(flow, {
