@@ -119,6 +119,28 @@ test('a fast failover group follows its ports; an all group copies', async () =>
   await eventually('the next bucket takes over', () => reaches(1, 2));
 });
 
+test('a port that is down gets nothing across, though the other end of its link is up', async () => {
+  await using scope = new Scope();
+  const { flows, hosts, comes, ofctl } = await world(scope);
+  await flows('in_port=1 actions=output:2', 'in_port=2 actions=output:1');
+  await comes(1, 2);
+  // From here on nothing needs to come back: who is asked for is known.
+  await hosts[0]!.neighbour('eth0', '10.0.0.2', await hosts[1]!.mac('eth0'));
+  const received = async (): Promise<number> => {
+    const snmp = await hosts[1]!.exec('cat', '/proc/net/snmp');
+    return Number(/^Ip: (?:\d+ ){2}(\d+)/m.exec(snmp)![1]);
+  };
+  await ofctl('mod-port', 'br0', '2', 'down');
+  // What is under way meanwhile may arrive.
+  await hosts[0]!.reaches('10.0.0.2', 1);
+  const before = await received();
+  assert.equal(await hosts[0]!.reaches('10.0.0.2', 4), false);
+  assert.equal(await received(), before);
+  await ofctl('mod-port', 'br0', '2', 'up');
+  await comes(1, 2);
+  assert.ok((await received()) > before);
+});
+
 test('a meter lets so many packets through, and no more', async () => {
   await using scope = new Scope();
   const { flows, ofctl, hosts } = await world(scope);
