@@ -7,7 +7,8 @@ import { setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isolate, Scope } from '@heddle/testing';
 import { floodPing } from '../datapath/end-to-end.ts';
-import { median, percentile, table } from '../datapath/statistics.ts';
+import { formatValue, median, percentile, table } from '../datapath/statistics.ts';
+import { partsAsked } from '../parts.ts';
 import { newConnections, smallPackets } from './connections.ts';
 import { openPaths, type TrackedPath } from './paths.ts';
 import { tableCosts } from './table.ts';
@@ -26,9 +27,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const rounds = Number(values.rounds);
-const parts = new Set<string>(positionals.length === 0 ? PARTS : positionals);
-const unknown = [...parts].find((part) => !PARTS.includes(part as (typeof PARTS)[number]));
-if (unknown !== undefined) throw new Error(`no part ${unknown}: ${PARTS.join(' ')}`);
+const parts = partsAsked(positionals, PARTS);
 
 function progress(what: string): void {
   process.stderr.write(`  ... ${what}\n`);
@@ -36,10 +35,6 @@ function progress(what: string): void {
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
-}
-
-function format(value: number): string {
-  return value >= 1000 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
 /** Rounds that alternate between tracked and not; the ratio is of each round's pair. */
@@ -66,8 +61,8 @@ async function compare(
     const [low, high] = [percentile(ratios, 0.25), percentile(ratios, 0.75)];
     rows.push([
       name,
-      format(median(pairs.map(([a]) => a))),
-      format(median(pairs.map(([, b]) => b))),
+      formatValue(median(pairs.map(([a]) => a))),
+      formatValue(median(pairs.map(([, b]) => b))),
       median(ratios).toFixed(2),
       `${low.toFixed(2)} to ${high.toFixed(2)}`,
     ]);
@@ -117,8 +112,8 @@ async function endToEnd(scope: Scope): Promise<void> {
     const entered = median(list.map((r) => r.entered / count));
     rows.push([
       name,
-      format(median(each)),
-      `${format(Math.min(...each))} to ${format(Math.max(...each))}`,
+      formatValue(median(each)),
+      `${formatValue(Math.min(...each))} to ${formatValue(Math.max(...each))}`,
       `${(100 * entered).toFixed(1)} %`,
     ]);
   }
@@ -130,7 +125,7 @@ if (parts.has('table')) {
   const costs = await tableCosts(Number(values.entries), progress);
   say(`\nthe table of the kernel engine, ${costs.entries} entries`);
   const names = Object.entries(costs).filter(([name]) => name !== 'entries');
-  say(table([['what', 'value'], ...names.map(([name, value]) => [name, format(value)])]));
+  say(table([['what', 'value'], ...names.map(([name, value]) => [name, formatValue(value)])]));
 }
 if (parts.size > (parts.has('table') ? 1 : 0)) {
   await using scope = new Scope();

@@ -5,11 +5,12 @@
  */
 import { parseArgs } from 'node:util';
 import { isolate, Scope } from '@heddle/testing';
+import { partsAsked } from '../parts.ts';
 import { firstPacket, floodPing, newFlows, smallPackets, tcp } from './end-to-end.ts';
 import { lookupCosts, showLookup } from './lookup.ts';
 import { bridgePath, heddlePath, netdevPath, oraclePath, type Path, vethPath } from './paths.ts';
 import { growingBridge, showPorts } from './ports.ts';
-import { median, table } from './statistics.ts';
+import { formatValue, median, table } from './statistics.ts';
 
 isolate();
 
@@ -19,9 +20,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const rounds = Number(values.rounds);
-const parts = new Set<string>(positionals.length === 0 ? PARTS : positionals);
-const unknown = [...parts].find((part) => !PARTS.includes(part as (typeof PARTS)[number]));
-if (unknown !== undefined) throw new Error(`no part ${unknown}: ${PARTS.join(' ')}`);
+const parts = partsAsked(positionals, PARTS);
 
 function progress(what: string): void {
   process.stderr.write(`  ... ${what}\n`);
@@ -46,15 +45,11 @@ async function compare(
   const ours = median(results.get(paths.find(({ name }) => name === 'heddle')!)!);
   const rows = [...results].map(([path, numbers]) => {
     const value = median(numbers);
-    const span = `${format(Math.min(...numbers))} to ${format(Math.max(...numbers))}`;
-    return [path.name, format(value), span, (ours / value).toFixed(2)];
+    const span = `${formatValue(Math.min(...numbers))} to ${formatValue(Math.max(...numbers))}`;
+    return [path.name, formatValue(value), span, (ours / value).toFixed(2)];
   });
   say(`\n${title} (${unit}, median of ${rounds} rounds)`);
   say(table([['path', 'median', 'range', 'heddle / path'], ...rows]));
-}
-
-function format(value: number): string {
-  return value >= 1000 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
 async function endToEnd(scope: Scope): Promise<void> {

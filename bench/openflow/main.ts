@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { isolate } from '@heddle/testing';
+import { partsAsked } from '../parts.ts';
 import { results } from './results.ts';
 import { measureRevalidation } from './revalidation.ts';
 import { measureTables } from './tables.ts';
@@ -23,9 +24,7 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-const parts = new Set<string>(positionals.length === 0 ? PARTS : positionals);
-const unknown = [...parts].find((part) => !PARTS.includes(part as (typeof PARTS)[number]));
-if (unknown !== undefined) throw new Error(`no part ${unknown}: ${PARTS.join(' ')}`);
+const parts = partsAsked(positionals, PARTS);
 const flows = Number(values.flows);
 
 for (let round = 0; round < Number(values.rounds); round++) {

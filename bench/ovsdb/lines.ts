@@ -1,5 +1,5 @@
 /** What was found, line by line: medians beside each other, and of the ratios of what was found in turn. */
-import { median, table } from '../datapath/statistics.ts';
+import { formatValue, median, table } from '../datapath/statistics.ts';
 import { type Kind, OURS, THEIRS } from './servers.ts';
 
 /** `better` says which of two numbers wins. */
@@ -26,9 +26,9 @@ export class Lines {
     }
     add(line.found, kind, value);
     if (cpuMs !== undefined) add(line.cpuMs, kind, cpuMs);
-    const cpu = cpuMs === undefined ? '' : `, CPU ${format(cpuMs)} ms`;
+    const cpu = cpuMs === undefined ? '' : `, CPU ${formatValue(cpuMs)} ms`;
     process.stderr.write(
-      `  ... ${kind.name}: ${measure.title}: ${format(value)} ${measure.unit}${cpu}\n`,
+      `  ... ${kind.name}: ${measure.title}: ${formatValue(value)} ${measure.unit}${cpu}\n`,
     );
   }
 
@@ -52,9 +52,5 @@ function add(to: Map<Kind, number[]>, kind: Kind, value: number): void {
 function compare(found: Map<Kind, number[]>, better: Measure['better']): string[] {
   const [ours, theirs] = [found.get(OURS) ?? [], found.get(THEIRS) ?? []];
   const ratios = ours.map((mine, i) => (better === 'more' ? mine / theirs[i]! : theirs[i]! / mine));
-  return [format(median(ours)), format(median(theirs)), median(ratios).toFixed(2)];
-}
-
-function format(value: number): string {
-  return value >= 1000 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  return [formatValue(median(ours)), formatValue(median(theirs)), median(ratios).toFixed(2)];
 }

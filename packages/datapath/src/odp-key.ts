@@ -25,6 +25,7 @@ import {
   type TunnelAttr,
   type TunnelMember,
 } from './odp-attrs.ts';
+import { transportGroup } from './odp-fields.ts';
 import { formatAttrs } from './odp-format-attrs.ts';
 
 /** What came of the attributes, the worse the later (enum odp_key_fitness). */
@@ -223,7 +224,7 @@ class KeyReader {
     const attr = present.get(name);
     if (attr) putAttr(flow, attr);
     if (flow.nwFrag & 2) return [name];
-    const transport = transportOf(flow.dlType, flow.nwProto);
+    const transport = transportGroup(flow.dlType, flow.nwProto);
     if (transport === undefined) return [name];
     const found: OdpAttr['name'][] = [name, transport];
     const header = present.get(transport);
@@ -265,26 +266,6 @@ function index(attrs: readonly OdpAttr[]): Present {
     present.set(attr.name, attr);
   }
   return present;
-}
-
-function transportOf(
-  dlType: number,
-  proto: number,
-): 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmpv6' | undefined {
-  switch (proto) {
-    case 6:
-      return 'tcp';
-    case 17:
-      return 'udp';
-    case 132:
-      return 'sctp';
-    case 1:
-      return dlType === 0x0800 ? 'icmp' : undefined;
-    case 58:
-      return dlType === 0x86dd ? 'icmpv6' : undefined;
-    default:
-      return undefined;
-  }
 }
 
 /** What one attribute says, into a key, or its mask's bits into a mask. */

@@ -11,6 +11,7 @@ import {
   IPPROTO_TCP,
   IPPROTO_UDP,
   KEY_SLOTS,
+  kindSize,
   VLAN_CFI,
 } from '@heddle/packet';
 import type { FlowTable } from '../ofproto/flow-table.ts';
@@ -42,27 +43,12 @@ interface Slot {
   readonly end: number;
 }
 
-const SIZES = {
-  u8: 1,
-  u16: 2,
-  u32: 4,
-  be16: 2,
-  be32: 4,
-  be48: 6,
-  be64: 8,
-  bytes16: 16,
-  u128: 16,
-  pad3: 3,
-  bytes12: 12,
-  bytes256: 256,
-} as const;
-
 /** One per place in the key, by its first name. */
 const SLOTS: readonly Slot[] = [...KEY_SLOTS]
   .filter(
     ([name, { offset }], i, all) => all.findIndex(([, s]) => s.offset === offset) === i && name,
   )
-  .map(([name, { offset, kind }]) => ({ name, start: offset, end: offset + SIZES[kind] }));
+  .map(([name, { offset, kind }]) => ({ name, start: offset, end: offset + kindSize(kind) }));
 
 /** The flows of the highest priorities first, and of those the nearest. */
 export function nearMisses(table: FlowTable, flow: Flow, limits: NearMissLimits): NearMiss[] {
