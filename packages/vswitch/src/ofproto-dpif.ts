@@ -29,6 +29,7 @@ import {
   OFPRR_IDLE_TIMEOUT,
 } from './ofproto/flow-changes.ts';
 import { InternalFlows } from './ofproto/internal-flows.ts';
+import { originNumber } from './ofproto/origins.ts';
 import { metadataOf } from './ofproto/packet-metadata.ts';
 import type { FrozenState } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
@@ -102,7 +103,7 @@ export class OfprotoDpif implements OfprotoEnv {
       portStats: (port) => this.portStats(port),
       sourceTowards,
     });
-    ofproto.learnFlow = (flowMod, limit) => this.#learn(flowMod, limit);
+    ofproto.learnFlow = (flowMod, limit, table) => this.#learn(flowMod, limit, table);
   }
 
   get description(): SwitchDescription {
@@ -302,7 +303,7 @@ export class OfprotoDpif implements OfprotoEnv {
     });
   }
 
-  #learn(flowMod: FlowMod, limit: number): void {
+  #learn(flowMod: FlowMod, limit: number, table: number): void {
     const { classifier } = this.ofproto.tables.at(flowMod.tableId);
     const known = classifier.find(flowMod.match.key, flowMod.match.mask, flowMod.priority);
     if (known && isSameFlow(known, flowMod)) {
@@ -316,7 +317,7 @@ export class OfprotoDpif implements OfprotoEnv {
       if (n >= limit) return;
     }
     try {
-      applyOwnFlowMod(this.connmgr, flowMod);
+      applyOwnFlowMod(this.connmgr, flowMod, originNumber({ kind: 'learn', table }));
     } catch (error) {
       if (!(error instanceof OfpError)) throw error;
       log.rl.warn(`${this.ofproto.name}: learn action failed: ${error.message}`);

@@ -216,8 +216,8 @@ export class Ofproto {
   isInBand = false;
   /** A queue is class `queue + 1` of the root qdisc, 1:0: the kernel's datapath. */
   hasQdiscs = false;
-  /** Puts a flow into the tables that `learn` has made; set by who has the tables in hand. */
-  learnFlow: (flowMod: FlowMod, limit: number) => void = () => {};
+  /** Puts a flow into the tables that `learn` of a flow in `table` has made; set by who has the tables in hand. */
+  learnFlow: (flowMod: FlowMod, limit: number, table: number) => void = () => {};
 
   constructor(name: string, macs: MacLearning<Bundle>) {
     this.name = name;

@@ -134,6 +134,8 @@ export class XlateContext {
   mirrored = 0;
   /** Bytes of what is sent at most, 0 for all: of copies for a mirror. */
   snaplen = 0;
+  /** The mirror that copies are made for. */
+  mirror: string | undefined;
   /** The flow that the actions are of, for `fin_timeout`. */
   currentRule: Rule | undefined;
   odpActions: OdpAction[];
@@ -304,20 +306,21 @@ export class XlateContext {
     }
   }
 
-  /** Why the packet goes no further here; `port` is the one in the way. */
-  drop(reason: DropReason, port?: OfPort): void {
+  /** Why the packet goes no further here; `port` or `group` is what is in the way. */
+  drop(reason: DropReason, port?: OfPort, group?: number): void {
     if (this.#dropReason === undefined) {
       this.#dropReason = reason;
       this.#dropped = this.#dropEffect(reason);
     }
-    this.pass(reason, port);
+    this.pass(reason, port, group);
   }
 
   /** A way that it does not go, as others do not concern it. */
-  pass(reason: DropReason, port?: OfPort): void {
+  pass(reason: DropReason, port?: OfPort, group?: number): void {
     if (!this.options.observe) return;
     const { bridge, tableId, currentRule: rule, flow } = this;
-    this.options.observe({ type: 'drop', reason, bridge, tableId, rule, flow: flow.clone(), port });
+    const way = { bridge, tableId, rule, flow: flow.clone(), port };
+    this.options.observe({ type: 'drop', reason, ...way, ...(group !== undefined && { group }) });
   }
 
   #dropEffect(reason: DropReason): DropEffect | undefined {

@@ -72,7 +72,9 @@ export function learnFrom(effects: XlateEffects): void {
   for (const { bridge, vlan, bundle, message } of effects.mcast) {
     bridge.snooping?.hear(vlan, bundle, message);
   }
-  for (const { bridge, flowMod, limit } of effects.flows) bridge.learnFlow(flowMod, limit);
+  for (const { bridge, flowMod, limit, table } of effects.flows) {
+    bridge.learnFlow(flowMod, limit, table);
+  }
   for (const learn of effects.neighbours) learn();
   for (const ask of effects.solicits) ask();
   for (const { rule, idle, hard } of effects.finTimeouts) rule.shorten(idle, hard);

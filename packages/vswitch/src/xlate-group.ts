@@ -28,6 +28,7 @@ function runGroup(ctx: XlateContext, group: Group, isLast: boolean): void {
     case 'all':
     case 'indirect':
       ctx.effects.groups.push({ group, bucket: undefined });
+      if (buckets.length === 0) ctx.drop('the group has no buckets', undefined, group.id);
       for (const i of buckets.keys()) runBucket(ctx, group, i, isLast && i === buckets.length - 1);
       return;
     case 'ff':
@@ -44,7 +45,7 @@ function runGroup(ctx: XlateContext, group: Group, isLast: boolean): void {
 }
 
 function runChosen(ctx: XlateContext, group: Group, index: number, isLast: boolean): void {
-  if (index < 0) noBucket(ctx);
+  if (index < 0) noBucket(ctx, group);
   else {
     ctx.trace('detail', `using bucket ${group.buckets[index]!.bucketId}`);
     runOnly(ctx, group, index, isLast);
@@ -56,9 +57,9 @@ function runOnly(ctx: XlateContext, group: Group, index: number, isLast: boolean
   runBucket(ctx, group, index, isLast);
 }
 
-function noBucket(ctx: XlateContext): void {
+function noBucket(ctx: XlateContext, { id }: Group): void {
   ctx.trace('detail', 'no live bucket');
-  ctx.drop('no bucket of the group is alive');
+  ctx.drop('no bucket of the group is alive', undefined, id);
 }
 
 function runBucket(ctx: XlateContext, group: Group, index: number, isLast: boolean): void {

@@ -32,7 +32,8 @@ export function learnAction(ctx: XlateContext, act: LearnAct): void {
   // As upstream has it, no limit holds for what a controller sends.
   const limit = ctx.options.isPacketOut ? 0 : act.limit;
   const isLearned = isAllowed(ctx, limit, flowMod);
-  ctx.effects.flows.push({ bridge: ctx.bridge, flowMod, limit, isLearned });
+  const table = ctx.currentRule?.tableId ?? ctx.tableId;
+  ctx.effects.flows.push({ bridge: ctx.bridge, flowMod, limit, isLearned, table });
   if (act.flags.writeResult && act.resultDst) {
     lookAtSubfield(ctx, act.resultDst);
     subfieldSet(ctx.flow, act.resultDst, isLearned ? 1n : 0n);

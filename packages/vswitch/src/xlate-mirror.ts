@@ -51,10 +51,12 @@ function mirrorPacket(ctx: XlateContext, bundle: Bundle, candidates: number): vo
     if (vlans && !vlans.has(tags[0].vid)) continue;
     ctx.mirrored |= mirror.duplicates;
     ctx.effects.mirrors.push(mirror);
-    const { snaplen } = ctx;
+    const { snaplen, mirror: outer } = ctx;
     ctx.snaplen = mirror.settings.snaplen;
+    ctx.mirror = mirror.settings.name;
     sendCopies(ctx, bundle, mirror, tags);
     ctx.snaplen = snaplen;
+    ctx.mirror = outer;
   }
 }
 

@@ -13,7 +13,13 @@ export type XlateEvent =
       readonly rule: Rule | undefined;
     }
   /** It leaves by a port of the datapath, as `flow` is by now. */
-  | { readonly type: 'output'; readonly port: OfPort; readonly flow: Flow }
+  | {
+      readonly type: 'output';
+      readonly port: OfPort;
+      readonly flow: Flow;
+      /** The mirror whose copy it is. */
+      readonly mirror: string | undefined;
+    }
   | { readonly type: 'patch'; readonly from: OfPort; readonly to: OfPort }
   | { readonly type: 'controller'; readonly bridge: Ofproto; readonly reason: number }
   | { readonly type: 'meter'; readonly bridge: Ofproto; readonly meter: number }
@@ -27,6 +33,8 @@ export type XlateEvent =
       readonly flow: Flow;
       /** The port that was in the way. */
       readonly port: OfPort | undefined;
+      /** The group that had nothing for it. */
+      readonly group?: number;
     };
 
 /** Why a packet, or a copy of it, went no further; a short sentence for people. */

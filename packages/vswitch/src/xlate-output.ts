@@ -1,4 +1,5 @@
 /** Where packets go: ports, patch ports, controllers. */
+import type { OdpAction } from '@heddle/datapath';
 import {
   OFPP_ALL,
   OFPP_CONTROLLER,
@@ -147,13 +148,21 @@ function sendOutAnyway(ctx: XlateContext, port: OfPort): void {
     return;
   }
   if (port.odpPort !== undefined) exportDeparture(ctx, port, port.odpPort);
+  const before = ctx.odpActions.length;
   if (port.odpPort === undefined) ctx.drop('the port has neither device nor peer', port);
   else if (native && receiveNative(ctx, native, port)) return;
   else if (port.tunnel) sendToTunnel(ctx, port, port.tunnel);
   else outputMarked(ctx, port, port.odpPort);
-  if (port.odpPort !== undefined && port.mayEnable)
-    ctx.options.observe?.({ type: 'output', port, flow: ctx.flow });
+  if (ctx.options.observe && port.mayEnable && ctx.odpActions.slice(before).some(leaves)) {
+    const { flow, mirror } = ctx;
+    ctx.options.observe({ type: 'output', port, flow, mirror });
+  }
   mirrorDeparture(ctx, port);
+}
+
+/** A tunnel without route or next hop lets nothing out. */
+function leaves({ type }: OdpAction): boolean {
+  return type === 'output' || type === 'clone' || type === 'tnl_push';
 }
 
 /** Traffic of a queue may be marked on its way out (ovs-vswitchd.conf.db(5), Queue, `dscp`). */

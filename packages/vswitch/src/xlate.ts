@@ -79,6 +79,8 @@ export interface LearnedFlow {
   readonly limit: number;
   /** Whether the limit allowed it when the packet was translated. */
   readonly isLearned: boolean;
+  /** Of the flow that has learned it. */
+  readonly table: number;
 }
 
 /** An entry of a MAC table that the decision depends on, also when it is not there. */

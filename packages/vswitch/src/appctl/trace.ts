@@ -101,7 +101,7 @@ function applyLearned({ learn, mcast, flows }: XlateEffects): void {
   for (const { bridge, vlan, bundle, message } of mcast) {
     bridge.snooping?.hear(vlan, bundle, message);
   }
-  for (const { bridge, flowMod, limit } of flows) bridge.learnFlow(flowMod, limit);
+  for (const { bridge, flowMod, limit, table } of flows) bridge.learnFlow(flowMod, limit, table);
 }
 
 function packetFlow(frame: Uint8Array, { inPort, pktMark }: Flow): Flow {

@@ -39,9 +39,9 @@ export function handleFlowMod(
   mgr.commit(changes, conn, msg.xid);
 }
 
-/** Flow mods of the switch itself, of `learn` for one. */
-export function applyOwnFlowMod(mgr: Connmgr, mod: FlowMod): void {
-  const changes = new FlowChanges(mgr.env.ofproto);
+/** Flow mods of the switch itself, of `learn` for one; `origin` as `originNumber` gives it. */
+export function applyOwnFlowMod(mgr: Connmgr, mod: FlowMod, origin: number): void {
+  const changes = new FlowChanges(mgr.env.ofproto, origin);
   try {
     applyFlowMod(changes, mod, mgr.env.nowMs());
   } catch (error) {

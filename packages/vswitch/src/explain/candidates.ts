@@ -57,6 +57,9 @@ export function* candidates(drop: Drop, wish: Wish, env: ExplainEnv): Generator<
       }
       return;
     }
+    case 'no bucket of the group is alive':
+      yield* reviveBuckets(drop);
+      return;
     case 'no flooding to the port':
       if (port) yield modPort(port, ['flood']);
       return;
@@ -81,6 +84,15 @@ export function* candidates(drop: Drop, wish: Wish, env: ExplainEnv): Generator<
       return;
     case 'destination is at the input port':
       yield* forgetMac(drop);
+  }
+}
+
+/** Sets up the devices that buckets watch. */
+function* reviveBuckets({ bridge, group }: Drop): Generator<Edit> {
+  for (const { watchPort } of bridge?.groups.get(group ?? -1)?.buckets ?? []) {
+    const port = bridge?.ports.get(watchPort);
+    if (!port || port.mayEnable) continue;
+    yield setting(`ip link set dev ${port.name} up`, port, { mayEnable: true, isLinkUp: true });
   }
 }
 
@@ -132,7 +144,11 @@ export function* exceptions(drop: Drop, wish: Wish, priority: number): Generator
   if (!bridge || priority > MAX_PRIORITY) return;
   const match = packetMatch(flow);
   const to = wish.to?.bundle.bridge === bridge ? wish.to : undefined;
-  if (to) yield addFlow(bridge, { table, priority, match }, [outputTo(to)]);
+  if (to) {
+    const back: OfpAct = { type: 'output', port: OFPP_IN_PORT, maxLen: 0 };
+    const out = to.ofport === flow.inPort ? back : outputTo(to);
+    yield addFlow(bridge, { table, priority, match }, [out]);
+  }
   yield addFlow(bridge, { table, priority, match }, [NORMAL]);
   if (to) return;
   const others = [...bridge.ports.values()].filter((p) => p.ofport !== flow.inPort);

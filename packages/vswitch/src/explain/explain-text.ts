@@ -5,7 +5,7 @@ import type { Explanation, FlowFact, NearMissFact, StepFact } from './explanatio
 export function explanationText(e: Explanation): string {
   const lines = [`Packet: ${e.flow}`, '', `It ${verdictText(e)}.`];
   if (e.reason && e.verdict === 'forwarded') lines.push(`Not as asked: ${e.reason.text}.`);
-  lines.push('', 'What happened:', ...e.steps.flatMap((s) => stepLines(s).map((l) => `  ${l}`)));
+  lines.push('', 'What happened:', ...stepsText(e.steps));
   if (e.nearMisses.length > 0) {
     lines.push('', 'Nearly matched:', ...e.nearMisses.flatMap(nearMissLines).map((l) => `  ${l}`));
   }
@@ -29,8 +29,40 @@ export function verdictText(e: Explanation): string {
     case 'controller':
       return 'goes to the controller and nowhere else';
     case 'dropped':
-      return `is dropped: ${e.reason?.text ?? 'no port to send to'}`;
+      return `is dropped: ${e.reason?.text ?? 'no port to send to'}${e.outputs.length === 0 ? '' : `; it goes only out of ${placesText(e.outputs)}`}`;
   }
+}
+
+/** Tables that are gone through again and again are told of once. */
+function stepsText(steps: readonly StepFact[]): string[] {
+  const texts = steps.map((s) =>
+    stepLines(s)
+      .map((l) => `  ${l}`)
+      .join('\n'),
+  );
+  const lines: string[] = [];
+  for (let at = 0; at < texts.length; ) {
+    const { period, times } = roundsAt(texts, at);
+    lines.push(...texts.slice(at, at + period));
+    if (times > 1) {
+      lines.push(`  ... ${period === 1 ? 'this' : `these ${period} steps`} ${times} times in all`);
+    }
+    at += period * times;
+  }
+  return lines;
+}
+
+const LONGEST_ROUND = 8;
+
+function roundsAt(texts: readonly string[], at: number): { period: number; times: number } {
+  for (let period = 1; period <= LONGEST_ROUND; period++) {
+    let alike = 0;
+    while (at + period + alike < texts.length && texts[at + alike] === texts[at + period + alike]) {
+      alike++;
+    }
+    if (alike >= period) return { period, times: 1 + Math.floor(alike / period) };
+  }
+  return { period: 1, times: 1 };
 }
 
 function stepLines(step: StepFact): string[] {

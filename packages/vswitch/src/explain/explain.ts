@@ -1,5 +1,6 @@
 /** Why a packet goes where it goes, and what would change it. */
 import { formatMatch } from '@heddle/openflow';
+import { formatMac } from '@heddle/packet';
 import { HeddleError } from '@heddle/runtime';
 import type { FlowOrigin } from '../ofproto/origins.ts';
 import { originOf } from '../ofproto/origins.ts';
@@ -46,15 +47,16 @@ export function explain(
   const way = walk(env.config, packet, ctNext);
   const out = deliveries(way, packet, env);
   const arrives = (list: readonly Delivery[]) =>
-    list.filter((d) => d.exceeds === undefined && (to === undefined || d.port === to));
-  const misses = nearMissesOf(way, out.length > 0);
+    list.filter((d) => d.exceeds === undefined && isWanted(d, to));
+  const isForwarded = out.some((d) => d.mirror === undefined);
+  const misses = nearMissesOf(way, isForwarded);
   const seen = way.passes[0]!.result.seen;
   const toController = eventsOf(way, 'controller').length > 0;
   const isMissing = arrives(out).length === 0;
   const obstacle = isMissing
-    ? out.find((d) => d.exceeds !== undefined && isWanted(d.port, to))
+    ? out.find((d) => d.exceeds !== undefined && isWanted(d, to))
     : undefined;
-  const drop = isMissing && !obstacle ? dropOf(way, to) : undefined;
+  const drop = (isMissing || !isForwarded) && !obstacle ? dropOf(way, to) : undefined;
   const tries = function* (): Generator<Edit> {
     if (obstacle) yield mtuEdit(obstacle, packet);
     else if (isMissing) yield* triesFor(way, drop, { to, nearMisses: misses }, env);
@@ -63,7 +65,7 @@ export function explain(
   return {
     bridge: packet.bridge.name,
     flow: formatOpenFlowFlow(seen.flow, packet.ofport),
-    verdict: out.length > 0 ? 'forwarded' : toController ? 'controller' : 'dropped',
+    verdict: isForwarded ? 'forwarded' : toController ? 'controller' : 'dropped',
     outputs: out.map(outputFact),
     steps: stepsOf(way, env),
     ...(reason && { reason }),
@@ -74,8 +76,9 @@ export function explain(
   };
 }
 
-function isWanted(port: OfPort, to: OfPort | undefined): boolean {
-  return to === undefined || port === to;
+/** A mirror's copy is what is asked for only where it goes. */
+function isWanted({ port, mirror }: Delivery, to: OfPort | undefined): boolean {
+  return to === undefined ? mirror === undefined : port === to;
 }
 
 /** Why it did not get to `to`, or nowhere. */
@@ -123,8 +126,10 @@ function tried(
   let tries = 0;
   for (const edit of edits) {
     if (facts.length === MAX_EDITS || ++tries > MAX_TRIES) break;
-    if (edit.command === '' || known.has(edit.command)) continue;
-    known.add(edit.command);
+    // One flow of several priorities is one edit.
+    const what = edit.command.replace(/priority=\d+,?/, '');
+    if (what === '' || known.has(what)) continue;
+    known.add(what);
     const then = withEdit(edit, env.nowMs(), () =>
       arrives(deliveries(walk(env.config, packet, ctNext), packet, env, edit.mtus ?? new Map())),
     );
@@ -155,8 +160,8 @@ function withEdit<T>(edit: Edit, nowMs: number, body: () => T): T | undefined {
 }
 
 export function placesText(outputs: readonly OutputFact[]): string {
-  const text = ({ port, vlans, bridge }: OutputFact, first: OutputFact) =>
-    `${port}${bridge === first.bridge ? '' : ` of ${bridge}`}${vlans.length === 0 ? '' : ` in VLAN ${vlans.join('.')}`}`;
+  const text = ({ port, vlans, bridge, mirror }: OutputFact, first: OutputFact) =>
+    `${port}${bridge === first.bridge ? '' : ` of ${bridge}`}${vlans.length === 0 ? '' : ` in VLAN ${vlans.join('.')}`}${mirror === undefined ? '' : ` (a copy of mirror ${mirror})`}`;
   return outputs.map((o) => text(o, outputs[0]!)).join(', ');
 }
 
@@ -182,14 +187,27 @@ function reasonOf(
     };
   }
   if (!to || out.some((d) => d.port === to)) return undefined;
-  const text =
-    out.length === 0
-      ? `nothing sends it to ${to.name}`
-      : `it goes elsewhere: to ${placesText(out.map(outputFact))}`;
+  const text = elsewhereText(packet, to, out);
   return { code: 'not sent there', text, port: to.name };
 }
 
-function outputFact({ port, flow, exceeds, carrier }: Delivery): OutputFact {
+function elsewhereText({ bridge, flow, ofport }: Packet, to: OfPort, out: readonly Delivery[]) {
+  if (to.ofport === ofport && to.bundle.bridge === bridge) {
+    return `it came in by ${to.name}, and only the action in_port sends back there`;
+  }
+  if (out.length === 0) return `nothing sends it to ${to.name}`;
+  const text = `it goes elsewhere: to ${placesText(out.map(outputFact))}`;
+  const entry = [...bridge.macs.entries()].find(
+    ({ mac, port }) => mac === flow.dlDst && out.every((d) => d.port.bundle === port),
+  );
+  if (!entry) return text;
+  const how = entry.isStatic
+    ? 'a static entry'
+    : `learned, seen ${bridge.macs.ageSeconds(entry)} s ago`;
+  return `${text}, where ${formatMac(entry.mac)} is known to be (${how})`;
+}
+
+function outputFact({ port, flow, exceeds, carrier, mirror }: Delivery): OutputFact {
   const obstacle =
     exceeds !== undefined
       ? `longer than its MTU of ${exceeds}`
@@ -201,6 +219,7 @@ function outputFact({ port, flow, exceeds, carrier }: Delivery): OutputFact {
     port: port.name,
     ofport: port.ofport,
     vlans: tagsOf(flow).map((t) => t.vid),
+    ...(mirror !== undefined && { mirror }),
     ...(obstacle !== undefined && { obstacle }),
   };
 }
@@ -224,7 +243,14 @@ function stepsOf(way: Walk, env: ExplainEnv): StepFact[] {
         steps.push({ type: 'controller', bridge: event.bridge.name });
       } else if (event.type === 'drop') {
         const text = reasonText(event, env);
-        steps.push({ type: 'stop', text, ...(event.bridge && { bridge: event.bridge.name }) });
+        const stop = {
+          type: 'stop',
+          text,
+          ...(event.bridge && { bridge: event.bridge.name }),
+        } as const;
+        // Two that ask about one thing, as NORMAL and the way out of a port do.
+        const last = steps.at(-1);
+        if (last?.type !== 'stop' || last.text !== text) steps.push(stop);
       }
     }
   }
@@ -251,6 +277,8 @@ function originText(origin: FlowOrigin): string {
   switch (origin.kind) {
     case 'switch':
       return 'the switch itself';
+    case 'learn':
+      return `a learn action of table ${origin.table}`;
     case 'management':
       return `the management socket (ovs-ofctl, OpenFlow ${VERSIONS[origin.version]})`;
     case 'controller':

@@ -23,6 +23,8 @@ export interface OutputFact {
   readonly ofport: number;
   /** Outer first; empty: untagged. */
   readonly vlans: readonly number[];
+  /** A copy that this mirror makes: all that came out of a packet may be that. */
+  readonly mirror?: string;
   /** Why the device there will not take it. */
   readonly obstacle?: string;
 }

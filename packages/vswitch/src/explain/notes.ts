@@ -1,4 +1,5 @@
 /** What else bears on a packet's fate: meters, connection tracking, devices, controllers. */
+import { OFPP_MAX } from '@heddle/openflow';
 import { ctStateText, parseCtState } from '../trace/trace.ts';
 import type { ExplainEnv } from './env.ts';
 import { type Delivery, deliveries } from './outcome.ts';
@@ -14,6 +15,7 @@ export function notesOf(
   isDropped: boolean,
 ): string[] {
   return [
+    ...inputNotes(packet),
     ...policingNotes(packet),
     ...meterNotes(way),
     ...controllerNotes(env, way),
@@ -24,6 +26,11 @@ export function notesOf(
         .map((d) => `device ${d.port.name} has no carrier: what goes out there is lost`),
     ),
   ];
+}
+
+function inputNotes({ bridge, ofport }: Packet): string[] {
+  if (ofport >= OFPP_MAX || bridge.ports.has(ofport)) return [];
+  return [`${bridge.name} has no port ${ofport}: no packet comes in by it`];
 }
 
 function policingNotes({ bridge, ofport }: Packet): string[] {

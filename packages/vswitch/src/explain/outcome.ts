@@ -15,6 +15,8 @@ export interface Delivery {
   /** The device's MTU, when the packet is longer. */
   readonly exceeds: number | undefined;
   readonly carrier: boolean;
+  /** The mirror whose copy it is. */
+  readonly mirror: string | undefined;
 }
 
 /** `mtus` stands for what devices would have after an edit. */
@@ -24,12 +26,12 @@ export function deliveries(
   env: ExplainEnv,
   mtus: ReadonlyMap<string, number> = new Map(),
 ): Delivery[] {
-  return eventsOf(walk, 'output').map(({ port, flow }) => {
+  return eventsOf(walk, 'output').map(({ port, flow, mirror }) => {
     const link = env.link(port.name);
     const mtu = mtus.get(port.name) ?? link?.mtu;
     const size = payloadBytes(packet);
     const exceeds = mtu !== undefined && size !== undefined && size > mtu ? mtu : undefined;
-    return { port, flow, exceeds, carrier: link?.carrier ?? true };
+    return { port, flow, exceeds, carrier: link?.carrier ?? true, mirror };
   });
 }
 

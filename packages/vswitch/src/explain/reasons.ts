@@ -1,5 +1,8 @@
 /** Each reason to drop, in a sentence that names what is to blame. */
+import { OFPP_NONE } from '@heddle/openflow';
 import { formatMac } from '@heddle/packet';
+import { TBL_INTERNAL } from '../ofproto/flow-table.ts';
+import type { Rule } from '../ofproto/rule.ts';
 import type { Bundle } from '../ofproto.ts';
 import { inputTranslate, tagsFromStack } from '../vlan.ts';
 import { tagsOf } from '../xlate-tags.ts';
@@ -68,6 +71,14 @@ export function reasonText(drop: Drop, env: ExplainEnv): string {
       return `tunnel ${name} has no header for it: ERSPAN takes versions 1 and 2 (erspan_ver) and keys below 1024`;
     case 'tunnel options too long':
       return `its Geneve options are longer than tunnel ${name} can send`;
+    case 'no bucket of the group is alive':
+    case 'the group has no buckets':
+      return groupText(drop);
+    case 'the input port is reserved for mirroring':
+      return mirrorText(drop);
+    case 'Recursion too deep':
+    case 'Too many resubmits':
+      return `${reason}: flows send it round and round, and the switch gave up on it (resubmit, groups or patch ports in a loop)`;
     case 'no port to send to':
       return 'there is no port that it could go to';
     default:
@@ -81,21 +92,47 @@ function treeText({ bridge, port }: Drop): string {
   return `port ${port?.name ?? ''} is ${state} in the spanning tree, where packets pass once it is forwarding (${kind}/show)`;
 }
 
+function groupText({ bridge, group: id, reason }: Drop): string {
+  const group = id === undefined ? undefined : bridge?.groups.get(id);
+  if (!group) return reason;
+  if (group.buckets.length === 0) return `group ${id} has no buckets`;
+  const watched = group.buckets.map(({ watchPort, watchGroup }) =>
+    watchPort === OFPP_NONE
+      ? `group ${watchGroup}`
+      : `port ${bridge?.ports.get(watchPort)?.name ?? watchPort}`,
+  );
+  return `no bucket of group ${id} is alive, for what they watch is not: ${[...new Set(watched)].join(', ')}`;
+}
+
+function mirrorText({ bridge, flow }: Drop): string {
+  const from = bridge?.ports.get(flow.inPort)?.bundle;
+  const mirror = bridge?.mirrors.find(({ settings }) => settings.out === from);
+  return `port ${from?.name ?? ''} is the output of mirror ${mirror?.settings.name ?? ''}, and nothing is taken from such a port (column output_port of Mirror)`;
+}
+
 function missText({ bridge, tableId }: Drop, env: ExplainEnv): string {
   const miss = `no flow matched in table ${tableId}`;
-  if (!bridge || bridge.tables.size > 0) {
-    const n = bridge?.tables.at(tableId).classifier.size ?? 0;
-    return n === 0 ? `${miss}, which is empty` : miss;
+  if (!bridge || hasFlows(bridge.tables.rules())) {
+    return !bridge || hasFlows(bridge.tables.at(tableId).classifier.rules())
+      ? miss
+      : `${miss}, which is empty`;
   }
   const { isSecure, controllers } = env.facts(bridge);
-  if (!isSecure) return `${miss}: the bridge has no flows at all`;
+  if (!isSecure && controllers.length === 0) return `${miss}: the bridge has no flows at all`;
   const who =
     controllers.length === 0
       ? 'it has no controller'
       : controllers.every((c) => !c.isConnected)
         ? `its controller ${controllers.map((c) => c.target).join(', ')} is not connected`
         : 'its controller has set up none';
-  return `${miss}: with fail_mode=secure the bridge starts without flows, and ${who}`;
+  const why = isSecure ? 'with fail_mode=secure' : 'with a controller';
+  return `${miss}: ${why} the bridge starts without flows, and ${who}`;
+}
+
+/** What the switch keeps for itself, as for in-band control, is nobody's. */
+function hasFlows(rules: Iterable<Rule>): boolean {
+  for (const rule of rules) if (!rule.isHidden && rule.tableId < TBL_INTERNAL) return true;
+  return false;
 }
 
 /** The column of the Port row that decides. */

@@ -38,6 +38,7 @@ export interface Drop {
   readonly rule: Rule | undefined;
   readonly flow: Flow;
   readonly port: OfPort | undefined;
+  readonly group?: number;
 }
 
 const MAX_PASSES = 64;
@@ -88,8 +89,9 @@ export function eventsOf<T extends WalkEvent['type']>(
   );
 }
 
-function isDelivery({ type }: WalkEvent): boolean {
-  return type === 'output' || type === 'controller';
+/** Copies of mirrors are none. */
+function isDelivery(event: WalkEvent): boolean {
+  return event.type === 'controller' || (event.type === 'output' && event.mirror === undefined);
 }
 
 /** Why nothing of it was sent: of the last pass that sent nothing. */
@@ -97,9 +99,12 @@ export function mainDrop({ passes }: Walk): Drop | undefined {
   for (const { events, result } of [...passes].reverse()) {
     const drops = events.filter((e) => e.type === 'drop');
     if (result.dropReason === undefined) {
-      // It goes to devices that will not send it.
+      if (result.forks.length > 0 || events.some(isDelivery)) continue;
+      // It goes to devices that will not send it, or into mirrors alone.
       const down = drops.find((e) => e.reason === 'the port is down');
-      if (down && result.forks.length === 0 && !events.some(isDelivery)) return down;
+      if (down) return down;
+      const isCopied = events.some((e) => e.type === 'output');
+      if (isCopied && drops[0]) return drops[0];
       continue;
     }
     const main = drops.find((e) => e.reason === result.dropReason);

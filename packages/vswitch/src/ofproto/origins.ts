@@ -4,7 +4,9 @@ export type FlowOrigin =
   /** The management socket: `ovs-ofctl`, as a rule. */
   | { readonly kind: 'management'; readonly version: number }
   | { readonly kind: 'controller'; readonly target: string; readonly version: number }
-  /** A `learn` action, or what a bridge without controllers starts with. */
+  /** A `learn` action of a flow in that table. */
+  | { readonly kind: 'learn'; readonly table: number }
+  /** What a bridge without controllers starts with. */
   | { readonly kind: 'switch' };
 
 export const ORIGIN_SWITCH = 0;
