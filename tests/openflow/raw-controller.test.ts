@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { eventually, Instance, isolate, Scope } from '@heddle/testing';
+import { comparable, startBridge } from './raw-dialogue.ts';
 import { hello, RawPeer } from './raw-peer.ts';
 import { barrier, isBarrierReply, VERSIONS, type Version } from './raw-requests.ts';
 import { session } from './raw-session.ts';
@@ -14,66 +15,6 @@ isolate();
 
 /** Two packets, and a flow that is told of when it goes; who changes a port hears of it in 1.5. */
 const expectedEvents = (v: Version): number => (v === 6 ? 5 : 3);
-
-async function start(create: typeof Instance.ours, scope: Scope): Promise<Instance> {
-  const switchArgs = ['--enable-dummy=override', '--disable-system'];
-  const instance = await create(scope, { switchArgs });
-  const port = (n: number): string[] => [
-    ...['--', 'add-port', 'br0', `p${n}`, '--', 'set', 'interface', `p${n}`],
-    ...[`ofport_request=${n}`, 'type=internal', `mac="02:00:00:00:00:0${n}"`],
-  ];
-  await instance.vsctl(
-    ...['add-br', 'br0', '--', 'set', 'bridge', 'br0', 'fail_mode=secure'],
-    ...['other_config:datapath-id=00000000000000aa', 'other_config:hwaddr=02:00:00:00:00:aa'],
-    'protocols=OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15',
-    ...[...port(1), ...port(2)],
-  );
-  return instance;
-}
-
-/**
- * Without addresses of dummies and the version of the switch, without how long flows have been
- * there; ports are in no order.
- */
-function comparable(reply: Buffer): string {
-  const b = Buffer.from(reply);
-  const [v, type] = [b[0]!, b[1]!];
-  const isStats = type === (v === 1 ? 17 : 19);
-  if (isStats && b.readUInt16BE(8) === 1) return flowsIn(b);
-  if (type === 11 && v < 6) b.fill(0, v === 1 ? 60 : 20, v === 1 ? 68 : 28);
-  if (type === 6 && v < 4) sortRecords(b, 32, v === 1 ? 48 : 64);
-  if (isStats && b.readUInt16BE(8) === 13)
-    sortRecords(b, v === 1 ? 12 : 16, v === 1 ? 48 : v < 5 ? 64 : 72);
-  if (isStats && b.readUInt16BE(8) === 0)
-    b.fill(0, (v === 1 ? 12 : 16) + 512, (v === 1 ? 12 : 16) + 768);
-  return b
-    .toString('hex')
-    .replaceAll(/aa55aa55..../g, 'MAC')
-    .replaceAll(OXS_TIMES, '8002$1');
-}
-
-/** The flows of a reply, each without its duration. */
-function flowsIn(b: Buffer): string {
-  const v = b[0]!;
-  const flows: string[] = [];
-  for (let at = v === 1 ? 12 : 16; at < b.length; at += b.readUInt16BE(at)) {
-    const duration = at + (v === 1 ? 44 : 4);
-    if (v < 6) b.fill(0, duration, duration + 8);
-    const text = b.toString('hex', at, at + b.readUInt16BE(at));
-    flows.push(text.replaceAll(OXS_TIMES, '8002$1'));
-  }
-  return flows.sort().join('\n');
-}
-
-/** Duration and idle time in statistics of OpenFlow 1.5. */
-const OXS_TIMES = /8002(00|02)08.{16}/g;
-
-function sortRecords(b: Buffer, from: number, size: number): void {
-  const records: Buffer[] = [];
-  for (let at = from; at < b.length; at += size)
-    records.push(Buffer.from(b.subarray(at, at + size)));
-  Buffer.concat(records.sort(Buffer.compare)).copy(b, from);
-}
 
 interface Transcript {
   readonly answers: [step: string, replies: string[]][];
@@ -114,8 +55,8 @@ async function speak(instance: Instance, version: Version, scope: Scope): Promis
 test('controllers of all versions', async () => {
   await using scope = new Scope();
   const [ours, theirs] = await Promise.all([
-    start(Instance.ours, scope),
-    start(Instance.oracle, scope),
+    startBridge(Instance.ours, scope),
+    startBridge(Instance.oracle, scope),
   ]);
   for (const version of VERSIONS) {
     const [got, expected] = await Promise.all([

@@ -159,11 +159,17 @@ export function fieldBits11(names: readonly string[]): number {
   return bitsOf(names, FIELDS11);
 }
 
-/** OpenFlow 1.2's bitmaps count OXM fields up to here; MPLS's bottom of stack came later. */
+/**
+ * OpenFlow 1.2's bitmaps count OXM fields up to here. Upstream's also have those that came later
+ * and for which there is no header of Nicira's: MPLS's bottom of stack, the packet's type.
+ */
 const OXM12_LAST = 35;
+const OXM12_LATER = [36, 44];
 const OXM12: readonly (readonly [field: Field, bit: bigint])[] = FIELDS.filter(
   ({ oxm }) =>
-    oxm?.[0].startsWith('OXM_OF_') === true && oxm[1] <= OXM12_LAST && !isRegister(oxm[0]),
+    oxm?.[0].startsWith('OXM_OF_') === true &&
+    (oxm[1] <= OXM12_LAST || OXM12_LATER.includes(oxm[1])) &&
+    !isRegister(oxm[0]),
 ).map((field) => [field, 1n << BigInt(field.oxm![1])]);
 
 function isRegister(name: string): boolean {

@@ -221,8 +221,8 @@ function putFeatures(w: ByteWriter, f: TableFeatures, version: OfpVersion): void
   w.u32(version >= 5 ? eviction | vacancy : 0);
   w.u32(f.maxEntries);
   putSide(w, f.nonmiss, 0, version);
-  const sameMiss = f.onMiss === f.nonmiss || JSON.stringify(f.onMiss) === JSON.stringify(f.nonmiss);
-  if (!sameMiss) putSide(w, f.onMiss, 1, version);
+  // Also where the miss is as the rest: upstream's switches tell all of it, and ask for all.
+  putSide(w, f.onMiss, 1, version);
   putProperty(w, OFPTFPT13.match, () => putFields(w, f.match, f.mask, version));
   putProperty(w, OFPTFPT13.wildcards, () => putFields(w, f.wildcard, NONE, version));
   w.dv.setUint16(start, w.length - start);
@@ -268,7 +268,7 @@ function emitFields(
   version: OfpVersion,
 ): Uint8Array {
   const w = new ByteWriter();
-  for (const name of names) {
+  for (const name of sortFields(new Set(names))) {
     const field = fieldByName(name);
     if (field && (field.oxm || field.nxm)) {
       w.bytes(emitFieldHeader(field, masked.has(name), version));

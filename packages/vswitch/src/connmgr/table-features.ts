@@ -70,8 +70,9 @@ export function tableFeatures(table: FlowTable, version: OfpVersion): TableFeatu
     metadataWrite: ALL_METADATA,
     maxEntries: table.maxFlows ?? DEFAULT_MAX_FLOWS,
     miss: table.miss,
-    supportsEviction: table.evictByOpenFlow,
-    supportsVacancyEvents: table.vacancy !== undefined,
+    // As upstream's: of what tables do of that, their descriptions tell.
+    supportsEviction: false,
+    supportsVacancyEvents: false,
     nonmiss: actions,
     onMiss: actions,
     match: MATCHABLE,
