@@ -26,8 +26,8 @@ import {
 } from './ofproto/userdata.ts';
 import type { Ofproto, XlateConfig } from './ofproto.ts';
 import { recircIdsOf } from './recirc-use.ts';
+import { RevalidationQueue } from './revalidation-queue.ts';
 import { type ActionTypes, plainActions, type SlowPathEnv, workSlowly } from './slow-path.ts';
-import { TableChanges } from './table-changes.ts';
 import { Masks, NO_STATS, sameActions, type Ukey, UkeyTable } from './ukey.ts';
 import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
 import { XlateMemory } from './xlate-context.ts';
@@ -41,9 +41,6 @@ import {
 import type { ProtocolPacket } from './xlate-protocols.ts';
 
 const log = vlog.module('ofproto_dpif_upcall');
-const REVALIDATE_SLICE = 500;
-/** Megaflows held against changes of tables at a time. */
-const SIFT_SLICE = 5000;
 const STATS_INTERVAL_MS = 1000;
 /** What asks for fresh counters more often gets those of the last look. */
 const MIN_POLL_MS = 50;
@@ -75,18 +72,12 @@ export class Udpif {
   /** What the datapath is asked to do by itself. */
   native: ActionTypes;
   readonly #config: XlateConfig;
-  readonly #dirty = new Set<Ukey>();
-  #allDirty = false;
-  /** Not yet held against megaflows. */
-  #changes = new TableChanges();
-  #sift: { readonly changes: TableChanges; readonly rest: Iterator<Ukey> } | undefined;
+  readonly #queue: RevalidationQueue;
   readonly #masks = new Masks();
   readonly #known = new KnownOutcomes();
   readonly #memories = [new XlateMemory()];
   /** Of the flow that is being installed. */
   readonly #key = new Flow();
-  /** Of the one that changes are held against. */
-  readonly #siftKey = new Flow();
   #dump = 0;
   #scheduled = false;
   #paused = false;
@@ -112,6 +103,7 @@ export class Udpif {
     this.dpif = dpif;
     this.native = dpif.actions;
     this.#config = config;
+    this.#queue = new RevalidationQueue(this.ukeys, dpif);
     if (dpif.adopted) this.#adopt();
   }
 
@@ -132,16 +124,14 @@ export class Udpif {
   /** Everything may differ: configuration has changed. */
   configChanged(): void {
     this.#forget();
-    // Changes come in bursts: which megaflows there are is looked at once for all of them.
-    this.#allDirty = this.ukeys.size > 0;
+    this.#queue.addAll();
     this.#schedule();
   }
 
   /** As `configChanged`, where it is known what is different. */
   flowsChanged(changes: FlowChanges): void {
     this.#forget();
-    if (this.#allDirty || this.ukeys.size === 0) return;
-    if (!this.#changes.add(changes)) this.#allDirty = true;
+    this.#queue.addConcerned(changes);
     this.#schedule();
   }
 
@@ -151,23 +141,15 @@ export class Udpif {
     for (const memory of this.#memories) memory.effects.forget();
   }
 
-  get #isDirty(): boolean {
-    return this.#dirty.size > 0 || this.#allDirty || this.#isSifting;
-  }
-
-  get #isSifting(): boolean {
-    return this.#sift !== undefined || this.#changes.size > 0;
-  }
-
   /** An address of a bridge is somewhere else now. */
   macChanged(bridge: Ofproto, vlan: number, mac: number): void {
-    for (const ukey of this.ukeys.dependingOn(bridge, vlan, mac)) this.#dirty.add(ukey);
+    for (const ukey of this.ukeys.dependingOn(bridge, vlan, mac)) this.#queue.add(ukey);
     this.#schedule();
   }
 
   /** What is to be revalidated is, at once. */
   revalidate(): void {
-    while (this.#isDirty) this.#revalidateSlice();
+    while (!this.#queue.isEmpty) this.#revalidateSlice();
   }
 
   pause(): void {
@@ -181,7 +163,7 @@ export class Udpif {
 
   /** Resolves when all that is to be revalidated now has been. */
   wait(): Promise<void> {
-    if (!this.#isDirty || this.#paused) return Promise.resolve();
+    if (this.#queue.isEmpty || this.#paused) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
@@ -435,11 +417,11 @@ export class Udpif {
       this.#apply(ukey.effects, last.packets - packets, last.bytes - bytes);
     }
     this.ukeys.delete(ukey);
-    this.#dirty.delete(ukey);
+    this.#queue.delete(ukey);
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#paused || !this.#isDirty || !this.#timer) return;
+    if (this.#scheduled || this.#paused || this.#queue.isEmpty || !this.#timer) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -449,39 +431,9 @@ export class Udpif {
 
   /** A slice at a time, so that upcalls are served in between. */
   #revalidateSlice(): void {
-    let n = 0;
-    if (this.#allDirty) {
-      this.#allDirty = false;
-      this.#sift = undefined;
-      this.#changes = new TableChanges();
-      for (const ukey of this.ukeys.values()) this.#dirty.add(ukey);
-    }
-    if (this.#isSifting) this.#siftSlice();
-    for (const ukey of this.#dirty) {
-      this.#dirty.delete(ukey);
-      this.#revalidate(ukey);
-      if (++n >= REVALIDATE_SLICE) break;
-    }
-    if (this.#isDirty) this.#schedule();
+    this.#queue.runSlice((ukey) => this.#revalidate(ukey));
+    if (!this.#queue.isEmpty) this.#schedule();
     else for (const done of this.#waiters.splice(0)) done();
-  }
-
-  /** Finds some of the megaflows that changes of tables concern. */
-  #siftSlice(): void {
-    if (this.#sift === undefined) {
-      this.#sift = { changes: this.#changes, rest: this.ukeys.values() };
-      this.#changes = new TableChanges();
-    }
-    const { changes, rest } = this.#sift;
-    for (let n = 0; n < SIFT_SLICE; n++) {
-      const { value: ukey, done } = rest.next();
-      if (done) {
-        this.#sift = undefined;
-        return;
-      }
-      const keyOf = () => this.dpif.flowKey(ukey.ufid, this.#siftKey);
-      if (changes.concern(ukey, keyOf)) this.#dirty.add(ukey);
-    }
   }
 
   /** Translates a megaflow anew: it stays, does something else, or (too wide now) goes. */
@@ -548,7 +500,7 @@ export class Udpif {
       dump: this.#dump,
     };
     this.ukeys.add(ukey, undefined);
-    this.#dirty.add(ukey);
+    this.#queue.add(ukey);
     this.#schedule();
     return ukey;
   }

@@ -22,12 +22,12 @@ import { CarryOver } from './carry-over.ts';
 import { controllersOf } from './controller-rows.ts';
 import { ctConfigOf } from './ct-config.ts';
 import type { DeviceEvent, Devices } from './devices/devices.ts';
-import { DUMMY_KIND } from './devices/dummy-devices.ts';
 import { openDevices } from './devices/open-devices.ts';
 import { Datapaths } from './dpctl/datapaths.ts';
 import { guarded, guardedAsync, partOf } from './guarded.ts';
 import type { Iface } from './iface.ts';
 import { InBandControl } from './in-band/in-band.ts';
+import { updateLinkState } from './link-state.ts';
 import type { OfPort } from './ofproto.ts';
 import { isOwnWriteBack } from './own-columns.ts';
 import { connectPatches } from './patches.ts';
@@ -45,8 +45,6 @@ const STATS_INTERVAL_MS = 5000;
 const HOUSEKEEPING_MS = 1000;
 const BOND_INTERVAL_MS = 100;
 /** A configuration is in force at the latest so long after its changes are made. */
-/** ofp_port_config. */
-const OFPPC_PORT_DOWN = 1 << 0;
 const REVALIDATION_MS = 500;
 
 export interface SwitchOptions {
@@ -212,7 +210,7 @@ export class Switch {
     changed = this.#ofEach('mirrors', (bridge) => bridge.configureMirrors(this.idl)) || changed;
     await this.#dropLeftovers();
     changed = this.#configureFeatures() || changed;
-    this.#updateAdminState();
+    this.#updateLinkStates();
     this.#ofEach('bonds', (bridge) => {
       bridge.dpif.connmgr.ports.update();
       bridge.runBonds();
@@ -394,31 +392,10 @@ export class Switch {
     }
   }
 
-  /** Bonds, groups and spanning trees go by which devices are up. */
-  #updateAdminState(): boolean {
-    let changed = false;
+  #updateLinkStates(): void {
     for (const iface of this.ifaces()) {
-      const part = partOf(iface, 'link state');
-      changed = guarded(part, true, () => this.#adminState(iface)) || changed;
+      guarded(partOf(iface, 'link state'), true, () => updateLinkState(iface, this.devices));
     }
-    return changed;
-  }
-
-  #adminState(iface: Iface): boolean {
-    if (!iface.port || iface.type === 'patch' || iface.port.tunnel) return false;
-    const device = this.devices.device(iface.name);
-    // A device in another namespace is not ours to judge: its own end says whether it takes packets.
-    const isOthers = iface.type === 'internal' && device?.kind !== DUMMY_KIND;
-    const up = device === undefined || isOthers || device.up;
-    const isLinkUp = device === undefined || device.carrier;
-    if (device && device.kind !== DUMMY_KIND) iface.sawLink(isLinkUp);
-    const { port } = iface;
-    // Whoever set it up, it is no longer down.
-    if (device?.up) port.config &= ~OFPPC_PORT_DOWN;
-    if (port.mayEnable === up && port.isLinkUp === isLinkUp) return false;
-    port.isLinkUp = isLinkUp;
-    port.mayEnable = up;
-    return true;
   }
 
   /** Routes, neighbours or addresses that tunnels depend on are others. */
@@ -449,7 +426,7 @@ export class Switch {
       const open = [...ifaces].filter((iface) => iface.isOpen);
       if (open.length < ifaces.size) this.reconfigureSoon();
       let changed = false;
-      for (const iface of open) changed = this.#adminState(iface) || changed;
+      for (const iface of open) changed = updateLinkState(iface, this.devices) || changed;
       if (changed) {
         bridge.backer.udpif.configChanged();
         bridge.runBonds();
