@@ -39,6 +39,21 @@ describe('learning', () => {
     assert.deepEqual(macs.stats, { learned: 1, expired: 0, evicted: 0, moved: 1 });
   });
 
+  it('does not go back to where an address was before', () => {
+    const { clock, macs } = setup();
+    macs.learn(0, A, 'p1');
+    clock.advance(300);
+    macs.learn(0, A, 'p2');
+    clock.advance(200);
+    // Counters of a megaflow tell of packets that came before the move.
+    assert.equal(macs.learn(0, A, 'p1', 250), false);
+    assert.equal(macs.lookup(0, A)?.port, 'p2');
+    assert.equal(macs.learn(0, A, 'p2', 100), false);
+    assert.equal(macs.learn(0, A, 'p1', 150), false);
+    assert.equal(macs.learn(0, A, 'p1', 50), true);
+    assert.equal(macs.lookup(0, A)?.port, 'p1');
+  });
+
   it('learns no group address and nothing in a VLAN that floods', () => {
     const { macs } = setup({ floodVlans: [7] });
     assert.equal(macs.learn(0, GROUP, 'p1'), false);

@@ -10,6 +10,8 @@ export interface MacEntry<P> {
   port: P;
   /** When it expires unless seen again; Infinity for a static entry. */
   expiresMs: number;
+  /** When a packet came from there last. */
+  seenMs: number;
   readonly isStatic: boolean;
 }
 
@@ -81,12 +83,19 @@ export class MacLearning<P> {
     return this.#floodVlans.has(vlan) ? undefined : this.#vlans.get(vlan)?.get(mac);
   }
 
-  /** Learns that `mac` is at `port`; refreshes its age. Returns whether lookups now differ. */
-  learn(vlan: number, mac: number, port: P): boolean {
+  /**
+   * Learns that `mac` is at `port`; refreshes its age. What is told late, as counters of megaflows tell
+   * of packets `agoMs` ago, does not take it from where it was seen since. Returns whether lookups now
+   * differ.
+   */
+  learn(vlan: number, mac: number, port: P, agoMs = 0): boolean {
     if (this.#floodVlans.has(vlan) || isMulticast(mac)) return false;
     const old = this.#vlans.get(vlan)?.get(mac);
     if (old?.isStatic) return false;
+    const seenMs = this.#clock.nowMs() - agoMs;
     if (old) {
+      if (seenMs < old.seenMs && old.port !== port) return false;
+      old.seenMs = Math.max(seenMs, old.seenMs);
       const moved = old.port !== port;
       if (moved) {
         this.#count(old.port, -1);
@@ -104,6 +113,7 @@ export class MacLearning<P> {
       vlan,
       port,
       expiresMs: this.#clock.nowMs() + this.#idleMs,
+      seenMs,
       isStatic: false,
     });
     this.stats.learned++;
@@ -114,7 +124,7 @@ export class MacLearning<P> {
   addStatic(vlan: number, mac: number, port: P): void {
     const old = this.#vlans.get(vlan)?.get(mac);
     if (old) this.#remove(old);
-    this.#insert({ mac, vlan, port, expiresMs: Infinity, isStatic: true });
+    this.#insert({ mac, vlan, port, expiresMs: Infinity, seenMs: Infinity, isStatic: true });
     this.#changed(vlan, mac);
   }
 

@@ -391,11 +391,15 @@ export class Udpif {
     const grown = this.#grown(ukey, stats);
     if (!grown) return;
     this.#count(ukey.effects, grown);
-    learnFrom(ukey.effects);
+    learnFrom(ukey.effects, this.#agoMs(grown));
   }
 
   #count(effects: XlateEffects, { packets, bytes, seen }: Grown): void {
     countPackets(effects, packets, bytes, this.dpif.nowMs(), seen);
+  }
+
+  #agoMs({ seen }: Grown): number {
+    return Math.max(this.dpif.nowMs() - seen.usedMs, 0);
   }
 
   /** What has passed since its counters were looked at last. */
@@ -457,7 +461,7 @@ export class Udpif {
     }
     const actions = actionsOf(result, this.native);
     ukey.effects = this.#effectsOf(result);
-    if (grown) learnFrom(ukey.effects);
+    if (grown) learnFrom(ukey.effects, this.#agoMs(grown));
     this.ukeys.setMacs(ukey, result.macs);
     ukey.isDirect = result.isDirect;
     if (sameActions(actions, ukey.actions)) return;

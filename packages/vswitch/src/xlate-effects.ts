@@ -61,12 +61,12 @@ export function countPackets(
   if (drop) drop.bridge.drops.count(drop, packets, bytes, nowMs);
 }
 
-/** Addresses and flows, which packets keep young. */
-export function learnFrom(effects: XlateEffects): void {
+/** Addresses and flows, which packets keep young; the last of them came `agoMs` ago. */
+export function learnFrom(effects: XlateEffects, agoMs = 0): void {
   const { learn } = effects;
   for (let i = 0; i < learn.length; i++) {
     const { bridge, vlan, mac, bundle } = learn[i]!;
-    bridge.macs.learn(vlan, mac, bundle);
+    bridge.macs.learn(vlan, mac, bundle, agoMs);
   }
   if (isPlain(effects)) return;
   for (const { bridge, vlan, bundle, message } of effects.mcast) {

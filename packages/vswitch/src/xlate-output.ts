@@ -9,6 +9,12 @@ import {
   OFPP_NORMAL,
   OFPP_TABLE,
 } from '@heddle/openflow';
+import {
+  OFPR_ACTION,
+  OFPR_ACTION_SET,
+  OFPR_GROUP,
+  OFPR_PACKET_OUT,
+} from '@heddle/openflow/msgs/packet-in-reason';
 import { ETH_P_IP, ETH_P_IPV6, MAC_BROADCAST } from '@heddle/packet';
 import type { OfPort } from './ofproto.ts';
 import { isBpdu } from './spanning-tree/match.ts';
@@ -21,11 +27,6 @@ import { receiveNative } from './xlate-native-tunnel.ts';
 import { staysProtected, xlateNormal } from './xlate-normal.ts';
 import { enterPeer } from './xlate-patch.ts';
 import { sendToTunnel } from './xlate-tunnel.ts';
-
-const OFPR_ACTION = 1;
-const OFPR_ACTION_SET = 3;
-const OFPR_GROUP = 4;
-const OFPR_PACKET_OUT = 5;
 
 /** `maxLen` is for the controller; 0: cut to nothing. */
 export function outputAction(

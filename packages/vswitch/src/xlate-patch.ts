@@ -1,6 +1,6 @@
 /** From one bridge into another: by a patch port, or below, as a tunnel's packet. */
 import type { OdpAction } from '@heddle/datapath';
-import type { Flow } from '@heddle/packet';
+import { clearTunnelFields, copyTunnelFields, Flow } from '@heddle/packet';
 import type { OfPort } from './ofproto.ts';
 import { clearConntrack } from './xlate-conntrack.ts';
 import type { XlateContext } from './xlate-context.ts';
@@ -12,9 +12,15 @@ export function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
   ctx.options.observe?.({ type: 'patch', from: port, to: peer });
   within(ctx, peer, () => {
     const flow = ctx.flow.clone();
+    const [looked, written] = [new Flow(), new Flow()];
+    copyTunnelFields(ctx.wildcards, looked);
+    copyTunnelFields(ctx.written, written);
     clearPipeline(ctx.flow);
     run(ctx, peer);
     ctx.flow.copyFrom(flow);
+    // No packet could differ in the tunnel that was seen there: none.
+    copyTunnelFields(looked, ctx.wildcards);
+    copyTunnelFields(written, ctx.written);
   });
 }
 
@@ -73,9 +79,10 @@ function ofBridge(ctx: XlateContext) {
   return { ...pipeline, conntracked, wasMpls, currentRule, mirrored };
 }
 
-/** A bridge does not see another's registers, metadata and conntrack state. */
+/** A bridge does not see another's registers, metadata, tunnel and conntrack state. */
 function clearPipeline(flow: Flow): void {
   flow.u32.fill(0, REGS, REGS + 19);
+  clearTunnelFields(flow);
   clearConntrack(flow);
 }
 

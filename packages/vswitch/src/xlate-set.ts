@@ -1,5 +1,6 @@
 /** Actions that change the packet's headers and the pipeline's registers. */
 import type { OfpAct } from '@heddle/openflow';
+import { OFPR_INVALID_TTL } from '@heddle/openflow/msgs/packet-in-reason';
 import {
   ETH_P_IP,
   ETH_P_IPV6,
@@ -24,8 +25,6 @@ import {
   subfieldSet,
 } from './xlate-subfield.ts';
 import { traceSubfield } from './xlate-text.ts';
-
-const OFPR_INVALID_TTL = 2;
 
 const HEADER_TYPES = [
   'set_field',

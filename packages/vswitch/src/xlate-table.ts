@@ -1,5 +1,6 @@
 /** Flow tables: lookups, misses, and the limits of what one packet may set in motion. */
 
+import { OFPR_IMPLICIT_MISS } from '@heddle/openflow/msgs/packet-in-reason';
 import { Flow } from '@heddle/packet';
 import { N_TABLES } from './ofproto/flow-table.ts';
 import type { Rule } from './ofproto/rule.ts';
@@ -13,7 +14,6 @@ import { matchText } from './xlate-text.ts';
 const MAX_ODP_ACTIONS = 4096;
 const MAX_STACK = 8192;
 
-const OFPR_IMPLICIT_MISS = 7;
 const FLOW_NW_FRAG_ANY = 1;
 
 export interface TableEntry {

@@ -29,6 +29,28 @@ export const CASES: Readonly<Record<string, Case>> = {
       [`udp,actions=${NAT},output:1`, 'arp,actions=encap(nsh(md_type=1)),encap(ethernet),output:1'],
     ],
   },
+  'another bridge sees no tunnel': {
+    flows: [
+      [
+        'actions=set_field:5->tun_id,set_field:1.1.1.1->tun_dst,output:9,resubmit(,1)',
+        'table=1,tun_id=5,actions=output:2',
+      ],
+      [
+        'tun_id=5,actions=output:2',
+        'tun_id=0,priority=3,actions=set_field:7->tun_id,controller,output:1',
+      ],
+    ],
+  },
+  'the table-miss flow tells of misses': {
+    flows: [
+      [
+        'priority=1,arp,actions=output:9,controller',
+        'priority=0,actions=resubmit(,1)',
+        'table=1,priority=0,actions=controller,output:9',
+      ],
+      ['priority=0,tun_id=0,actions=controller'],
+    ],
+  },
   'a bucket that cannot be gone on with ends alone': {
     groups: ['group_id=20,type=all,bucket=actions=resubmit(,3),bucket=actions=output:4'],
     flows: [['actions=group:20,output:2', 'table=3,actions=output:3,encap(ethernet),output:1'], []],

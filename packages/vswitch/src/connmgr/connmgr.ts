@@ -12,6 +12,11 @@ import {
   type PacketIn,
   type PhyPort,
 } from '@heddle/openflow';
+import {
+  OFPR_EXPLICIT_MISS,
+  OFPR_IMPLICIT_MISS,
+  OFPR_NO_MATCH,
+} from '@heddle/openflow/msgs/packet-in-reason';
 import { type CoverageCounter, coverage, messageOf, vlog } from '@heddle/runtime';
 import type { FlowChange, FlowChanges } from '../ofproto/flow-changes.ts';
 import type { Rule } from '../ofproto/rule.ts';
@@ -26,9 +31,6 @@ import { PortWatch } from './port-watch.ts';
 import { takeKnownAdd } from './take-adds.ts';
 
 const log = vlog.module('connmgr');
-const OFPR_NO_MATCH = 0;
-/** Within a switch: no flow at all. */
-const OFPR_IMPLICIT_MISS = 7;
 
 const received = coverage.counter('ofproto_recv_openflow');
 
@@ -182,7 +184,7 @@ export class Connmgr {
         conn.packetIns.send(conn.channel, () =>
           conn.send(0, { type: 'packet_in', ...packetIn, format: conn.packetInFormat }),
         );
-      const isMiss = reason === OFPR_NO_MATCH || reason === OFPR_IMPLICIT_MISS;
+      const isMiss = reason === OFPR_NO_MATCH || reason >= OFPR_EXPLICIT_MISS;
       const scheduler = isMiss ? conn.limits?.miss : conn.limits?.action;
       if (scheduler) scheduler.send(packetIn.metadata.key.inPort, deliver);
       else deliver();

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { OFP_NO_BUFFER, OFPP_LOCAL } from '@heddle/openflow';
 import { Match } from '@heddle/openflow/match';
+import { OFPR_NO_MATCH } from '@heddle/openflow/msgs/packet-in-reason';
 import { ETH_P_RARP } from '@heddle/packet';
 import { vlog } from '@heddle/runtime';
 import type { Connections } from './connections.ts';
@@ -12,7 +13,6 @@ import type { Connmgr } from './connmgr.ts';
 
 const log = vlog.module('fail_open');
 
-const OFPR_NO_MATCH = 0;
 const BOGUS_MS = 2000;
 const REMINDER_MS = 60_000;
 

@@ -3,12 +3,10 @@
  * look at them by that table's number, and not change them.
  */
 import { Match, type OfpAct, setMatchField } from '@heddle/openflow';
+import { OFPR_IMPLICIT_MISS } from '@heddle/openflow/msgs/packet-in-reason';
 import { fieldByName } from '@heddle/packet';
 import { type FlowTables, TBL_INTERNAL } from './flow-table.ts';
 import { NO_FLAGS, Rule } from './rule.ts';
-
-/** As Open vSwitch numbers it inside. */
-const OFPR_IMPLICIT_MISS = 7;
 
 const TO_CONTROLLERS: OfpAct = {
   type: 'controller',

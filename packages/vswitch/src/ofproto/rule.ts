@@ -1,7 +1,7 @@
 /** A flow of an OpenFlow table. */
 import type { FlowModFlags, OfpAct } from '@heddle/openflow';
 import { Match } from '@heddle/openflow';
-import type { Flow } from '@heddle/packet';
+import { type Flow, flowIsZero } from '@heddle/packet';
 import { ClsRule, type ConjunctiveClause } from '../classifier/cls-rule.ts';
 import { ORIGIN_SWITCH } from './origins.ts';
 
@@ -111,6 +111,11 @@ export class Rule extends ClsRule {
     while (rule.#heir) rule = rule.#heir;
     rule.packets += packets;
     rule.bytes += bytes;
+  }
+
+  /** The flow of a table for what no other one matches (OpenFlow 1.3.5, section 5.4). */
+  get isTableMiss(): boolean {
+    return this.priority === 0 && this.subtable !== undefined && flowIsZero(this.subtable.mask);
   }
 
   /** What it matches. The mask is that of all rules of its shape: not to be written to. */
