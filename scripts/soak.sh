@@ -36,7 +36,7 @@ pipeline   tables              800 packages/vswitch/src/pipeline.oracle.test.ts
 pipeline   megaflow          30000 packages/vswitch/src/megaflow.property.test.ts
 pipeline   megaflows          4000 packages/vswitch/src/pipeline.property.test.ts
 pipeline   table-changes      4000 packages/vswitch/src/table-changes.test.ts
-pipeline   xlate             15000 packages/vswitch/src/xlate.property.test.ts
+pipeline   xlate             15000 packages/vswitch/src/xlate/xlate.property.test.ts
 pipeline   classifier         6000 packages/vswitch/src/classifier/classifier.test.ts
 pipeline   slow-path         40000 packages/vswitch/src/slow-path.test.ts
 pipeline   joined-bridges     3000 tests/differential/pipeline/pipeline.test.ts

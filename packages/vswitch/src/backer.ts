@@ -17,9 +17,9 @@ import { TunnelPorts } from './tunnel/ports.ts';
 import type { TunnelRoutes } from './tunnel/routes.ts';
 import { solicitation } from './tunnel/solicitation.ts';
 import { TunnelVports } from './tunnel/vports.ts';
-import { xlateActions } from './xlate.ts';
-import { makeXlateConfig } from './xlate-config.ts';
-import type { ProtocolPacket } from './xlate-protocols.ts';
+import { makeXlateConfig } from './xlate/config.ts';
+import type { ProtocolPacket } from './xlate/protocols.ts';
+import { xlateActions } from './xlate/xlate.ts';
 
 /** What tunnels have below them. */
 export interface Below {

@@ -5,8 +5,8 @@
  */
 import type { OdpAction } from '@heddle/datapath';
 import { sameActions } from './ukey.ts';
-import type { XlateEffects } from './xlate.ts';
-import { sameItems } from './xlate-effects-draft.ts';
+import { sameItems } from './xlate/effects-draft.ts';
+import type { XlateEffects } from './xlate/xlate.ts';
 
 const RECENT = 4;
 

@@ -9,7 +9,7 @@ import { actionsOf } from './odp-actions-of.ts';
 import { RecircIds } from './ofproto/recirc.ts';
 import { Bundle, OfPort, Ofproto, type VlanMode, type XlateConfig } from './ofproto.ts';
 import type { ActionTypes } from './slow-path.ts';
-import { xlateActions } from './xlate.ts';
+import { xlateActions } from './xlate/xlate.ts';
 
 const NATIVE: ActionTypes = new Set(['output', 'push_vlan', 'pop_vlan', 'set', 'recirc', 'drop']);
 

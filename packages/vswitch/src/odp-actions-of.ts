@@ -2,8 +2,8 @@
 import { asMeteredUpcall, type OdpAction } from '@heddle/datapath';
 import { encodeUserdata } from './ofproto/userdata.ts';
 import { type ActionTypes, plainActions } from './slow-path.ts';
-import type { XlateResult } from './xlate.ts';
-import { isSample } from './xlate-export.ts';
+import { isSample } from './xlate/export.ts';
+import type { XlateResult } from './xlate/xlate.ts';
 
 /** Actions for the datapath; what sends nothing says why, what it cannot do comes up. */
 export function actionsOf(result: XlateResult, native: ActionTypes): readonly OdpAction[] {

@@ -29,16 +29,16 @@ import { recircIdsOf } from './recirc-use.ts';
 import { RevalidationQueue } from './revalidation-queue.ts';
 import { type ActionTypes, plainActions, type SlowPathEnv, workSlowly } from './slow-path.ts';
 import { Masks, NO_STATS, sameActions, type Ukey, UkeyTable } from './ukey.ts';
-import { type XlateEffects, type XlateResult, xlateActions } from './xlate.ts';
-import { XlateMemory } from './xlate-context.ts';
+import { XlateMemory } from './xlate/context.ts';
 import {
   applyEffects,
   countPackets,
   learnFrom,
   NO_EFFECTS,
   type PacketsSeen,
-} from './xlate-effects.ts';
-import type { ProtocolPacket } from './xlate-protocols.ts';
+} from './xlate/effects.ts';
+import type { ProtocolPacket } from './xlate/protocols.ts';
+import { type XlateEffects, type XlateResult, xlateActions } from './xlate/xlate.ts';
 
 const log = vlog.module('ofproto_dpif_upcall');
 const STATS_INTERVAL_MS = 1000;

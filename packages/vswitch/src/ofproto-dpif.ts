@@ -37,7 +37,7 @@ import type { ControllerUserdata } from './ofproto/userdata.ts';
 import type { OfPort, Ofproto } from './ofproto.ts';
 import type { DeviceQos, QueueCounters } from './qos/device-qos.ts';
 import type { TreeState } from './spanning-tree/tree.ts';
-import { type XlateResult, xlateActions } from './xlate.ts';
+import { type XlateResult, xlateActions } from './xlate/xlate.ts';
 
 const log = vlog.module('ofproto_dpif');
 

@@ -10,7 +10,7 @@ import { extractFlow, isTunnelled, VLAN_CFI } from '@heddle/packet';
 import { mixed, randomBridge, randomKey } from './oracle/random-bridge.ts';
 import { N_PORTS } from './oracle/random-flows.ts';
 import { randomPacket } from './oracle/random-packet.ts';
-import { type XlateResult, xlateActions } from './xlate.ts';
+import { type XlateResult, xlateActions } from './xlate/xlate.ts';
 
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 40);
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);

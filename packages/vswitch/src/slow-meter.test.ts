@@ -9,7 +9,7 @@ import { actionsOf } from './odp-actions-of.ts';
 import { Meter } from './ofproto/meter.ts';
 import { RecircIds } from './ofproto/recirc.ts';
 import { type Bundle, Ofproto } from './ofproto.ts';
-import { xlateActions } from './xlate.ts';
+import { xlateActions } from './xlate/xlate.ts';
 
 const dpif = new UserspaceDpif({
   openNetdev: () => {

@@ -17,7 +17,7 @@ import { mixed, randomBridge, randomKey } from './oracle/random-bridge.ts';
 import { randomFlowLine } from './oracle/random-flows.ts';
 import { TableChanges } from './table-changes.ts';
 import { NO_STATS, type Ukey } from './ukey.ts';
-import { xlateActions } from './xlate.ts';
+import { xlateActions } from './xlate/xlate.ts';
 
 const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 20);
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);

@@ -8,8 +8,8 @@ import type { FlowChanges } from './ofproto/flow-changes.ts';
 import type { FlowTable } from './ofproto/flow-table.ts';
 import type { Rule } from './ofproto/rule.ts';
 import type { Ukey } from './ukey.ts';
-import { NO_EFFECTS } from './xlate-effects.ts';
-import { listOf } from './xlate-effects-draft.ts';
+import { NO_EFFECTS } from './xlate/effects.ts';
+import { listOf } from './xlate/effects-draft.ts';
 
 /** The datapath's part of a flow; behind it lies what the pipeline makes on its way. */
 const KEY_WORDS = 64;

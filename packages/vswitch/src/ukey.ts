@@ -1,7 +1,7 @@
 import { type FlowStats, type OdpAction, type Ufid, UfidTable } from '@heddle/datapath';
 import { type Flow, flowEquals, flowHash } from '@heddle/packet';
 import type { Ofproto } from './ofproto.ts';
-import type { MacDependency, XlateEffects, XlateResult } from './xlate.ts';
+import type { MacDependency, XlateEffects, XlateResult } from './xlate/xlate.ts';
 
 /** What the switch knows of a megaflow that it has in the datapath, which knows its key. */
 export interface Ukey {

@@ -2,7 +2,7 @@ import { formatMatch } from '@heddle/openflow';
 import type { UnixctlServer } from '@heddle/runtime';
 import type { Rule } from '../ofproto/rule.ts';
 import type { Switch } from '../switch.ts';
-import { actionsText } from '../xlate-text.ts';
+import { actionsText } from '../xlate/text.ts';
 import { bridgeOf } from './lookup.ts';
 
 /** ovs-vswitchd(8), "bridge/dump-flows": every flow, hidden ones, too. */

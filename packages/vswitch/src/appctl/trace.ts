@@ -9,7 +9,7 @@ import type { Ofproto } from '../ofproto.ts';
 import type { Switch } from '../switch.ts';
 import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
 import { parseCtState, traceAll } from '../trace/trace.ts';
-import type { XlateEffects } from '../xlate.ts';
+import type { XlateEffects } from '../xlate/xlate.ts';
 
 const ETH_HEADER_BYTES = 14;
 const CS_TRACKED = 0x20;

@@ -1,6 +1,6 @@
 /** Which packets are for a session: those to BFD's port, to its addresses where it has some. */
 import { ETH_P_IP, type Flow, IPPROTO_UDP } from '@heddle/packet';
-import { differingBit, differingBitOfMac } from '../xlate-look.ts';
+import { differingBit, differingBitOfMac } from '../xlate/look.ts';
 import type { Bfd } from './bfd.ts';
 import { DEFAULT_SRC_IP } from './config.ts';
 import { BFD_PORT } from './packet.ts';

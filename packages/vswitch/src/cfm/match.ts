@@ -1,6 +1,6 @@
 /** Which packets are CCMs for an interface. */
 import type { Flow } from '@heddle/packet';
-import { differingBitOfMac } from '../xlate-look.ts';
+import { differingBitOfMac } from '../xlate/look.ts';
 import { CCM_MAC, ETH_P_CFM, EXTENDED_CCM_MAC } from './ccm.ts';
 import type { Cfm } from './cfm.ts';
 

@@ -18,7 +18,7 @@ import { N_TABLES } from '../ofproto/flow-table.ts';
 import type { FrozenState } from '../ofproto/recirc.ts';
 import { placeTunMetadata } from '../ofproto/tlv.ts';
 import type { Ofproto } from '../ofproto.ts';
-import { limitTags } from '../xlate-tags.ts';
+import { limitTags } from '../xlate/tags.ts';
 import type { Connmgr } from './connmgr.ts';
 
 const ETH_HEADER_BYTES = 14;

@@ -3,7 +3,7 @@ import { Match, OFPP_IN_PORT, OFPP_NORMAL, type OfpAct } from '@heddle/openflow'
 import { ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, Flow, flowAnd, formatMac } from '@heddle/packet';
 import type { Bundle, OfPort } from '../ofproto.ts';
 import { inputTranslate, tagsFromStack } from '../vlan.ts';
-import { tagsOf } from '../xlate-tags.ts';
+import { tagsOf } from '../xlate/tags.ts';
 import {
   addFlow,
   addVlan,

@@ -1,8 +1,8 @@
 /** What a bridge has dropped of late: counters by reason and flow, and a few of the packets. */
 import { formatMatch } from '@heddle/openflow';
 import { Flow } from '@heddle/packet';
-import { listOf } from '../xlate-effects-draft.ts';
-import type { DropEffect } from '../xlate-observe.ts';
+import { listOf } from '../xlate/effects-draft.ts';
+import type { DropEffect } from '../xlate/observe.ts';
 
 export interface DropCounter {
   readonly reason: string;

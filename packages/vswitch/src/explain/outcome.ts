@@ -1,7 +1,7 @@
 /** Where a packet comes out, and whether the devices there can take it. */
 import type { Flow } from '@heddle/packet';
 import type { OfPort } from '../ofproto.ts';
-import { tagsOf } from '../xlate-tags.ts';
+import { tagsOf } from '../xlate/tags.ts';
 import type { ExplainEnv } from './env.ts';
 import { eventsOf, type Packet, type Walk } from './walk.ts';
 

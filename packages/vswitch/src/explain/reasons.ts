@@ -5,7 +5,7 @@ import { TBL_INTERNAL } from '../ofproto/flow-table.ts';
 import type { Rule } from '../ofproto/rule.ts';
 import type { Bundle } from '../ofproto.ts';
 import { inputTranslate, tagsFromStack } from '../vlan.ts';
-import { tagsOf } from '../xlate-tags.ts';
+import { tagsOf } from '../xlate/tags.ts';
 import type { ExplainEnv } from './env.ts';
 import type { Drop } from './walk.ts';
 

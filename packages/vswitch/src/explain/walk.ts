@@ -3,8 +3,8 @@ import type { Flow } from '@heddle/packet';
 import type { Rule } from '../ofproto/rule.ts';
 import type { OfPort, Ofproto, XlateConfig } from '../ofproto.ts';
 import { resumed } from '../trace/trace.ts';
-import { type XlateResult, xlateActions } from '../xlate.ts';
-import type { DropReason, XlateEvent } from '../xlate-observe.ts';
+import type { DropReason, XlateEvent } from '../xlate/observe.ts';
+import { type XlateResult, xlateActions } from '../xlate/xlate.ts';
 
 export interface Packet {
   readonly bridge: Ofproto;

@@ -5,7 +5,7 @@
 import type { OdpAction } from '@heddle/datapath';
 import { OFPP_LOCAL } from '@heddle/openflow';
 import { ETH_P_IP, IPPROTO_UDP } from '@heddle/packet';
-import type { XlateContext } from '../xlate-context.ts';
+import type { XlateContext } from '../xlate/context.ts';
 
 const DHCP_SERVER_PORT = 67;
 const DHCP_CLIENT_PORT = 68;

@@ -6,7 +6,7 @@ import { FakeClock } from '@heddle/runtime';
 import { generator } from '@heddle/testing/random';
 import { MacLearning } from '../mac-learning.ts';
 import { type Bundle, Ofproto } from '../ofproto.ts';
-import { subfieldGet } from '../xlate-subfield.ts';
+import { subfieldGet } from '../xlate/subfield.ts';
 import { FlowChanges } from './flow-changes.ts';
 import { applyFlowMod } from './flow-mod.ts';
 import type { FlowTable } from './flow-table.ts';

@@ -1,7 +1,7 @@
 /** Which flow goes when a table is full (ovs-vswitchd.conf.db(5), "Eviction Policy"). */
 import type { Subfield } from '@heddle/openflow';
 import { Flow } from '@heddle/packet';
-import { subfieldGet } from '../xlate-subfield.ts';
+import { subfieldGet } from '../xlate/subfield.ts';
 import { LazyHeap } from './lazy-heap.ts';
 import type { Rule } from './rule.ts';
 

@@ -18,7 +18,7 @@ import { changeTlvTable } from '../ofproto/tlv.ts';
 import { Bundle, OfPort, Ofproto, type XlateConfig } from '../ofproto.ts';
 import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
 import { ctStateText, traceAll } from '../trace/trace.ts';
-import type { XlateEffects } from '../xlate.ts';
+import type { XlateEffects } from '../xlate/xlate.ts';
 import { comparableTrace, isBeyondCompare, picksOf } from './compare-trace.ts';
 import { TestController } from './controller.ts';
 import { parseFlowLine, parseGroupLine } from './parse-lines.ts';

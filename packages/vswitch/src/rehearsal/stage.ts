@@ -14,7 +14,7 @@ import { applyFlowMod } from '../ofproto/flow-mod.ts';
 import { Bundle, OfPort, Ofproto, type XlateConfig } from '../ofproto.ts';
 import { Udpif } from '../ofproto-dpif-upcall.ts';
 import { TunnelPorts } from '../tunnel/ports.ts';
-import { makeXlateConfig } from '../xlate-config.ts';
+import { makeXlateConfig } from '../xlate/config.ts';
 import { Packets } from './packets.ts';
 import { Talks } from './talks.ts';
 

@@ -3,6 +3,7 @@ import { formatOdpActions } from '@heddle/datapath';
 import type { Flow } from '@heddle/packet';
 import { formatUserdata } from '../ofproto/userdata.ts';
 import type { XlateConfig } from '../ofproto.ts';
+import { XlateMemory } from '../xlate/context.ts';
 import {
   type TraceNode,
   type XlateEffects,
@@ -10,8 +11,7 @@ import {
   type XlateOptions,
   type XlateResult,
   xlateActions,
-} from '../xlate.ts';
-import { XlateMemory } from '../xlate-context.ts';
+} from '../xlate/xlate.ts';
 import { formatMegaflow, formatOpenFlowFlow } from './flow-text.ts';
 import { simulateNat } from './simulate-nat.ts';
 

@@ -1,0 +1,65 @@
+/** What translation says in words, in ovs-ofctl's syntax. */
+import {
+  type FlowMod,
+  formatActions,
+  formatFieldText,
+  formatMatch,
+  type Match,
+  type OfpAct,
+  type Subfield,
+} from '@heddle/openflow';
+import { formatSubfield } from '@heddle/openflow/actions/format-field';
+import { toBytes } from '@heddle/openflow/match/match-field';
+import type { XlateContext } from './context.ts';
+import { subfieldGet } from './subfield.ts';
+
+export function actionText(act: OfpAct): string {
+  return formatActions([act]);
+}
+
+export function actionsText(acts: readonly OfpAct[]): string {
+  return formatActions(acts);
+}
+
+/** `NXM_NX_REG0[0..15]` */
+function subfieldText(subfield: Subfield): string {
+  return formatSubfield(subfield);
+}
+
+/** A whole field's value as it is matched, a part's in hex. */
+function subfieldValueText({ field, nBits }: Subfield, value: bigint): string {
+  if (nBits !== (field.bits ?? field.width)) return value === 0n ? '0' : `0x${value.toString(16)}`;
+  if (value === 0n && field.format === 'hexadecimal') return '0';
+  return formatFieldText(field, toBytes(value, field.width / 8));
+}
+
+const VLAN_PRESENT = 0x1000n;
+
+/** What a subfield has been set to. */
+export function traceSubfield(ctx: XlateContext, subfield: Subfield): void {
+  if (!ctx.isTracing) return;
+  let bits = subfieldGet(ctx.flow, subfield);
+  // A whole VID is told with the bit that says that there is one.
+  if (subfield.field.name === 'vlan_vid' && subfield.nBits === 12) bits |= VLAN_PRESENT;
+  const value = subfieldValueText(subfield, bits);
+  ctx.trace('detail', `${subfieldText(subfield)} is now ${value}`);
+}
+
+export function matchText(match: Match): string {
+  return formatMatch(match);
+}
+
+/** As a `learn` action's trace shows the flow that it makes. */
+export function flowModText(mod: FlowMod): string {
+  const match = formatMatch(mod.match);
+  const words = [`table=${mod.tableId}`];
+  if (match !== '') words.push(match);
+  words.push(`priority=${mod.priority}`);
+  if (mod.newCookie !== undefined && mod.newCookie !== 0n) {
+    words.push(`cookie=0x${mod.newCookie.toString(16)}`);
+  }
+  if (mod.idleTimeout !== 0) words.push(`idle=${mod.idleTimeout}`);
+  if (mod.hardTimeout !== 0) words.push(`hard=${mod.hardTimeout}`);
+  if (mod.flags.sendFlowRem) words.push('send_flow_rem');
+  return `${words.join(' ')} actions=${formatActions(mod.actions)}`;
+}
