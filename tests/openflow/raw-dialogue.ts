@@ -1,6 +1,6 @@
 /** Controllers that talk to a switch in turns, and what each of them hears, as text to compare. */
 import { join } from 'node:path';
-import type { Instance, Scope } from '@heddle/testing';
+import { delay, type Instance, type Scope } from '@heddle/testing';
 import { bytes, hello, RawPeer, u16 } from './raw-peer.ts';
 import { barrier, isBarrierReply, type Version } from './raw-requests.ts';
 
@@ -36,33 +36,66 @@ export async function startBridge(create: typeof Instance.ours, scope: Scope): P
 }
 
 /**
- * Says each turn and asks all for barriers, so that what a turn brings about is with it. Controllers
+ * Says each turn to both switches and asks all for barriers. What comes of itself comes when it
+ * likes: both are waited for until as much has come from the one as from the other. Controllers
  * speak the versions given. Ends early when a connection does.
  */
 export async function converse(
-  instance: Instance,
+  instances: readonly [ours: Instance, theirs: Instance],
   scope: Scope,
   versions: readonly Version[],
   turns: readonly Turn[],
-): Promise<Heard[]> {
-  const peers: RawPeer[] = [];
-  for (const version of versions) {
-    const peer = await RawPeer.connect(scope, join(instance.directory, 'br0.mgmt'));
-    peer.send(hello(version));
-    await peer.next();
-    peers.push(peer);
+): Promise<[ours: Heard[], theirs: Heard[]]> {
+  const sides = await Promise.all(
+    instances.map((instance) => Promise.all(versions.map((v) => negotiate(instance, scope, v)))),
+  );
+  const heard: [Heard[], Heard[]] = [[], []];
+  for (const [i, turn] of turns.entries()) {
+    const replies = await Promise.all(sides.map((peers) => say(peers, versions, turn, i)));
+    await untilEven(sides, replies);
+    for (const side of [0, 1] as const)
+      heard[side].push({ name: turn.name, replies: replies[side]! });
+    if (sides.some((peers) => peers.some((peer) => peer.isClosed))) break;
   }
-  const heard: Heard[] = [];
-  for (const [i, { name, sent, from = 0 }] of turns.entries()) {
-    peers[from]!.send(sent);
-    const order = [from, ...peers.keys().filter((n) => n !== from)];
-    const replies: Buffer[][] = peers.map(() => []);
-    for (const n of order) replies[n] = await untilBarrier(peers[n]!, versions[n]!, i);
-    heard.push({ name, replies });
-    if (peers.some((peer) => peer.isClosed)) break;
-  }
-  for (const peer of peers) peer.socket.destroy();
+  for (const peer of sides.flat()) peer.socket.destroy();
   return heard;
+}
+
+async function negotiate(instance: Instance, scope: Scope, version: Version): Promise<RawPeer> {
+  const peer = await RawPeer.connect(scope, join(instance.directory, 'br0.mgmt'));
+  peer.send(hello(version));
+  await peer.next();
+  return peer;
+}
+
+type Replies = Buffer[][];
+
+/** For each controller what has come up to its barrier; first who has sent, then the others. */
+async function say(
+  peers: readonly RawPeer[],
+  versions: readonly Version[],
+  { sent, from = 0 }: Turn,
+  turn: number,
+): Promise<Replies> {
+  peers[from]!.send(sent);
+  const replies: Replies = peers.map(() => []);
+  for (const n of [from, ...peers.keys().filter((other) => other !== from)])
+    replies[n] = await untilBarrier(peers[n]!, versions[n]!, turn);
+  return replies;
+}
+
+/** Patience for what comes late; then the difference is told. */
+const LATE_TRIES = 40;
+const LATE_MS = 25;
+
+async function untilEven(sides: RawPeer[][], replies: readonly Replies[]): Promise<void> {
+  for (let tries = 0; tries < LATE_TRIES; tries++) {
+    for (const [side, peers] of sides.entries())
+      for (const [n, peer] of peers.entries()) replies[side]![n]!.push(...peer.received.splice(0));
+    const [ours, theirs] = replies.map((all) => all.map((one) => joined(one).length));
+    if (String(ours) === String(theirs)) return;
+    await delay(LATE_MS);
+  }
 }
 
 async function untilBarrier(peer: RawPeer, version: Version, turn: number): Promise<Buffer[]> {
@@ -149,13 +182,21 @@ export interface Difference {
 /** Turns of which something else came. */
 export function differences(ours: readonly Heard[], theirs: readonly Heard[]): Difference[] {
   const shown = (heard: Heard | undefined): string[][] =>
-    heard?.replies.map((replies) => joined(replies).map(comparable)) ?? [['nothing at all']];
+    heard?.replies.map((replies) => shownReplies(replies)) ?? [['nothing at all']];
   const length = Math.max(ours.length, theirs.length);
   return Array.from({ length }, (_, i) => ({
     name: (ours[i] ?? theirs[i])!.name,
     ours: shown(ours[i]),
     theirs: shown(theirs[i]),
   })).filter((turn) => JSON.stringify(turn.ours) !== JSON.stringify(turn.theirs));
+}
+
+/** Answers in their order; what has come of itself has none among itself, and no xid. */
+function shownReplies(replies: readonly Buffer[]): string[] {
+  const all = joined(replies);
+  const isUnasked = (m: Buffer): boolean => m.readUInt32BE(4) === 0;
+  const answers = all.filter((m) => !isUnasked(m)).map(comparable);
+  return [...answers, ...all.filter(isUnasked).map(comparable).sort()];
 }
 
 /** Where a reply of several parts is cut is for the switch to say: all of it as the first part. */

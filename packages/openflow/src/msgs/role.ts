@@ -28,8 +28,9 @@ function role(type: 'role_request' | 'role_reply', ofpt: number): AnyForm {
       const at = r.take(16);
       const value = pullRole(r.dv.getUint32(at));
       const generationId = r.dv.getBigUint64(at + 8);
+      // To a switch all ones are an id as any other: the last before 0.
       const hasGeneration =
-        generationId !== NO_GENERATION && (type === 'role_reply' || value !== 'nochange');
+        type === 'role_reply' ? generationId !== NO_GENERATION : value !== 'nochange';
       const shortId = version === 6 ? r.dv.getUint16(at + 4) : 0;
       return {
         role: value,

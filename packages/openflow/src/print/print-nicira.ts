@@ -19,15 +19,17 @@ export function printBundleAdd(id: number, flags: number): string {
   return `\n bundle_id=${hexOrZero(id)} flags=${bits(flags, BUNDLE_FLAGS)}\n`;
 }
 
+const NO_GENERATION = 0xffff_ffff_ffff_ffffn;
+
 type RoleMessage = Extract<OfpBody, { type: 'role_request' | 'role_reply' }>;
 
 export function printRole(msg: RoleMessage): string {
-  const generation = msg.generationId === undefined ? '' : ` generation_id=${msg.generationId}`;
+  const { generationId: id = NO_GENERATION } = msg;
+  const generation = id === NO_GENERATION ? '' : ` generation_id=${id}`;
   return ` role=${msg.role}${generation}\n`;
 }
 
 const ROLE_REASONS = ['primary_request', 'configuration_changed', 'experimenter_data_changed'];
-const NO_GENERATION = 0xffff_ffff_ffff_ffffn;
 
 export function printRoleStatus(msg: Extract<OfpBody, { type: 'role_status' }>): string {
   const generation = msg.generationId === NO_GENERATION ? '' : ` generation_id=${msg.generationId}`;

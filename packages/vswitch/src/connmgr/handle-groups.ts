@@ -122,7 +122,9 @@ export function handleMeterMod(mgr: Connmgr, conn: OfConn, msg: MessageOf<'meter
     meters.set(id, newMeter(mgr, msg, meters.get(id)));
     mgr.env.tablesChanged();
   }
-  mgr.forwardRequest(conn, msg, FORWARD_METER_MOD);
+  // Others hear of the bands as they are, not as they were given.
+  const bands = msg.bands.map((band) => withBurst(band, msg.flags));
+  mgr.forwardRequest(conn, { ...msg, bands }, FORWARD_METER_MOD);
 }
 
 const OFPMF_BURST = 4;

@@ -48,6 +48,7 @@ const WRITES: ReadonlySet<OfpMessage['type']> = new Set([
   'port_mod',
   'table_mod',
   'packet_out',
+  'bundle_control',
   'bundle_add_message',
   'resume',
   'tlv_table_mod',

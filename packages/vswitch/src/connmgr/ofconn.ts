@@ -49,12 +49,14 @@ const PACKET_OUT = 1 << 5;
 const PACKET_INS = NO_MATCH | ACTION;
 const PACKET_INS_14 = PACKET_INS | ACTION_SET | GROUP | PACKET_OUT;
 const PORT_STATUS = 7;
-const FLOW_REMOVED = 0xf;
+/** Groups' deletions are reasons of their own since OpenFlow 1.3. */
+const FLOW_REMOVED = 7;
+const FLOW_REMOVED_13 = 0xf;
 const FLOW_REMOVED_ALL = 0x3f;
 
 /** What a controller hears until it says otherwise (OpenFlow 1.5, 6.3.6). */
 export function defaultAsync(version: OfpVersion): AsyncConfig {
-  const removed = version >= 5 ? FLOW_REMOVED_ALL : FLOW_REMOVED;
+  const removed = version >= 5 ? FLOW_REMOVED_ALL : version === 4 ? FLOW_REMOVED_13 : FLOW_REMOVED;
   return {
     packetIn: [version >= 5 ? PACKET_INS_14 : PACKET_INS, 0],
     portStatus: [PORT_STATUS, PORT_STATUS],
