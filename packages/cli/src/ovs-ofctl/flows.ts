@@ -7,9 +7,9 @@ import {
   formatProtocols,
   OFPTT_ALL,
   OFPUTIL_P_OF10_NXM,
-  OFPUTIL_P_OF10_NXM_ANY,
+  OFPUTIL_P_OF10_NXM_TID,
   OFPUTIL_P_OF10_STD,
-  OFPUTIL_P_OF10_STD_ANY,
+  OFPUTIL_P_OF10_STD_TID,
   OFPUTIL_P_OF13_UP,
   type OfpBody,
   type Protocols,
@@ -24,6 +24,7 @@ import { print } from '@heddle/runtime/stdio';
 import { bundled, sendBundle, sendBundleLog } from './bundle.ts';
 import {
   type Context,
+  checkUsable,
   dump,
   open,
   openForMod,
@@ -114,7 +115,12 @@ async function statsRequest(ctx: Context): Promise<FlowStatsRequest & { protocol
   const target = ctx.args[0]!;
   const ports = text === '' ? undefined : await portsToAccept(ctx.settings, target);
   const tables = text === '' ? undefined : await tablesToAccept(ctx.settings, target);
-  const { flowMod, protocols } = parseFlowMod(text, 'delete', { ports, tables });
+  const { flowMod, protocols: ofMod } = parseFlowMod(text, 'delete', { ports, tables });
+  // Requests have always had a table, which changes have by an extension.
+  const protocols =
+    ofMod |
+    ((ofMod & OFPUTIL_P_OF10_NXM_TID) === 0 ? 0 : OFPUTIL_P_OF10_NXM) |
+    ((ofMod & OFPUTIL_P_OF10_STD_TID) === 0 ? 0 : OFPUTIL_P_OF10_STD);
   const { match, tableId, outPort, outGroup, cookie, cookieMask } = flowMod;
   return { match, tableId, outPort, outGroup, cookie, cookieMask, protocols };
 }
@@ -125,12 +131,13 @@ export async function setDumpFormat(
   vconn: VconnClient,
   usable: Protocols,
 ): Promise<{ nxm: boolean }> {
+  checkUsable(ctx.settings, usable);
   const allowed = allowedProtocols(ctx.settings) & usable;
   if (vconn.version > 1) return { nxm: false };
-  if ((allowed & OFPUTIL_P_OF10_NXM_ANY) !== 0 && (await tryProtocol(vconn, OFPUTIL_P_OF10_NXM))) {
+  if ((allowed & OFPUTIL_P_OF10_NXM) !== 0 && (await tryProtocol(vconn, OFPUTIL_P_OF10_NXM))) {
     return { nxm: true };
   }
-  if ((allowed & OFPUTIL_P_OF10_STD_ANY) !== 0 && (await tryProtocol(vconn, OFPUTIL_P_OF10_STD))) {
+  if ((allowed & OFPUTIL_P_OF10_STD) !== 0 && (await tryProtocol(vconn, OFPUTIL_P_OF10_STD))) {
     return { nxm: false };
   }
   throw new HeddleError(

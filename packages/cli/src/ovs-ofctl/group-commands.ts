@@ -6,7 +6,9 @@ import {
   OFPG_ALL,
   OFPM13_ALL,
   OFPUTIL_P_ANY,
+  OFPUTIL_P_OF10_ANY,
   OFPUTIL_P_OF13_UP,
+  OFPUTIL_P_OF15_UP,
   type OfpBody,
   type Protocols,
   parseFlowModLine,
@@ -14,6 +16,7 @@ import {
   parseGroupModLine,
   parseMeterMod,
   parsePacketOut,
+  versionProtocols,
 } from '@heddle/openflow';
 import { HeddleError } from '@heddle/runtime/errors';
 import { sendBundle } from './bundle.ts';
@@ -86,13 +89,22 @@ async function sendGroups(
   protocols: Protocols,
 ): Promise<number> {
   const bodies = groups.map((mod): OfpBody => ({ ...mod, type: 'group_mod' }));
-  if (ctx.settings.bundle) return sendBundle(ctx, protocols, bodies);
+  const inserts = groups.some(({ command }) => command === 'insert_bucket');
+  if (ctx.settings.bundle) {
+    return sendBundle(ctx, inserts ? protocols & INSERTING : protocols, bodies);
+  }
   checkUsable(ctx.settings, protocols);
   const vconn = await open(ctx);
+  if (inserts && (versionProtocols(vconn.version) & INSERTING) === 0) {
+    vconn.close();
+    throw new HeddleError("insert-bucket needs OpenFlow 1.5 or later ('-O OpenFlow15')");
+  }
   const ok = await transactNoReply(ctx, vconn, bodies);
   vconn.close();
   return ok ? 0 : 1;
 }
+
+const INSERTING = OFPUTIL_P_OF10_ANY | OFPUTIL_P_OF15_UP;
 
 export async function dumpGroupStats(ctx: Context): Promise<number> {
   const [, text] = ctx.args;

@@ -4,6 +4,7 @@ import {
   type PhyPort,
   parseInteger,
   parsePort,
+  parseTable,
   type TableFeatures,
   type TableMod,
   type VconnClient,
@@ -174,10 +175,9 @@ export async function modTable(ctx: Context): Promise<number> {
 
 function tableNumber(text: string): number {
   if (text.toLowerCase() === 'all') return OFPTT_ALL;
-  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text) || Number(text) > 255) {
-    throw new HeddleError(`unknown table "${text}"`);
-  }
-  return Number(text);
+  const number = parseTable(text);
+  if (number === undefined) throw new HeddleError(`unknown table "${text}"`);
+  return number;
 }
 
 /** What the messages say besides the change stays as it is, in each of all tables, too. */

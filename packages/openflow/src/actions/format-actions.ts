@@ -79,8 +79,8 @@ function formatAction(act: OfpAct, f: ActionFormat): string {
 
 function formatOutput({ port, maxLen }: Act<'output'>, f: ActionFormat): string {
   if (port < OFPP_MAX) return `${special(f, 'output:')}${formatPort(port, f.ports)}`;
-  if (port === OFPP_CONTROLLER) return `${special(f, 'CONTROLLER:')}${maxLen}`;
-  return special(f, formatPort(port, f.ports));
+  if (port === OFPP_CONTROLLER) return `CONTROLLER:${maxLen}`;
+  return formatPort(port, f.ports);
 }
 
 function formatResubmit({ port, table, withCt }: Act<'resubmit'>, f: ActionFormat): string {

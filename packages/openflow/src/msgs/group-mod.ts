@@ -61,9 +61,6 @@ const groupMod11 = form<'group_mod'>({
     return { ...checkGroupMod(head, buckets), props: NO_GROUP_PROPS };
   },
   encode: (w, mod) => {
-    if (mod.props.selectionMethod !== '') {
-      throw new OfpError('OFPBPC_BAD_TYPE', 'selection method needs OpenFlow 1.5');
-    }
     w.u16(commandNumber(mod.command));
     w.byte(GROUP_TYPES.indexOf(mod.groupType));
     w.byte(0);

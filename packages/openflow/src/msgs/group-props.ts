@@ -1,4 +1,5 @@
 /** NTR selection method: how a select group chooses its bucket (ovs-ofctl(8), "Group Syntax"). */
+import { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
@@ -6,6 +7,8 @@ import type { GroupCommand, GroupProps, GroupType } from '../messages.ts';
 import { emitFieldArray, hashedFieldsMatch, parseFieldArray } from './field-array.ts';
 import { pullProperty, putProperty, unknownProperty } from './property.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_group');
 
 const NTR_VENDOR_ID = 0x0000_154d;
 /** As Open vSwitch once had it. */
@@ -56,6 +59,7 @@ function pullSelectionMethod(
   const nul = name.indexOf(0);
   const selectionMethod = Buffer.from(nul < 0 ? name : name.subarray(0, nul)).toString('latin1');
   if (nul < 0 || (selectionMethod !== 'hash' && selectionMethod !== 'dp_hash')) {
+    if (nul >= 0) log.rl.warn(`ntr selection method '${selectionMethod}' is not supported`);
     throw new OfpError('OFPBPC_BAD_VALUE');
   }
   const selectionMethodParam = r.u64();

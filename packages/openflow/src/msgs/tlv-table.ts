@@ -1,9 +1,12 @@
 /** Which Geneve option is which `tun_metadata` field (ovs-ofctl(8), "TLV Table"). */
 import type { TlvMapping } from '@heddle/packet';
+import { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { OfpError } from '../errors.ts';
 import { type AnyForm, form, NX_VENDOR_ID, writeNothing } from './form.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_match');
 
 const COMMANDS = ['add', 'delete', 'clear'] as const;
 const MAX_OPTION_LENGTH = 124;
@@ -16,9 +19,13 @@ function pullMappings(r: Reader, nFields = N_FIELDS): TlvMapping[] {
     const optionLen = r.u8[at + 3]!;
     const index = r.dv.getUint16(at + 4);
     if (optionLen % 4 !== 0 || optionLen > MAX_OPTION_LENGTH) {
+      log.rl.warn(`tlv table option length (${optionLen}) is not a valid option size`);
       throw new OfpError('NXTTMFC_BAD_OPT_LEN');
     }
-    if (index >= nFields) throw new OfpError('NXTTMFC_BAD_FIELD_IDX');
+    if (index >= nFields) {
+      log.rl.warn(`tlv table field index (${index}) is too large (max ${nFields - 1})`);
+      throw new OfpError('NXTTMFC_BAD_FIELD_IDX');
+    }
     mappings.push({ optionClass: r.dv.getUint16(at), optionType: r.u8[at + 2]!, optionLen, index });
   }
   return mappings;

@@ -104,7 +104,7 @@ class GroupTextParser {
   constructor(command: GroupCommand, options: GroupTextOptions) {
     this.#command = command;
     this.#options = options;
-    if (ALLOWED[command].id) this.#protocols = OFPUTIL_P_OF10_ANY | OFPUTIL_P_OF15_UP;
+    if (command === 'remove_bucket') this.#protocols = OFPUTIL_P_OF10_ANY | OFPUTIL_P_OF15_UP;
   }
 
   parse(text: string): ParsedGroupMod {
