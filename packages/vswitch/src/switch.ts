@@ -470,7 +470,12 @@ export class Switch {
     const root = this.idl.rows('Open_vSwitch')[0];
     const ssl = root?.ssl === undefined ? undefined : this.idl.get('SSL', root.ssl);
     if (!ssl) return this.#options.tls;
-    return { privateKey: ssl.private_key, certificate: ssl.certificate, caCert: ssl.ca_cert };
+    return {
+      privateKey: ssl.private_key,
+      certificate: ssl.certificate,
+      caCert: ssl.ca_cert,
+      bootstrap: ssl.bootstrap_ca_cert,
+    };
   }
 
   #runBonds(): void {
