@@ -35,6 +35,7 @@ const NETDEV_COMMANDS = [
   'pmd-perf-log-set what',
   'bond-show',
   'bond-show 1 2',
+  'bond-show nosuch',
   'dpif-impl-get',
   'dpif-impl-set dpif_scalar',
   'dpif-impl-set other',
@@ -57,6 +58,7 @@ const NETDEV_COMMANDS = [
 ].map((words) => `dpif-netdev/${words}`);
 
 const OTHER_COMMANDS = [
+  'dpif/dump-flows a b c d e f',
   'odp-execute/action-impl-set scalar',
   'odp-execute/action-impl-set other',
   'odp-execute/action-impl-set',

@@ -43,7 +43,11 @@ export function registerDpifNetdev(server: UnixctlServer, sw: Switch): void {
   };
   const history = '[-nh] [-it iter-history-len] [-ms ms-history-len] [-pmd core] [dp]';
   server.register(name('pmd-perf-show'), history, 0, 8, nothing);
-  server.register(name('bond-show'), '  [dp]', 0, 1, nothing);
+  server.register(name('bond-show'), '  [dp]', 0, 1, ([dp]) => {
+    // Even the only one goes by its own name alone.
+    if (dp !== undefined && !datapaths(sw).some((d) => d.name === dp)) throw noDatapath();
+    return '';
+  });
   server.register(name('pmd-rxq-rebalance'), '[dp]', 0, 1, (args) => {
     asked(args);
     return 'pmd rxq rebalance requested.\n';
@@ -147,7 +151,7 @@ function askedFor(sw: Switch, args: readonly string[]): Asked {
   }
   const all = datapaths(sw);
   const dpif = all.length === 1 ? all[0] : all.find((d) => d.name === name);
-  if (!dpif) throw new UnixctlError('please specify an existing datapath');
+  if (!dpif) throw noDatapath();
   return { dpif, isThread, seconds };
 }
 
@@ -192,4 +196,8 @@ function statsText(perf: DpPerf): string {
     `  avg. packets per output batch: ${ratio(perf.sent, perf.sent)}`,
     '',
   ].join('\n');
+}
+
+function noDatapath(): UnixctlError {
+  return new UnixctlError('please specify an existing datapath');
 }

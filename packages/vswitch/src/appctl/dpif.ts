@@ -34,7 +34,7 @@ export function registerDpif(server: UnixctlServer, sw: Switch): void {
       .join(''),
   );
 
-  server.register('dpif/dump-flows', '[-m] [--names | --no-names] bridge', 1, 4, (args) => {
+  server.register('dpif/dump-flows', '[-m] [--names | --no-names] bridge', 1, Infinity, (args) => {
     const bridge = bridgeOf(sw, args.at(-1)!);
     const verbose = args.includes('-m') || args.includes('--more');
     const named = args.includes('--names') || (verbose && !args.includes('--no-names'));
