@@ -31,6 +31,5 @@ test('--help, and what --read-only refuses, are as in Open vSwitch', () => {
 
 test('list-commands tells of each command that there is', () => {
   const theirs = run(THEIRS, 'list-commands');
-  assert.match(theirs, /normalize-actions/);
-  assert.equal(run(OURS, 'list-commands'), theirs.replace(/^ {2}normalize-actions.*\n/m, ''));
+  assert.equal(run(OURS, 'list-commands'), theirs);
 });

@@ -78,8 +78,8 @@ export const DPCTL_COMMANDS: readonly DpctlCommand[] = [
   ipfSetMinFrag,
   ipfSetMaxNfrags,
   ipfGetStatus,
-  normalizeActions,
   parseActions,
+  normalizeActions,
 ];
 
 export interface DpctlOutcome {
