@@ -33,6 +33,8 @@ async function createHost(
   // Packets without Ethernet headers find nobody by themselves.
   const mac = await container.mac('eth0');
   await container.neighbour('eth0', `10.2.0.${3 - n}`, '02:00:00:00:00:99');
+  // What floods to such a port may end Open vSwitch.
+  await instance.exec('ovs-ofctl', 'del-flows', 'br0');
   await instance.vsctl('set', 'interface', 't', 'options:packet_type=legacy_l3');
   for (const flow of ['in_port=c,actions=t', `in_port=t,actions=mod_dl_dst:${mac},output:c`]) {
     await instance.exec('ovs-ofctl', 'add-flow', 'br0', flow);
