@@ -124,6 +124,7 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
       multipathAction(ctx, act);
       return;
     case 'resubmit': {
+      if (act.withCt) ctx.wildcards.ctNwProto = 0xff;
       if (act.withCt && ctx.flow.ctNwProto === 0) {
         ctx.trace('error', 'resubmit(ct) with non-tracked or non-IP packet!');
         return;

@@ -89,20 +89,32 @@ function lookUp(ctx: XlateContext, entry: TableEntry): Rule | undefined {
   return rule;
 }
 
-/** Puts the connection's original addresses and ports in the packet's place for a lookup. */
-function swapConntrackTuple({ flow }: XlateContext): () => void {
-  const saved = flow.clone();
-  if (flow.dlType === 0x0800) {
-    flow.nwSrc = flow.ctNwSrc;
-    flow.nwDst = flow.ctNwDst;
-  } else {
-    flow.ipv6Src = flow.ctIpv6Src.slice();
-    flow.ipv6Dst = flow.ctIpv6Dst.slice();
+/**
+ * Puts the connection's original addresses and ports in the packet's place for a lookup, and what is
+ * looked at of them with them.
+ */
+function swapConntrackTuple({ flow, wildcards }: XlateContext): () => void {
+  const { dlType } = flow;
+  const swap = (): void => {
+    swapTuple(flow, dlType);
+    swapTuple(wildcards, dlType);
+  };
+  swap();
+  return swap;
+}
+
+function swapTuple(f: Flow, dlType: number): void {
+  if (dlType === 0x0800)
+    [f.nwSrc, f.nwDst, f.ctNwSrc, f.ctNwDst] = [f.ctNwSrc, f.ctNwDst, f.nwSrc, f.nwDst];
+  else {
+    const [src, dst] = [f.ipv6Src.slice(), f.ipv6Dst.slice()];
+    f.ipv6Src = f.ctIpv6Src.slice();
+    f.ipv6Dst = f.ctIpv6Dst.slice();
+    f.ctIpv6Src = src;
+    f.ctIpv6Dst = dst;
   }
-  flow.nwProto = flow.ctNwProto;
-  flow.tpSrc = flow.ctTpSrc;
-  flow.tpDst = flow.ctTpDst;
-  return () => flow.copyFrom(saved);
+  [f.nwProto, f.ctNwProto] = [f.ctNwProto, f.nwProto];
+  [f.tpSrc, f.tpDst, f.ctTpSrc, f.ctTpDst] = [f.ctTpSrc, f.ctTpDst, f.tpSrc, f.tpDst];
 }
 
 function runRule(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
