@@ -12,7 +12,7 @@ import { DummySwitch } from './dummy-switch.ts';
 
 isolate();
 
-const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 2);
+const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 3);
 const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 const METERS = [1, 2, 3];
 function meter(r: Random): string {
@@ -32,13 +32,20 @@ function packet(dst: number, bytes: number): string {
   return toHex(ethernet(macs, ipv4(ips, udp({ src: 7, dst }, new Uint8Array(bytes)))));
 }
 
-/** Blocks in an order that does not depend on hashes, without how long there have been meters. */
+/** Blocks in an order that does not depend on hashes, durations apart. */
 function inOrder(text: string): string {
   const [head = '', ...lines] = text.trim().split('\n');
   const blocks = lines.join('\n').split(/\n+(?=meter[:=])/);
   return [head.replace(/xid=\w+/, 'xid'), ...blocks.sort()]
     .join('\n\n')
     .replace(/duration:[\d.]+s/g, 'duration');
+}
+
+/** For how long there has been each meter, in ms, in the order of their numbers. */
+function durations(text: string): number[] {
+  const told = [...text.matchAll(/meter:(\d+) .*duration:([\d.]+)s/g)];
+  const inOrder = told.sort(([, a], [, b]) => Number(a) - Number(b));
+  return inOrder.map(([, , seconds]) => Number(seconds) * 1000);
 }
 
 test('meters count and drop alike', async (t) => {
@@ -77,6 +84,11 @@ test('meters count and drop alike', async (t) => {
       const [actual, expected] = await ofctl(command, 'br0');
       const what = `seed ${SEED}, round ${round}, ${command}:\n${history.join('\n')}\n`;
       assert.equal(inOrder(actual!), inOrder(expected!), what);
+      const told = durations(expected!);
+      durations(actual!).forEach((ms, i) => {
+        // Parts of a millisecond, of which the clocks' first values have some.
+        assert.ok(Math.abs(ms - told[i]!) < 5, `${what}${ms} instead of ${told[i]} ms`);
+      });
     }
     const sent = await each(({ instance }) =>
       instance.exec('ovs-ofctl', '-O', 'OpenFlow13', 'dump-ports', 'br0', 'p2'),

@@ -30,10 +30,10 @@ export class Meter {
   readonly dpId: number;
   readonly #meters: DpMeters | undefined;
 
-  /** `earlier`: the meter that this one replaces. Without `meters` it lets everything pass. */
+  /** `earlier`: the one that this replaces, whose age it keeps. Without `meters` all passes. */
   constructor(config: MeterConfig, nowMs: number, meters?: DpMeters, earlier?: Meter) {
     this.config = config;
-    this.createdMs = nowMs;
+    this.createdMs = earlier?.createdMs ?? nowMs;
     this.#meters = meters;
     this.dpId = earlier?.dpId ?? ids.take();
     try {
