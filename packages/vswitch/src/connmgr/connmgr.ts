@@ -61,7 +61,7 @@ export class Connmgr {
   }
 
   add(channel: OfpChannel, kind: OfConnKind): OfConn {
-    const conn = new OfConn(channel, kind, this.env.clock);
+    const conn = new OfConn(channel, kind, this.env.clock, this.env.flowModLog);
     this.conns.add(conn);
     this.connsChanged();
     return conn;

@@ -22,6 +22,8 @@ export interface OfprotoEnv {
   readonly description: SwitchDescription;
   readonly clock: Clock;
   readonly meters: DpMeters;
+  /** Takes the lines that tell of connections' flow mods; the log when absent. */
+  readonly flowModLog?: (line: string) => void;
   nowMs(): number;
   phyPort(port: OfPort): PhyPort;
   portStats(port: OfPort): PortStats;

@@ -104,8 +104,14 @@ export class OfConn {
   /** What it hears by its monitors, once there has been one. */
   updates: MonitorUpdates | undefined;
 
-  constructor(channel: OfpChannel, kind: OfConnKind, clock: Clock) {
-    this.flowMods = new FlowModLog(channel.name, clock);
+  /** `flowModLog`: takes the lines that tell of its flow mods; the log when absent. */
+  constructor(
+    channel: OfpChannel,
+    kind: OfConnKind,
+    clock: Clock,
+    flowModLog?: (line: string) => void,
+  ) {
+    this.flowMods = new FlowModLog(channel.name, clock, flowModLog);
     this.channel = channel;
     this.kind = kind;
     this.async = defaultAsync(channel.version);

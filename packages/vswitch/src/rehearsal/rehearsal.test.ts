@@ -3,7 +3,7 @@ import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { type Dpif, type DpRehearsal, MemoryNetdev, UserspaceDpif } from '@heddle/datapath';
-import { coverage, FakeClock } from '@heddle/runtime';
+import { coverage, FakeClock, vlog } from '@heddle/runtime';
 import { eventually } from '@heddle/testing';
 import { rehearse } from './rehearsal.ts';
 import { Stage } from './stage.ts';
@@ -48,10 +48,16 @@ test('what is asked over sockets is what a switch answers', async () => {
   const received = coverage.counter('ofproto_recv_openflow').total;
   // Its sockets do not keep a process alive.
   const timer = setInterval(() => {}, 1000);
+  const logged: string[] = [];
+  vlog.setConsole((line) => logged.push(line));
   await stage.talk();
   await stage.talk();
   clearInterval(timer);
   stage.close();
+  // A connection tells of its flow mods when it is gone.
+  await setImmediate();
+  vlog.setConsole(undefined);
+  assert.deepEqual(logged, []);
   assert.equal(coverage.counter('ofproto_recv_openflow').total, received);
 });
 

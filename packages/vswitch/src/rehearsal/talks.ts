@@ -360,6 +360,7 @@ function envOf({ bridge, dpif, clock, flowsChanged }: Asked, isOdd: boolean): Of
     datapathId: 0n,
     description: { mfr: '', hw: '', sw: '', serial: '', dp: '' },
     clock,
+    flowModLog: () => undefined,
     meters: dpif.meters,
     nowMs: isOdd ? () => dpif.nowMs() : () => dpif.nowMs(),
     phyPort: notAsked,
