@@ -307,8 +307,8 @@ export class OfprotoDpif implements OfprotoEnv {
     const { classifier } = this.ofproto.tables.at(flowMod.tableId);
     const known = classifier.find(flowMod.match.key, flowMod.match.mask, flowMod.priority);
     if (known && isSameFlow(known, flowMod)) {
+      // Its hard timeout begins again; how long it has been idle its own packets tell.
       known.modifiedMs = this.nowMs();
-      known.usedMs = this.nowMs();
       return;
     }
     if (!known && limit !== 0) {

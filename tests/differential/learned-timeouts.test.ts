@@ -1,0 +1,76 @@
+/**
+ * Flows that packets teach, and teach again: how old they are, how long they have been idle, and
+ * when they go, second by second, as in the distribution's switch. HEDDLE_COUNT rounds, HEDDLE_SEED.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Random } from '@heddle/datapath/oracle/random-frame';
+import { toHex } from '@heddle/packet';
+import { ethernet, ipv4, tcp } from '@heddle/packet/build';
+import { isolate, Scope } from '@heddle/testing';
+import { DummySwitch } from './dummy-switch.ts';
+
+isolate();
+
+const COUNT = Number(process.env['HEDDLE_COUNT'] ?? 3);
+const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
+const FIN = 1;
+const ACK = 16;
+
+/** From 02:…:01 to 02:…:02 by TCP, or the way back. `port`: so that no two are of one megaflow. */
+function packet(isBack: boolean, flags: number, port: number): string {
+  const [src, dst] = isBack ? (['2', '1'] as const) : (['1', '2'] as const);
+  const macs = { src: `02:00:00:00:00:0${src}`, dst: `02:00:00:00:00:0${dst}` };
+  const segment = tcp({ src: port, dst: 80, flags });
+  return toHex(ethernet(macs, ipv4({ src: `10.0.0.${src}`, dst: `10.0.0.${dst}` }, segment)));
+}
+
+function learn(r: Random): string {
+  const timeouts = [
+    `idle_timeout=${1 + r.below(6)}`,
+    ...(r.chance(50) ? [`hard_timeout=${1 + r.below(9)}`] : []),
+    ...(r.chance(50) ? [`fin_idle_timeout=${1 + r.below(3)}`] : []),
+    ...(r.chance(30) ? [`fin_hard_timeout=${1 + r.below(3)}`] : []),
+  ].slice(r.chance(30) ? 1 : 0);
+  const flow =
+    'eth_type=0x800,nw_proto=6,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]';
+  return `learn(${['table=1', ...timeouts, flow].join(',')}),2`;
+}
+
+test('what is learned grows old alike', async (t) => {
+  await using scope = new Scope();
+  const both = await DummySwitch.pair(scope);
+  const each = <T>(body: (subject: DummySwitch) => Promise<T>) => Promise.all(both.map(body));
+  await each((s) => s.setUp('br0', ['p1', 'p2'], ['--', 'set-fail-mode', 'br0', 'secure']));
+  // When counters of megaflows are looked at, the distribution's threads decide: each packet goes up.
+  await each((s) => s.appctl('upcall/disable-megaflows'));
+  const r = new Random(SEED);
+  let port = 1;
+  for (let round = 0; round < COUNT; round++) {
+    const history: string[] = [];
+    const ofctl = async (...args: string[]) => {
+      history.push(args.join(' '));
+      const said = await each((s) => s.instance.exec('ovs-ofctl', '-O', 'OpenFlow15', ...args));
+      await each((s) => s.warp(0));
+      return said;
+    };
+    await ofctl('del-flows', 'br0');
+    await ofctl('add-flow', 'br0', `in_port=1,tcp,actions=${learn(r)}`);
+    await ofctl('add-flow', 'br0', 'in_port=2,actions=resubmit(,1)');
+    for (let second = 0; second < 16; second++) {
+      const isBack = r.chance(30);
+      const flags = r.chance(20) ? FIN : ACK;
+      if (r.chance(60)) {
+        history.push(`packet${isBack ? ' back' : ''}, flags ${flags}`);
+        const frame = packet(isBack, flags, port++);
+        await each((s) => s.receive(isBack ? 'p2' : 'p1', frame));
+      }
+      history.push('a second');
+      await each((s) => s.warp(1000, 1000));
+      const [actual, expected] = await ofctl('dump-flows', 'br0', 'table=1');
+      const what = `seed ${SEED}, round ${round}:\n${history.join('\n')}\n`;
+      assert.equal(actual, expected, what);
+    }
+  }
+  t.diagnostic(`${COUNT} rounds, seed ${SEED}`);
+});
