@@ -16,14 +16,20 @@ export function commitEncap(ctx: XlateContext): void {
   ctx.odpActions.push(
     pending.type === 'encap' ? pushed(flow, pending.nshMetadata) : popped(flow, base),
   );
-  for (const name of pending.type === 'encap' ? PUSHED : POPPED) base[name] = flow[name];
+  for (const name of pending.type === 'encap' ? namesOf(flow) : POPPED) base[name] = flow[name];
 }
 
-/** What a new header has that may have been written since it was added; the rest is the same. */
-const PUSHED = [
-  ...['dlSrc', 'dlDst', 'nshFlags', 'nshTtl', 'nshMdtype', 'nshNp', 'nshPath'],
-  ...['nshC1', 'nshC2', 'nshC3', 'nshC4', 'mplsLse0'],
+/** What the new header has that may have been written since it was added; the rest is set behind it. */
+function namesOf({ packetType }: Flow): readonly 'dlSrc'[] {
+  if (packetType === PT_ETH) return ETHERNET;
+  return packetType === PT_NSH ? NSH : MPLS;
+}
+
+const ETHERNET = ['dlSrc', 'dlDst'] as 'dlSrc'[];
+const NSH = [
+  ...['nshFlags', 'nshTtl', 'nshMdtype', 'nshNp', 'nshPath', 'nshC1', 'nshC2', 'nshC3', 'nshC4'],
 ] as 'dlSrc'[];
+const MPLS = ['mplsLse0'] as string[] as 'dlSrc'[];
 const POPPED = [
   ...['packetType', 'dlType', 'dlSrc', 'dlDst', 'mplsLse0', 'mplsLse1', 'mplsLse2'],
 ] as 'dlSrc'[];

@@ -1,7 +1,7 @@
 /** Ranges of bits of fields, read and written during translation, with what that looks at. */
 import type { Subfield } from '@heddle/openflow';
 import { ofp10PortToOfp11, ofp11PortToOfp10 } from '@heddle/openflow/match/ofp-port';
-import { type Field, type Flow, fieldGet, fieldSet, isMpls } from '@heddle/packet';
+import { ETH_P_IPV6, type Field, type Flow, fieldGet, fieldSet, isMpls } from '@heddle/packet';
 import type { XlateContext } from './context.ts';
 
 export function lowBits(n: number): bigint {
@@ -20,13 +20,21 @@ export function subfieldSet(flow: Flow, { field, ofs, nBits }: Subfield, value: 
 
 /** A field as it is on the wire, where ports have 32 bits since OpenFlow 1.1. */
 export function wireGet(flow: Flow, field: Field): bigint {
+  // Addresses of IPv4 and IPv6 share their place in the key.
+  if (isOther(flow, field)) return 0n;
   const value = fieldGet(flow, field);
   return isWidePort(field) ? BigInt(ofp10PortToOfp11(Number(value))) : value;
 }
 
 export function wireSet(flow: Flow, field: Field, value: bigint): void {
+  if (isOther(flow, field)) return;
   const port = isWidePort(field) ? ofp11PortToOfp10(Number(value)) : undefined;
   fieldSet(flow, field, port === undefined ? value : BigInt(port));
+}
+
+function isOther({ dlType }: Flow, { prerequisite }: Field): boolean {
+  if (prerequisite === 'IPv6') return dlType !== ETH_P_IPV6;
+  return prerequisite === 'IPv4' && dlType === ETH_P_IPV6;
 }
 
 const isWidePort = ({ format }: Field): boolean => format === 'OpenFlow 1.1+ port';
