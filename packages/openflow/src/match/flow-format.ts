@@ -201,6 +201,8 @@ function network(key: Flow, mask: Flow): void {
       if ((key.mplsLse0 & MPLS_BOS) === 0) showInnerLabels(key, mask);
       return;
     case ETH_P_NSH:
+      // Below a label there is none to be seen.
+      if (key.dlType !== ETH_P_NSH) return;
       show(mask, NSH);
       show(mask, IP);
   }

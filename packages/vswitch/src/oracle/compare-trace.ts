@@ -27,11 +27,11 @@ export function comparableTrace(text: string, key: Flow): string {
 
 /**
  * Whether Open vSwitch is known to be no example: both ways of `check_pkt_larger` share one action
- * set and one header to push there, and what a label pushed on a packet without Ethernet header makes of it is not shown.
+ * set, one stack and one header to push there, and what a label pushed on a packet without Ethernet header makes of it is not shown.
  */
 export function isBeyondCompare(text: string): boolean {
   const branches = text.includes('check_pkt_larger(');
-  if (branches && (text.includes('action set') || text.includes(' encap('))) return true;
+  if (branches && /action set| encap\(|^ *(push|pop):/m.test(text)) return true;
   // It sees a tag of its own making beyond the limit of tags that it sees.
   if (text.includes('recirc_id=') && text.includes('dl_vlan1=')) return true;
   // What would cut a packet that is not sent cuts the next one that is.
@@ -42,6 +42,11 @@ export function isBeyondCompare(text: string): boolean {
   if (/\bclone\(.*\bencap\(/.test(text)) return true;
   // Tracking that was forgotten in a copy is not there to be forgotten behind it.
   if (/^ *(bucket \d|clone\()[\s\S]*\bct(_clear|\()[\s\S]*^ *ct_clear$/m.test(text)) return true;
+  // A label that was popped in a copy counts as popped of the packet, too.
+  if (/^ *clone\([\s\S]*^ *pop_mpls:/m.test(text)) return true;
+  // The tag of a packet that labels were put in front of is taken for theirs.
+  if (/ encap\(mpls[\s\S]* encap\(ethernet/.test(text) && /^Flow: .*\bdl_vlan=/m.test(text))
+    return true;
   // What has been deleted is still read.
   if (text.includes('delete_field:')) return true;
   if (text.includes(' encap(mpls') && /^Flow: .*\bmplsm?,/m.test(text)) return true;
@@ -80,9 +85,12 @@ function observable(actions: string, key: Flow): string {
 class Walk {
   #flow: Flow;
   #shown: string;
+  /** Without an Ethernet header. */
+  #isBare: boolean;
 
-  constructor(flow: Flow) {
+  constructor(flow: Flow, isBare = flow.packetType !== 0) {
     this.#flow = flow.clone();
+    this.#isBare = isBare;
     this.#shown = stateText(this.#flow);
   }
 
@@ -90,6 +98,7 @@ class Walk {
     const out: string[] = [];
     for (const item of items) {
       if (this.#rewrites(item)) continue;
+      if (this.#isTakenOfBare(item)) continue;
       const now = stateText(this.#flow);
       if (now !== this.#shown) out.push(`[${now}]`);
       this.#shown = now;
@@ -128,6 +137,17 @@ class Walk {
     return true;
   }
 
+  /**
+   * Open vSwitch pushes and pops tags of packets without an Ethernet header, and pops such a header
+   * behind `add_mpls`, which has taken it in.
+   */
+  #isTakenOfBare(item: string): boolean {
+    const isOfBare = this.#isBare && (item === 'pop_eth' || /^(pop|push)_vlan\b/.test(item));
+    if (/^(pop_eth$|push_nsh\(|add_mpls\()/.test(item)) this.#isBare = true;
+    else if (item.startsWith('push_eth(')) this.#isBare = false;
+    return isOfBare;
+  }
+
   /** Tags change what the text of a flow has room for. */
   #retype(item: string): void {
     if (item === 'pop_vlan' || item.startsWith('push_vlan(')) this.#shown = stateText(this.#flow);
@@ -148,7 +168,7 @@ class Walk {
   }
 
   #copy(body: string): string {
-    return new Walk(this.#flow).list(splitActions(body)).join(',');
+    return new Walk(this.#flow, this.#isBare).list(splitActions(body)).join(',');
   }
 }
 

@@ -187,7 +187,7 @@ export class FlowTables implements Disposable {
     const { key, ofport, entry } = this.#parse(words);
     const first = this.#both(reply, key, ofport, entry, how);
     if (first.ours !== first.theirs || how.generates) return first;
-    return (await this.#resumed(reply, first.text)) ?? first;
+    return (await this.#resumed(reply, first.text, key)) ?? first;
   }
 
   #both(
@@ -206,12 +206,15 @@ export class FlowTables implements Disposable {
   }
 
   /** A packet that comes back with what it was given to go on with; undefined: nothing differs. */
-  async #resumed(theirs: string, ours: string): Promise<Comparison | undefined> {
+  async #resumed(theirs: string, ours: string, first: Flow): Promise<Comparison | undefined> {
     const ids = recirculations(ours);
+    const isForgotten = FORGETS.test(ours);
     for (const [i, id] of recirculations(theirs).entries()) {
       const key = extractFlow(RESUMED_FRAME, { inPort: this.#ports[1]!.odpPort! });
       key.dpHash = 0x1234_5670 + i;
       key.recircId = id;
+      // What tracking has found stays with the packet until it is forgotten.
+      key.ctState = isForgotten ? 0 : first.ctState;
       const reply = await this.#oracle.trace(formatOdpFlow(key));
       // It is kept for a short while only.
       if (!reply.includes('thaw') || isBeyondCompare(reply)) return undefined;
@@ -245,6 +248,8 @@ const RESUMED_FRAME = b.ethernet(
   { dst: 0x505400000001, src: 0x505400000002 },
   b.ipv4({ src: '10.0.0.1', dst: '10.0.0.2' }, b.tcp({ src: 1, dst: 2, flags: 0x12 })),
 );
+
+const FORGETS = /^ *ct(_clear$|\()/m;
 
 const FLOW_LINES = /^(Final flow|Flow): .*$/gm;
 

@@ -29,6 +29,18 @@ export const TAUGHT: readonly (Regression & { readonly states: readonly number[]
     packet: 'in_port=4,ip',
     states: [0, 0x22],
   },
+  // What is learned is known at once, and of what has no Ethernet header nothing is.
+  ...[
+    'NORMAL,mod_dl_src:50:54:00:00:00:02,mod_dl_dst:50:54:00:00:00:01,NORMAL',
+    'clone(NORMAL),NORMAL',
+    'check_pkt_larger(100)->NXM_NX_REG0[0],NORMAL',
+    'decap(),NORMAL',
+    'encap(nsh),NORMAL',
+  ].map((actions) => ({
+    flows: [`table=0,priority=1 actions=${actions}`],
+    packet: 'in_port=4,ip,dl_src=50:54:00:00:00:01',
+    states: [],
+  })),
 ];
 
 const one = (actions: string, packet = 'in_port=4,ip'): Regression => ({
@@ -71,6 +83,9 @@ export const REGRESSIONS: readonly Regression[] = [
     (rest) => [unlabelled(rest), unlabelled(rest, MPLS)],
   ),
   unlabelled('output:1,dec_ttl', MPLS),
+  ...['controller', 'controller(max_len=9)', 'controller(id=5)', 'controller(userdata=01)'].map(
+    (rest) => unlabelled(rest, `${MPLS},mpls_bos=1`),
+  ),
   // Labels that are rewritten and pushed upon at once.
   ...[
     'set_field:6->mpls_label,push_mpls:0x8847',
@@ -97,6 +112,17 @@ export const REGRESSIONS: readonly Regression[] = [
   one('load:0x5->NXM_OF_VLAN_TCI[0..11],push_vlan:0x88a8,output:1'),
   one('load:0x5->NXM_OF_VLAN_TCI[],NORMAL', 'in_port=4,ip,dl_vlan=3'),
   one('load:0->NXM_OF_IN_PORT[],output:4'),
+  one('move:NXM_NX_REG0[0..11]->OXM_OF_VLAN_VID[0..11]'),
+  ...['in_port=4,ip,reg0=7', 'in_port=4,ip,reg0=7,dl_vlan=5'].map((packet) =>
+    one('push:NXM_NX_REG0[0..11],pop:OXM_OF_VLAN_VID[0..11],controller', packet),
+  ),
+  ...['load:0->NXM_OF_VLAN_TCI[12]', 'load:5->NXM_OF_VLAN_TCI[0..11]'].map((load) => ({
+    flows: [
+      `table=0,priority=1 actions=${load},resubmit(,1)`,
+      'table=1,priority=1 actions=write_actions(pop_vlan,output:3)',
+    ],
+    packet: 'in_port=4,ip,dl_vlan=3,dl_vlan_pcp=3',
+  })),
   // What is left of a flow when its headers go.
   one('decap(),write_actions(push_mpls:0x8847,group:6)', `${TRACKED},icmp`),
   one('decap(),write_actions(push_mpls:0x8847,group:6)', 'in_port=1,arp,arp_sha=01:00:5e:00:00:01'),
@@ -107,6 +133,28 @@ export const REGRESSIONS: readonly Regression[] = [
   ),
   one('decap(),decap()', 'in_port=1,dl_type=0x894f,nsh_mdtype=1,nsh_np=1'),
   one('encap(nsh(md_type=1)),push_vlan:0x8100,controller'),
+  ...['push_vlan:0x8100,controller', 'controller,push_vlan:0x8100,controller'].flatMap((rest) =>
+    ['encap(nsh)', 'encap(mpls)', 'decap()'].map((first) => one(`${first},${rest}`)),
+  ),
+  one('encap(mpls),controller,decap(packet_type(ns=0,type=0)),controller'),
+  // A header that is added twice, written between the two and behind them.
+  one('encap(nsh),encap(ethernet),set_field:1->nsh_si,output:1,set_field:2->nsh_si,output:3'),
+  one('encap(nsh),set_field:3->nsh_si,encap(ethernet),mod_dl_src:50:54:00:00:00:03,output:1'),
+  {
+    flows: [
+      'table=0,priority=1 actions=decap(),resubmit(,1)',
+      'table=1,priority=1 actions=push_mpls:0x8847,controller',
+    ],
+    packet: 'in_port=1,dl_type=0x894f,nsh_mdtype=1,nsh_np=1,nsh_c2=7',
+  },
+  ...['in_port=1', 'in_port=1,mpls', 'in_port=1,mpls,mpls_bos=1'].map((packet) =>
+    one('decap(packet_type(ns=1,type=0)),decap(packet_type(ns=1,type=0)),controller', packet),
+  ),
+  // A translation that fails when a copy has gone on its way.
+  {
+    flows: ['table=0,priority=1,ip actions=ct(table=1),encap(ethernet)'],
+    packet: 'in_port=1,ip',
+  },
   one('group:6,note:01.02'),
   one('decap(),decap(packet_type(ns=0,type=0)),encap(nsh(md_type=1)),controller', 'in_port=1,mpls'),
   // The output of the action set is a field.
@@ -155,6 +203,18 @@ export const REGRESSIONS: readonly Regression[] = [
   ...['ip', 'ipv6', 'arp', 'icmp,ct_nw_src=1.1.1.1', 'tcp6,ct_ipv6_src=::1'].map((type) =>
     one('encap(nsh),controller', `${TRACKED},${type}`),
   ),
+  // What comes back has the state that tracking has found, which is forgotten once.
+  ...['group:6,ct_clear', 'ct_clear,group:6,ct_clear'].map((actions) =>
+    one(actions, 'in_port=4,ip,ct_state=0x21'),
+  ),
+  // Addresses of IPv6 on packets that turn out as IPv4 after all.
+  ...['move:ipv6_src[]->ipv6_dst[]', 'push:ipv6_src[],pop:ipv6_dst[]'].map((rest) => ({
+    flows: [
+      `table=0,priority=1,ipv6 actions=resubmit(,1),${rest},output:1`,
+      'table=1,priority=1 actions=group:6',
+    ],
+    packet: 'in_port=4,tcp6',
+  })),
   // The ways of a packet part behind an interruption: what is left of all its flows belongs to both.
   ...['push_mpls:0x8847', 'mod_vlan_vid:5,output:3', 'resubmit(,1),output:3'].flatMap((rest) =>
     ['', ',output:1', ',check_pkt_larger(200)->NXM_NX_REG0[1]'].map((more) => ({

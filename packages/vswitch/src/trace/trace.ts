@@ -126,6 +126,7 @@ Datapath actions: ${formatOdpActions(actions, ODP_FORMAT)}
 `;
   if (result.failure !== undefined) {
     text += `Translation failed (${result.failure}), packet is dropped.\n`;
+    if (result.forks.length > 0) text += '\n';
   }
   return { text: text + slowPathText(result), result };
 }

@@ -81,6 +81,11 @@ export class EffectsDraft implements XlateEffects {
     return this.#learn;
   }
 
+  /** What there is by now, to read. */
+  get learned(): Readonly<Lists['learn']> {
+    return this.#learn ?? NOTHING;
+  }
+
   get mcast(): Lists['mcast'] {
     this.#mcast ??= [];
     return this.#mcast;

@@ -29,6 +29,7 @@ const NSH_MDTYPE_PROP = 1;
 const NSH_TLV_PROP = 2;
 
 export function encapAction(ctx: XlateContext, act: EncapAction): void {
+  ctx.commit();
   switch (act.packetType) {
     case PT_ETH:
       encapEthernet(ctx);
@@ -58,7 +59,6 @@ function encapEthernet(ctx: XlateContext): void {
     const text = 'Dropping packet as encap(ethernet) is not supported for packet type ethernet.';
     unsupported(ctx, text);
   }
-  ctx.commit();
   flow.dlType = flow.packetType & 0xffff;
   flow.packetType = PT_ETH;
   flow.dlSrc = 0;
@@ -68,10 +68,9 @@ function encapEthernet(ctx: XlateContext): void {
 
 function encapNsh(ctx: XlateContext, { props }: EncapAction): void {
   const { flow } = ctx;
-  ctx.commit();
   const nextProtocol = NSH_NEXT_PROTOCOL.get(flow.packetType);
   if (nextProtocol === undefined) {
-    const type = packetTypeText(flow.packetType).replace(',0)', ',0x0)');
+    const type = packetTypeText(flow.packetType);
     unsupported(ctx, `Dropping packet as encap(nsh) is not supported for packet type ${type}`);
   }
   let mdtype = 1;
@@ -143,7 +142,6 @@ const MPLS_TTL = 64;
 
 function encapMpls(ctx: XlateContext, ethertype: number): void {
   const { flow } = ctx;
-  ctx.commit();
   // Behind an Ethernet header there is no stack to put it on.
   if (flow.packetType !== PT_ETH && isMpls(flow.dlType)) {
     if (countLabels(flow) >= MAX_LABELS) tooManyLabels(ctx, 'encap MPLS action', 'would have');
@@ -226,12 +224,11 @@ function decapMpls(ctx: XlateContext, packetType: number): boolean {
   flow.mplsLse0 = flow.mplsLse1;
   flow.mplsLse1 = flow.mplsLse2;
   flow.mplsLse2 = 0;
-  flow.dlType = packetType === PT_ETH ? ETH_P_TEB : packetType & 0xffff;
+  flow.dlType = packetType & 0xffff || ETH_P_TEB;
   return true;
 }
 
 /** `(1,0x894f)` */
 export function packetTypeText(type: number): string {
-  const id = type & 0xffff;
-  return `(${type >>> 16},${id === 0 ? '0' : `0x${id.toString(16)}`})`;
+  return `(${type >>> 16},0x${(type & 0xffff).toString(16)})`;
 }

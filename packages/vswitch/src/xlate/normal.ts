@@ -23,6 +23,7 @@ import {
   type VlanTags,
 } from '../vlan.ts';
 import { bondAdmits, bundlePort } from './bond.ts';
+import { PT_ETH } from './commit-encap.ts';
 import type { XlateContext } from './context.ts';
 import { noteFlood } from './export.ts';
 import { forwardMulticast, isSnooped } from './multicast.ts';
@@ -73,7 +74,8 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
   if (inBundle.vlanMode === 'dot1q-tunnel') lookAtLostTag(ctx);
   const inside = inputTranslate(inBundle, cameWith);
   if (inPort && !bondAdmits(ctx, inPort, inside[0].vid)) return;
-  const isLearned = inPort !== undefined && learn(ctx, inBundle, inside);
+  // Without an Ethernet header there is no address to learn.
+  if (inPort && ctx.flow.packetType === PT_ETH) learn(ctx, inBundle, inside);
   if (isSnooped(ctx)) {
     const heard = ctx.effects.mcast.length;
     forwardMulticast({
@@ -89,7 +91,7 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
     if (ctx.odpActions.length === 0) ctx.drop('nobody listens to the multicast group', inPort);
     return;
   }
-  forward(ctx, inBundle, inside, isLearned, send);
+  forward(ctx, inBundle, inside, send);
 }
 
 const outside = new WeakMap<Ofproto, Bundle>();
@@ -132,8 +134,8 @@ function saysVlan(tci: number): boolean {
   return (tci & VLAN_VID_MASK) !== 0 || (tci & VLAN_CFI) === 0;
 }
 
-/** Whether the source address is at `bundle` from now on. */
-function learn(ctx: XlateContext, bundle: Bundle, tags: VlanTags): boolean {
+/** The source address is at `bundle` from now on. */
+function learn(ctx: XlateContext, bundle: Bundle, tags: VlanTags): void {
   const { flow, wildcards } = ctx;
   const { bridge } = bundle;
   const vlan = tags[0].vid;
@@ -145,23 +147,31 @@ function learn(ctx: XlateContext, bundle: Bundle, tags: VlanTags): boolean {
       wildcards.nwDst = 0xffff_ffff;
     }
   }
-  if (isMulticastMac(flow.dlSrc) || bridge.macs.floods(vlan)) return false;
+  if (isMulticastMac(flow.dlSrc) || bridge.macs.floods(vlan)) return;
   ctx.macs.push({ bridge, vlan, mac: flow.dlSrc });
   const known = bridge.macs.lookup(vlan, flow.dlSrc);
-  if (!ctx.withPacket || (known?.isStatic && known.port !== bundle)) return false;
-  if (known?.port !== bundle) {
+  if (!ctx.withPacket || (known?.isStatic && known.port !== bundle)) return;
+  if (placeOf(ctx, bridge, vlan, flow.dlSrc) !== bundle) {
     const where = `port ${bundle.name} in VLAN ${vlan}`;
     ctx.trace('detail', `learned that ${formatMac(flow.dlSrc)} is on ${where}`);
   }
   ctx.effects.learn.push({ bridge, vlan, mac: flow.dlSrc, bundle });
-  return true;
+}
+
+/** Where an address is. What was learned a moment ago is not in the table yet. */
+function placeOf({ effects }: XlateContext, bridge: Ofproto, vlan: number, mac: number) {
+  const { learned } = effects;
+  for (let i = learned.length - 1; i >= 0; i--) {
+    const entry = learned[i]!;
+    if (entry.mac === mac && entry.vlan === vlan && entry.bridge === bridge) return entry.bundle;
+  }
+  return bridge.macs.lookup(vlan, mac)?.port;
 }
 
 function forward(
   ctx: XlateContext,
   inBundle: Bundle,
   tags: VlanTags,
-  isLearned: boolean,
   send: (port: OfPort) => void,
 ): void {
   const { flow } = ctx;
@@ -169,9 +179,7 @@ function forward(
   const vlan = tags[0].vid;
   if (!isMulticastMac(flow.dlDst)) {
     ctx.macs.push({ bridge, vlan, mac: flow.dlDst });
-    // What was learned a moment ago is not in the table yet.
-    const isOwn = isLearned && flow.dlDst === flow.dlSrc;
-    const port = isOwn ? inBundle : bridge.macs.lookup(vlan, flow.dlDst)?.port;
+    const port = placeOf(ctx, bridge, vlan, flow.dlDst);
     if (port) {
       if (port === inBundle) {
         ctx.trace('detail', 'learned port is input port, dropping');

@@ -139,7 +139,8 @@ export function xlateHeaderAction(ctx: XlateContext, act: HeaderAction): void {
       return;
     case 'strip_vlan':
       lookAtTags(ctx);
-      ctx.tags = ctx.tags.slice(1);
+      // Without its CFI bit what was written of a tag is kept.
+      if (isTagged(flow)) ctx.tags = ctx.tags.slice(1);
       return;
     case 'push_vlan':
       pushVlan(ctx, act.ethertype);
@@ -436,8 +437,6 @@ export function worksOnUnknown(act: OfpAct): boolean {
     case 'mod_dl_dst':
     case 'group':
       return true;
-    case 'controller':
-      return act.pause !== true;
     case 'set_field':
       return !NETWORK_FIELDS.has(act.set.field.prerequisite);
     default:

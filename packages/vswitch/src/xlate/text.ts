@@ -10,7 +10,7 @@ import {
 } from '@heddle/openflow';
 import { formatSubfield } from '@heddle/openflow/actions/format-field';
 import { toBytes } from '@heddle/openflow/match/match-field';
-import type { XlateContext } from './context.ts';
+import { isTagged, type XlateContext } from './context.ts';
 import { subfieldGet } from './subfield.ts';
 
 export function actionText(act: OfpAct): string {
@@ -39,8 +39,10 @@ const VLAN_PRESENT = 0x1000n;
 export function traceSubfield(ctx: XlateContext, subfield: Subfield): void {
   if (!ctx.isTracing) return;
   let bits = subfieldGet(ctx.flow, subfield);
-  // A whole VID is told with the bit that says that there is one.
-  if (subfield.field.name === 'vlan_vid' && subfield.nBits === 12) bits |= VLAN_PRESENT;
+  // A whole VID is told with the bit that says that there is one, when there is.
+  if (subfield.field.name === 'vlan_vid' && subfield.nBits === 12 && isTagged(ctx.flow)) {
+    bits |= VLAN_PRESENT;
+  }
   const value = subfieldValueText(subfield, bits);
   ctx.trace('detail', `${subfieldText(subfield)} is now ${value}`);
 }
