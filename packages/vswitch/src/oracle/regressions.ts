@@ -94,6 +94,14 @@ export const REGRESSIONS: readonly Regression[] = [
     flows: [`table=0,priority=1,mpls actions=${rest},output:2`],
     packet: `${MPLS},mpls_bos=1,mpls_ttl=9`,
   })),
+  // Headers below a label that a copy has pushed.
+  ...['set_field:::5/::ff->ipv6_src', 'dec_ttl', 'set_field:9->tcp_dst'].map((set) => ({
+    flows: [
+      'table=0,priority=1,tcp6 actions=clone(resubmit(,1)),output:2',
+      `table=1,priority=1,tcp6 actions=${set},push_mpls:0x8847,output:3`,
+    ],
+    packet: 'in_port=4,tcp6,ipv6_src=fe80::1,nw_ttl=64,tcp_dst=1',
+  })),
   // Action sets that buckets add to.
   {
     flows: [

@@ -46,6 +46,8 @@ export function commitActions(ctx: XlateContext): void {
   const { flow, base } = ctx;
   commitEncap(ctx);
   commitHeader(ctx, ETH);
+  // What is below labels is set when they are gone, as they are behind a copy that had them.
+  if (!isMpls(flow.dlType)) commitMpls(ctx);
   commitNetwork(ctx);
   commitMpls(ctx);
   commitTags(ctx);
