@@ -116,6 +116,14 @@ function ofp11Flows(add: Add, v: Version): Step[] {
   const write = instruction(3, zeros(4), output(v, 2));
   const goto = (table: number): Buffer => instruction(1, u8(table), zeros(3));
   const metadata = instruction(2, zeros(4), u64(0x55), u64(0xff));
+  const ofNicira = (subtype: number, ...body: Buffer[]): Buffer => {
+    const all = bytes(u32(0x2320), u16(subtype), ...body);
+    return bytes(u16(0xffff, 4 + all.length), all);
+  };
+  // NXAST_REG_LOAD2 of NXM_NX_CT_MARK, NXAST_NOTE and NXAST_CONJUNCTION.
+  const setCtMark = ofNicira(33, zeros(6), hex('0001d604'), u32(1));
+  const note = ofNicira(8, zeros(6));
+  const conjunction = ofNicira(34, u8(0), u8(2), u32(1));
   return [
     add('all instructions', { actions: bytes(apply(v), write, metadata, goto(4)), priority: 30 }),
     add('goto back', { actions: goto(2), table: 4 }),
@@ -130,6 +138,13 @@ function ofp11Flows(add: Add, v: Version): Step[] {
     add('meter', { actions: bytes(instruction(6, u32(1)), apply(v, output(v, 2))), priority: 31 }),
     add('group', { actions: apply(v, u16(22, 8), u32(1)), priority: 32 }),
     add('push VLAN', { actions: apply(v, u16(17, 8, 0x8100, 0), output(v, 2)), priority: 33 }),
+    add('ct_mark, applied', { actions: apply(v, setCtMark), priority: 34 }),
+    add('ct_mark, written', { actions: instruction(3, zeros(4), setCtMark), priority: 34 }),
+    add('note, written', { actions: instruction(3, zeros(4), note), priority: 35 }),
+    add('what may not be together', { actions: bytes(apply(v, note, conjunction, output(v, 2))) }),
+    add('what may not be together, written', {
+      actions: bytes(apply(v, conjunction, output(v, 2)), instruction(3, zeros(4), note)),
+    }),
     add('push what is no VLAN', { actions: apply(v, u16(17, 8, 0x8847, 0)), priority: 33 }),
     add('delete in all tables', { actions: zeros(0), table: 255, command: 4, cookie: 1 }),
   ];
@@ -344,6 +359,7 @@ function events(v: Version): Step[] {
     { name: 'aggregate', sent: stats(v, 0x510, 2, flowRequest) },
     { name: 'all flows', sent: stats(v, 0x511, 1, flowRequest) },
     { name: 'flows of port 1', sent: stats(v, 0x511, 1, onlyOf(v)) },
+    ...unmappedOptions(v),
     { name: 'short flow request', sent: stats(v, 0x512, 1, zeros(8)) },
     { name: 'ports of no such number', sent: stats(v, 0x513, 4, wide(77), zeros(v === 1 ? 6 : 4)) },
     { name: 'port desc', sent: stats(v, 0x514, 13, ...(v === 6 ? [u32(-1), zeros(4)] : [])) },
@@ -363,6 +379,31 @@ function onlyOf(v: Version): Buffer {
   const of = match(v, { inPort: 1 });
   if (v === 1) return bytes(of, u8(255), u8(0), u16(0xffff));
   return bytes(u8(255), zeros(3), u32(-1, -1), zeros(4), u64(0), u64(0), of);
+}
+
+/** NXM_NX_TUN_METADATA0, of which nobody has said what it is, before or behind something wrong. */
+function unmappedOptions(v: Version): Step[] {
+  if (v < 3) return [];
+  const option = bytes(u16(1), u8(0x50), u8(4), u32(5));
+  const inPort = oxm(0, u32(1));
+  const lists: [string, Buffer[]][] = [
+    ['alone', [option]],
+    ['before what lacks a prerequisite', [option, oxm(14, u16(80))]],
+    ['behind what lacks a prerequisite', [oxm(14, u16(80)), option]],
+    ['twice', [option, option, inPort]],
+  ];
+  return lists.flatMap(([name, entries]) => {
+    const of = oxmMatch(...entries);
+    const request = bytes(u8(255), zeros(3), u32(-1, -1), zeros(4), u64(0), u64(0), of);
+    const steps = [
+      { name: `flows by an unmapped option ${name}`, sent: stats(v, 0x518, 1, request) },
+      { name: `aggregate by it ${name}`, sent: stats(v, 0x519, 2, request) },
+    ];
+    if (v < 6) return steps;
+    const head = [u32(-1), u16(0), zeros(2)];
+    const packet = message(v, 13, 0x51a, ...head, of, PACKET);
+    return [...steps, { name: `packet-out with it ${name}`, sent: packet }];
+  });
 }
 
 export function session(v: Version): Step[] {

@@ -110,6 +110,24 @@ test('the log tells the same of what commands send', async () => {
   }
 });
 
+/** Words behind what is no hexadecimal: which is told of. */
+const USERDATA = [
+  'controller(userdata=01.02.0 a.ff.07)',
+  'controller(userdata=1,id=x)',
+  'controller(userdata=1,userdata=02)',
+  'controller(userdata=02,userdata=1)',
+  'controller(userdata=02,userdata=)',
+];
+
+test('what is wrong with the words of a controller action', async () => {
+  for (const action of USERDATA) {
+    const [want, got] = await Promise.all(
+      [THEIRS, OURS].map((program) => run([program, 'parse-flow', `actions=${action}`])),
+    );
+    assert.deepEqual(got, want, action);
+  }
+});
+
 test('each command says the same', async () => {
   for (const line of COMMANDS.trim().split('\n')) {
     const args = line.split(' ');

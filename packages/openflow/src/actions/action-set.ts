@@ -2,7 +2,7 @@
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { OfpAct } from '../ofp-actions.ts';
-import { type ParseActionsOptions, parseActions } from './parse-actions.ts';
+import { type ParseActionsOptions, parseUnverified } from './parse-actions.ts';
 
 const ALLOWED = new Set<OfpAct['type']>([
   'strip_vlan',
@@ -39,13 +39,16 @@ const ALLOWED = new Set<OfpAct['type']>([
   'ct',
 ]);
 
-/** Throws OFPBAC_BAD_TYPE for actions that no action set may hold. */
+/**
+ * Throws OFPBAC_BAD_TYPE for actions that no action set may hold. As upstream's, a connection's mark
+ * and label may be set in one, though not among other actions.
+ */
 export function parseActionSet(
   bytes: Uint8Array,
   version: OfpVersion,
   options: ParseActionsOptions,
 ): OfpAct[] {
-  const acts = parseActions(bytes, version, options);
+  const acts = parseUnverified(bytes, version, options);
   for (const act of acts) if (!ALLOWED.has(act.type)) throw new OfpError('OFPBAC_BAD_TYPE');
   return acts;
 }

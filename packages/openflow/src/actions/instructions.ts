@@ -6,7 +6,8 @@ import type { OfpAct } from '../ofp-actions.ts';
 import { parseActionSet } from './action-set.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { emitActionList } from './emit-actions.ts';
-import { type ParseActionsOptions, parseActions } from './parse-actions.ts';
+import { type ParseActionsOptions, parseActions, parseUnverified } from './parse-actions.ts';
+import { verifyActions } from './verify-actions.ts';
 
 const OFPIT = {
   gotoTable: 1,
@@ -108,10 +109,15 @@ function parseList(
   if (version === 1) return parseActions(bytes, version, { ...options, allowInstructions: true });
   const found = splitInstructions(bytes, version);
   const acts: OfpAct[] = [];
+  let applied: readonly OfpAct[] = NO_ACTIONS;
   for (const type of ORDER) {
     const body = found.get(type);
-    if (body) acts.push(...parseInstruction(type, body, version, options));
+    if (!body) continue;
+    const parsed = parseInstruction(type, body, version, options);
+    if (type === OFPIT.applyActions) applied = parsed;
+    acts.push(...parsed);
   }
+  verifyActions(applied);
   return acts;
 }
 
@@ -157,7 +163,7 @@ function parseInstruction(
     case OFPIT.meter:
       return [{ type: 'meter', meter: dv.getUint32(4) }];
     case OFPIT.applyActions:
-      return parseActions(body.subarray(8), version, options);
+      return parseUnverified(body.subarray(8), version, options);
     case OFPIT.clearActions:
       return [{ type: 'clear_actions' }];
     case OFPIT.writeActions:

@@ -53,14 +53,24 @@ export function parseActions(
   version: OfpVersion,
   options: ParseActionsOptions = {},
 ): OfpAct[] {
+  const acts = parseUnverified(bytes, version, options);
+  verifyActions(acts);
+  if (options.allowInstructions) verifyOrder(acts);
+  return acts;
+}
+
+/** As `parseActions`, each action by itself: what they are together is yet to be verified. */
+export function parseUnverified(
+  bytes: Uint8Array,
+  version: OfpVersion,
+  options: ParseActionsOptions,
+): OfpAct[] {
   if (bytes.length % 8 !== 0) throw new OfpError('OFPBRC_BAD_LEN');
   const dv = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const acts = parseRange({ u8: bytes, dv, version, tlv: options.tlv }, 0, bytes.length, 0);
   if (!options.allowInstructions && acts.some((act) => act.type === 'write_metadata')) {
     throw new OfpError('OFPBIC_UNSUP_INST');
   }
-  verifyActions(acts);
-  if (options.allowInstructions) verifyOrder(acts);
   return acts;
 }
 

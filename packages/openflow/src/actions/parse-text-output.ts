@@ -87,7 +87,16 @@ function parseController(c: TextContext, value: string): void {
     controllerId: 0,
     reason: OFPR_ACTION,
   };
-  while (scan.next()) act = { ...act, ...controllerOption(scan.key, scan.value) };
+  let hex = '';
+  while (scan.next()) {
+    if (scan.key === 'userdata') hex = scan.value;
+    else act = { ...act, ...controllerOption(scan.key, scan.value) };
+  }
+  // As upstream's, the last one, and when all other words have been judged.
+  if (hex !== '') {
+    const userdata = parseHexBytes(hex, "`controller' action `userdata'");
+    act = { ...act, userdata };
+  }
   const { maxLen, controllerId, reason, userdata, pause, meter } = act;
   const plain = reason === OFPR_ACTION && controllerId === 0 && !pause && meter === undefined;
   if (plain && !userdata) c.push({ type: 'output', port: OFPP_CONTROLLER, maxLen });
@@ -105,8 +114,6 @@ function controllerOption(key: string, value: string) {
       return { maxLen: parseU16(value, 'max_len') };
     case 'id':
       return { controllerId: parseU16(value, 'id') };
-    case 'userdata':
-      return { userdata: parseHexBytes(value, "`controller' action `userdata'") };
     case 'pause':
       return { pause: true };
     case 'meter_id':

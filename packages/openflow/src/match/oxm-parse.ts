@@ -23,7 +23,10 @@ export interface OxmParseOptions {
   readonly into?: Match | undefined;
   /** Tunnel options that may be named; undefined: all. */
   readonly tlv?: TlvFields | undefined;
-  /** Fields of the pipeline and none of headers, as OpenFlow 1.5's packet-outs have them. */
+  /**
+   * Fields of the pipeline and none of headers, as OpenFlow 1.5's packet-outs have them; what `tlv`
+   * does not map is left out.
+   */
   readonly isPipelineOnly?: boolean;
 }
 
@@ -101,7 +104,7 @@ function parseEntry(
   options: OxmParseOptions,
 ): void {
   const { point, hasMask, payloadLength } = header;
-  checkMapped(point?.field, options.tlv);
+  if (!options.isPipelineOnly) checkMapped(point?.field, options.tlv);
   if (hasMask) checkWildcards(bytes, at, payloadLength >>> 1);
   if (isCookie(header)) {
     parseCookie(state, bytes, at, header, options);
@@ -128,6 +131,7 @@ function parseEntry(
   if (!options.loose && !fieldPrerequisitesMet(field, state.match)) {
     throw new OfpError('OFPBMC_BAD_PREREQ');
   }
+  if (plan.mode === 'none' && !(options.tlv?.has(tunMetadataIndex(field)) ?? true)) return;
   if (!isFieldWild(state.match, plan)) throw new OfpError('OFPBMC_DUP_FIELD');
   if (plan.mode === 'none') {
     const value = bytes.slice(at, at + size);

@@ -60,12 +60,12 @@ function requestNx(type: FlowRequest, name: string, subtype: number): AnyForm {
     min: 8,
     step: 8,
     fits: (msg) => msg.nxm === true,
-    decode: (r) => {
+    decode: (r, _, { tlv }) => {
       const outPort = r.u16();
       const matchLength = r.u16();
       const tableId = r.byte();
       r.take(3);
-      const { match, cookie, cookieMask } = pullNxMatch(r, matchLength, { cookie: true });
+      const { match, cookie, cookieMask } = pullNxMatch(r, matchLength, { cookie: true, tlv });
       if (r.left > 0) throw new OfpError('OFPBRC_BAD_LEN');
       return { match, tableId, outPort, outGroup: OFPG_ANY, cookie, cookieMask, nxm: true };
     },
@@ -89,7 +89,7 @@ function request11(type: FlowRequest, name: string, ofpst: number): AnyForm {
     wire: { ofpst, reply: false },
     min: 32,
     step: 8,
-    decode: (r) => {
+    decode: (r, _, { tlv }) => {
       const tableId = r.byte();
       r.take(3);
       const outPort = pullPort11(r);
@@ -97,7 +97,7 @@ function request11(type: FlowRequest, name: string, ofpst: number): AnyForm {
       r.take(4);
       const cookie = r.u64();
       const cookieMask = r.u64();
-      return { tableId, outPort, outGroup, cookie, cookieMask, match: pullMatch11(r) };
+      return { tableId, outPort, outGroup, cookie, cookieMask, match: pullMatch11(r, { tlv }) };
     },
     encode: (w, msg) => {
       putRequest11(w, msg);

@@ -73,11 +73,11 @@ const packetOut15 = form<'packet_out'>({
   wire: { ofpt: 13 },
   min: 8,
   step: 1,
-  decode: (r) => {
+  decode: (r, _, { tlv }) => {
     const bufferId = r.u32();
     const length = r.u16();
     r.take(2);
-    const metadata = pullOxmMatch(r, { loose: true, isPipelineOnly: true });
+    const metadata = pullOxmMatch(r, { loose: true, isPipelineOnly: true, tlv });
     if (metadata.mask.inPort === 0) {
       throw new OfpError('OFPBRC_BAD_PORT', 'packet-out needs an input port');
     }
