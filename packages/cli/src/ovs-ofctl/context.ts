@@ -36,13 +36,20 @@ export function open(ctx: Context, target = ctx.args[0]!): Promise<VconnClient> 
   return openTarget(ctx.settings, target);
 }
 
-/** Sends a request and prints all that replies to it. */
+/**
+ * Sends a request and prints all that replies to it. As upstream's, names are asked for once there is
+ * something to print, and not for what says nothing of ports by number alone.
+ */
 export async function dump(ctx: Context, vconn: VconnClient, body: OfpBody): Promise<void> {
-  const printer = await Printer.of(ctx.settings, ctx.args[0]!);
-  const isMultipart = body.type !== 'features_request' && body.type !== 'get_config_request';
+  const { settings } = ctx;
+  const isNameless = body.type === 'features_request' || body.type === 'get_config_request';
+  const isSingle = body.type === 'queue_get_config_request' && vconn.version < 5;
+  const isMultipart = !isNameless && !isSingle;
   const parts = isMultipart ? vconn.multipart(body) : [await vconn.transact(body)];
+  let printer = isNameless ? new Printer(settings, 1) : undefined;
   try {
     for await (const part of parts) {
+      printer ??= await Printer.of(settings, ctx.args[0]!);
       const text = printer.message(part);
       print(text);
       // Told by the text: to be printed most parts need not be decoded.

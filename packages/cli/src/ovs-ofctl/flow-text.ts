@@ -60,8 +60,7 @@ export function formatEntry(
   const { ports, tables, colors } = printer;
   let text = '';
   if (tableId !== 0) text += `table=${tables?.nameOf(tableId) ?? tableId} `;
-  const words = formatMatch(match, { priority, names: ports, colors });
-  if (words !== '') text += `${words} `;
+  text += `${formatMatch(match, { priority, names: ports, colors })} `;
   if (v.cookie !== 0n) text += `cookie=0x${v.cookie.toString(16)} `;
   if (v.idleTimeout !== 0) text += `idle_timeout=${v.idleTimeout} `;
   if (v.hardTimeout !== 0) text += `hard_timeout=${v.hardTimeout} `;

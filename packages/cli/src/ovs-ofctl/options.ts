@@ -152,13 +152,16 @@ function applyMode(name: string, value: string | undefined, settings: Settings):
   }
 }
 
+const ALL_VERSIONS = 0b111_1110;
+
 function versions(text: string): number {
   for (const word of text.split(/[\s,]+/).filter(Boolean)) {
     if (parseVersions(word) === undefined) {
       throw new HeddleError(`Unknown OpenFlow version: "${word}"`);
     }
   }
-  return parseVersions(text) ?? 0;
+  // As upstream's, a list of none means all.
+  return parseVersions(text) || ALL_VERSIONS;
 }
 
 function flowFormats(text: string): number {

@@ -1,9 +1,9 @@
 /** Commands that change ports, tables, fragment handling and conntrack. */
 import {
+  OFPP_LOCAL,
   OFPTT_ALL,
   type PhyPort,
   parseInteger,
-  parsePort,
   parseTable,
   type TableFeatures,
   type TableMod,
@@ -12,7 +12,7 @@ import {
 import { HeddleError } from '@heddle/runtime/errors';
 import { print } from '@heddle/runtime/stdio';
 import { type Context, complain, open, transactNoReply } from './context.ts';
-import { acceptsNames, fetchPorts, tablesToAccept } from './switch-names.ts';
+import { fetchPorts, tablesToAccept } from './switch-names.ts';
 import { allowedVersions, nextXid, openTarget, versionsText } from './target.ts';
 
 /** OFPPC_* bit and whether the word sets it. */
@@ -29,7 +29,7 @@ const PORT_WORDS: Readonly<Record<string, readonly [bit: number, on: boolean]>> 
 
 export async function modPort(ctx: Context): Promise<number> {
   const [target = '', port = '', action = ''] = ctx.args;
-  const found = findPort((await fetchPorts(ctx.settings, target)).ports, port, ctx);
+  const found = findPort((await fetchPorts(ctx.settings, target)).ports, port);
   if (found === undefined) throw new HeddleError(`${target}: couldn't find port \`${port}'`);
   const { portNo, hwAddr } = found;
   const negated = /^no-/i.test(action);
@@ -51,11 +51,18 @@ export async function modPort(ctx: Context): Promise<number> {
   return ok ? 0 : 1;
 }
 
-function findPort(ports: readonly PhyPort[], text: string, ctx: Context): PhyPort | undefined {
-  const number = parsePort(text);
-  return ports.find(({ portNo, name }) =>
-    number === undefined ? acceptsNames(ctx.settings) && name === text : portNo === number,
-  );
+/** Decimal, of 16 bits or a reserved one of 32, or `LOCAL`. */
+function portNumber(text: string): number | undefined {
+  if (text.toUpperCase() === 'LOCAL') return OFPP_LOCAL;
+  const digits = /^\s*\+?(\d+)$/.exec(text)?.[1];
+  const number = digits === undefined ? undefined : Number(digits);
+  if (number === undefined || number <= 0xffff) return number;
+  return number >= 0xffff_ff00 && number <= 0xffff_ffff ? number & 0xffff : undefined;
+}
+
+function findPort(ports: readonly PhyPort[], text: string): PhyPort | undefined {
+  const number = portNumber(text);
+  return ports.find(({ portNo, name }) => name === text || portNo === number);
 }
 
 const FRAGS = ['normal', 'drop', 'reassemble', 'nx-match'];

@@ -55,7 +55,7 @@ export class Printer {
   }
 
   tableFeatures(tables: readonly TableFeatures[], version: OfpVersion): string {
-    return `${printTableFeatures(tables, version, this.#names).replace(/^\n/, '')}\n`;
+    return `${printTableFeatures(tables, version).replace(/^\n/, '')}\n`;
   }
 
   flowStats(stats: FlowStats): string {

@@ -13,7 +13,7 @@ import { HeddleError } from '@heddle/runtime/errors';
 import { print } from '@heddle/runtime/stdio';
 import { type Context, checkUsable, dump, dumpOnce, open } from './context.ts';
 import { Printer } from './printer.ts';
-import { fetchPorts } from './switch-names.ts';
+import { askPorts, fetchPorts } from './switch-names.ts';
 
 const OFPQ_ALL = 0xffff_ffff;
 const OFPUTIL_P_OF13_UP = 0x1c0;
@@ -41,7 +41,7 @@ export async function dumpTableFeatures(ctx: Context): Promise<number> {
   if (vconn.version < 4) {
     throw new HeddleError("dump-table-features needs OpenFlow 1.3 or later ('-O OpenFlow13')");
   }
-  const printer = await Printer.of(ctx.settings, ctx.args[0]!);
+  const printer = new Printer(ctx.settings, 1);
   const tables: TableFeatures[] = [];
   for await (const part of vconn.multipart({ type: 'table_features_request', tables: [] })) {
     if (part.msg?.type === 'table_features_reply') tables.push(...part.msg.tables);
@@ -115,15 +115,19 @@ export async function queueGetConfig(ctx: Context): Promise<number> {
   const portNos: number[] = [];
   if (!isAny) portNos.push(await findPort(ctx, target, port));
   else if (vconn.version > 1) portNos.push(OFPP_NONE);
-  else for (const p of (await fetchPorts(ctx.settings, target)).ports) portNos.push(p.portNo);
-  const printer = await Printer.of(ctx.settings, target);
+  else portNos.push(...(await portNumbers(ctx)));
   for (const portNo of portNos.filter((p) => p < 0xff00 || p === OFPP_NONE || !isAny)) {
-    const request = { type: 'queue_get_config_request', portNo, queueId } as const;
-    if (vconn.version >= 5) await dump(ctx, vconn, request);
-    else print(printer.message(await vconn.transact(request)));
+    await dump(ctx, vconn, { type: 'queue_get_config_request', portNo, queueId });
   }
   vconn.close();
   return 0;
+}
+
+async function portNumbers(ctx: Context): Promise<number[]> {
+  const vconn = await open(ctx);
+  const ports = await askPorts(vconn);
+  vconn.close();
+  return ports.map(({ portNo }) => portNo);
 }
 
 export const dumpGroupFeatures = (ctx: Context): Promise<number> =>

@@ -76,7 +76,7 @@ function printCommon(msg: OfpMessage, c: BodyContext): string | undefined {
     case 'bundle_add_message':
       return c.printBytes(msg);
     case 'features_reply':
-      return printFeatures(msg, version, names);
+      return printFeatures(msg, version);
     case 'get_config_reply':
     case 'set_config':
       return printConfig(msg.flags, msg.missSendLen, version);
@@ -88,7 +88,7 @@ function printCommon(msg: OfpMessage, c: BodyContext): string | undefined {
     case 'flow_removed':
       return printFlowRemoved(msg, names);
     case 'port_status':
-      return printPortStatus(msg.reason, msg.port, names);
+      return printPortStatus(msg.reason, msg.port);
     case 'flow_mod':
       checkActions(msg.actions, { ...ANY_SWITCH, match: msg.match, tableId: msg.tableId }, version);
       return printFlowMod(msg, names, verbosity >= 3 ? c.rawMatch : undefined);
@@ -129,7 +129,7 @@ function printStats(msg: OfpMessage, c: BodyContext): string | undefined {
     case 'aggregate_reply':
       return ` packet_count=${msg.packetCount} byte_count=${msg.byteCount} flow_count=${msg.flowCount}`;
     case 'table_reply':
-      return printTableStats(msg.tables, version, names);
+      return printTableStats(msg.tables, version);
     case 'port_request':
       return ` port_no=${port(msg.portNo, names)}`;
     case 'port_reply':
@@ -137,7 +137,7 @@ function printStats(msg: OfpMessage, c: BodyContext): string | undefined {
     case 'port_desc_request':
       return ` port=${port(msg.portNo ?? 0xffff, names)}`;
     case 'port_desc_reply':
-      return `\n${printPorts(msg.ports, names)}`;
+      return `\n${printPorts(msg.ports)}`;
     case 'queue_request':
       return ` port=${port(msg.portNo, names)} queue=${queue(msg.queueId)}`;
     case 'queue_reply':
@@ -173,7 +173,7 @@ function printMoreStats(
       return printMeterFeatures(msg);
     case 'table_features_request':
     case 'table_features_reply':
-      return printTableFeatures(msg.tables, version, names);
+      return printTableFeatures(msg.tables, version);
     case 'table_desc_reply':
       return msg.tables.map((mod) => printTableDesc(mod, names)).join('');
     case 'queue_get_config_request':

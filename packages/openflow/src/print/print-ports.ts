@@ -48,8 +48,8 @@ function shownName(name: string): string {
   return /^[ -~]{0,15}/.exec(name)?.[0] ?? '';
 }
 
-export function printPort(p: PhyPort, names: PrintNames): string {
-  let out = ` ${port(p.portNo, names)}(${shownName(p.name)}): addr:${formatMac(p.hwAddr)}\n`;
+export function printPort(p: PhyPort): string {
+  let out = ` ${port(p.portNo, {})}(${shownName(p.name)}): addr:${formatMac(p.hwAddr)}\n`;
   out += `     config:     ${bits(p.config, CONFIG)}\n     state:      ${portState(p.state)}\n`;
   const features: readonly (readonly [string, number])[] = [
     ['current:    ', p.curr],
@@ -72,15 +72,15 @@ function portState(state: number): string {
 }
 
 /** In the order of their numbers. */
-export function printPorts(ports: readonly PhyPort[], names: PrintNames): string {
+export function printPorts(ports: readonly PhyPort[]): string {
   return ports
     .toSorted((a, b) => a.portNo - b.portNo)
-    .map((p) => printPort(p, names))
+    .map((p) => printPort(p))
     .join('');
 }
 
-export function printPortStatus(reason: number, p: PhyPort, names: PrintNames): string {
-  return ` ${REASON[reason] ?? ''}:${printPort(p, names)}`;
+export function printPortStatus(reason: number, p: PhyPort): string {
+  return ` ${REASON[reason] ?? ''}:${printPort(p)}`;
 }
 
 export function printPortMod(mod: PortMod, names: PrintNames): string {
@@ -107,7 +107,7 @@ export function printPortStats(
 function onePortStats(p: PortStats, names: PrintNames): string {
   const c = counter;
   let out =
-    `  port ${port(p.portNo, names).padStart(2)}: rx ` +
+    `  port ${p.portNo < 10 ? ' ' : ''}${port(p.portNo, names)}: rx ` +
     `pkts=${c(p.rxPackets)}, bytes=${c(p.rxBytes)}, drop=${c(p.rxDropped)}, errs=${c(p.rxErrors)}, ` +
     `frame=${c(p.rxFrameErr)}, over=${c(p.rxOverErr)}, crc=${c(p.rxCrcErr)}\n` +
     `           tx pkts=${c(p.txPackets)}, bytes=${c(p.txBytes)}, drop=${c(p.txDropped)}, ` +

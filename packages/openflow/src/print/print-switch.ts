@@ -2,7 +2,7 @@
 import type { OfpVersion } from '../constants.ts';
 import type { SwitchDesc, SwitchFeatures } from '../messages.ts';
 import { actionNames } from '../msgs/feature-names.ts';
-import { type Bit, bits, type PrintNames } from './print-names.ts';
+import { type Bit, bits } from './print-names.ts';
 import { printPorts } from './print-ports.ts';
 
 const CAPABILITIES: readonly Bit[] = [
@@ -24,14 +24,14 @@ function capabilityNames(version: OfpVersion): readonly Bit[] {
   return names.sort((a, b) => a[0] - b[0]);
 }
 
-export function printFeatures(f: SwitchFeatures, version: OfpVersion, names: PrintNames): string {
+export function printFeatures(f: SwitchFeatures, version: OfpVersion): string {
   const dpid = f.datapathId.toString(16).padStart(16, '0');
   let out = ` dpid:${dpid}\nn_tables:${f.nTables}, n_buffers:${f.nBuffers}`;
   if (f.auxiliaryId !== 0) out += `, auxiliary_id:${f.auxiliaryId}`;
   out += `\ncapabilities: ${bits(f.capabilities, capabilityNames(version))}\n`;
   const actions = version === 1 ? actionNames(f.actions, 1) : [];
   if (actions.length > 0) out += `actions: ${actions.join(' ')}\n`;
-  return out + printPorts(f.ports, names);
+  return out + printPorts(f.ports);
 }
 
 const FRAG_NAMES = ['normal', 'drop', 'reassemble', 'nx-match'];

@@ -53,39 +53,29 @@ interface Row {
   readonly features?: TableFeatures | undefined;
 }
 
-export function printTableStats(
-  tables: readonly TableStats[],
-  version: OfpVersion,
-  names: PrintNames,
-): string {
+export function printTableStats(tables: readonly TableStats[], version: OfpVersion): string {
   return printRows(
     tables.map((stats) => ({ tableId: stats.tableId, stats, features: stats.features })),
     version,
-    names,
   );
 }
 
-export function printTableFeatures(
-  tables: readonly TableFeatures[],
-  version: OfpVersion,
-  names: PrintNames,
-): string {
+export function printTableFeatures(tables: readonly TableFeatures[], version: OfpVersion): string {
   return printRows(
     tables.map((features) => ({ tableId: features.tableId, features })),
     version,
-    names,
   );
 }
 
-/** Tables like the one before are told in a word. */
-function printRows(rows: readonly Row[], version: OfpVersion, names: PrintNames): string {
+/** Tables like the one before are told in a word; all by number, as upstream's. */
+function printRows(rows: readonly Row[], version: OfpVersion): string {
   let out = rows.length > 0 ? '\n' : '';
   let dittos: number[] = [];
   const flush = () => {
     const first = dittos[0];
     if (first === undefined) return;
     const last = dittos.at(-1)!;
-    const what = first === last ? ` ${table(first, names)}` : `s ${first}...${last}`;
+    const what = first === last ? ` ${first}` : `s ${first}...${last}`;
     out += `\n  table${what}: ditto\n`;
     dittos = [];
   };
@@ -100,7 +90,7 @@ function printRows(rows: readonly Row[], version: OfpVersion, names: PrintNames)
     }
     flush();
     out += command(row);
-    out += `\n  table ${table(row.tableId, names)}${name === '' ? '' : ` ("${name}")`}:`;
+    out += `\n  table ${row.tableId}${name === '' ? '' : ` ("${name}")`}:`;
     if (sameStats && sameFeatures) {
       out += ' ditto';
       continue;
