@@ -63,6 +63,10 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['ovs-appctl', 'fdb/show', 'nobridge'],
   ['ovs-appctl', 'fdb/show'],
   ['ovs-appctl', '-t', 'nodaemon', 'version'],
+  ['ovs-testcontroller', '--nooption'],
+  ['ovs-testcontroller', '-@'],
+  ['ovs-testcontroller', '--max-idle=0', 'ptcp:'],
+  ['ovs-testcontroller'],
 ];
 
 /** Runs a command on both: what they print and how they end must be the same. */

@@ -15,6 +15,7 @@ import {
   versionText,
   vlog,
 } from '@heddle/runtime';
+import { UsageError } from '@heddle/runtime/options';
 import { print } from '@heddle/runtime/stdio';
 import { LearningSwitch } from './learning-switch.ts';
 import { type CommandLine, PROGRAM, parseCommandLine, usage } from './options.ts';
@@ -117,6 +118,8 @@ function serve(
 
 main().catch((error: unknown) => {
   if (!(error instanceof HeddleError)) throw error;
-  process.stderr.write(`${PROGRAM}: ${error.message}\n`);
+  // What is wrong with an option begins with the program's name already.
+  const prefix = error instanceof UsageError ? '' : `${PROGRAM}: `;
+  process.stderr.write(`${prefix}${error.message}\n`);
   process.exit(1);
 });
