@@ -67,6 +67,8 @@ test('near misses: by priority, the nearest first, in words', () => {
     'priority=10,tcp,nw_dst=10.0.0.3,actions=2',
     'priority=10,tcp,nw_dst=10.0.0.0/24,tp_dst=443,in_port=2,actions=2',
     'priority=90,udp,tp_dst=53,actions=2',
+    // A code of ICMP is no port.
+    'priority=90,icmp,icmp_code=3,actions=2',
     'priority=20,tcp,nw_dst=10.0.1.0/24,actions=2',
     'priority=20,tcp,dl_vlan=7,actions=2',
     'priority=7,arp,arp_tpa=9.9.9.9,actions=2',

@@ -69,8 +69,7 @@ export function nearMisses(table: FlowTable, flow: Flow, limits: NearMissLimits)
     subtable.keyOf(rule, key);
     const differing = differingSlots(slots, key, mask, flow, limits.fields);
     if (differing === undefined || differing.length === 0) continue;
-    // In a packet of another type other fields mean something else.
-    if (differing.length > 1 && differing.some((s) => s.name === 'dlType')) continue;
+    if (!areComparable(differing, key, flow)) continue;
     found.push({ rule, slots: differing });
     found.sort((a, b) => b.rule.priority - a.rule.priority || a.slots.length - b.slots.length);
     if (found.length > limits.rules) found.pop();
@@ -79,6 +78,18 @@ export function nearMisses(table: FlowTable, flow: Flow, limits: NearMissLimits)
     rule,
     differences: slots.map((slot) => difference(rule, flow, slot)),
   }));
+}
+
+/** In a packet of another type, and above IP of another protocol, fields mean something else. */
+function areComparable(differing: readonly Slot[], wanted: Flow, flow: Flow): boolean {
+  const differs = (name: string) => differing.some((slot) => slot.name === name);
+  if (differs('dlType')) return differing.length === 1;
+  const isOfL4 = differs('tpSrc') || differs('tpDst') || differs('tcpFlags');
+  return !isOfL4 || !differs('nwProto') || (hasPorts(wanted) && hasPorts(flow));
+}
+
+function hasPorts({ nwProto }: Flow): boolean {
+  return nwProto === IPPROTO_TCP || nwProto === IPPROTO_UDP || nwProto === IPPROTO_SCTP;
 }
 
 /** undefined: more than `most`. */
