@@ -278,3 +278,48 @@ test('a pcap file: each kind of packet once, with counts; and the MTU', async ()
     /mtu (1[5-9]\d\d|[2-9]\d\d\d)/.test(await w.instance.exec('ip', 'link', 'show', 'p2')),
   );
 });
+
+test('a file that is no capture, none of Ethernet, or one that is cut', async () => {
+  await using scope = new Scope();
+  const w = await world(scope);
+  const file = join(w.instance.directory, 'some.pcapng');
+  const explained = async (bytes: Uint8Array) => {
+    writeFileSync(file, bytes);
+    const { code, stdout, stderr } = await w.instance.run('heddle', 'explain', 'br0', file);
+    assert.doesNotMatch(stderr, /^\s+at /m);
+    return { code, stdout, told: stderr.trimEnd().replaceAll(file, 'FILE') };
+  };
+  const words = (...u32: number[]) => Buffer.from(Uint32Array.from(u32).buffer);
+  const header = (linktype: number) => words(0xa1b2c3d4, 0x40002, 0, 0, 65535, linktype);
+  const addresses = `${w.mac2}${w.mac1}08004500`.replaceAll(':', '');
+  const frame = Buffer.from(`${addresses}05dc0001000040010000${'0a0000010a0000020800'}`, 'hex');
+  const record = (bytes: number) => [words(0, 0, bytes, 1514), frame.subarray(0, bytes)];
+  const refused: [string, Uint8Array][] = [
+    ['is empty', Buffer.alloc(0)],
+    ['is neither a pcap nor a pcapng file', Buffer.from('table=0,actions=drop')],
+    ['has no packets', header(1)],
+    ['all 1 packets are cut within their headers', Buffer.concat([header(1), ...record(30)])],
+    [
+      'has no Ethernet frames, but 1 of link type LINUX_SLL2 (276): capture on one Ethernet device',
+      Buffer.concat([header(276), ...record(30)]),
+    ],
+  ];
+  for (const [why, bytes] of refused) {
+    const { code, stdout, told } = await explained(bytes);
+    assert.ok(told.startsWith(`heddle explain: FILE: ${why}`), told);
+    assert.deepEqual([code, stdout], [1, '']);
+  }
+  const missing = await w.instance.run('heddle', 'explain', 'br0', '/nowhere.pcap');
+  assert.equal(missing.stderr, 'heddle explain: /nowhere.pcap: there is no such file\n');
+
+  await w.passes();
+  // Payload that the capture has cut off changes nothing, and counts; the end is damaged.
+  const pieces = [header(1), ...record(frame.length), ...record(30), ...record(frame.length)];
+  const { stdout, told } = await explained(Buffer.concat(pieces).subarray(0, -4));
+  assert.match(stdout, /^1 packets, 1514 bytes, 1 distinct:/m);
+  assert.match(stdout, /It goes out of p2/);
+  assert.deepEqual(told.split('\n'), [
+    'FILE: the packet at byte 122 is cut short; what comes before it is explained',
+    'FILE: left out: 1 packets, cut within their headers: capture more of each (-s of tcpdump)',
+  ]);
+});

@@ -1,5 +1,6 @@
 export * from './address.ts';
 export { fromHex, toHex } from './bytes.ts';
+export * from './capture-file.ts';
 export * from './checksum.ts';
 export * from './constants.ts';
 export { extractFlow, PacketLayout, type PacketMetadata } from './extract.ts';

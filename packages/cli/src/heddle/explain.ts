@@ -1,5 +1,5 @@
 /** `heddle explain`: why packets go where they go, in plain words. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { HeddleError } from '@heddle/runtime/errors';
 import type { ParsedLine } from '@heddle/runtime/options';
 import { print, printError } from '@heddle/runtime/stdio';
@@ -24,12 +24,18 @@ export async function explainCommand(line: ParsedLine): Promise<number> {
   }
   if (what === undefined) throw new HeddleError('name a flow, a pcap file, or --drops');
   if (!existsSync(what)) {
+    if (isFileName(what)) throw new HeddleError(`${what}: there is no such file`);
     return print(
       await ask('heddle/explain', ...(json ? ['--json'] : []), ...options, bridge, what),
     );
   }
   const groups = await explainFile(what, bridge, options, values('in-port').at(-1));
   return print(json ? `${JSON.stringify(groups, null, 2)}\n` : groups.map(groupText).join('\n'));
+}
+
+/** A flow has neither: it would be refused for fields of such names. */
+function isFileName(what: string): boolean {
+  return !what.includes('=') && (what.includes('/') || /\.p?cap(ng)?(\.\w+)?$/.test(what));
 }
 
 function ask(command: string, ...args: string[]): Promise<string> {
@@ -54,27 +60,16 @@ async function explainFile(
   options: readonly string[],
   inPort: string | undefined,
 ): Promise<Group[]> {
-  const { extractFlow, parsePcap, toHex } = await import('@heddle/packet');
-  const distinct = new Map<string, { data: Uint8Array; packets: number; bytes: number }>();
-  for (const { data } of parsePcap(readFileSync(path))) {
-    if (data.length < 14) continue;
-    const key = Buffer.from(extractFlow(data, { inPort: 0, pktMark: 0 }).u8).toString('latin1');
-    const known = distinct.get(key);
-    if (!known) distinct.set(key, { data, packets: 1, bytes: data.length });
-    else {
-      known.packets++;
-      known.bytes += data.length;
-      // The longest tells of the MTU.
-      if (data.length > known.data.length) known.data = data;
-    }
-  }
-  if (distinct.size > MAX_PACKETS) {
+  const { toHex } = await import('@heddle/packet');
+  const { distinctPackets } = await import('./capture.ts');
+  const distinct = distinctPackets(path);
+  if (distinct.length > MAX_PACKETS) {
     printError(
-      `${path}: ${distinct.size} distinct packets; the first ${MAX_PACKETS} are explained\n`,
+      `${path}: ${distinct.length} distinct packets; the first ${MAX_PACKETS} are explained\n`,
     );
   }
   const groups = new Map<string, Group>();
-  for (const { data, packets, bytes } of [...distinct.values()].slice(0, MAX_PACKETS)) {
+  for (const { data, packets, bytes } of distinct.slice(0, MAX_PACKETS)) {
     const flow = inPort === undefined ? 'in_port=NONE' : `in_port=${inPort}`;
     const words = [...options, bridge, flow, toHex(data)];
     const explanation = JSON.parse(await ask('heddle/explain', '--json', ...words)) as Explanation;
