@@ -131,14 +131,17 @@ async function capture({ port, mirror, db, command, span, rest }: Line): Promise
   }
 }
 
+/** The port may be a bridge's own, too, which ovs-vsctl takes for a bridge. */
 function bridgeOf(port: string, vsctl: (...args: string[]) => string): string {
-  try {
-    return vsctl('port-to-br', port).trim();
-  } catch (error) {
-    if (!(error instanceof HeddleError)) throw error;
-    if (!/no port named/.test(error.message)) throw error;
-    throw new HeddleError(`ERROR: Port ${port} does not exist.`);
+  for (const command of ['port-to-br', 'br-to-parent']) {
+    try {
+      return vsctl(command, port).trim();
+    } catch (error) {
+      if (!(error instanceof HeddleError)) throw error;
+      if (!/no (port|bridge) named/.test(error.message)) throw error;
+    }
   }
+  throw new HeddleError(`ERROR: Port ${port} does not exist.`);
 }
 
 function makeMirror(
