@@ -194,6 +194,22 @@ test('pcap records survive a round trip, a cut one is left out', () => {
   assert.deepEqual(parsePcap(file), records);
   assert.deepEqual(parsePcap(file.subarray(0, file.length - 1)), records.slice(0, 1));
   assert.throws(() => parsePcap(fromHex('00'.repeat(24))), /bad magic/);
+  new DataView(file.buffer).setUint32(20, 127, true);
+  assert.throws(() => parsePcap(file), /unknown network type 127/);
+});
+
+test('packets of captures of all devices have their source and type', () => {
+  const cooked = {
+    113: '0000000100060200000000010000' + '0800' + '45',
+    276: '0800' + '0000' + '00000007' + '0001' + '00' + '06' + '0200000000010000' + '45',
+  };
+  for (const [linktype, hex] of Object.entries(cooked)) {
+    const record = emitPcapRecord({ timeUs: 0, data: fromHex(hex) });
+    const file = Uint8Array.from([...emitPcapHeader(), ...record]);
+    new DataView(file.buffer).setUint32(20, Number(linktype), true);
+    const [packet] = parsePcap(file);
+    assert.equal(toHex(packet!.data), '000000000000020000000001080045', linktype);
+  }
 });
 
 test('the table of fields', () => {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { parsePcap } from '@heddle/packet';
-import { errnoOf, HeddleError, SystemError, strerror } from '@heddle/runtime/errors';
+import { errnoOf, HeddleError, messageOf, SystemError, strerror } from '@heddle/runtime/errors';
 import { print, printError } from '@heddle/runtime/stdio';
 import { vlog } from '@heddle/runtime/vlog';
 import type { Context } from './context.ts';
@@ -10,6 +10,7 @@ import { timestamp } from './monitor-time.ts';
 import { Printer } from './printer.ts';
 
 const DEFAULT_PORTS = [6633, 6653];
+const PCAP_RECORD_BYTES = 16;
 const PCAP_HEADER_BYTES = 24;
 const pcapLog = vlog.module('pcap');
 
@@ -109,10 +110,24 @@ export function readPcap(file: string): ReturnType<typeof parsePcap> {
     throw new CaptureError(file, 'End of file', -1);
   }
   try {
-    return parsePcap(bytes);
-  } catch {
+    const packets = parsePcap(bytes);
+    if (isCut(bytes)) pcapLog.warn('failed to read pcap packet: End of file');
+    return packets;
+  } catch (error) {
+    pcapLog.warn(messageOf(error));
     throw new CaptureError(file, 'Protocol error', constants.errno.EPROTO);
   }
+}
+
+/** The last packet of a capture is not whole. */
+function isCut(capture: Buffer): boolean {
+  const isLittle = capture[0] !== 0xa1;
+  let off = PCAP_HEADER_BYTES;
+  while (off + PCAP_RECORD_BYTES <= capture.length) {
+    const length = isLittle ? capture.readUInt32LE(off + 8) : capture.readUInt32BE(off + 8);
+    off += PCAP_RECORD_BYTES + length;
+  }
+  return off !== capture.length;
 }
 
 interface Segment {
