@@ -18,8 +18,8 @@ struct flow_key {
   __u32 skb_mark; /* 8: The packet mark of the host. */
   __u32 dp_hash; /* 12: Computed by the `hash` action. */
   __be64 tun_id; /* 16: Tunnel key, a bigint. */
-  __be32 tun_src[4]; /* 24: Outer source. */
-  __be32 tun_dst[4]; /* 40: Outer destination. */
+  __be32 tun_src[4]; /* 24: Outer IPv6 source; IPv4 uses the first 4 bytes in the programs. */
+  __be32 tun_dst[4]; /* 40: Outer IPv6 destination; IPv4 uses the first 4 bytes in the programs. */
   __u16 tun_flags; /* 56: FLOW_TNL_F_* bits. */
   __u8 tun_tos; /* 58: Outer TOS. */
   __u8 tun_ttl; /* 59: Outer TTL. */

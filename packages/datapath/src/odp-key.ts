@@ -329,10 +329,6 @@ function putTunnelMember(flow: Flow, member: TunnelMember, part: 'value' | 'mask
     default: {
       const field = TUNNEL_NUMBERS[member.name];
       flow[field] = member[part];
-      if (part === 'value' || member[part] === 0) break;
-      // An address of IPv4 is looked at with the rest of its place.
-      if (member.name === 'src') flow.tunIpv6Src.fill(0xff, 4);
-      if (member.name === 'dst') flow.tunIpv6Dst.fill(0xff, 4);
     }
   }
 }

@@ -9,7 +9,6 @@ import {
   type Flow,
   formatIpv4,
   formatIpv6,
-  isTunnelIpv6,
   toHex,
   tunnelOptions,
 } from '@heddle/packet';
@@ -62,8 +61,9 @@ export function formatTunnel(key: Flow, mask: Flow | undefined, all: boolean): s
   return parts.join(',');
 }
 
+/** Of a hardware id's 6 bits upstream's text has the lower ones. */
 function formatErspan({ ver, idx, dir, hwid }: Erspan): string {
-  const more = ver === 1 ? `idx=${hexOr0(idx)}` : `dir=${dir},hwid=${hexOr0(hwid)}`;
+  const more = ver === 1 ? `idx=${hexOr0(idx)}` : `dir=${dir},hwid=${hexOr0(hwid & 0xf)}`;
   return `ver=${ver},${more}`;
 }
 
@@ -72,17 +72,14 @@ function formatAddresses(
   mask: Flow | undefined,
   member: (name: string, value: string, bits: string, m: 'full' | 'some' | 'none') => void,
 ): void {
-  if (!isTunnelIpv6(key)) {
-    for (const [name, field] of [
-      ['src', 'tunSrc'],
-      ['dst', 'tunDst'],
-    ] as const) {
-      const m = mask?.[field] ?? 0xffff_ffff;
-      if (key[field] === 0) continue;
-      const kind = m === 0xffff_ffff ? 'full' : m === 0 ? 'none' : 'some';
-      member(name, formatIpv4(key[field]), formatIpv4(m), kind);
-    }
-    return;
+  for (const [name, field] of [
+    ['src', 'tunSrc'],
+    ['dst', 'tunDst'],
+  ] as const) {
+    const m = mask?.[field] ?? 0xffff_ffff;
+    if (key[field] === 0) continue;
+    const kind = m === 0xffff_ffff ? 'full' : m === 0 ? 'none' : 'some';
+    member(name, formatIpv4(key[field]), formatIpv4(m), kind);
   }
   for (const [name, field] of [
     ['ipv6_src', 'tunIpv6Src'],

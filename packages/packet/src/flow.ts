@@ -1,5 +1,5 @@
 import { FlowFields } from './generated/flow-fields.ts';
-import { FLOW_WORDS, KEY_WORDS_USED } from './key-layout.ts';
+import { FLOW_WORDS, KEY_WORDS } from './key-layout.ts';
 import type { TlvTable } from './tlv-table.ts';
 
 const WORDS = FLOW_WORDS;
@@ -11,13 +11,13 @@ const BYTES = WORDS * 4;
 const SLAB_BYTES = 11 * BYTES;
 let slab = new ArrayBuffer(SLAB_BYTES);
 let slabUsed = 0;
-/** Words of the datapath's key that are in use. */
-const USED = 2 * KEY_WORDS_USED;
+/** Words of the datapath's key. */
+const KEY = 2 * KEY_WORDS;
 
 /**
  * A flow key or, with the same layout, a mask (1-bits are significant). The first 256 bytes are the
- * memory of the eBPF programs' `struct flow_key`, the rest is the OpenFlow pipeline's; see
- * key-layout.ts. A little-endian host is assumed.
+ * datapath's key, in memory the eBPF programs' `struct flow_key` but for a tunnel's IPv4 addresses;
+ * the rest is the OpenFlow pipeline's. See key-layout.ts. A little-endian host is assumed.
  */
 export class Flow extends FlowFields {
   override readonly u32: Uint32Array;
@@ -86,7 +86,7 @@ export function flowMatches(packet: Flow, key: Flow, mask: Flow): boolean {
   const p = packet.u32;
   const k = key.u32;
   const m = mask.u32;
-  for (let i = 0; i < USED; i++) if (((p[i]! & m[i]!) ^ k[i]!) !== 0) return false;
+  for (let i = 0; i < KEY; i++) if (((p[i]! & m[i]!) ^ k[i]!) !== 0) return false;
   return true;
 }
 
@@ -106,7 +106,7 @@ export function flowHashMasked(key: Flow, mask: Flow, basis = 0): number {
   const k = key.u32;
   const m = mask.u32;
   let h = basis | 0;
-  for (let i = 0; i < USED; i++) {
+  for (let i = 0; i < KEY; i++) {
     const mi = m[i]!;
     if (mi !== 0) h = mix(h, k[i]! & mi);
   }
@@ -146,7 +146,7 @@ export function flowMatchesWords(packet: Flow, key: Flow, mask: Flow, words: Uin
 export function flowHash(flow: Flow, basis = 0): number {
   const w = flow.u32;
   let h = basis | 0;
-  for (let i = 0; i < USED; i++) h = mix(h, w[i]!);
+  for (let i = 0; i < KEY; i++) h = mix(h, w[i]!);
   return finish(h);
 }
 
@@ -158,7 +158,7 @@ function mix(hash: number, data: number): number {
 }
 
 function finish(hash: number): number {
-  let h = hash ^ (USED * 4);
+  let h = hash ^ (KEY * 4);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;

@@ -12,6 +12,7 @@ import {
   type KeyMember,
   kindSize,
   PIPELINE_MEMBERS,
+  TUNNEL_IPV4_MEMBERS,
 } from './key-layout.ts';
 
 const BANNER = 'Generated from key-layout.ts by packages/packet/src/generate-flow.ts. Do not edit.';
@@ -115,7 +116,10 @@ function accessors(members: readonly KeyMember[], start: number): string {
 }
 
 export function generateTs(): string {
-  const body = accessors(KEY_MEMBERS, 0) + accessors(PIPELINE_MEMBERS, KEY_WORDS * 8);
+  const body =
+    accessors(KEY_MEMBERS, 0) +
+    accessors(TUNNEL_IPV4_MEMBERS, KEY_WORDS_USED * 8) +
+    accessors(PIPELINE_MEMBERS, KEY_WORDS * 8);
   const helpers = 'getBe32, getBe48, getBe64, getU128, setBe32, setBe48, setBe64, setU128';
   return `// ${BANNER}
 import { ${helpers} } from '../bytes.ts';

@@ -1,6 +1,7 @@
 /**
  * The flow key's layout in memory, the one source of `class Flow` and of the C header that the
- * eBPF programs include. 31 words of 8 bytes are in use; the last of 32 is zero. Behind
+ * eBPF programs include. 31 words of 8 bytes are in use; the last of 32 is zero there, and in a
+ * `Flow` has a tunnel's IPv4 addresses, which the programs have where those of IPv6 lie. Behind
  * them, out of the datapath's sight, `Flow` has what belongs to the OpenFlow pipeline alone.
  *
  * Header fields lie in network byte order, what the host makes itself (ports, marks, conntrack)
@@ -22,7 +23,7 @@ export type KeyKind =
   | 'bytes256'
   | 'pad3';
 
-/** Another reading of the same bytes: IPv4 in the first word of an address, ARP in ND's. */
+/** Another reading of the same bytes: IPv4 in the first word of a packet's address, ARP in ND's. */
 export interface KeyAlias {
   readonly ts: string;
   readonly kind: KeyKind;
@@ -52,15 +53,13 @@ export const KEY_MEMBERS: readonly KeyMember[] = [
     c: 'tun_src',
     ts: 'tunIpv6Src',
     kind: 'bytes16',
-    doc: 'Outer source.',
-    alias: [{ ts: 'tunSrc', kind: 'be32', doc: 'Outer IPv4 source.' }],
+    doc: 'Outer IPv6 source; IPv4 uses the first 4 bytes in the programs.',
   },
   {
     c: 'tun_dst',
     ts: 'tunIpv6Dst',
     kind: 'bytes16',
-    doc: 'Outer destination.',
-    alias: [{ ts: 'tunDst', kind: 'be32', doc: 'Outer IPv4 destination.' }],
+    doc: 'Outer IPv6 destination; IPv4 uses the first 4 bytes in the programs.',
   },
   { c: 'tun_flags', ts: 'tunFlags', kind: 'u16', doc: 'FLOW_TNL_F_* bits.' },
   { c: 'tun_tos', ts: 'tunTos', kind: 'u8', doc: 'Outer TOS.' },
@@ -132,6 +131,12 @@ export const KEY_MEMBERS: readonly KeyMember[] = [
   { c: 'tun_gbp_flags', ts: 'tunGbpFlags', kind: 'u8', doc: 'VXLAN group policy flags.' },
   { c: 'tun_opts_len', ts: 'tunOptsLen', kind: 'u8', doc: 'Bytes of Geneve options.' },
   { c: 'tun_opts', ts: 'tunOpts', kind: 'bytes12', doc: 'Them, or a digest of what is longer.' },
+];
+
+/** In the word that is zero in the programs' keys. */
+export const TUNNEL_IPV4_MEMBERS: readonly KeyMember[] = [
+  { c: 'tun_ipv4_src', ts: 'tunSrc', kind: 'be32', doc: 'Outer IPv4 source.' },
+  { c: 'tun_ipv4_dst', ts: 'tunDst', kind: 'be32', doc: 'Outer IPv4 destination.' },
 ];
 
 /** Words of 4 bytes of a `Flow`; the first `2 * KEY_WORDS` are the datapath's key. */
@@ -219,6 +224,7 @@ function layOut(): Map<string, KeySlot> {
   const slots = new Map<string, KeySlot>();
   const end = place(slots, KEY_MEMBERS, 0);
   if (end !== KEY_WORDS_USED * 8) throw new Error(`flow key uses ${end} bytes`);
+  place(slots, TUNNEL_IPV4_MEMBERS, end);
   const last = place(slots, PIPELINE_MEMBERS, KEY_WORDS * 8);
   if (last > FLOW_WORDS * 4) throw new Error(`a flow uses ${last} bytes`);
   return slots;

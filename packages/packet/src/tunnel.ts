@@ -9,14 +9,14 @@ import { TUN_OPTS_INLINE } from './tunnel-options.ts';
 const FIRST = KEY_SLOTS.get('tunId')!.offset / 4;
 const END = KEY_SLOTS.get('dlDst')!.offset / 4;
 const MORE = KEY_SLOTS.get('tunGbpId')!.offset / 4;
-const MORE_END = MORE + 4;
+const MORE_END = KEY_SLOTS.get('tunDst')!.offset / 4 + 1;
 const METADATA = KEY_SLOTS.get('tunMetadataPresent')!.offset / 4;
 const TUN_OPTS = KEY_SLOTS.get('tunOpts')!.offset;
 /** The words with ERSPAN's fields. */
 const ERSPAN = KEY_SLOTS.get('tunErspanIdx')!.offset / 4 - 1;
 const ERSPAN_END = ERSPAN + 3;
 
-/** `dst` where a tunnel's key begins, up to its options as they are on the wire. */
+/** All that datapaths know of a tunnel, with options as they are on the wire. */
 export function copyTunnel(from: Flow, to: Flow): void {
   for (let i = FIRST; i < END; i++) to.u32[i] = from.u32[i]!;
   for (let i = MORE; i < MORE_END; i++) to.u32[i] = from.u32[i]!;
@@ -79,9 +79,17 @@ export function looksAtErspan({ u32 }: Flow): boolean {
   return false;
 }
 
-export function fillTunnel(mask: Flow): void {
-  mask.u32.fill(0xffff_ffff, FIRST, END);
-  mask.u32.fill(0xffff_ffff, MORE, MORE_END);
+/** Of addresses those of the packet's family: no packet has others. */
+export function fillTunnel(mask: Flow, key: Flow): void {
+  mask.u32.fill(0xffff_ffff, FIRST, ADDRESSES);
+  mask.u32.fill(0xffff_ffff, ADDRESSES_END, END);
+  mask.u32.fill(0xffff_ffff, MORE, ADDRESSES_IPV4);
+  fillTunnelAddresses(mask, key);
+}
+
+export function fillTunnelAddresses(mask: Flow, { tunDst }: Flow): void {
+  if (tunDst !== 0) mask.u32.fill(0xffff_ffff, ADDRESSES_IPV4, MORE_END);
+  else mask.u32.fill(0xffff_ffff, ADDRESSES, ADDRESSES_END);
 }
 
 export function sameTunnel(a: Flow, b: Flow): boolean {
@@ -91,19 +99,61 @@ export function sameTunnel(a: Flow, b: Flow): boolean {
 }
 
 /** Whether a packet came by a tunnel: it has the tunnel's destination. */
-export function isTunnelled(flow: Flow): boolean {
-  return !isZero(flow.u8, TUN_DST, 16);
+export function isTunnelled({ u32 }: Flow): boolean {
+  if (u32[DST_IPV4] !== 0) return true;
+  for (let i = DST_IPV6; i < DST_IPV6 + 4; i++) if (u32[i] !== 0) return true;
+  return false;
 }
 
-/** Whether the tunnel's addresses are of IPv6; those of IPv4 have four bytes. */
+/** Whether the tunnel's header is of IPv6: an IPv4 destination goes before one of IPv6. */
 export function isTunnelIpv6(flow: Flow): boolean {
-  return !isZero(flow.u8, TUN_DST + 4, 12) || !isZero(flow.u8, TUN_SRC + 4, 12);
+  return flow.u32[DST_IPV4] === 0 && isTunnelled(flow);
 }
 
-const TUN_SRC = KEY_SLOTS.get('tunIpv6Src')!.offset;
-const TUN_DST = KEY_SLOTS.get('tunIpv6Dst')!.offset;
-
-function isZero(u8: Uint8Array, at: number, length: number): boolean {
-  for (let i = at; i < at + length; i++) if (u8[i] !== 0) return false;
-  return true;
+/** 16 bytes, of which an IPv4 address has the first four; it goes before one of IPv6. */
+export function tunnelSource(flow: Flow): Uint8Array {
+  return oneOf(flow.tunSrc, flow.tunIpv6Src);
 }
+
+/** As `tunnelSource`. */
+export function tunnelDestination(flow: Flow): Uint8Array {
+  return oneOf(flow.tunDst, flow.tunIpv6Dst);
+}
+
+/** Takes the place of an address of the other family. */
+export function setTunnelSource(flow: Flow, address: Uint8Array): void {
+  flow.tunSrc = ipv4Of(address);
+  flow.tunIpv6Src = ipv6Of(address);
+}
+
+/** As `setTunnelSource`. */
+export function setTunnelDestination(flow: Flow, address: Uint8Array): void {
+  flow.tunDst = ipv4Of(address);
+  flow.tunIpv6Dst = ipv6Of(address);
+}
+
+/** Whether an address that has room for either family is of IPv6. */
+export function isIpv6Endpoint(address: Uint8Array): boolean {
+  for (let i = 4; i < 16; i++) if (address[i] !== 0) return true;
+  return false;
+}
+
+function oneOf(ipv4: number, ipv6: Uint8Array): Uint8Array {
+  if (ipv4 === 0) return ipv6.slice();
+  return Uint8Array.of(ipv4 >>> 24, ipv4 >>> 16, ipv4 >>> 8, ipv4, ...NO_IPV6.subarray(4));
+}
+
+function ipv4Of(address: Uint8Array): number {
+  return isIpv6Endpoint(address) ? 0 : getBe32(address, 0);
+}
+
+function ipv6Of(address: Uint8Array): Uint8Array {
+  return isIpv6Endpoint(address) ? address : NO_IPV6;
+}
+
+const NO_IPV6 = new Uint8Array(16);
+const ADDRESSES = KEY_SLOTS.get('tunIpv6Src')!.offset / 4;
+const ADDRESSES_END = KEY_SLOTS.get('tunFlags')!.offset / 4;
+const ADDRESSES_IPV4 = KEY_SLOTS.get('tunSrc')!.offset / 4;
+const DST_IPV6 = KEY_SLOTS.get('tunIpv6Dst')!.offset / 4;
+const DST_IPV4 = KEY_SLOTS.get('tunDst')!.offset / 4;

@@ -18,6 +18,7 @@ import { HashIndex } from './hash-index.ts';
 import * as L from './layout.ts';
 import type { MaskSlot, MaskTable } from './mask-table.ts';
 import { SlotAllocator } from './slots.ts';
+import { programKey, readProgramKey } from './tunnel-addresses.ts';
 
 export interface Entry {
   readonly ufid: Ufid;
@@ -136,8 +137,8 @@ export class FlowTable {
   }
 
   add(ufid: Ufid, key: Flow, slot: MaskSlot, actions: readonly OdpAction[]): Entry {
-    const masked = isSubset(key, slot.mask) ? key : flowAnd(key, slot.mask);
     const acts = encodeActions(actions, key, this.#names);
+    const masked = programKey(isSubset(key, slot.mask) ? key : flowAnd(key, slot.mask));
     const place = this.#findPlace(masked, slot);
     const id = this.#ids.take();
     if (id === undefined) throw new SystemError('ENOSPC', 'flow table');
@@ -380,13 +381,15 @@ function countOf(low: number, high: number): number {
 }
 
 /** The key of a flow, masked; in `flow` when given, whatever it held. */
-export function keyOf({ words, slot: { idx } }: Pick<Entry, 'words' | 'slot'>, into?: Flow): Flow {
+export function keyOf({ words, slot }: Pick<Entry, 'words' | 'slot'>, into?: Flow): Flow {
+  const { idx, mask } = slot;
   const flow = into ?? new Flow();
   into?.clear();
   for (let i = 0; i < idx.length; i++) {
     flow.u32[2 * idx[i]!] = words[2 * i]!;
     flow.u32[2 * idx[i]! + 1] = words[2 * i + 1]!;
   }
+  readProgramKey(flow, mask);
   return flow;
 }
 

@@ -12,6 +12,7 @@ import { type ActionNames, encodeActions } from './action-codec.ts';
 import type { ChunkTable } from './chunks.ts';
 import { putCtMetadata } from './ct-codec.ts';
 import { ACT_BYTES, CTX, CTX_ACTS, CTX_SLOTS, TUN_IN } from './layout.ts';
+import { programKey } from './tunnel-addresses.ts';
 
 /** The programs have the others for themselves. */
 const DAEMON_SLOTS = CTX_SLOTS / 2;
@@ -166,8 +167,9 @@ export class Injector {
     const tunnelled = isTunnelled(e.flow);
     w[word + CTX.tunState / 4] = tunnelled ? TUN_IN : 0;
     if (tunnelled) {
-      c.set(e.flow.u8.subarray(TUNNEL, TUNNEL + 48), at + CTX.tin);
-      c.set(e.flow.u8.subarray(TUNNEL_MORE, TUNNEL_MORE + 16), at + CTX.tin + 48);
+      const { u8 } = programKey(e.flow);
+      c.set(u8.subarray(TUNNEL, TUNNEL + 48), at + CTX.tin);
+      c.set(u8.subarray(TUNNEL_MORE, TUNNEL_MORE + 16), at + CTX.tin + 48);
     }
     w[word + CTX.nact / 4] = inline / ACT_BYTES;
     w[word + CTX.next / 4] = chunks;

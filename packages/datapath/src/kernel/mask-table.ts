@@ -5,7 +5,9 @@ import { Flow, flowEquals, flowHash } from '@heddle/packet';
 import { SystemError } from '@heddle/runtime';
 import type { HashMask } from './flow-hash.ts';
 import { MASK, MASK_ORDER, MASK_WORDS, MAX_MASKS, STATE } from './layout.ts';
+import { programMask, readProgramMask } from './tunnel-addresses.ts';
 
+/** `mask` is a `Flow`'s, `idx` what programs look at. */
 export interface MaskSlot extends HashMask {
   readonly index: number;
   readonly mask: Flow;
@@ -151,13 +153,15 @@ export class MaskTable {
 
 function makeSlot(index: number, mask: Flow, seedLo: number, seedHi: number): MaskSlot {
   const idx: number[] = [];
-  for (let w = 0; w < 31; w++) if ((mask.u32[2 * w]! | mask.u32[2 * w + 1]!) !== 0) idx.push(w);
+  const { u32 } = programMask(mask);
+  for (let w = 0; w < 31; w++) if ((u32[2 * w]! | u32[2 * w + 1]!) !== 0) idx.push(w);
   if (idx.length > MASK_WORDS) throw new SystemError('EINVAL', 'mask of more than 24 words');
   return { index, mask, seedLo, seedHi, idx, flows: 0, isActive: false };
 }
 
 function encodeMask(slot: MaskSlot): Buffer {
   const value = Buffer.alloc(MASK.bytes);
+  const { u32 } = programMask(slot.mask);
   value.writeUInt32LE(1, MASK.valid);
   value.writeUInt32LE(slot.idx.length, MASK.n);
   value.writeUInt32LE(slot.seedLo, MASK.seed);
@@ -165,8 +169,8 @@ function encodeMask(slot: MaskSlot): Buffer {
   value.fill(31, MASK.idx, MASK.idx + MASK_WORDS);
   slot.idx.forEach((w, i) => {
     value[MASK.idx + i] = w;
-    value.writeUInt32LE(slot.mask.u32[2 * w]!, MASK.m + 8 * i);
-    value.writeUInt32LE(slot.mask.u32[2 * w + 1]!, MASK.m + 8 * i + 4);
+    value.writeUInt32LE(u32[2 * w]!, MASK.m + 8 * i);
+    value.writeUInt32LE(u32[2 * w + 1]!, MASK.m + 8 * i + 4);
   });
   return value;
 }
@@ -179,5 +183,6 @@ function decodeMask(index: number, value: Buffer): MaskSlot {
     mask.u32[2 * w] = value.readUInt32LE(MASK.m + 8 * i);
     mask.u32[2 * w + 1] = value.readUInt32LE(MASK.m + 8 * i + 4);
   }
+  readProgramMask(mask);
   return makeSlot(index, mask, value.readUInt32LE(MASK.seed), value.readUInt32LE(MASK.seed + 4));
 }

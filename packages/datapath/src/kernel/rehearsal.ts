@@ -15,6 +15,7 @@ import { CTX, UPCALL } from './layout.ts';
 import type { MeterTable } from './meter-table.ts';
 import { openInjectionSocket } from './packet-socket.ts';
 import type { PortTable } from './port-table.ts';
+import { programKey } from './tunnel-addresses.ts';
 
 /** What the daemon's part of the datapath reads and writes. */
 const MAPS = [
@@ -133,7 +134,7 @@ export class KernelRehearsal implements DpRehearsal {
       b.writeUInt16LE(vnet.csumStart, from + UPCALL.vhCsumStart);
       b.writeUInt16LE(vnet.csumOffset, from + UPCALL.vhCsumOffset);
     }
-    b.set(flow.u8.subarray(0, UPCALL.keyBytes), from + UPCALL.key);
+    b.set(programKey(flow).u8.subarray(0, UPCALL.keyBytes), from + UPCALL.key);
     b.set(data, from + UPCALL.bytes);
     this.#quotas[2 * slot]! += BigInt(length);
     return at + ((RECORD_HEADER + length + 7) & ~7);

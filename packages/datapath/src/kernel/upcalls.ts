@@ -15,6 +15,7 @@ import {
 } from './layout.ts';
 import { guessOffload } from './offload.ts';
 import { answerKey, packetTooBig } from './too-big.ts';
+import { readProgramKey } from './tunnel-addresses.ts';
 
 const BATCH_BYTES = 1 << 20;
 const BATCH_RECORDS = 256;
@@ -153,10 +154,12 @@ export class UpcallReader {
     return flow;
   }
 
-  #readKey(at: number, { u32 }: Flow): void {
+  #readKey(at: number, flow: Flow): void {
+    const { u32 } = flow;
     const words = this.#words;
     const from = (at + UPCALL.key) >> 2;
     for (let i = 0; i < UPCALL.keyBytes >> 2; i++) u32[i] = words[from + i]!;
+    readProgramKey(flow);
   }
 
   /** Errors are sent at a limited rate (RFC 1812, 4.3.2.8; RFC 4443, 2.4 (f)). */

@@ -25,8 +25,6 @@ export interface FieldPlan {
   readonly wireExact: number | undefined;
   /** Open vSwitch takes the value of these for the mask, too. */
   readonly valueIsMask: boolean;
-  /** The first word of a tunnel's address. */
-  readonly tunnelIpv4: boolean;
   /** Bytes on the wire. */
   readonly size: number;
   /** Matching on it says that the packet is Ethernet unless packet_type says otherwise. */
@@ -94,7 +92,6 @@ function planOf(field: Field): FieldPlan {
     exact: number?.exact ?? 0xffff_ffff,
     wireExact: ALWAYS_MASKED.has(field.name) ? undefined : (number?.exact ?? number?.bits),
     valueIsMask: VALUE_IS_MASK.has(field.name),
-    tunnelIpv4: field.name === 'tun_src' || field.name === 'tun_dst',
     size: field.width / 8,
     impliesEthernet: field.prerequisite !== undefined,
   };

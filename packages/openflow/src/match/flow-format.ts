@@ -15,6 +15,7 @@ import {
   IPPROTO_SCTP,
   IPPROTO_TCP,
   IPPROTO_UDP,
+  isTunnelled,
   ND_NEIGHBOR_ADVERT,
   ND_NEIGHBOR_SOLICIT,
 } from '@heddle/packet';
@@ -56,11 +57,10 @@ const METADATA = [
   ...['ct_state', 'ct_zone', 'ct_mark', 'ct_label'],
   ...numbered('reg', 16),
 ].map((name) => wordsOf(name));
-const TUNNEL_DST = wordsOf('tun_ipv6_dst');
 /** Shown of packets that come from a tunnel. */
 const TUNNEL = wordsOf(
-  ...['tun_ipv6_src', 'tun_ipv6_dst', 'tun_gbp_id', 'tun_gbp_flags', 'tun_flags', 'tun_erspan_ver'],
-  ...['tun_gtpu_flags', 'tun_gtpu_msgtype'],
+  ...['tun_src', 'tun_dst', 'tun_ipv6_src', 'tun_ipv6_dst', 'tun_gbp_id', 'tun_gbp_flags'],
+  ...['tun_flags', 'tun_erspan_ver', 'tun_gtpu_flags', 'tun_gtpu_msgtype'],
 );
 const ALWAYS = wordsOf('packet_type');
 const ETHERNET = wordsOf('eth_src', 'eth_dst', 'eth_type', 'vlan_tci');
@@ -110,10 +110,12 @@ function show({ u32 }: Flow, { indices, bits }: Words): void {
   for (let i = 0; i < indices.length; i++) u32[indices[i]!]! |= bits[i]!;
 }
 
+const ALL_64 = (1n << 64n) - 1n;
+
 /** A tunnel's packet has a destination to tell of. */
 function tunnel(key: Flow, mask: Flow): void {
-  if (isZero(key, TUNNEL_DST)) return;
-  if ((key.tunFlags & FLOW_TNL_F_KEY) === 0) mask.tunId = 0n;
+  if (!isTunnelled(key)) return;
+  mask.tunId = (key.tunFlags & FLOW_TNL_F_KEY) === 0 ? 0n : ALL_64;
   show(mask, TUNNEL);
   mask.tunTos = 0xff;
   mask.tunTtl = 0xff;
@@ -127,7 +129,7 @@ function tunnel(key: Flow, mask: Flow): void {
 /** The options that are there. */
 function tunnelOptions(key: Flow): readonly TunMetadataMatch[] {
   const { tlv } = key;
-  if (!tlv || isZero(key, TUNNEL_DST)) return NO_OPTIONS;
+  if (!tlv || !isTunnelled(key)) return NO_OPTIONS;
   return tlv.mappings
     .filter(({ index }) => tlv.isPresent(key, index))
     .map(({ index, optionLen }) => ({

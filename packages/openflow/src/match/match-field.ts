@@ -79,14 +79,6 @@ export function setMatchFieldBytes(
     key[at] = bytes[off + i]! & m[mo + i]!;
     bits[at] = m[mo + i]!;
   }
-  if (plan.tunnelIpv4) fillTunnelAddress(match, offset);
-}
-
-/** An IPv4 endpoint is told from an IPv6 one by the zeros behind it. */
-function fillTunnelAddress({ key, mask }: Match, o: number): void {
-  const used = mask.u8[o]! | mask.u8[o + 1]! | mask.u8[o + 2]! | mask.u8[o + 3]!;
-  key.u8.fill(0, o + 4, o + 16);
-  mask.u8.fill(used === 0 ? 0 : 0xff, o + 4, o + 16);
 }
 
 function setNumber(match: Match, plan: FieldPlan, wire: number, mask: number): void {

@@ -9,7 +9,6 @@ import {
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
   IPPROTO_TCP,
-  isTunnelIpv6,
   VLAN_CFI,
 } from '@heddle/packet';
 import { OFP_DEFAULT_PRIORITY } from '../constants.ts';
@@ -19,7 +18,6 @@ import { fieldPlan } from './field-plan.ts';
 import { CT_STATE, formatFlags, formatFlagsMasked, TCP_FLAGS } from './flag-text.ts';
 import { named } from './match-field.ts';
 import { formatPort, type PortNames } from './ofp-port.ts';
-import { isIpv6Endpoint } from './oxm-emit.ts';
 import { protocolName } from './protocol-name.ts';
 import {
   ALL_TUN_FLAGS,
@@ -32,7 +30,6 @@ import {
   hex32,
   hexOfBytes,
   hexOr0,
-  ipv6Only,
   prefixOf,
   tunFlagsText,
 } from './value-text.ts';
@@ -60,8 +57,6 @@ const FRAG_TEXT: Readonly<Record<number, string>> = {
   8: 'not_later',
   10: 'later',
 };
-const tunSrc6 = fieldPlan(named('tun_ipv6_src'));
-const tunDst6 = fieldPlan(named('tun_ipv6_dst'));
 
 export function formatMatch(match: Match, options: MatchFormat = {}): string {
   return new MatchWriter(match, options).write();
@@ -183,7 +178,14 @@ class MatchWriter {
   #tunnel(): void {
     const { key, mask } = this.#match;
     this.#number64('tun_id', key.tunId, mask.tunId);
-    if (!isZero(mask.u32, TUN_SRC_WORD, 8)) this.#tunnelAddresses();
+    if (!isZero(mask.u32, TUN_IPV4_SRC_WORD, 2)) {
+      this.#ip('tun_src', key.tunSrc, mask.tunSrc);
+      this.#ip('tun_dst', key.tunDst, mask.tunDst);
+    }
+    if (!isZero(mask.u32, TUN_IPV6_SRC_WORD, 8)) {
+      this.#ipv6('tun_ipv6_src', key.tunIpv6Src, mask.tunIpv6Src);
+      this.#ipv6('tun_ipv6_dst', key.tunIpv6Dst, mask.tunIpv6Dst);
+    }
     if (mask.tunGbpId !== 0) this.#number16('tun_gbp_id', key.tunGbpId, mask.tunGbpId);
     if (mask.tunGbpFlags !== 0) this.#plain('tun_gbp_flags', hexOr0(key.tunGbpFlags));
     if (mask.tunTos !== 0) this.#plain('tun_tos', key.tunTos.toString(16));
@@ -203,24 +205,6 @@ class MatchWriter {
       if (!all) this.#text += exact ? `=${text}` : `=${text}/${hexOfBytes(bits)}`;
       this.#text += ',';
     }
-  }
-
-  #tunnelAddresses(): void {
-    const { key, mask } = this.#match;
-    if (this.#options.isFlow) {
-      const v6 = isTunnelIpv6(key);
-      this.#ip('tun_src', v6 ? 0 : key.tunSrc, mask.tunSrc);
-      this.#ip('tun_dst', v6 ? 0 : key.tunDst, mask.tunDst);
-      this.#ipv6('tun_ipv6_src', ipv6Only(key.tunIpv6Src), mask.tunIpv6Src);
-      this.#ipv6('tun_ipv6_dst', ipv6Only(key.tunIpv6Dst), mask.tunIpv6Dst);
-      return;
-    }
-    const src6 = isIpv6Endpoint(this.#match, tunSrc6);
-    const dst6 = isIpv6Endpoint(this.#match, tunDst6);
-    if (!src6) this.#ip('tun_src', key.tunSrc, mask.tunSrc);
-    if (!dst6) this.#ip('tun_dst', key.tunDst, mask.tunDst);
-    if (src6) this.#ipv6('tun_ipv6_src', key.tunIpv6Src, mask.tunIpv6Src);
-    if (dst6) this.#ipv6('tun_ipv6_dst', key.tunIpv6Dst, mask.tunIpv6Dst);
   }
 
   #erspan(): void {
@@ -392,7 +376,8 @@ const CT_LABEL_WORD = wordOf('ct_label');
 const CT_IPV6_SRC_WORD = wordOf('ct_ipv6_src');
 const REG0_WORD = wordOf('reg0');
 const TUN_ID_WORD = wordOf('tun_id');
-const TUN_SRC_WORD = wordOf('tun_ipv6_src');
+const TUN_IPV6_SRC_WORD = wordOf('tun_ipv6_src');
+const TUN_IPV4_SRC_WORD = wordOf('tun_src');
 const TUN_FLAGS_WORD = wordOf('tun_flags');
 const TUN_GBP_WORD = wordOf('tun_gbp_id');
 const TUN_ERSPAN_WORD = wordOf('tun_erspan_ver');
@@ -413,6 +398,7 @@ function isTunnelShown({ mask: { u32 }, tunMetadata }: Match): boolean {
     tunMetadata.length > 0 ||
     !isZero(u32, TUN_ID_WORD, TUN_FLAGS_WORD + 1 - TUN_ID_WORD) ||
     u32[TUN_GBP_WORD] !== 0 ||
+    !isZero(u32, TUN_IPV4_SRC_WORD, 2) ||
     !isZero(u32, TUN_ERSPAN_WORD, TUN_GTPU_WORD + 1 - TUN_ERSPAN_WORD)
   );
 }

@@ -123,10 +123,8 @@ const MPLS = group('mpls_tc', 'mpls_bos', 'mpls_ttl', 'mpls_label');
 // biome-ignore format: a list in the order of the wire
 const NSH = group('nsh_flags', 'nsh_ttl', 'nsh_mdtype', 'nsh_np', 'nsh_spi', 'nsh_si', 'nsh_c1', 'nsh_c2', 'nsh_c3', 'nsh_c4');
 const TUN_ID = group('tun_id', 'tun_flags');
-const TUN_SRC4 = group('tun_src');
-const TUN_DST4 = group('tun_dst');
-const TUN_SRC6 = group('tun_ipv6_src');
-const TUN_DST6 = group('tun_ipv6_dst');
+const TUN_IPV4 = group('tun_src', 'tun_dst');
+const TUN_IPV6 = group('tun_ipv6_src', 'tun_ipv6_dst');
 const TUN_GBP = group('tun_gbp_id', 'tun_gbp_flags');
 // biome-ignore format: a list in the order of the wire
 const TUN_MORE = group('tun_erspan_idx', 'tun_erspan_ver', 'tun_erspan_dir', 'tun_erspan_hwid', 'tun_gtpu_flags', 'tun_gtpu_msgtype');
@@ -263,26 +261,11 @@ function putTransport(start: number, match: Match, version: OxmVersion, icmp: nu
 
 function putTunnel(start: number, match: Match, version: OxmVersion): number {
   let o = putGroup(start, match, TUN_ID, version);
-  const src6 = isIpv6Endpoint(match, TUN_SRC6.plans[0]!);
-  const dst6 = isIpv6Endpoint(match, TUN_DST6.plans[0]!);
-  if (!src6) o = putGroup(o, match, TUN_SRC4, version);
-  if (!dst6) o = putGroup(o, match, TUN_DST4, version);
-  if (src6) o = putGroup(o, match, TUN_SRC6, version);
-  if (dst6) o = putGroup(o, match, TUN_DST6, version);
+  o = putGroup(o, match, TUN_IPV4, version);
+  o = putGroup(o, match, TUN_IPV6, version);
   o = putGroup(o, match, TUN_GBP, version);
   o = putTunMetadata(o, match, version);
   return putGroup(o, match, TUN_MORE, version);
-}
-
-/**
- * A mask of an IPv4 endpoint covers the 12 bytes behind it, which are zero: whatever else has bits
- * is an IPv6 address.
- */
-export function isIpv6Endpoint({ key, mask }: Match, { offset }: FieldPlan): boolean {
-  for (let i = offset + 4; i < offset + 16; i++) {
-    if (mask.u8[i] !== 0xff || key.u8[i] !== 0) return true;
-  }
-  return false;
 }
 
 function putTunMetadata(start: number, match: Match, version: OxmVersion): number {

@@ -7,11 +7,6 @@ import {
   formatIpv4,
 } from '@heddle/packet';
 
-/** `::` for an IPv4 address, which lies in the same place. */
-export function ipv6Only(address: Uint8Array): Uint8Array {
-  return address.subarray(4).every((b) => b === 0) ? new Uint8Array(16) : address;
-}
-
 /** `(ns,type)`. */
 export function formatPacketType(type: number): string {
   // Digits stand as they are, what is longer is hexadecimal.

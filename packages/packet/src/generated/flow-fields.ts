@@ -49,7 +49,7 @@ export abstract class FlowFields {
     setBe64(this.u8, 16, v);
   }
 
-  /** Outer source. */
+  /** Outer IPv6 source; IPv4 uses the first 4 bytes in the programs. */
   get tunIpv6Src(): Uint8Array {
     return this.u8.subarray(24, 40);
   }
@@ -57,28 +57,12 @@ export abstract class FlowFields {
     this.u8.set(v, 24);
   }
 
-  /** Outer IPv4 source. */
-  get tunSrc(): number {
-    return getBe32(this.u8, 24);
-  }
-  set tunSrc(v: number) {
-    setBe32(this.u8, 24, v);
-  }
-
-  /** Outer destination. */
+  /** Outer IPv6 destination; IPv4 uses the first 4 bytes in the programs. */
   get tunIpv6Dst(): Uint8Array {
     return this.u8.subarray(40, 56);
   }
   set tunIpv6Dst(v: Uint8Array) {
     this.u8.set(v, 40);
-  }
-
-  /** Outer IPv4 destination. */
-  get tunDst(): number {
-    return getBe32(this.u8, 40);
-  }
-  set tunDst(v: number) {
-    setBe32(this.u8, 40, v);
   }
 
   /** FLOW_TNL_F_* bits. */
@@ -447,6 +431,22 @@ export abstract class FlowFields {
   }
   set tunOpts(v: Uint8Array) {
     this.u8.set(v, 236);
+  }
+
+  /** Outer IPv4 source. */
+  get tunSrc(): number {
+    return getBe32(this.u8, 248);
+  }
+  set tunSrc(v: number) {
+    setBe32(this.u8, 248, v);
+  }
+
+  /** Outer IPv4 destination. */
+  get tunDst(): number {
+    return getBe32(this.u8, 252);
+  }
+  set tunDst(v: number) {
+    setBe32(this.u8, 252, v);
   }
 
   /** Register 0. */

@@ -1,7 +1,15 @@
 /** Random bridges, keys of packets for them, and packets that megaflows take for the same. */
 import type { Random } from '@heddle/datapath/oracle/random-frame';
 import { parseTlvMap } from '@heddle/openflow';
-import { clearTunnelFields, ETH_P_8021Q, extractFlow, type Flow, VLAN_CFI } from '@heddle/packet';
+import {
+  clearTunnelFields,
+  ETH_P_8021Q,
+  extractFlow,
+  type Flow,
+  isTunnelIpv6,
+  isTunnelled,
+  VLAN_CFI,
+} from '@heddle/packet';
 import { FakeClock, HeddleError, realClock } from '@heddle/runtime';
 import { NetFlow } from '../export/netflow.ts';
 import { ETH_P_SLOW } from '../lacp/pdu.ts';
@@ -104,7 +112,12 @@ export function randomKey(r: Random, { tlv, ports }: Ofproto): Flow {
   const { flow } = parseOpenFlowFlow(randomFlowText(r), () => undefined, tlv);
   flow.inPort = inPort;
   if (isTunnel) {
-    flow.tunDst ||= 0x0a000009;
+    if (r.chance(50)) flow.tunDst ||= 0x0a000009;
+    else {
+      flow.tunDst = 0;
+      flow.tunIpv6Dst[15] ||= 9;
+    }
+    keepFamily(flow, isTunnelIpv6(flow));
     flow.tunTtl = r.below(3);
     flow.tunTpSrc = r.below(3);
     flow.tunTos = r.pick([0, 3]);
@@ -116,6 +129,16 @@ export function randomKey(r: Random, { tlv, ports }: Ofproto): Flow {
   return flow;
 }
 
+function keepFamily(flow: Flow, v6: boolean): void {
+  if (v6) {
+    flow.tunSrc = 0;
+    flow.tunDst = 0;
+  } else {
+    flow.tunIpv6Src.fill(0);
+    flow.tunIpv6Dst.fill(0);
+  }
+}
+
 /** Another packet that the mask takes for the same: bits outside of it come from `other`. */
 export function mixed(key: Flow, mask: Flow, other: Flow): Flow {
   const flow = key.clone();
@@ -123,6 +146,8 @@ export function mixed(key: Flow, mask: Flow, other: Flow): Flow {
     const m = mask.u32[i]!;
     flow.u32[i] = (key.u32[i]! & m) | (other.u32[i]! & ~m);
   }
+  // No packet has addresses of both families.
+  if (isTunnelled(key)) keepFamily(flow, isTunnelIpv6(key));
   // No packet has a tag without a type.
   if ((flow.vlanTci0 & VLAN_CFI) !== 0) flow.vlanTpid0 ||= key.vlanTpid0 || ETH_P_8021Q;
   if ((flow.vlanTci1 & VLAN_CFI) !== 0) flow.vlanTpid1 ||= key.vlanTpid1 || ETH_P_8021Q;

@@ -13,6 +13,9 @@ export const TAUGHT: readonly (Regression & { readonly states: readonly number[]
     'learn(table=9,cookie=3,limit=1,eth_src,result_dst=reg1[0])',
     'learn(table=9,ct_state=0x21,tun_flags=oam,load:1->reg0[])',
     'learn(table=9,ct_zone[2..8]=1,in_port[0..3]=1,eth_type=0x800,nw_ttl[0..2]=1)',
+    'learn(table=9,limit=1,result_dst=reg1[0],dp_hash[6..31])',
+    'learn(table=9,dp_hash[]=reg0[]),learn(table=254,reg0[]),learn(table=9,recirc_id)',
+    'learn(table=9,tun_src[12..18],tun_ipv6_dst[90..100]=tun_ipv6_src[90..100],load:1->reg0[])',
   ].map((learn) => ({
     flows: [`table=0,priority=1 actions=${learn},load:5->eth_src[],${learn}`],
     packet: 'in_port=4,ip',
@@ -61,9 +64,27 @@ const branches = (longer: string, shorter: string): Regression => ({
   ],
   packet: 'in_port=4,ip',
 });
+const TUNNELLED = 'in_port=4,tun_src=192.168.0.2,tun_dst=192.168.0.1,ip';
+const TUNNELLED_BY_IPV6 = 'in_port=4,tun_ipv6_src=fe80::2,tun_ipv6_dst=fe80::1,ip';
 const TRACKED = 'in_port=LOCAL,ct_state=0x22,ct_nw_proto=6';
 
 export const REGRESSIONS: readonly Regression[] = [
+  // Tunnels' addresses of both families lie beside each other.
+  ...[
+    'move:tun_ipv6_src[6..126]->tun_ipv6_dst[6..126]',
+    'move:tun_ipv6_dst[0..31]->tun_src[],move:tun_dst[]->tun_ipv6_src[96..127]',
+    'set_field:fe80::5->tun_ipv6_dst,set_field:10.0.0.5->tun_dst,move:tun_dst[]->reg0[]',
+    'set_field:10.0.0.0/255.0.255.0->tun_src,set_field:fe80::/ff80::8->tun_ipv6_src',
+    'load:5->tun_ipv6_src[99..119],load:9->tun_dst[3..9],push:tun_ipv6_src[64..127],pop:xreg0',
+  ].flatMap((actions) => [one(actions, TUNNELLED), one(actions, TUNNELLED_BY_IPV6), one(actions)]),
+  {
+    flows: [
+      'table=0,priority=5,tun_ipv6_dst=::,tun_ipv6_src=::/0:ffff:: actions=resubmit(,1)',
+      'table=1,priority=5,tun_dst=192.0.0.0/8,tun_src=192.168.0.0/255.255.0.255 actions=output:1',
+      'table=1,priority=6,tun_dst=192.0.0.0/8,tun_ipv6_dst=fe80::/16 actions=output:2',
+    ],
+    packet: TUNNELLED,
+  },
   // A copy that recirculates ends the pipeline.
   one('clone(group:7),output:1,write_actions(output:4)'),
   one('clone(output:2,clone(group:7),output(port=1,max_len=100)),output:1'),

@@ -1,5 +1,5 @@
 /** Options of a tunnel Interface (ovs-vswitchd.conf.db(5), "Tunnel Options"). */
-import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '@heddle/packet';
+import { formatIpv4, formatIpv6, isIpv6Endpoint, parseIpv4, parseIpv6 } from '@heddle/packet';
 
 export type TunnelType = 'vxlan' | 'geneve' | 'gre' | 'erspan';
 const TUNNEL_TYPES: readonly TunnelType[] = ['erspan', 'geneve', 'gre', 'vxlan'];
@@ -177,7 +177,7 @@ export function parseAddress(text: string): TunnelAddress | undefined {
 }
 
 export function isIpv6(address: TunnelAddress): boolean {
-  return address.subarray(4).some((b) => b !== 0);
+  return isIpv6Endpoint(address);
 }
 
 function isMulticast(address: TunnelAddress): boolean {

@@ -3,7 +3,7 @@
  * UDP port: which of them a packet came by tell its key and addresses.
  */
 import type { OdpPort } from '@heddle/datapath';
-import { type Flow, toHex } from '@heddle/packet';
+import { type Flow, toHex, tunnelDestination, tunnelSource } from '@heddle/packet';
 import type { OfPort } from '../ofproto.ts';
 import { keyText, type TunnelConfig, type TunnelKey, tunnelMatchText } from './config.ts';
 
@@ -52,8 +52,8 @@ export class TunnelPorts {
 
   /** The port that a packet came by: the one that says most of it (in_key, then remote, local). */
   receive(flow: Flow): OfPort | undefined {
-    const remote = toHex(flow.tunIpv6Src);
-    const local = toHex(flow.tunIpv6Dst);
+    const remote = toHex(tunnelSource(flow));
+    const local = toHex(tunnelDestination(flow));
     for (const inKey of [flow.tunId.toString(), FLOW]) {
       for (const [r, l] of [
         [remote, local],

@@ -40,7 +40,7 @@ export function freezeState(
 function lookAtTunnelFields({ initial, wildcards }: XlateContext): void {
   if (!isTunnelled(initial)) return;
   const { tunTpSrc, tunTpDst } = wildcards;
-  fillTunnel(wildcards);
+  fillTunnel(wildcards, initial);
   Object.assign(wildcards, { tunTpSrc, tunTpDst });
   wildcards.tunOptsLen = 0xff;
   wildcards.tunOpts.fill(0xff);

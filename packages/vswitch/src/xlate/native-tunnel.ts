@@ -29,9 +29,13 @@ import {
   IPPROTO_GRE,
   IPPROTO_ICMPV6,
   IPPROTO_UDP,
+  isTunnelIpv6,
   MAC_BROADCAST,
   setMac,
+  setTunnelSource,
+  tunnelDestination,
   tunnelOptions,
+  tunnelSource,
   VLAN_CFI,
 } from '@heddle/packet';
 import type { OfPort } from '../ofproto.ts';
@@ -67,7 +71,7 @@ export function sendNative(
   copyTunnelFields(kept, flow);
   ctx.trace('detail', 'output to native tunnel');
   ctx.commit();
-  const route = native.route(tunnel.tunIpv6Dst, tunnel.tunIpv6Src, flow.pktMark);
+  const route = native.route(tunnelDestination(tunnel), tunnelSource(tunnel), flow.pktMark);
   if (!route) {
     ctx.trace('warn', 'native tunnel routing failed');
     ctx.drop('no route to the other end of the tunnel', port);
@@ -89,7 +93,7 @@ export function sendNative(
   const from = `${formatMac(route.mac)} ${formatAddress(source)}`;
   const to = `${formatMac(mac)} ${hop}`;
   ctx.trace('detail', `tunneling from ${from} to ${to}`);
-  tunnel.tunIpv6Src = source;
+  setTunnelSource(tunnel, source);
   const carried = carriedType(flow, config);
   const header =
     carried === undefined ? undefined : buildHeader(tunnel, config, route.mac, mac, carried);
@@ -106,7 +110,7 @@ export function sendNative(
     type: 'tnl_push',
     tnlPort: port.odpPort!,
     outPort: local.odpPort!,
-    headerType: headerTypeOf(config.type, isIpv6(tunnel.tunIpv6Dst)),
+    headerType: headerTypeOf(config.type, isTunnelIpv6(tunnel)),
     header,
   };
   const bare = carried !== 0 && flow.packetType === 0 ? popFrame(flow) : [];
@@ -140,7 +144,7 @@ function buildHeader(
   dst: number,
   carried: number,
 ): Uint8Array | undefined {
-  const v6 = isIpv6(t.tunIpv6Dst);
+  const v6 = isTunnelIpv6(t);
   const l4 = ETH_LEN + (v6 ? 40 : 20);
   const isUdp = c.type === 'vxlan' || c.type === 'geneve';
   const tail = isUdp

@@ -270,9 +270,6 @@ function setField(ctx: XlateContext, of: Field, value: bigint, mask?: bigint): v
 
 /** A tag that is written by its whole TCI comes and goes by its CFI bit. */
 function afterWrite({ flow }: XlateContext, of: Field): void {
-  // An IPv4 address of a tunnel takes the place of an IPv6 one.
-  if (of.name === 'tun_src') flow.tunIpv6Src.fill(0, 4);
-  else if (of.name === 'tun_dst') flow.tunIpv6Dst.fill(0, 4);
   if (of.name !== 'vlan_tci' && of.name !== 'vlan_vid') return;
   // Without its CFI bit the rest is kept, for who writes that bit last.
   if ((flow.vlanTci0 & VLAN_CFI) === 0) flow.vlanTpid0 = 0;

@@ -10,11 +10,15 @@ import {
   FLOW_TNL_F_KEY,
   FLOW_TNL_F_SEQ,
   Flow,
+  fillTunnelAddresses,
   isTunnelled,
   putErspan,
   putTunnelOptions,
   sameTunnel,
+  setTunnelDestination,
+  setTunnelSource,
   TUN_OPTS_MAX,
+  tunnelDestination,
 } from '@heddle/packet';
 import { vlog } from '@heddle/runtime';
 import type { OfPort } from '../ofproto.ts';
@@ -27,6 +31,7 @@ const ECN = 3;
 const ECN_ECT_0 = 2;
 const ECN_CE = 3;
 const DEFAULT_TTL = 64;
+const NO_ADDRESS = new Uint8Array(16);
 
 function isIp({ dlType }: Flow): boolean {
   return dlType === ETH_P_IP || dlType === ETH_P_IPV6;
@@ -35,10 +40,9 @@ function isIp({ dlType }: Flow): boolean {
 /** What decides which port it is. */
 export function lookAtTunnel(ctx: XlateContext, key: Flow): void {
   const { wildcards } = ctx;
-  ctx.tunnelDst = key.tunIpv6Dst.slice();
+  ctx.tunnelDst = tunnelDestination(key);
   wildcards.tunId = 0xffff_ffff_ffff_ffffn;
-  wildcards.tunIpv6Src.fill(0xff);
-  wildcards.tunIpv6Dst.fill(0xff);
+  fillTunnelAddresses(wildcards, key);
   wildcards.tunFlags |= FLOW_TNL_F_DONT_FRAGMENT | FLOW_TNL_F_CSUM | FLOW_TNL_F_KEY;
   wildcards.tunTos = 0xff;
 }
@@ -75,7 +79,7 @@ export function sendToTunnel(ctx: XlateContext, port: OfPort, config: TunnelConf
     ctx.written.pktMark = 0xffff_ffff;
     flow.pktMark = config.egressPktMark;
   }
-  if (flow.tunIpv6Dst.every((b, i) => b === ctx.tunnelDst[i])) {
+  if (tunnelDestination(flow).every((b, i) => b === ctx.tunnelDst[i])) {
     ctx.trace('warn', 'Not tunneling to our own address');
     ctx.drop('not tunneling to our own address');
     return;
@@ -86,7 +90,8 @@ export function sendToTunnel(ctx: XlateContext, port: OfPort, config: TunnelConf
     return;
   }
   ctx.trace('detail', 'output to kernel tunnel');
-  if (!sameTunnel(flow, base)) {
+  // Without a destination there is no header: what was set before, if anything, stays.
+  if (isTunnelled(flow) && !sameTunnel(flow, base)) {
     const key = new Flow();
     copyTunnel(flow, key);
     ctx.odpActions.push({ type: 'set_tunnel', key });
@@ -114,9 +119,8 @@ function lookAtOuter(ctx: XlateContext): void {
 /** Makes the flow's tunnel what the port's configuration wants; false: it cannot be. */
 function fillTunnelHeader(ctx: XlateContext, c: TunnelConfig): boolean {
   const { flow } = ctx;
-  if (c.remote !== 'flow') flow.tunIpv6Dst = c.remote;
-  if (c.local === undefined) flow.tunIpv6Src.fill(0);
-  else if (c.local !== 'flow') flow.tunIpv6Src = c.local;
+  if (c.remote !== 'flow') setTunnelDestination(flow, c.remote);
+  if (c.local !== 'flow') setTunnelSource(flow, c.local ?? NO_ADDRESS);
   flow.tunTpSrc = 0;
   flow.tunTpDst = c.dstPort;
   if (c.outKey === 'none') flow.tunId = 0n;
@@ -132,8 +136,9 @@ function fillTunnelHeader(ctx: XlateContext, c: TunnelConfig): boolean {
     flow.tunGbpId = 0;
     flow.tunGbpFlags = 0;
   }
+  fillErspan(flow, c.erspan);
   if (c.type === 'erspan') {
-    fillErspan(flow, c.erspan);
+    putErspanOf(flow);
     return true;
   }
   const options = c.type === 'geneve' ? ctx.bridge.tlv.writeOptions(flow) : new Uint8Array();
@@ -151,19 +156,26 @@ function hasCritical(options: Uint8Array): boolean {
 }
 
 /**
- * What is not `flow` is the port's, with a version that is `flow` all of it; a version that there is
- * not leaves the packet without a header.
+ * What is not `flow` is the port's, of any type, and of both versions; with a version that is `flow` all
+ * of it is the flow's.
  */
 function fillErspan(flow: Flow, c: ErspanConfig): void {
-  const or = (configured: number | 'flow', written: number) =>
-    configured === 'flow' || c.ver === 'flow' ? written : configured;
-  const ver = or(c.ver, flow.tunErspanVer);
+  if (c.ver === 'flow') return;
+  flow.tunErspanVer = c.ver;
+  if (c.idx !== 'flow') flow.tunErspanIdx = c.idx;
+  if (c.dir !== 'flow') flow.tunErspanDir = c.dir;
+  if (c.hwid !== 'flow') flow.tunErspanHwid = c.hwid;
+}
+
+/** A version that there is not leaves the packet without a header. */
+function putErspanOf(flow: Flow): void {
+  const ver = flow.tunErspanVer;
   const [v1, v2] = [ver === 1, ver === 2];
   putErspan(flow, {
     ver,
-    idx: v1 ? or(c.idx, flow.tunErspanIdx) & 0xfffff : 0,
-    dir: v2 ? or(c.dir, flow.tunErspanDir) & 1 : 0,
-    hwid: v2 ? or(c.hwid, flow.tunErspanHwid) & 0x3f : 0,
+    idx: v1 ? flow.tunErspanIdx & 0xfffff : 0,
+    dir: v2 ? flow.tunErspanDir & 1 : 0,
+    hwid: v2 ? flow.tunErspanHwid & 0x3f : 0,
   });
 }
 
