@@ -74,7 +74,8 @@ export function checkFlowMod(ofproto: Ofproto, asked: FlowMod, version: OfpVersi
   return mod;
 }
 
-function tableFor(
+/** Where a flow would go. Throws `OfpError` for a table that takes none, or not with such a match. */
+export function tableFor(
   ofproto: Ofproto,
   { tableId, match }: Pick<FlowMod, 'tableId' | 'match'>,
 ): FlowTable {

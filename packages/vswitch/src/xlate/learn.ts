@@ -12,8 +12,10 @@ import {
   OFPP_MAX,
   OFPP_NONE,
   type OfpAct,
+  OfpError,
 } from '@heddle/openflow';
 import { Flow, fieldGet, fieldSet, flowEquals } from '@heddle/packet';
+import { tableFor } from '../ofproto/flow-mod.ts';
 import { NO_FLAGS } from '../ofproto/rule.ts';
 import { tunMetadataOf } from '../ofproto/tlv.ts';
 import type { XlateContext } from './context.ts';
@@ -29,6 +31,11 @@ export function learnAction(ctx: XlateContext, act: LearnAct): void {
     return;
   }
   if (ctx.isTracing) ctx.trace('detail', flowModText(flowMod));
+  const refusal = refusalOf(ctx, flowMod);
+  if (refusal !== undefined) {
+    ctx.trace('error', `LEARN action execution failed (${refusal}).`);
+    return;
+  }
   // As upstream has it, no limit holds for what a controller sends.
   const limit = ctx.options.isPacketOut ? 0 : act.limit;
   const isLearned = isAllowed(ctx, limit, flowMod);
@@ -40,6 +47,17 @@ export function learnAction(ctx: XlateContext, act: LearnAct): void {
     traceSubfield(ctx, act.resultDst);
   }
   if (!isLearned) ctx.trace('detail', 'Limit exceeded, learn failed');
+}
+
+/** The error with which the bridge takes no such flow, whoever sends it. */
+function refusalOf({ bridge }: XlateContext, flowMod: FlowMod): string | undefined {
+  try {
+    tableFor(bridge, flowMod);
+    return undefined;
+  } catch (error) {
+    if (error instanceof OfpError) return error.ofpErr;
+    throw error;
+  }
 }
 
 /** Whether the limit lets the flow be learned, or it is there already or has been learned just now. */
