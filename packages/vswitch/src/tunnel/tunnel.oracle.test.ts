@@ -166,6 +166,11 @@ function withoutRepeated(actions: string): string {
   });
 }
 
+/** Congestion alone is written, of a TOS that may have been looked at whole. */
+function writtenBits(_: string, tos: string): string {
+  return `set(ipv4(tos=0x${(Number(tos) & 3).toString(16)}/0x3))`;
+}
+
 /** Ours look at the protocol, too, where congestion is noted: there is no IP header without one. */
 function comparable(text: string): string {
   return text
@@ -173,6 +178,7 @@ function comparable(text: string): string {
     .filter((l) => /^(Final flow|Megaflow|Datapath actions)/.test(l) || /^ {5}(->|>>)/.test(l))
     .join('\n')
     .replace(/eth,(udp|icmp),/, 'eth,ip,')
+    .replaceAll(/set\(ipv4\(tos=(0x[0-9a-f]+)\)\)/g, writtenBits)
     .replace(/^Datapath actions: .*$/m, withoutRepeated);
 }
 
