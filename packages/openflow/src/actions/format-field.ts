@@ -59,7 +59,7 @@ export function formatSetField({ field, value, mask }: FieldValue, f: FieldForma
   return `${colors.special('set_field:')}${text}${colors.special('->')}${field.name}`;
 }
 
-/** A run of bits as a number; anything else can only be a set_field. */
+/** A run of bits as numbers of up to 64 bits; anything else can only be a set_field. */
 export function formatLoad(set: FieldValue, f: FieldFormatOptions): string {
   const { field, value, mask } = set;
   if (mask === 0n) return formatSetField(set, f);
@@ -68,9 +68,19 @@ export function formatLoad(set: FieldValue, f: FieldFormatOptions): string {
   const run = mask >> BigInt(ofs);
   if ((run & (run + 1n)) !== 0n) return formatSetField(set, f);
   const nBits = run === 0n ? 0 : run.toString(2).length;
-  const dst = formatSubfield({ field, ofs, nBits });
-  const { colors } = f;
-  const number = hex(value >> BigInt(ofs));
+  const loads: string[] = [];
+  for (let at = 0; at < nBits; at += MAX_LOAD_BITS) {
+    const n = Math.min(nBits - at, MAX_LOAD_BITS);
+    const number = (value >> BigInt(ofs + at)) & ((1n << BigInt(n)) - 1n);
+    loads.push(formatOneLoad(hex(number), formatSubfield({ field, ofs: ofs + at, nBits: n }), f));
+  }
+  return loads.join(',');
+}
+
+/** Of NXAST_REG_LOAD. */
+const MAX_LOAD_BITS = 64;
+
+function formatOneLoad(number: string, dst: string, { colors }: FieldFormatOptions): string {
   if (!colors) return `load:${number}->${dst}`;
   return `${colors.special('load:')}${number}${colors.special('->')}${dst}`;
 }

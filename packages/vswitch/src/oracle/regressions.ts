@@ -21,6 +21,14 @@ export const TAUGHT: readonly (Regression & { readonly states: readonly number[]
     packet: 'in_port=4,ip',
     states: [],
   })),
+  // Loads that take two messages.
+  {
+    flows: [
+      'table=0,priority=1 actions=learn(table=9,load:xxreg1[1..127]->xxreg0[1..127]),learn(table=9,load:xxreg1[0..63]->xxreg0[0..63])',
+    ],
+    packet: 'in_port=1,ip,reg4=0xffffffff,reg6=0x12345678,reg7=9',
+    states: [],
+  },
   {
     flows: [
       'table=0,priority=1,ip actions=ct(table=1)',
