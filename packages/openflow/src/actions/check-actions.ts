@@ -301,7 +301,7 @@ class ActionCheck {
         checkLearn(act, this.#match);
         return act;
       case 'ct':
-        checkCt(act, this.#match);
+        checkCt(act, this.#match, this.#networkType);
         return act;
       case 'resubmit':
         if (act.withCt && !saysConnection(this.#match)) {

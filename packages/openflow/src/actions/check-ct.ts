@@ -8,9 +8,9 @@ import { checkSubfieldBits } from './field-header.ts';
 const IPPORT_FTP = 21;
 const IPPORT_TFTP = 69;
 
-export function checkCt(act: CtAction, match: Match): void {
+/** `type`: of the network layer, 0 where it is not known. */
+export function checkCt(act: CtAction, match: Match, type: number): void {
   const { key } = match;
-  const type = key.packetType >>> 16 === 1 ? key.packetType & 0xffff : key.dlType;
   const isIp = type === 0x800 || type === 0x86dd;
   const badHelper =
     (act.alg === IPPORT_FTP && key.nwProto !== 6) ||

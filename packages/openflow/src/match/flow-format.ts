@@ -91,8 +91,10 @@ export function formatFlow(flow: Flow, names?: PortNames, inPort = flow.inPort):
   show(mask, ALWAYS);
   if (key.packetType === 0) show(mask, ETHERNET);
   if (key.packetType === 0 && key.vlanTci0 !== 0) mask.vlanTci1 = 0xffff;
-  if (key.ctNwProto !== 0) showTuple(key, mask);
-  else if (key.packetType !== 0) showOuterTuple(key, mask);
+  if (key.ctNwProto !== 0) {
+    // Untracked, the packet belongs to no connection.
+    if (key.ctState !== 0) showTuple(key, mask);
+  } else if (key.packetType !== 0) showOuterTuple(key, mask);
   network(key, mask);
   return formatMatch(new Match(key, mask, tunnelOptions(key)), { names, isFlow: true });
 }

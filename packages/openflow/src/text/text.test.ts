@@ -44,6 +44,9 @@ test('what is wrong is said in words', () => {
   assert.throws(add('actions=set_field:1.2.3.4->ip_src'), {
     message: 'actions are invalid with specified match (OFPBAC_MATCH_INCONSISTENT)',
   });
+  assert.throws(add('ip,actions=decap,decap,ct(commit)'), {
+    message: 'actions are invalid with specified match (OFPBAC_MATCH_INCONSISTENT)',
+  });
   assert.throws(() => requireProtocols(parseFlowMod('reg0=1,actions=1', 'add').protocols, 1), {
     message:
       'none of the usable flow formats (NXM,OXM) is among the allowed flow formats (OpenFlow10-table_id)',
