@@ -74,3 +74,25 @@ test('what is learned grows old alike', async (t) => {
   }
   t.diagnostic(`${COUNT} rounds, seed ${SEED}`);
 });
+
+test('a limit holds for changes of what has been learned, too', async () => {
+  await using scope = new Scope();
+  const both = await DummySwitch.pair(scope);
+  const each = <T>(body: (subject: DummySwitch) => Promise<T>) => Promise.all(both.map(body));
+  await each((s) => s.setUp('br0', ['p1', 'p2'], ['--', 'set-fail-mode', 'br0', 'secure']));
+  await each((s) => s.appctl('upcall/disable-megaflows'));
+  const ofctl = (...args: string[]) =>
+    each((s) => s.instance.exec('ovs-ofctl', '-O', 'OpenFlow15', ...args));
+  for (const limit of [1, 2]) {
+    await ofctl('del-flows', 'br0');
+    const flow = `learn(table=1,limit=${limit},eth_type=0x800,nw_proto=6`;
+    await ofctl('add-flow', 'br0', `in_port=1,tcp,actions=${flow},load:1->NXM_NX_REG0[]),2`);
+    await ofctl('add-flow', 'br0', `in_port=2,tcp,actions=${flow},load:2->NXM_NX_REG0[]),1`);
+    await each((s) => s.receive('p1', packet(false, ACK, 1)));
+    await each((s) => s.receive('p2', packet(true, ACK, 2)));
+    await each((s) => s.warp(0));
+    const [actual, expected] = await ofctl('dump-flows', 'br0', 'table=1');
+    assert.equal(actual, expected, `limit=${limit}`);
+    assert.match(expected!, limit === 1 ? /0x1->reg0/ : /0x2->reg0/);
+  }
+});

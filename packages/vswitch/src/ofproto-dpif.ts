@@ -33,6 +33,7 @@ import { originNumber } from './ofproto/origins.ts';
 import { metadataOf } from './ofproto/packet-metadata.ts';
 import type { FrozenState } from './ofproto/recirc.ts';
 import type { Rule } from './ofproto/rule.ts';
+import { isSameFlow } from './ofproto/same-flow.ts';
 import type { ControllerUserdata } from './ofproto/userdata.ts';
 import type { OfPort, Ofproto } from './ofproto.ts';
 import type { DeviceQos, QueueCounters } from './qos/device-qos.ts';
@@ -306,12 +307,13 @@ export class OfprotoDpif implements OfprotoEnv {
   #learn(flowMod: FlowMod, limit: number, table: number): void {
     const { classifier } = this.ofproto.tables.at(flowMod.tableId);
     const known = classifier.find(flowMod.match.key, flowMod.match.mask, flowMod.priority);
-    if (known && isSameFlow(known, flowMod)) {
+    if (known && isSameFlow(known.state, flowMod)) {
       // Its hard timeout begins again; how long it has been idle its own packets tell.
       known.modifiedMs = this.nowMs();
       return;
     }
-    if (!known && limit !== 0) {
+    // As upstream has it, the limit holds for changes of what has been learned, too.
+    if (limit !== 0) {
       let n = 0;
       for (const rule of classifier.rules()) if (rule.state.cookie === flowMod.newCookie) n++;
       if (n >= limit) return;
@@ -386,20 +388,6 @@ const UNKNOWN_STATS: PortStats = {
   txDropped: -1,
   collisions: -1,
 };
-
-function isSameFlow({ state }: Rule, mod: FlowMod): boolean {
-  return (
-    state.cookie === mod.newCookie &&
-    state.idleTimeout === mod.idleTimeout &&
-    state.hardTimeout === mod.hardTimeout &&
-    JSON.stringify(state.actions, plain) === JSON.stringify(mod.actions, plain)
-  );
-}
-
-function plain(key: string, value: unknown): unknown {
-  if (key === 'field') return (value as { name: string }).name;
-  return typeof value === 'bigint' ? `${value}n` : value;
-}
 
 function continuationOf(
   ofproto: Ofproto,

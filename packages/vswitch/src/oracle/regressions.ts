@@ -21,6 +21,34 @@ export const TAUGHT: readonly (Regression & { readonly states: readonly number[]
     packet: 'in_port=4,ip',
     states: [],
   })),
+  // A packet that is told to be untracked belongs to no connection, until it is tracked again.
+  ...['tcp,ct_nw_src=10.0.0.2', 'tcp6,ct_ipv6_src=::2'].map((packet) => ({
+    flows: ['tcp', 'tcp6'].flatMap((type) => [
+      `table=0,priority=1,${type} actions=ct(table=1)`,
+      `table=1,priority=1,${type} actions=ct(table=2)`,
+    ]),
+    packet: `in_port=4,ct_state=0x21,ct_nw_proto=6,ct_tp_dst=1,${packet}`,
+    states: [0, 0x20],
+  })),
+  // A limit holds for changes, too, not for what is as it would be.
+  ...[
+    ['', ''],
+    ['idle_timeout=5', ''],
+    ['send_flow_rem', ''],
+    ['cookie=5', ''],
+    ['cookie=5', 'cookie=5'],
+    ['fin_idle_timeout=5', 'hard_timeout=3'],
+    ['load:1->reg0[]', 'load:2->reg0[]'],
+  ].flatMap(([first, second]) =>
+    [1, 2].map((limit) => ({
+      flows: [
+        'table=9,priority=32768 actions=drop',
+        `table=0,priority=1 actions=learn(table=9,limit=2,eth_src,${first}),learn(table=9,limit=${limit},eth_src,${second}),learn(table=9,limit=${limit},${first})`,
+      ],
+      packet: 'in_port=1,ip',
+      states: [],
+    })),
+  ),
   // Loads that take two messages.
   {
     flows: [

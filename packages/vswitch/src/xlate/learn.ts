@@ -17,6 +17,7 @@ import {
 import { Flow, fieldGet, fieldSet, flowEquals } from '@heddle/packet';
 import { tableFor } from '../ofproto/flow-mod.ts';
 import { NO_FLAGS } from '../ofproto/rule.ts';
+import { isSameFlow, stateOf } from '../ofproto/same-flow.ts';
 import { tunMetadataOf } from '../ofproto/tlv.ts';
 import type { XlateContext } from './context.ts';
 import { lookAtSubfield, lowBits, subfieldGet, subfieldSet } from './subfield.ts';
@@ -60,24 +61,41 @@ function refusalOf({ bridge }: XlateContext, flowMod: FlowMod): string | undefin
   }
 }
 
-/** Whether the limit lets the flow be learned, or it is there already or has been learned just now. */
+/** Whether the limit lets the flow be learned or changed, or it is as it would be. */
 function isAllowed(ctx: XlateContext, limit: number, flowMod: FlowMod): boolean {
   if (limit === 0) return true;
   const { tableId, newCookie } = flowMod;
   const { classifier } = ctx.bridge.tables.at(tableId);
-  const isThere = ({ match, priority }: FlowMod) =>
-    classifier.find(match.key, match.mask, priority) !== undefined;
-  if (isThere(flowMod)) return true;
+  const ruleOf = ({ match, priority }: FlowMod) => classifier.find(match.key, match.mask, priority);
+  const pending = pendingMods(ctx, tableId);
+  const own = pending.find((mod) => isSameRule(mod, flowMod));
+  const known = own ? stateOf(own) : ruleOf(flowMod)?.state;
+  if (known && isSameFlow(known, flowMod)) return true;
+  const changed = new Set(pending.map(ruleOf));
   let n = 0;
-  for (const rule of classifier.rules()) if (rule.state.cookie === newCookie) n++;
-  const pending: FlowMod[] = [];
-  for (const { bridge, flowMod: other, isLearned } of ctx.effects.flows) {
-    if (!isLearned || bridge !== ctx.bridge || other.tableId !== tableId) continue;
-    if (isSameRule(other, flowMod)) return true;
-    if (other.newCookie !== newCookie || isThere(other)) continue;
-    if (!pending.some((known) => isSameRule(known, other))) pending.push(other);
+  for (const mod of pending) if (mod.newCookie === newCookie) n++;
+  for (const rule of classifier.rules()) {
+    if (rule.state.cookie === newCookie && !changed.has(rule)) n++;
   }
-  return n + pending.length < limit;
+  return n < limit;
+}
+
+/** What has been learned just now, the last of each flow. */
+function pendingMods(ctx: XlateContext, tableId: number): FlowMod[] {
+  const pending: FlowMod[] = [];
+  for (const { bridge, flowMod, isLearned } of ctx.effects.flows) {
+    if (!isLearned || bridge !== ctx.bridge || flowMod.tableId !== tableId) continue;
+    const at = pending.findIndex((mod) => isSameRule(mod, flowMod));
+    if (at < 0) pending.push(flowMod);
+    else pending[at] = changedBy(pending[at]!, flowMod);
+  }
+  return pending;
+}
+
+/** A change keeps what it cannot change (OpenFlow 1.5, 6.4): timeouts and flags. */
+function changedBy(first: FlowMod, second: FlowMod): FlowMod {
+  const { idleTimeout, hardTimeout, flags } = first;
+  return { ...second, idleTimeout, hardTimeout, flags };
 }
 
 function isSameRule(a: FlowMod, b: FlowMod): boolean {
