@@ -120,6 +120,7 @@ export function comparable(message: Buffer): string {
   if (type !== (v === 1 ? 17 : 19) || b.length < 12) return plain(b);
   const [kind, start] = [b.readUInt16BE(8), v === 1 ? 12 : 16];
   if (kind === 0) b.fill(0, start + 512, start + 768);
+  if (kind === 0xffff && isMonitor(b, start)) return text(b, 24, (at) => b.readUInt16BE(at));
   const layout = RECORDS[kind]?.(v);
   if (!layout) return plain(b);
   const { size, duration = 0 } = layout;
@@ -129,6 +130,10 @@ export function comparable(message: Buffer): string {
     b.fill(0, at + duration, at + duration + 8);
   return text(b, start, sizeAt);
 }
+
+/** NXST_FLOW_MONITOR, ONFST_FLOW_MONITOR. */
+const isMonitor = (b: Buffer, at: number): boolean =>
+  /^(0000232000000002|4f4e46000000074e)$/.test(b.toString('hex', at, at + 8));
 
 interface Layout {
   /** Of a record, or where it says it. */
@@ -151,6 +156,7 @@ const RECORDS: Record<number, (v: Version) => Layout> = {
   10: () => ({ size: { at: 0 } }),
   13: (v) => ({ size: v === 1 ? 48 : v < 5 ? 64 : 72 }),
   15: () => ({ size: { at: 8 } }),
+  16: () => ({ size: { at: 0 } }),
   17: () => ({ size: { at: 0 } }),
 };
 

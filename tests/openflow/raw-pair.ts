@@ -65,6 +65,11 @@ function roles(v: Version): Turn[] {
     { name: 'a primary adds', sent: flowMod(v, 3, { actions: zeros(0), priority: 1 }) },
     of(1, 3, 1n),
     { name: 'a secondary adds', sent: flowMod(v, 3, { actions: zeros(0) }), from: 1 },
+    {
+      name: 'a secondary adds what is wrong',
+      sent: flowMod(v, 3, { actions: apply(v, u16(0x99, 8, 0, 0)), command: 9 }),
+      from: 1,
+    },
     { name: 'a secondary sends a packet', sent: packetOut(v, 4, 1, output(v, 2), PACKET), from: 1 },
     { name: 'a secondary mods a port', sent: portMod(v, 1, PORT_MAC, 0, 0xff), from: 1 },
     { name: 'a secondary sets', sent: message(v, 9, 5, u16(0, 0xffff)), from: 1 },
@@ -113,6 +118,7 @@ function monitors(v: Version): Turn[] {
   const seen = (): Turn[] => [
     add('add', { match: match(v, { inPort: 1 }), actions: apply(v, output(v, 2)), cookie: 6 }),
     add('modify', { match: match(v, { inPort: 1 }), actions: apply(v, output(v, 1)), command: 1 }),
+    add('again', { match: match(v, { inPort: 1 }), actions: apply(v, output(v, 1)), command: 1 }),
     add('own', { match: match(v, { inPort: 2 }), actions: zeros(0), cookie: 7 }, 1),
     add('own delete', { match: match(v, { inPort: 2 }), actions: zeros(0), command: 4 }, 1),
     add('delete', { match: match(v, { inPort: 1 }), actions: zeros(0), command: 3 }),
@@ -123,6 +129,9 @@ function monitors(v: Version): Turn[] {
       : [
           nicira('all', nx(1, 0x3f, 0xffff, 255)),
           nicira('of port 2, no actions', nx(2, 0x0f, 2, 0)),
+          nicira('two of the same flows', nx(3, 0x0f, 0xffff, 255), nx(4, 0x2f, 0xffff, 255)),
+          cancel(3, 1),
+          cancel(4, 1),
           ...seen(),
           cancel(1, 1),
           cancel(1, 1),

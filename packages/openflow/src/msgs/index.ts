@@ -12,5 +12,11 @@ export type { DecodeContext } from './form.ts';
 export { MessageLog } from './message-log.ts';
 export { inPortMatch } from './packet-in.ts';
 export { featuresSpeed } from './phy-port.ts';
-export { decodeMessage, encodeMessage, encodeMultipart, messageName } from './registry.ts';
+export {
+  decodeMessage,
+  encodeMessage,
+  encodeMultipart,
+  messageName,
+  messageType,
+} from './registry.ts';
 export { tableNames } from './table-features.ts';

@@ -126,7 +126,12 @@ export function messageName(bytes: Uint8Array, isPartial = false): string {
   return `${name} ${'reply' in wire && wire.reply ? 'reply' : 'request'}`;
 }
 
-function messageType(r: Reader): OfpMessageType | undefined {
+/** What a message is by its headers and its length; undefined: none. */
+export function messageType(bytes: Uint8Array): OfpMessageType | undefined {
+  return typeOf(new Reader(bytes));
+}
+
+function typeOf(r: Reader): OfpMessageType | undefined {
   const start = r.off;
   try {
     return pullForm(r).type;
@@ -207,7 +212,7 @@ function checkVendor(vendor: number): void {
   if (vendor !== NX_VENDOR_ID && vendor !== ONF_VENDOR_ID) throw new OfpError('OFPBRC_BAD_VENDOR');
 }
 
-const codec: Codec = { decodeMessage: decodeFrom, appendMessage, messageType };
+const codec: Codec = { decodeMessage: decodeFrom, appendMessage, messageType: typeOf };
 
 /** Long-lived: a message costs one copy of its bytes. */
 const writer = new ByteWriter(4096);

@@ -1,7 +1,8 @@
 /** Makes a socket a connection of a bridge. */
 import type { Socket } from 'node:net';
-import { messageName, type OfpError, type OfpMessage, Vconn } from '@heddle/openflow';
+import { messageName, messageType, type OfpError, type OfpMessage, Vconn } from '@heddle/openflow';
 import type { Connmgr } from './connmgr.ts';
+import { isWrite } from './handle.ts';
 import { MultipartRequests } from './multipart.ts';
 import type { OfConn, OfConnKind, OfpChannel } from './ofconn.ts';
 
@@ -66,7 +67,10 @@ export function attach(mgr: Connmgr, socket: Socket, options: AttachOptions): Vc
       },
       bad: (error: OfpError, raw: Uint8Array) => {
         options.onHeard?.(undefined);
-        if (conn) mgr.sendError(conn, refusal(error, raw), raw);
+        if (!conn) return;
+        // As upstream, before the body of such a message is looked at.
+        const isForbidden = conn.role === 'secondary' && isWrite(messageType(raw));
+        mgr.sendError(conn, isForbidden ? 'OFPBRC_IS_SECONDARY' : refusal(error, raw), raw);
       },
       close: (why) => {
         requests.close();

@@ -220,8 +220,9 @@ export class Connmgr {
   /** Tells others of a group or meter mod that one has sent. */
   forwardRequest(by: OfConn, request: OfpMessage, reason: number): void {
     for (const conn of this.conns) {
-      if (conn === by || conn.version < 5 || !conn.wants('requestForward', reason)) continue;
-      if (!hasRoom(conn)) continue;
+      if (conn === by || !conn.wants('requestForward', reason)) continue;
+      // Nothing before OpenFlow 1.3 can say what a meter is.
+      if (!hasRoom(conn) || (request.type === 'meter_mod' && conn.version < 4)) continue;
       conn.send(0, { type: 'request_forward', request: { ...request, version: conn.version } });
     }
   }

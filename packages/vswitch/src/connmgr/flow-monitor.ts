@@ -29,23 +29,46 @@ export function handleFlowMonitor(
   conn: OfConn,
   msg: Extract<OfpMessage, { type: 'flow_monitor_request' }>,
 ): void {
-  const initial: [FlowMonitorRequest, Rule][] = [];
-  for (const monitor of msg.monitors) {
-    setMonitor(conn, monitor);
-    if (monitor.command === 'delete' || (monitor.flags & NXFMF_INITIAL) === 0) continue;
-    for (const rule of watched(mgr, monitor)) initial.push([monitor, rule]);
-  }
+  setMonitors(conn, msg.monitors);
+  const initial = [...initialRules(mgr, msg.monitors)];
   let next = 0;
   sendInSlices(conn.channel, () => {
     const part = initial.slice(next, next + UPDATES_PER_REPLY);
     next += UPDATES_PER_REPLY;
     const updates = part
-      .filter(([, rule]) => isThere(mgr, rule))
-      .map(([monitor, rule]) => update('initial', rule, 0, monitor));
+      .filter(([rule]) => isThere(mgr, rule))
+      .map(([rule, flags]) => update('initial', rule, 0, flags));
     const more = next < initial.length;
     conn.send(msg.xid, { type: 'flow_monitor_reply', updates, more });
     return more;
   });
+}
+
+/** What the monitors of a request list: each rule once, in full where one of them asks for that. */
+function initialRules(mgr: Connmgr, monitors: readonly FlowMonitorRequest[]): Map<Rule, number> {
+  const flagsOf = new Map<Rule, number>();
+  for (const monitor of monitors) {
+    const { command, flags } = monitor;
+    if (command === 'delete' || (flags & NXFMF_INITIAL) === 0) continue;
+    for (const rule of watched(mgr, monitor)) {
+      flagsOf.set(rule, (flagsOf.get(rule) ?? 0) | flags);
+    }
+  }
+  return flagsOf;
+}
+
+/** Throws OfpError: then none that the request adds is left. */
+function setMonitors(conn: OfConn, monitors: readonly FlowMonitorRequest[]): void {
+  const added: number[] = [];
+  try {
+    for (const monitor of monitors) {
+      setMonitor(conn, monitor);
+      if (monitor.command === 'add') added.push(monitor.id);
+    }
+  } catch (error) {
+    for (const id of added) conn.monitors.delete(id);
+    throw error;
+  }
 }
 
 function setMonitor(conn: OfConn, monitor: FlowMonitorRequest): void {
@@ -97,7 +120,7 @@ export function heardOf(conn: OfConn, change: RuleChange, isOwn: boolean): Heard
   const full = watching.filter((m) => !isOwn || (m.flags & NXFMF_OWN) !== 0);
   if (full.length === 0) return 'abbreviated';
   const withActions = full.find((m) => (m.flags & NXFMF_ACTIONS) !== 0) ?? full[0]!;
-  return update(event, change.rule, change.reason, withActions);
+  return update(event, change.rule, change.reason, withActions.flags);
 }
 
 function isWatched(monitor: FlowMonitorRequest, { rule, before }: RuleChange): boolean {
@@ -118,7 +141,7 @@ function update(
   event: 'initial' | 'added' | 'modified' | 'removed',
   rule: Rule,
   reason: number,
-  { flags }: FlowMonitorRequest,
+  flags: number,
 ): FlowUpdate {
   const { state } = rule;
   return {

@@ -50,13 +50,18 @@ const WRITES: ReadonlySet<OfpMessage['type']> = new Set([
   'packet_out',
   'bundle_control',
   'bundle_add_message',
-  'resume',
   'tlv_table_mod',
 ]);
 
+/** What a secondary may not say, whatever is in it. */
+export function isWrite(type: OfpMessage['type'] | undefined): boolean {
+  return type !== undefined && WRITES.has(type);
+}
+
 /** Throws `OfpError` with what is to be replied. */
 export function handleMessage(mgr: Connmgr, conn: OfConn, msg: OfpMessage, raw: Uint8Array): void {
-  if (conn.role === 'secondary' && WRITES.has(msg.type)) throw new OfpError('OFPBRC_IS_SECONDARY');
+  const isForbidden = isWrite(msg.type) || msg.type === 'resume';
+  if (conn.role === 'secondary' && isForbidden) throw new OfpError('OFPBRC_IS_SECONDARY');
   if (!handleConnection(mgr, conn, msg, raw) && !handleState(mgr, conn, msg, raw)) {
     throw new OfpError('OFPBRC_BAD_TYPE');
   }

@@ -3,9 +3,10 @@
  * then on it hears of flows that go, and of those that came or changed when it has read. What waits
  * are flows of the tables, so it cannot outgrow them.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { FlowUpdate } from '@heddle/openflow';
 import type { FlowChange, FlowChanges } from '../ofproto/flow-changes.ts';
-import type { Rule } from '../ofproto/rule.ts';
+import type { Rule, RuleState } from '../ofproto/rule.ts';
 import type { Connmgr } from './connmgr.ts';
 import { type HeardUpdate, heardOf } from './flow-monitor.ts';
 import { isThere } from './handle-flows.ts';
@@ -55,6 +56,7 @@ export class MonitorUpdates {
       yield this.#removed(rule, change.reason, isOwn);
       return;
     }
+    if (change.type === 'modify' && isSame(rule.state, change.before)) return;
     const before = change.type === 'add' ? change.replaced?.state : change.before;
     const heard = heardOf(this.#conn, { type, rule, reason: 0, before: before?.actions }, isOwn);
     if (!this.#pending || heard === undefined || heard === 'abbreviated') {
@@ -111,4 +113,11 @@ export class MonitorUpdates {
     if (this.#conn.version >= 5) this.#send([{ event }]);
     else this.#conn.send(0, { type: `flow_monitor_${event}` });
   }
+}
+
+/** As upstream, which does not tell of a modification that leaves cookie and actions as they were. */
+function isSame(a: RuleState, b: RuleState): boolean {
+  return (
+    a.cookie === b.cookie && (a.actions === b.actions || isDeepStrictEqual(a.actions, b.actions))
+  );
 }
