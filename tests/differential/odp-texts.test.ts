@@ -5,10 +5,11 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { Random } from '@heddle/datapath/oracle/random-frame';
 import { isolate, Scope } from '@heddle/testing';
 import { DummySwitch } from './dummy-switch.ts';
-import { randomActions, randomFlow } from './odp-texts.ts';
+import { isMistaken, randomActions, randomFlow } from './odp-texts.ts';
 
 isolate();
 
@@ -24,6 +25,8 @@ const FLOWS = [
 async function answers(both: readonly DummySwitch[], words: readonly string[]): Promise<void> {
   const [command, ...args] = words;
   const [ours, theirs] = await Promise.all(both.map((subject) => subject.say(command!, ...args)));
+  if (isDeepStrictEqual(ours, theirs)) return;
+  if (isMistaken(words, theirs!.result ?? theirs!.error ?? '')) return;
   assert.deepEqual(ours, theirs, words.join('  '));
 }
 

@@ -147,7 +147,15 @@ function tunnel(r: Random, masked: boolean): string {
     ',erspan(ver=2,dir=1,hwid=0x7)',
     ',gtpu(flags=0x30,msgtype=255)',
   ]);
-  const flags = r.pick(['', ',flags(df)', ',flags(df|csum|key)', ',flags(+df-csum)', ',flags(0)']);
+  const flags = r.pick([
+    '',
+    ',flags(df)',
+    ',flags(oam|df|csum)',
+    ',flags(1/3)',
+    ',flags(df|csum|key)',
+    ',flags(+df-csum)',
+    ',flags(0)',
+  ]);
   const body = struct(r, '', members, masked).slice(1, -1);
   const ttl = r.chance(95) ? `${body === '' ? '' : ','}ttl=64` : '';
   return `tunnel(${body}${ttl}${body + ttl === '' ? '' : more + flags})`;
@@ -223,6 +231,7 @@ function set(r: Random): string {
     () => `tunnel(tun_id=${number(r)},dst=${ipv4(r)},ttl=64,flags(df|key))`,
     () => 'tunnel(dst=1.1.1.1,ttl=3,geneve({class=1,type=2,len=4,0x5}))',
     () => 'tunnel(ipv6_dst=::1,ttl=3,vxlan(gbp(id=7,flags=8)))',
+    () => tunnel(r, true),
   ])(r);
   return `set(${attr})`;
 }
@@ -242,12 +251,28 @@ function userspace(r: Random): string {
   return `userspace(pid=${number(r)}${cookie}${r.pick(['', ',actions'])}${r.pick(['', ',tunnel_out_port=4'])})`;
 }
 
+/**
+ * Whether Open vSwitch makes of a text what it does not mean: it does not read the number of `recirc`
+ * as it prints it, and of a tunnel's header that is longer than 40 bytes it takes the mask for more
+ * of the header, `set(tunnel(..,ttl=64,..,ttl=255))`.
+ */
+export function isMistaken(words: readonly string[], answer: string): boolean {
+  if (words.some((word) => word.includes('recirc(0x'))) return true;
+  const headers = answer
+    .split('set(tunnel(')
+    .map((text) => text.replace(/(,flags\(|set\().*/s, ''));
+  return headers.slice(1).some((header) => /\b((?:ipv6_)?(?:src|dst)|ttl)=.*\b\1=/.test(header));
+}
+
 const CT = [
   'ct',
   'ct(commit)',
   'ct(force_commit,zone=5,mark=0x5/0xff)',
   'ct(commit,label=0x5/0xff,helper=ftp)',
   'ct(commit,timeout=policy)',
+  'ct(mark=ff/0x10,label=-1)',
+  'ct(commit,label=0x123456789abcdef0123456789/0x0,nat(src,hash))',
+  'ct(nat(src=fe80::1-[fe80::5]:1-65535,hash,persistent),zone=0)',
   'ct(commit,nat(src=10.0.0.1-10.0.0.9:5-99,random))',
   'ct(nat)',
   'ct(commit,nat(dst=[fd00::1]-[fd00::9]:80,persistent))',

@@ -140,8 +140,8 @@ export interface TunnelAttr {
   /** FLOW_TNL_F_*; the bit for a key tells that `tun_id` is there. */
   readonly flags: number;
   readonly flagsMask: number;
-  /** Whether flags were said, or nothing at all. */
-  readonly hasFlags: boolean;
+  /** Whether the mask has as many attributes as the key; else it is left out where it is printed. */
+  readonly isMaskAlike: boolean;
 }
 
 export type TunnelMember =

@@ -160,11 +160,17 @@ function signedFlags(value: number, mask: number, names: readonly string[]): str
 }
 
 const TUNNEL_FLAGS = ['oam', 'df', 'csum', 'key'];
+/** A mask whose attributes are others than the key's is left out. */
 function tunnelBody(attr: TunnelAttr, f: AttrFormat): string {
-  const said = attr.members.flatMap((member) => tunnelMember(member, f) ?? []);
-  const { flags } = attr;
-  if (!f.isMasked || attr.hasFlags) said.push(`flags(${namedFlags(flags, TUNNEL_FLAGS)})`);
-  else if (flags & FLOW_TNL_F_KEY) said.push('flags(+key)');
+  const own = f.isMasked && !attr.isMaskAlike ? { isVerbose: true } : f;
+  const said = attr.members.flatMap((member) => tunnelMember(member, own) ?? []);
+  const mask = (attr.flagsMask & ~FLOW_TNL_F_KEY) | (attr.flags & FLOW_TNL_F_KEY);
+  const all = 2 ** TUNNEL_FLAGS.length - 1;
+  if (!own.isMasked || (mask & all) === all || (said.length === 0 && mask === 0)) {
+    said.push(`flags(${namedFlags(attr.flags, TUNNEL_FLAGS)})`);
+  } else if ((mask & all) !== 0) {
+    said.push(`flags(${signedFlags(attr.flags, mask & all, TUNNEL_FLAGS)})`);
+  }
   return said.join(',');
 }
 
@@ -204,8 +210,9 @@ function tunnelMember(member: TunnelMember, f: AttrFormat): string | undefined {
     case 'gtpu': {
       const { value, mask } = member;
       const bits = (v: number): string => (f.isMasked && v !== 0xff ? `/${hex(v)}` : '');
-      const flags = `0x${value.flags.toString(16)}${bits(mask.flags)}`;
-      return `gtpu(flags=${flags},msgtype=${value.msgtype}${bits(mask.msgtype)})`;
+      const flags = `flags=${hex(value.flags)}${bits(mask.flags)}`;
+      const type = `msgtype=${value.msgtype}${bits(mask.msgtype)}`;
+      return `gtpu(${saidOf(f, [flags, mask.flags], [type, mask.msgtype])})`;
     }
   }
 }
@@ -233,8 +240,12 @@ function erspanBody(
 ): string {
   const bits = (v: number): string => (f.isMasked ? `/${hex(v)}` : '');
   const ver = `ver=${value.ver}`;
+  // Without an end it had no members, either.
+  if (value.ver === 0) return ver;
   if (value.ver === 1) return `${ver},idx=${hex(value.idx)}${bits(mask.idx)}`;
-  return `${ver},dir=${value.dir}${bits(mask.dir)},hwid=${hex(value.hwid)}${bits(mask.hwid)}`;
+  const dir = `dir=${value.dir}${bits(mask.dir)}`;
+  const hwid = `hwid=${hex(value.hwid)}${bits(mask.hwid)}`;
+  return saidOf(f, [ver, 0xff], [dir, mask.dir], [hwid, mask.hwid]);
 }
 
 function geneveBody(value: Uint8Array, mask: Uint8Array, f: AttrFormat): string {
@@ -244,16 +255,27 @@ function geneveBody(value: Uint8Array, mask: Uint8Array, f: AttrFormat): string 
   for (let at = 0; at + 4 <= value.length; ) {
     const length = (value[at + 3]! & 0x1f) * 4;
     const pair = (b: Uint8Array): number => (b[at]! << 8) | b[at + 1]!;
-    text += `{class=${number(pair(value), pair(mask), 0xffff)}`;
-    text += `,type=${number(value[at + 2]!, mask[at + 2]!, 0xff)},len=${length}`;
-    if (length > 0) {
-      const data = (b: Uint8Array): bigint =>
-        BigInt(`0x${toHex(b.subarray(at + 4, at + 4 + length))}`);
-      const isFull = data(mask) === (1n << BigInt(8 * length)) - 1n;
-      text += `,${hex(data(value))}${f.isMasked && !isFull ? `/${hex(data(mask))}` : ''}`;
-    }
-    text += '}';
+    const data = (b: Uint8Array): bigint =>
+      BigInt(`0x0${toHex(b.subarray(at + 4, at + 4 + length))}`);
+    const isFull = data(mask) === (1n << BigInt(8 * length)) - 1n;
+    const content = hex(data(value)) + (f.isMasked && !isFull ? `/${hex(data(mask))}` : '');
+    const option = saidOf(
+      f,
+      [`class=${number(pair(value), pair(mask), 0xffff)}`, pair(mask)],
+      [`type=${number(value[at + 2]!, mask[at + 2]!, 0xff)}`, mask[at + 2]!],
+      [`len=${length}`, mask[at + 3]!],
+      ...(length > 0 ? [[content, data(mask) === 0n ? 0 : 1] as const] : []),
+    );
+    text += `{${option}}`;
     at += 4 + length;
   }
   return text;
+}
+
+/** Parts of which the mask has something, or all. */
+function saidOf(f: AttrFormat, ...parts: readonly (readonly [string, number])[]): string {
+  return parts
+    .filter(([, mask]) => !f.isMasked || mask !== 0)
+    .map(([text]) => text)
+    .join(',');
 }

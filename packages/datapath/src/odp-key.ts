@@ -143,26 +143,25 @@ class KeyReader {
   #frame(present: Present, expected: readonly OdpAttr['name'][], depth: number): void {
     const { flow } = this;
     const type = flow.dlType;
-    // Tags are of Ethernet's.
-    const isEthernet = flow.packetType === 0;
-    const isTag = isEthernet && (type === ETH_P_8021Q || type === ETH_P_8021AD);
-    if (!isTag || depth === this.#vlanLimit) {
-      this.#check(present, expected, this.#headers(present));
-      return;
-    }
-    this.#check(present, expected, ['vlan', 'encap']);
+    const isTag = (type === ETH_P_8021Q || type === ETH_P_8021AD) && depth < this.#vlanLimit;
     const vlan = present.get('vlan') as StructAttr | undefined;
     const encap = present.get('encap') as { attrs: readonly OdpAttr[] } | undefined;
     const [vid, pcp, cfi] = (vlan?.values ?? [0, 0, 0]) as readonly number[];
     const tci = (pcp! << 13) | (cfi! << 12) | vid!;
+    if (isTag && encap && tci !== 0 && cfi === 0) {
+      const text = tci.toString(16).padStart(4, '0');
+      throw new OdpKeyError(`OVS_KEY_ATTR_VLAN 0x${text} is nonzero but CFI bit is not set`);
+    }
+    // Tags are of Ethernet's.
+    if (!isTag || flow.packetType !== 0) {
+      this.#check(present, expected, this.#headers(present));
+      return;
+    }
+    this.#check(present, expected, ['vlan', 'encap']);
     flow.dlType = 0;
     if (tci === 0) {
       if (encap && encap.attrs.length > 0) this.#worsen('too-much');
       return;
-    }
-    if (cfi === 0) {
-      const text = tci.toString(16).padStart(4, '0');
-      throw new OdpKeyError(`OVS_KEY_ATTR_VLAN 0x${text} is nonzero but CFI bit is not set`);
     }
     if (depth === 0) [flow.vlanTpid0, flow.vlanTci0] = [type, tci];
     else [flow.vlanTpid1, flow.vlanTci1] = [type, tci];

@@ -74,8 +74,8 @@ function scanBody(s: Scanner, name: string, o: AttrOptions, depth: number): OdpA
   }
   switch (name) {
     case 'ct_label': {
-      const value = label(s);
-      const mask = s.take('/') ? label(s) : ALL_128;
+      const value = s.wide(128);
+      const mask = s.take('/') ? s.wide(128) : ALL_128;
       s.expect(')');
       return { name, value, mask };
     }
@@ -101,12 +101,6 @@ function scanNumber(s: Scanner, name: keyof typeof NUMBERS, o: AttrOptions): Odp
   const isExact = name === 'recirc_id';
   const mask = !isExact && s.take('/') ? s.number(bits) : all;
   return { name, value, mask };
-}
-
-function label(s: Scanner): bigint {
-  const [, digits] = s.match(/\s*(0[xX][0-9a-fA-F]*|[0-9]+)/y) ?? s.fail();
-  const v = BigInt(/^0[xX]$/.test(digits!) ? '0' : digits!);
-  return v > ALL_128 ? s.fail() : v;
 }
 
 function scanStruct(s: Scanner, name: StructName, o: AttrOptions): OdpAttr {

@@ -11,9 +11,13 @@ import type { Scanner } from './odp-scan.ts';
 import { scanFlags } from './odp-scan-flags.ts';
 
 const FLAG_NAMES = ['oam', 'df', 'csum', 'key'];
+const FLAGS_ALL = 2 ** FLAG_NAMES.length - 1;
 /** What the text can say; a key is there when `tun_id` is. */
 const SAID = FLOW_TNL_F_OAM | FLOW_TNL_F_DONT_FRAGMENT | FLOW_TNL_F_CSUM;
 const U64 = (1n << 64n) - 1n;
+
+/** Bytes of a Geneve option. */
+const MAX_CONTENT = 124;
 
 type Reader<T> = (s: Scanner) => T;
 
@@ -37,18 +41,22 @@ const MEMBERS: Readonly<Record<string, (s: Scanner) => TunnelMember>> = {
 export function scanTunnel(s: Scanner): TunnelAttr {
   const members: TunnelMember[] = [];
   let [flags, flagsMask] = [0, 0];
-  let hasFlags = false;
+  const attrs = { key: 0, mask: 0 };
   while (!s.take(')')) {
     if (s.take('flags(')) {
-      hasFlags = true;
-      [flags, flagsMask] = s.sees(')') ? [0, 0xffff] : scanFlags(s, FLAG_NAMES, 16);
+      const [value, mask] = s.sees(')') ? [0, 0xffff] : scanFlags(s, FLAG_NAMES, FLAG_NAMES.length);
       s.expect(')');
+      flags |= value;
+      flagsMask |= mask === FLAGS_ALL ? 0xffff : mask;
+      attrs.key += attrsOfFlags(value);
+      attrs.mask += attrsOfFlags(mask);
     } else {
       const opening = Object.keys(MEMBERS).find((name) => s.take(name)) ?? s.fail();
       const member = MEMBERS[opening]!(s);
-      if (member.name !== 'vxlan' || member.gbp.id !== 0 || member.gbp.flags !== 0) {
-        members.push(member);
-      }
+      const isSaid = member.name !== 'vxlan' || isNonzero(member.gbp);
+      if (isSaid) members.push(member);
+      attrs.key += Number(isSaid);
+      attrs.mask += Number(member.name !== 'vxlan' || isNonzero(member.mask));
     }
     if (!s.take(',') && !s.sees(')')) s.fail();
   }
@@ -60,8 +68,17 @@ export function scanTunnel(s: Scanner): TunnelAttr {
     members,
     flags: (flags & SAID) | key,
     flagsMask: flagsMask | keyMask,
-    hasFlags: hasFlags || members.length === 0,
+    isMaskAlike: attrs.key === attrs.mask,
   };
+}
+
+/** Each flag that can be said is an attribute. */
+function attrsOfFlags(flags: number): number {
+  return [...(flags & SAID).toString(2)].filter((bit) => bit === '1').length;
+}
+
+function isNonzero({ id, flags }: { readonly id: number; readonly flags: number }): boolean {
+  return id !== 0 || flags !== 0;
 }
 
 function id(s: Scanner): bigint {
@@ -77,7 +94,7 @@ function masked<T>(s: Scanner, read: Reader<T>, all: T): { value: T; mask: T } {
   return { value, mask: s.take('/') ? read(s) : all };
 }
 
-/** Members of a struct in any order, up to the closing parenthesis. */
+/** Which of the members are said, in this order, one comma or none between two of them. */
 function scanMembers<K extends string>(
   s: Scanner,
   bits: Readonly<Record<K, number>>,
@@ -86,36 +103,45 @@ function scanMembers<K extends string>(
   const zeros = (): Record<K, number> =>
     Object.fromEntries(names.map((name) => [name, 0])) as Record<K, number>;
   const [value, mask] = [zeros(), zeros()];
-  while (!s.take(')')) {
-    const name = names.find((n) => s.take(`${n}=`)) ?? s.fail();
+  for (const [i, name] of names.entries()) {
+    if (i > 0) s.take(',');
+    if (!s.take(`${name}=`)) continue;
     const part = masked(s, (r) => r.number(bits[name]), 2 ** bits[name] - 1);
     [value[name], mask[name]] = [part.value, part.mask];
-    if (s.take(',') && s.sees(')')) s.fail();
   }
   return { value, mask };
 }
 
 function scanGbp(s: Scanner): TunnelMember {
   const { value, mask } = scanMembers(s, { id: 16, flags: 8 });
-  s.expect(')');
+  s.expect('))');
   return { name: 'vxlan', gbp: value, mask };
 }
 
+/** One without an end says nothing; what follows is the tunnel's. */
 function scanGtpu(s: Scanner): TunnelMember {
-  return { name: 'gtpu', ...scanMembers(s, { flags: 8, msgtype: 8 }) };
+  const found = scanMembers(s, { flags: 8, msgtype: 8 });
+  if (s.take(')')) return { name: 'gtpu', ...found };
+  return {
+    name: 'gtpu',
+    value: { flags: 0, msgtype: 0 },
+    mask: { flags: 0xff, msgtype: 0xff },
+  };
 }
 
-/** The version comes first and says what else there is. */
+/** The version comes first and says what else there is. As for `gtpu` of an end. */
 function scanErspan(s: Scanner): TunnelMember {
   s.expect('ver=');
   const ver = masked(s, (r) => r.number(8), 0xff);
-  const more = s.take(',');
+  s.take(',');
   const none = { idx: 0, dir: 0, hwid: 0 };
   let rest: { value: Partial<ErspanMembers>; mask: Partial<ErspanMembers> };
   if (ver.value === 1) rest = scanMembers(s, { idx: 32 });
   else if (ver.value === 2) rest = scanMembers(s, { dir: 1, hwid: 4 });
   else return s.fail();
-  if (more && Object.keys(rest.value).length === 0) s.fail();
+  if (!s.take(')')) {
+    return { name: 'erspan', value: { ...none, ver: 0 }, mask: { ...none, ver: 0xff } };
+  }
   return {
     name: 'erspan',
     value: { ...none, ...rest.value, ver: ver.value },
@@ -134,16 +160,15 @@ function scanGeneve(s: Scanner): TunnelMember {
     s.take(',');
     const type = part('type=', 8);
     s.take(',');
-    const len = part('len=', 8);
-    s.take(',');
-    if (len.value % 4 !== 0 || len.value > 124) s.fail();
+    const hasLength = s.sees('len=');
+    const len = hasLength ? part('len=', 8) : { value: 0, mask: 0xff };
+    if (len.value % 4 !== 0 || len.value > MAX_CONTENT) s.fail();
     value.push(cls.value >> 8, cls.value & 0xff, type.value, len.value / 4);
     mask.push(cls.mask >> 8, cls.mask & 0xff, type.mask, len.mask === 0 ? 0 : 0x1f);
-    const data = s.sees('}') ? undefined : masked(s, hexNumber, undefined);
+    const data = hasLength && s.take(',') ? masked(s, content, undefined) : undefined;
     value.push(...bytes(s, data?.value ?? 0n, len.value));
     const all = (1n << BigInt(8 * len.value)) - 1n;
-    mask.push(...bytes(s, data ? (data.mask ?? all) : 0n, len.value));
-    if (data) s.skip(/\s/);
+    mask.push(...bytes(s, data?.mask ?? all, len.value));
     s.expect('}');
     if (value.length > TUN_OPTS_MAX) s.fail();
   }
@@ -151,9 +176,8 @@ function scanGeneve(s: Scanner): TunnelMember {
   return { name: 'geneve', value: Uint8Array.from(value), mask: Uint8Array.from(mask) };
 }
 
-function hexNumber(s: Scanner): bigint | undefined {
-  const [, digits] = s.match(/\s*(0[xX][0-9a-fA-F]+|[0-9]+)/y) ?? s.fail();
-  return BigInt(digits!);
+function content(s: Scanner): bigint | undefined {
+  return s.wide(8 * MAX_CONTENT);
 }
 
 function bytes(s: Scanner, v: bigint, length: number): number[] {

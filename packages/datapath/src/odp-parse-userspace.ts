@@ -2,14 +2,18 @@
 import { toHex } from '@heddle/packet';
 import type { OdpParseOptions, OdpTextAction } from './odp-parse.ts';
 import type { Scanner } from './odp-scan.ts';
+import { scanFlagSet } from './odp-scan-flags.ts';
 
 /** Bytes of a cookie that is not said, and the fewest of one that is. */
 const NO_COOKIE = 48;
 const MIN_COOKIE = 8;
 const SLOW_REASONS = ['cfm', 'bfd', 'lacp', 'stp', 'lldp', 'action', 'match'];
 
-/** printf's conversions: `d` of so many bits, `u` and `x` as C reads them. */
-type Field = readonly [name: string, bits: number, kind?: 'u' | 'x'];
+/** No port: none is said. */
+const ODPP_NONE = 0xffff_ffff;
+
+/** A number of so many bits in any base; `u` and `x` as C reads them, of `bool` whether it is zero. */
+type Field = readonly [name: string, bits: number, kind?: 'u' | 'x' | 'bool'];
 
 const COOKIES: Readonly<Record<string, readonly Field[]>> = {
   sFlow: [
@@ -27,8 +31,8 @@ const COOKIES: Readonly<Record<string, readonly Field[]>> = {
   ],
   controller: [
     ['reason', 16, 'u'],
-    ['dont_send', 1, 'u'],
-    ['continuation', 1, 'u'],
+    ['dont_send', 32, 'bool'],
+    ['continuation', 32, 'bool'],
     ['recirc_id', 32, 'u'],
     ['rule_cookie', 64, 'x'],
     ['controller_id', 16, 'u'],
@@ -48,7 +52,8 @@ export function scanUserspace(s: Scanner, o: OdpParseOptions): OdpTextAction {
   }
   const [cookie, userdata] = scanCookie(s);
   const actions = s.take(',actions') ? ',actions' : '';
-  const port = s.take(',tunnel_out_port=') ? `,tunnel_out_port=${s.number(32)}` : '';
+  const out = s.take(',tunnel_out_port=') ? s.number(32) : ODPP_NONE;
+  const port = out === ODPP_NONE ? '' : `,tunnel_out_port=${out}`;
   const text = `userspace(pid=${pid},${cookie}${actions}${port})`;
   return { text, action: userdata && { type: 'userspace', userdata } };
 }
@@ -85,16 +90,8 @@ function hexBytes(s: Scanner): Uint8Array {
 }
 
 function slowReasons(s: Scanner): string {
-  const [body] = s.match(/[^()]*/y) ?? s.fail();
+  const bits = scanFlagSet(s, SLOW_REASONS, SLOW_REASONS.length);
   s.expect(')');
-  let bits = 0;
-  for (const name of body.split('|').filter((n) => n !== '')) {
-    const bit = SLOW_REASONS.indexOf(name);
-    if (bit >= 0) bits |= 1 << bit;
-    else if (/^(0[xX][0-9a-fA-F]+|\d+)$/.test(name) && Number(name) < 1 << SLOW_REASONS.length) {
-      bits |= Number(name);
-    } else s.fail();
-  }
   return SLOW_REASONS.filter((_, i) => (bits >>> i) & 1).join(',') || '0';
 }
 
@@ -104,12 +101,11 @@ function cookieText(s: Scanner, name: string): string {
     s.expect(`${field}=`);
     if (kind === undefined) return `${field}=${s.number(bits)}`;
     if (kind === 'x') {
-      const [digits] = s.match(/(?:0[xX])?[0-9a-fA-F]+/y) ?? s.fail();
-      const v = BigInt.asUintN(bits, BigInt(`0x${digits.replace(/^0x/i, '')}`));
+      const v = s.hex64();
       return `${field}=${v === 0n ? '0' : `0x${v.toString(16)}`}`;
     }
-    const v = s.decimal();
-    return v >= 2 ** bits ? s.fail() : `${field}=${v}`;
+    const v = s.decimal(bits);
+    return `${field}=${kind === 'bool' ? Number(v !== 0) : v}`;
   });
   if (name === 'flow_sample') {
     const direction = ['ingress', 'egress'].find((word) => s.take(`,${word}`));

@@ -8,7 +8,7 @@ import { formatCt, formatPlainAction } from './odp-format-action.ts';
 import { formatAttr } from './odp-format-attrs.ts';
 import { putAttr } from './odp-key.ts';
 import { scanAttr } from './odp-parse-attrs.ts';
-import { parseOdpCt } from './odp-parse-ct.ts';
+import { scanCt as scanCtMembers } from './odp-parse-ct.ts';
 import { OdpParseError } from './odp-parse-error.ts';
 import { scanUserspace } from './odp-parse-userspace.ts';
 import { ScanError, Scanner } from './odp-scan.ts';
@@ -129,44 +129,43 @@ function scanPushVlan(s: Scanner): OdpTextAction {
   return plain({ type: 'push_vlan', tpid: tpid ?? 0x8100, tci });
 }
 
-/** What is too large for its place reaches into the next one. */
+/** What is too large for its place reaches into the next one, as far as Open vSwitch reads it. */
 const LSE = [
-  ['label=', 12, ~0],
-  [',tc=', 9, ~0],
+  [',tc=', 9, 0xff],
   [',ttl=', 0, 0xff],
-  [',bos=', 8, ~0],
+  [',bos=', 8, 0xff],
 ] as const;
 
 function scanAddMpls(s: Scanner): OdpTextAction {
-  let lse = 0;
+  s.expect('label=');
+  let lse = s.number(32) << 12;
   for (const [name, shift, mask] of LSE) {
     s.expect(name);
-    lse |= (s.number(32) & mask) << shift;
+    lse |= (s.decimal() & mask) << shift;
   }
-  s.expect(',eth_type=');
-  return plain({ type: 'add_mpls', lse: lse >>> 0, ethertype: s.number(16) });
+  s.expect(',eth_type=0x');
+  return plain({ type: 'add_mpls', lse: lse >>> 0, ethertype: s.hex(16) });
 }
 
 const MAX_METADATA = 248;
 
 function scanPushNsh(s: Scanner): OdpTextAction {
   const found = { flags: 0, ttl: 63, mdtype: 1, np: 3, spi: 0, si: 255 };
-  const bits = { flags: 2, ttl: 6, mdtype: 8, np: 8, spi: 24, si: 8 };
+  const bits = { flags: 2, ttl: 6, mdtype: 8, np: 8, si: 8 };
   const context: [number, number, number, number] = [0, 0, 0, 0];
-  let hasType: number | undefined;
   let metadata = new Uint8Array();
   for (s.skip(/[\s,]/); !s.sees(')'); s.skip(/[\s,]/)) {
-    const name = (Object.keys(found) as (keyof typeof found)[]).find((n) => s.take(`${n}=`));
-    if (name !== undefined) {
-      found[name] = s.number(bits[name]);
-      if (name === 'mdtype') hasType = found.mdtype;
-    } else if (hasType === 1 && /^c[1-4]=/.test(s.rest)) {
+    const name = (Object.keys(bits) as (keyof typeof bits)[]).find((n) => s.take(`${n}=`));
+    if (name !== undefined) found[name] = s.number(bits[name]);
+    else if (s.take('spi=0x')) found.spi = s.hex(24);
+    else if (found.mdtype === 1 && /^c[1-4]=0x/.test(s.rest)) {
       const i = Number(s.rest[1]) - 1;
-      s.at += 'c1='.length;
-      context[i] = s.number(32);
-    } else if (hasType === 2 && s.take('md2=0x')) {
+      s.at += 'c1=0x'.length;
+      context[i] = s.hex(32);
+    } else if (found.mdtype === 2 && s.take('md2=0x')) {
       const [digits] = s.match(/[0-9a-fA-F]+/y) ?? s.fail();
-      const bytes = Buffer.from(digits.length % 2 ? `${digits}0` : digits, 'hex');
+      // Half a byte is none.
+      const bytes = Buffer.from(digits.slice(0, digits.length & ~1), 'hex');
       if (bytes.length > MAX_METADATA) s.fail();
       metadata = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
       metadata.set(bytes);
@@ -179,8 +178,7 @@ function scanPushNsh(s: Scanner): OdpTextAction {
 }
 
 function scanCt(s: Scanner): OdpTextAction {
-  const [body] = s.match(/(?:[^()]|\([^()]*\))*/y) ?? s.fail();
-  const { action, timeout } = parseOdpCt(body) ?? s.fail();
+  const { action, timeout } = scanCtMembers(s);
   if (timeout === undefined) return { text: formatPlainAction(action), action };
   return { text: formatCt(action, timeout) };
 }

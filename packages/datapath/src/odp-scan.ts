@@ -8,7 +8,10 @@ const NUMBER = /\s*([-+]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)/y;
 const DECIMAL = /\s*([-+]?)([0-9]+)/y;
 const HEX_BYTE = /\s*(?:0[xX])?([0-9a-fA-F]+)/y;
 const DEC_BYTE = /\s*([-+]?[0-9]+)/y;
-const IPV6 = /\s*([0-9a-fA-F:.]+)/y;
+const IPV6 = /([0-9a-fA-F:.]+)/y;
+const HEX = /\s*([-+]?)(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]+)/y;
+/** Without `0x` a number of C's. */
+const WIDE = /0[xX]([0-9a-fA-F]*)\s*/y;
 const NAME = /[^\s,()]+/y;
 
 /** Where something is amiss; what reads a whole text says so with its own words. */
@@ -81,6 +84,25 @@ export class Scanner {
   /** The low `bits` of a number. */
   number(bits: number): number {
     return Number(BigInt.asUintN(bits, this.integer()));
+  }
+
+  /** C's `%x`: with or without `0x`. */
+  hex(bits: number): number {
+    return Number(this.hex64() & ((1n << BigInt(bits)) - 1n));
+  }
+
+  /** The same, of 64 bits. */
+  hex64(): bigint {
+    const [, sign, digits] = this.match(HEX) ?? this.fail();
+    return BigInt.asUintN(64, signed(sign!, BigInt(`0x${digits}`)));
+  }
+
+  /** A number of up to `bits`: in hexadecimal of all of them, else of 64. */
+  wide(bits: number): bigint {
+    const [, digits] = this.match(WIDE) ?? [];
+    const v = digits === undefined ? this.integer() : BigInt(`0x0${digits}`);
+    if (digits !== undefined) return v >> BigInt(bits) === 0n ? v : this.fail();
+    return v >> 64n === 0n || -v >> 64n === 0n ? BigInt.asUintN(64, v) : this.fail();
   }
 
   /** A number that must be no greater. */

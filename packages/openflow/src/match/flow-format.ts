@@ -172,10 +172,16 @@ function showTuple(key: Flow, mask: Flow): void {
   if (type === ETH_P_IP) {
     mask.ctNwSrc = 0xffff_ffff;
     mask.ctNwDst = 0xffff_ffff;
-  } else if (type === ETH_P_IPV6) {
+  } else if (type === ETH_P_IPV6 && !isNd(key)) {
+    // Of ND upstream shows no addresses.
     mask.ctIpv6Src.fill(0xff);
     mask.ctIpv6Dst.fill(0xff);
   }
+}
+
+function isNd({ nwProto, tpSrc, tpDst }: Flow): boolean {
+  const isType = tpSrc === ND_NEIGHBOR_SOLICIT || tpSrc === ND_NEIGHBOR_ADVERT;
+  return nwProto === IPPROTO_ICMPV6 && tpDst === 0 && isType;
 }
 
 const MPLS_BOS = 0x100;
@@ -229,7 +235,6 @@ function transport(key: Flow, v6: boolean, mask: Flow): void {
     case IPPROTO_ICMPV6:
       if (!v6) return;
       show(mask, PORTS);
-      if (key.tpDst !== 0) return;
-      if (key.tpSrc === ND_NEIGHBOR_SOLICIT || key.tpSrc === ND_NEIGHBOR_ADVERT) show(mask, ND);
+      if (isNd(key)) show(mask, ND);
   }
 }

@@ -129,7 +129,7 @@ function groupText(flow: Flow, { tags, actions }: Group): string {
 /** Type of the tag in the byte order of a little-endian host, as upstream prints it. */
 function tagText({ tpid, tci }: Tag): string {
   const swapped = ((tpid & 0xff) << 8) | (tpid >>> 8);
-  const type = tpid === ETH_P_8021Q ? '' : `tpid=0x${swapped.toString(16)},`;
+  const type = tpid === ETH_P_8021Q ? '' : `tpid=0x${swapped.toString(16).padStart(4, '0')},`;
   return `vlan(${type}vid=${tci & 0xfff},pcp=${tci >>> 13})`;
 }
 
