@@ -52,6 +52,7 @@ conntrack  kernel-ct          2000 packages/datapath/src/kernel/kernel-dpif.test
 conntrack  userspace-ct       2000 packages/datapath/src/userspace/userspace-dpif.test.ts
 dummy      dummy-switch        200 tests/differential/dummy.test.ts
 dummy      odp-texts       100000 tests/differential/odp-texts.test.ts
+dummy      trace-words      50000 tests/differential/trace-words.test.ts
 dummy      meters              200 tests/differential/meters.test.ts
 dummy      qos                 200 tests/differential/qos.test.ts
 dummy      snooping            100 tests/differential/mcast-snooping.test.ts

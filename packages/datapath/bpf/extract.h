@@ -288,7 +288,7 @@ INL int extract_l4(struct __sk_buff *skb, struct scratch *s)
       return 0;
     break;
   case IPPROTO_ICMPV6:
-    if (k->eth_type != bpf_htons(ETH_P_IPV6) || have < 4 || bpf_skb_load_bytes(skb, off, h, 2))
+    if (k->eth_type != bpf_htons(ETH_P_IPV6) || have < 8 || bpf_skb_load_bytes(skb, off, h, 2))
       return 0;
     break;
   default:

@@ -7,6 +7,7 @@ import {
   ETH_P_IP,
   ETH_P_IPV6,
   ETH_P_NSH,
+  IPPROTO_ICMP,
   IPPROTO_ICMPV6,
   IPPROTO_IGMP,
   isMpls,
@@ -21,7 +22,8 @@ import { ETH_HEADER_LEN, VLAN_HEADER_LEN } from './headers/ethernet.ts';
 import { decodeNsh } from './headers/nsh.ts';
 
 const BOS = 0x100;
-const IGMP_HEADER_LEN = 8;
+/** Bytes of an IGMP or ICMP header. */
+const TYPE_HEADER_LEN = 8;
 
 /** Fills in what is there of them; `flow` has been extracted from the frame. */
 export function extractBeyondKey(frame: Uint8Array, flow: Flow): void {
@@ -40,20 +42,24 @@ function isNd({ dlType, nwProto, tpSrc: type, tpDst: code }: Flow): boolean {
 }
 
 /**
- * The flow of a packet as Open vSwitch writes it. Type and code of IGMP stand in the place of ports: no table can match
- * them there.
+ * The flow of a packet as Open vSwitch writes it. Type and code of IGMP, and of ICMP of the other version of
+ * IP, stand in the place of ports: no table can match them there.
  */
 export function describePacket(frame: Uint8Array, md: PacketMetadata): [Flow, PacketLayout] {
   const layout = new PacketLayout();
   const flow = extractFlow(frame, md, new Flow(), layout);
   extractBeyondKey(frame, flow);
   const { l4, end } = layout;
-  const isIgmp = flow.dlType === ETH_P_IP && flow.nwProto === IPPROTO_IGMP;
-  if (isIgmp && l4 >= 0 && end - l4 >= IGMP_HEADER_LEN) {
+  if (hasTypeForText(flow) && l4 >= 0 && end - l4 >= TYPE_HEADER_LEN) {
     flow.u8[TP_SRC + 1] = frame[l4]!;
     flow.u8[TP_SRC + 3] = frame[l4 + 1]!;
   }
   return [flow, layout];
+}
+
+function hasTypeForText({ dlType, nwProto }: Flow): boolean {
+  if (dlType === ETH_P_IP) return nwProto === IPPROTO_IGMP || nwProto === IPPROTO_ICMPV6;
+  return dlType === ETH_P_IPV6 && (nwProto === IPPROTO_IGMP || nwProto === IPPROTO_ICMP);
 }
 
 /** Where a packet's network header begins; `flow` has been extracted from it. */

@@ -37,7 +37,7 @@ export function extractL4(frame: Uint8Array, l4: number, end: number, out: Flow)
       if (!ipv6 && size >= 8) copyTypeCode(frame, l4, key);
       break;
     case IPPROTO_ICMPV6:
-      if (!ipv6 || size < 4) return;
+      if (!ipv6 || size < 8) return;
       copyTypeCode(frame, l4, key);
       extractNd(frame, l4, end, out);
       break;

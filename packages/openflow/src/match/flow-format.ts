@@ -198,7 +198,7 @@ function network(key: Flow, mask: Flow): void {
     case ETH_P_IPV6:
       show(mask, type === ETH_P_IP ? IPV4 : IPV6);
       show(mask, IP);
-      if ((key.nwFrag & 3) !== 3 || key.nwProto === IPPROTO_ICMPV6)
+      if ((key.nwFrag & 3) !== 3 || (type === ETH_P_IPV6 && key.nwProto === IPPROTO_ICMPV6))
         transport(key, type === ETH_P_IPV6, mask);
       return;
     case ETH_P_ARP:
@@ -230,11 +230,10 @@ function transport(key: Flow, v6: boolean, mask: Flow): void {
       return;
     case IPPROTO_ICMP:
     case IPPROTO_IGMP:
-      if (!v6) show(mask, PORTS);
+      show(mask, PORTS);
       return;
     case IPPROTO_ICMPV6:
-      if (!v6) return;
       show(mask, PORTS);
-      if (isNd(key)) show(mask, ND);
+      if (v6 && isNd(key)) show(mask, ND);
   }
 }

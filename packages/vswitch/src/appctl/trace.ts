@@ -9,9 +9,11 @@ import type { Ofproto } from '../ofproto.ts';
 import type { Switch } from '../switch.ts';
 import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
 import { parseCtState, traceAll } from '../trace/trace.ts';
+import { limitTags } from '../xlate/tags.ts';
 import type { XlateEffects } from '../xlate/xlate.ts';
 
 const ETH_HEADER_BYTES = 14;
+const MAX_L7_BYTES = 64_000;
 const CS_TRACKED = 0x20;
 
 /** What is asked of a switch. */
@@ -50,10 +52,9 @@ export function registerTrace(server: UnixctlCommands, sw: TracedSwitch): void {
   server.register('ofproto/trace', REQUEST, 1, Infinity, (argv) => traceCommand(sw, argv));
   const usage = `[-consistent] ${REQUEST} actions`;
   server.register('ofproto/trace-packet-out', usage, 2, Infinity, (argv) => {
-    const isConsistent = /^--?consistent$/.test(argv[0]!);
     const actions = parseActionsText(argv.at(-1)!, { allowInstructions: false });
-    const words = argv.slice(isConsistent ? 1 : 0, -1);
-    return traceCommand(sw, words, { actions, isConsistent });
+    const words = argv.slice(0, -1).filter((word) => !/^--?consistent$/.test(word));
+    return traceCommand(sw, words, { actions, isConsistent: words.length < argv.length - 1 });
   });
 }
 
@@ -82,11 +83,12 @@ function checkedActions(
 
 function traceCommand(sw: TracedSwitch, argv: readonly string[], packetOut?: PacketOut): string {
   const { args, generate, ctNext } = takeOptions(argv);
-  const frame = generate ? undefined : frameOf(args.at(-1)!);
+  const frame = generate ? undefined : packetAmong(args);
   const rest = frame === undefined ? args : args.slice(0, -1);
   const request = parseRequest(sw, rest, memory);
   const { backer, bridge, ofport } = request;
-  const flow = frame === undefined ? request.flow : packetFlow(frame, request.flow);
+  const { vlanLimit } = backer.xlateConfig;
+  const flow = frame === undefined ? request.flow : packetFlow(frame, request.flow, vlanLimit);
   const withPacket = generate || frame !== undefined;
   const entry = { bridge, ofport };
   const actions = packetOut && checkedActions(packetOut, { ...request, flow });
@@ -104,9 +106,25 @@ function applyLearned({ learn, mcast, flows }: XlateEffects): void {
   for (const { bridge, flowMod, limit, table } of flows) bridge.learnFlow(flowMod, limit, table);
 }
 
-function packetFlow(frame: Uint8Array, { inPort, pktMark }: Flow): Flow {
-  return describePacket(frame, { inPort, pktMark })[0];
+/** The packet's headers with what came along, as the flow says it. */
+function packetFlow(frame: Uint8Array, along: Flow, vlanLimit: number): Flow {
+  const { inPort, pktMark } = along;
+  const flow = limitTags(describePacket(frame, { inPort, pktMark })[0], vlanLimit);
+  flow.tlv = along.tlv;
+  const [to, from] = [flow, along] as unknown as Record<string, unknown>[];
+  // Of a packet that was not tracked nothing is known, nor of what no tunnel brought.
+  const isKept = { ct: along.ctState !== 0, tun: isTunnelled(along) };
+  for (const name of ALONG) {
+    const kind = /^(ct|tun)[A-Z]/.exec(name)?.[1] as keyof typeof isKept | undefined;
+    if (kind === undefined || isKept[kind]) to![name] = from![name];
+  }
+  return flow;
 }
+
+/** Fields that are not in the packet and yet a datapath knows. */
+const ALONG = Object.getOwnPropertyNames(Object.getPrototypeOf(Flow.prototype)).filter((name) =>
+  /^(tun|ct)[A-Z]|^(skbPriority|dpHash|recircId)$/.test(name),
+);
 
 /** Options stand before the flow or after it. */
 function takeOptions(argv: readonly string[]): Words {
@@ -120,9 +138,12 @@ function takeOptions(argv: readonly string[]): Words {
     else if (/^--?ct-next$/.test(word)) {
       const text = argv[++i];
       if (text === undefined) throw new UnixctlError(`Missing argument for option ${word}`);
-      const state = parseCtState(text, /[, ]+/);
-      if (state === undefined)
-        throw new UnixctlError(`${text}: unknown connection tracking state flag`);
+      const flags = text.split(/[, ]+/).filter(Boolean);
+      const unknown = flags.find((flag) => parseCtState(flag, /[, ]/) === undefined);
+      if (unknown !== undefined) {
+        throw new UnixctlError(`${unknown}: unknown connection tracking state flag`);
+      }
+      const state = parseCtState(text, /[, ]+/)!;
       if (state !== 0 && (state & CS_TRACKED) === 0) {
         const why = 'If "trk" is unset, no other flags are set';
         throw new UnixctlError(`${text}: invalid connection state: ${why}`);
@@ -130,7 +151,11 @@ function takeOptions(argv: readonly string[]): Words {
       ctNext.push(state);
     } else if (/^--?(l7|l7-len)$/.test(word)) {
       // What the payload is decides nothing.
-      if (++i >= argv.length) throw new UnixctlError(`Missing argument for option ${word}`);
+      const text = argv[++i];
+      if (text === undefined) throw new UnixctlError(`Missing argument for option ${word}`);
+      if (word.endsWith('l7') && !isHex(text)) throw new UnixctlError(GARBAGE);
+      const isTooLong = (Number.parseInt(text, 10) || 0) >>> 0 > MAX_L7_BYTES;
+      if (word.endsWith('len') && isTooLong) throw new UnixctlError(`${text}: too much L7 data`);
     } else throw new UnixctlError(`${word}: unknown option`);
   }
   if (args.length === 0) throw new UnixctlError('Syntax error');
@@ -139,12 +164,28 @@ function takeOptions(argv: readonly string[]): Words {
   return { args, generate, ctNext };
 }
 
+const GARBAGE = 'Trailing garbage in packet data';
+
+function isHex(text: string): boolean {
+  return /^(\s*[0-9a-fA-F]{2})*\s*$/.test(text);
+}
+
 /** The last word when it is a packet; a flow always has a character that hex digits lack. */
 export function frameOf(word: string): Uint8Array | undefined {
-  if (!/^[0-9a-fA-F\s]+$/.test(word)) return undefined;
-  const digits = word.replaceAll(/\s/g, '');
-  if (digits.length % 2 !== 0) throw new UnixctlError('Trailing garbage in packet data');
-  const bytes = fromHex(digits);
+  return /^[0-9a-fA-F\s]+$/.test(word) ? packetOf(word) : undefined;
+}
+
+/** The packet of three words; of two the last may be one or a flow. */
+function packetAmong(args: readonly string[]): Uint8Array | undefined {
+  const last = args.at(-1)!;
+  if (args.length === 3) return packetOf(last);
+  const isLong = last.replaceAll(/\s/g, '').length >= 2 * ETH_HEADER_BYTES;
+  return args.length === 2 && isLong && isHex(last) ? packetOf(last) : undefined;
+}
+
+function packetOf(text: string): Uint8Array {
+  if (!isHex(text)) throw new UnixctlError(GARBAGE);
+  const bytes = fromHex(text.replaceAll(/\s/g, ''));
   if (bytes.length < ETH_HEADER_BYTES) {
     throw new UnixctlError('Packet data too short for Ethernet');
   }
@@ -159,8 +200,12 @@ export function parseRequest(
 ): Request {
   const text = args.at(-1) ?? '';
   const name = args.length > 1 ? args[0] : undefined;
-  if (args.length > 2) throw new UnixctlError('Trailing garbage in packet data');
-  if (/^[\s,]*([a-z0-9_]*\(|ufid:|$)/.test(text)) return parseDatapathFlow(sw, name, text);
+  if (args.length > 2) throw new UnixctlError(GARBAGE);
+  const isAlike = /^[\s,]*([a-z0-9_]*\(|ufid:|$)/.test(text);
+  // Behind a name what is no flow of a datapath is one of a bridge.
+  if (isAlike && (name === undefined || isDatapathFlow(sw, text))) {
+    return parseDatapathFlow(sw, name, text);
+  }
   if (name === undefined) {
     throw new UnixctlError(`syntax error at ${text} (or the bridge name was omitted)`);
   }
@@ -169,7 +214,8 @@ export function parseRequest(
 
 function parseDatapathFlow(sw: TracedSwitch, name: string | undefined, text: string): Request {
   const backers = [...sw.backers.values()];
-  const isNamed = ({ dpif }: Backer) => name === `${dpif.type}@${dpif.name}` || name === dpif.name;
+  const isNamed = ({ dpif: { type, name: own } }: Backer) =>
+    name !== undefined && [`${type}@${own}`, own, type].includes(name);
   const backer = name === undefined ? backers[0] : backers.find(isNamed);
   if (!backer) throw new UnixctlError('Cannot find the datapath');
   if (name === undefined && backers.length > 1) {
@@ -187,10 +233,27 @@ function parseDatapathFlow(sw: TracedSwitch, name: string | undefined, text: str
   return { backer, bridge: port.bundle.bridge, flow, ofport: port.ofport };
 }
 
+function isDatapathFlow({ backers }: TracedSwitch, text: string): boolean {
+  const portNumber = portNumbers([...backers.values()]);
+  try {
+    parseOdpAttrs(text, { portNumber, isMasked: true });
+    return true;
+  } catch (error) {
+    if (error instanceof OdpParseError) return false;
+    throw error;
+  }
+}
+
+function portNumbers(backers: readonly Backer[]): (name: string) => number | undefined {
+  const ports = backers.flatMap(({ dpif }) => [...dpif.ports()]);
+  const numbers = new Map(ports.map((p) => [p.name, p.portNo]));
+  return (name) => numbers.get(name);
+}
+
 /** Of too many attributes or too few what there is counts. */
-function keyFromText(text: string, { dpif, xlateConfig }: Backer): Flow {
-  const numbers = new Map([...dpif.ports()].map((p) => [p.name, p.portNo]));
-  const portNumber = (port: string) => numbers.get(port);
+function keyFromText(text: string, backer: Backer): Flow {
+  const { xlateConfig } = backer;
+  const portNumber = portNumbers([backer]);
   try {
     const attrs = parseOdpAttrs(text, { portNumber, isMasked: true });
     return keyOfAttrs(attrs, { vlanLimit: xlateConfig.vlanLimit }).flow;

@@ -13,7 +13,7 @@ import {
   parseOdpAttrs,
   parseOdpTextActions,
 } from '@heddle/datapath';
-import { ETH_P_8021Q, type Flow } from '@heddle/packet';
+import { ETH_P_8021Q, type Flow, VLAN_CFI } from '@heddle/packet';
 import type { DpctlCommand, DpctlRun } from './command.ts';
 import { failActions } from './flows.ts';
 
@@ -99,8 +99,9 @@ function groupsOf(flow: Flow, actions: readonly OdpTextAction[]): Group[] {
   let tags: readonly Tag[] = tagsOf(flow);
   for (const action of actions) {
     const done = action.action;
-    // A tag without the CFI bit counts for none.
-    if (done?.type === 'pop_vlan') tags = tags.slice(((tags[0]?.tci ?? 0) >>> 12) & 1);
+    // A tag without the CFI bit counts for none, nor does what is behind it.
+    const count = countTags(tags);
+    if (done?.type === 'pop_vlan') tags = count === 0 ? tags : tags.slice(1, count);
     else if (done?.type === 'push_vlan') tags = [done, ...tags].slice(0, MAX_TAGS);
     else {
       const id = sortKey(tags);
@@ -110,6 +111,12 @@ function groupsOf(flow: Flow, actions: readonly OdpTextAction[]): Group[] {
     }
   }
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+}
+
+/** Tags up to the first one without the CFI bit. */
+function countTags(tags: readonly Tag[]): number {
+  const end = tags.findIndex(({ tci }) => (tci & VLAN_CFI) === 0);
+  return end < 0 ? tags.length : end;
 }
 
 function sortKey(tags: readonly Tag[]): string {

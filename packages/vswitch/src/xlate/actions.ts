@@ -267,6 +267,11 @@ function controller(ctx: XlateContext, act: Extract<OfpAct, { type: 'controller'
 function enqueue(ctx: XlateContext, ofport: number, queue: number): void {
   const saved = ctx.flow.skbPriority;
   ctx.wildcards.skbPriority = 0xffff_ffff;
+  // Unlike `output` upstream says nothing of it.
+  if (ofport === ctx.flow.inPort) {
+    ctx.drop('the only output is the input port');
+    return;
+  }
   ctx.flow.skbPriority = ctx.bridge.queuePriority(queue);
   outputAction(ctx, ofport, 0xffff, false);
   ctx.flow.skbPriority = saved;

@@ -49,6 +49,10 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
   wildcards.dlDst = MAC_BROADCAST;
   lookAtOuterTag(ctx);
   if (ctx.tags.length === 0 && isVlanType(flow.dlType)) {
+    if (ctx.withPacket) {
+      const { name } = inBundle;
+      ctx.trace('error', `dropping packet with partial VLAN tag received on port ${name}`);
+    }
     ctx.trace('warn', 'partial VLAN tag, dropping');
     ctx.drop('tag cut short');
     return;
