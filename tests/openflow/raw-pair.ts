@@ -91,10 +91,10 @@ function roles(v: Version): Turn[] {
 /** NXT_FLOW_MONITOR and, since OpenFlow 1.4, OFPMP_FLOW_MONITOR. */
 function monitors(v: Version): Turn[] {
   const nx = (id: number, flags: number, outPort: number, table: number): Buffer =>
-    bytes(u32(0x2320, 2), zeros(4), u32(id), ...[u16(flags, outPort, 0), u8(table), zeros(5)]);
+    bytes(u32(id), u16(flags, outPort, 0), u8(table), zeros(5));
   const nicira = (name: string, ...requests: Buffer[]): Turn => ({
     name: `Nicira's monitor: ${name}`,
-    sent: stats(v, 0x700, 0xffff, ...requests),
+    sent: stats(v, 0x700, 0xffff, u32(0x2320, 2), zeros(v === 1 ? 4 : 0), ...requests),
     from: 1,
   });
   const cancel = (id: number, from: number): Turn => ({
@@ -127,7 +127,8 @@ function monitors(v: Version): Turn[] {
     v > 3
       ? []
       : [
-          nicira('all', nx(1, 0x3f, 0xffff, 255)),
+          // Actions of OpenFlow 1.1 and 1.2 upstream sends as 1.0 does, which nobody can read.
+          nicira('all', nx(1, v === 1 ? 0x3f : 0x2f, 0xffff, 255)),
           nicira('of port 2, no actions', nx(2, 0x0f, 2, 0)),
           nicira('two of the same flows', nx(3, 0x0f, 0xffff, 255), nx(4, 0x2f, 0xffff, 255)),
           cancel(3, 1),
