@@ -5,7 +5,14 @@ import { dirname } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { absoluteIn, dirs } from './dirs.ts';
 import { HeddleError, SystemError } from './errors.ts';
-import { bootstrapCa, bootstraps, TlsAcceptor, type TlsFiles, tlsOptions } from './tls.ts';
+import {
+  bootstrapCa,
+  bootstraps,
+  TlsAcceptor,
+  type TlsFiles,
+  tellRefusals,
+  tlsOptions,
+} from './tls.ts';
 
 export type { TlsFiles } from './tls.ts';
 
@@ -69,6 +76,7 @@ function connectIp(text: string, remote: Remote | undefined, tls: TlsFiles | und
       ...tlsOptions(tls),
       checkServerIdentity: () => undefined,
     });
+    tellRefusals(socket);
     if (first) socket.prependOnceListener('secureConnect', () => keepCa(tls!.caCert!, socket));
     return socket;
   }

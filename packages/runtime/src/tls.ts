@@ -52,6 +52,43 @@ export function tlsOptions(files: TlsFiles | undefined): Options {
   };
 }
 
+/**
+ * Errors of TLS in OpenSSL's words in the log, and as errno(3) for who listens: EPROTO for a handshake
+ * that fails on either side, EIO for an alert behind it.
+ */
+export function tellRefusals(socket: TLSSocket): void {
+  let isSecured = false;
+  socket.prependOnceListener('secureConnect', () => {
+    isSecured = true;
+  });
+  socket.prependListener('error', (error: NodeJS.ErrnoException) => {
+    const why = sslText(error);
+    if (why === undefined) return;
+    log.rl.warn(`${isSecured ? 'SSL_read' : 'SSL_connect'}: ${why}`);
+    error.code = isSecured ? 'EIO' : 'EPROTO';
+  });
+}
+
+/** Of a certificate that is not taken node:tls gives X.509's reason for a code. */
+function sslText({ message, code = '', syscall }: NodeJS.ErrnoException): string | undefined {
+  const found = /error:([0-9A-F]{8}):([^:]*):[^:]*:([^:\n]*)/.exec(message);
+  if (found) return `error:${found[1]}:${found[2]}::${found[3]}`;
+  const isErrno = /^E[A-Z0-9]+$/.test(code) || syscall !== undefined;
+  return isErrno || code === '' ? undefined : CERTIFICATE_VERIFY_FAILED;
+}
+
+const CERTIFICATE_VERIFY_FAILED = 'error:0A000086:SSL routines::certificate verify failed';
+
+/** `--ssl-protocols`: as upstream, of no effect when something is wrong with it, of which the log is told. */
+export function acceptedProtocols(list: string | undefined): string | undefined {
+  return protocolRange(list).maxVersion === undefined ? undefined : list;
+}
+
+/** `--ssl-ciphers`, likewise. */
+export function acceptedCiphers(list: string | undefined): string | undefined {
+  return ciphers(list).ciphers;
+}
+
 function unconfigured(what: string): HeddleError {
   return new HeddleError(`${what} must be configured to use SSL`);
 }
@@ -76,6 +113,7 @@ function protocolRange(list: string | undefined): SecureContextOptions {
 function ciphers(list: string | undefined): SecureContextOptions {
   if (list === undefined) return {};
   try {
+    if (list === '') throw new HeddleError('error:0A0000B9:SSL routines::no cipher match');
     createSecureContext({ ciphers: list });
     return { ciphers: list };
   } catch (error) {

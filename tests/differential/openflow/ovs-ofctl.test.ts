@@ -91,6 +91,11 @@ test('the log tells the same of flows that cannot be', async () => {
 
 /** Of switches, or of what they are sent. */
 const LOGGED_COMMANDS = [
+  '--ssl-protocols=SSLv3 parse-flow actions=1',
+  '--ssl-protocols=TLSv1.2,foo parse-flow actions=1',
+  '--ssl-protocols= parse-flow actions=1',
+  '--ssl-ciphers=foo parse-flow actions=1',
+  '--ssl-ciphers= parse-flow actions=1',
   '-O OpenFlow13 mod-table br0 300 continue',
   'add-tlv-map br0 {class=0xffff,type=0,len=5}->tun_metadata0',
   'add-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata64',
@@ -104,7 +109,7 @@ test('the log tells the same of what commands send', async () => {
       run([OURS, ...line.split(' ')], { env: ours.env }),
     ]);
     const untimed = (text: string) => text.replaceAll(/^20\S+?(?=\|)/gm, '');
-    assert.match(want.stderr, /\|WARN\|/, line);
+    assert.match(want.stderr, /\|(WARN|ERR)\|/, line);
     assert.equal(untimed(got.stderr), untimed(want.stderr), line);
     assert.equal(got.code, want.code, line);
   }

@@ -8,6 +8,7 @@ import { applyDaemonOption, DAEMON_OPTIONS, type DaemonConfig } from '@heddle/ru
 import { HeddleError } from '@heddle/runtime/errors';
 import { applyLogOption, LOG_OPTIONS } from '@heddle/runtime/log-options';
 import type { OptionSpec, ParsedOption } from '@heddle/runtime/options';
+import { acceptedCiphers, acceptedProtocols } from '@heddle/runtime/tls';
 import { startAlarm } from '../ovsdb-client/alarm.ts';
 import { PROGRAM } from './program.ts';
 import type { Settings } from './settings.ts';
@@ -145,10 +146,10 @@ function applyMode(name: string, value: string | undefined, settings: Settings):
       settings.tls.caCert = text;
       return;
     case 'ssl-protocols':
-      settings.tls.protocols = text;
+      settings.tls.protocols = acceptedProtocols(text);
       return;
     case 'ssl-ciphers':
-      settings.tls.ciphers = text;
+      settings.tls.ciphers = acceptedCiphers(text);
   }
 }
 

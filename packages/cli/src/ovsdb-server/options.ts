@@ -15,6 +15,7 @@ import {
   parseOptions,
   type TlsFiles,
 } from '@heddle/runtime';
+import { acceptedCiphers, acceptedProtocols } from '@heddle/runtime/tls';
 import { TLS_USAGE } from '../tls/usage.ts';
 import type { SyncOptions } from './syncing.ts';
 
@@ -126,10 +127,10 @@ function apply(line: CommandLine, { spec, value }: ParsedOption): void {
       tls.peerCaCert = value;
       return;
     case 'ssl-protocols':
-      tls.protocols = value;
+      tls.protocols = acceptedProtocols(value);
       return;
     case 'ssl-ciphers':
-      tls.ciphers = value;
+      tls.ciphers = acceptedCiphers(value);
       return;
     case 'sync-from':
       sync.from = value;

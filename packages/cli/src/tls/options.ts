@@ -1,6 +1,6 @@
 /** The options of every command that may speak TLS ("Public Key Infrastructure Options"). */
 import type { OptionSpec, ParsedOption } from '@heddle/runtime/options';
-import { bootstraps, type TlsFiles } from '@heddle/runtime/tls';
+import { acceptedCiphers, acceptedProtocols, bootstraps, type TlsFiles } from '@heddle/runtime/tls';
 import { vlog } from '@heddle/runtime/vlog';
 
 export const TLS_OPTIONS: readonly OptionSpec[] = [
@@ -34,10 +34,10 @@ export function applyTlsOption(tls: TlsFiles, { spec, value }: ParsedOption): bo
       tls.peerCaCert = value;
       return true;
     case 'ssl-protocols':
-      tls.protocols = value;
+      tls.protocols = acceptedProtocols(value);
       return true;
     case 'ssl-ciphers':
-      tls.ciphers = value;
+      tls.ciphers = acceptedCiphers(value);
       return true;
     default:
       return false;
