@@ -38,8 +38,9 @@ export function isBeyondCompare(text: string): boolean {
   if (text.includes('legacy L2 port') && text.includes('max_len=')) return true;
   // Its dry run of a copy for a controller to send on rewrites the headers again at the end.
   if (/\bclone\(.*controller\(.*\bpause\b/.test(text)) return true;
-  // A header that is added in a copy and goes nowhere stays on what follows there.
+  // A header that comes or goes in a copy does so for what follows there, too.
   if (/\bclone\(.*\bencap\(/.test(text)) return true;
+  if (/^ *(bucket \d|clone\()[\s\S]*^ *(encap|decap)\(/m.test(text)) return true;
   // Tracking that was forgotten in a copy is not there to be forgotten behind it.
   if (/^ *(bucket \d|clone\()[\s\S]*\bct(_clear|\()[\s\S]*^ *ct_clear$/m.test(text)) return true;
   // A label that was popped in a copy counts as popped of the packet, too.

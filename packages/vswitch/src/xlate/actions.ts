@@ -8,7 +8,7 @@ import {
   type Subfield,
 } from '@heddle/openflow';
 import { orderActionSet } from './action-set.ts';
-import { inClone, isReversible } from './clone.ts';
+import { beginCopy, endCopy, inClone, isReversible } from './clone.ts';
 import type { XlateContext } from './context.ts';
 import { sendToController } from './controller.ts';
 import { ctAction, ctClear } from './ct.ts';
@@ -295,10 +295,9 @@ function clone(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): 
     inClone(ctx, () => runCopy(ctx, actions, false));
     return;
   }
-  const { pending } = ctx;
+  const start = beginCopy(ctx);
   runCopy(ctx, actions, isLast);
-  // A copy that stands for the packet itself may have sent what waited.
-  if (ctx.pending !== pending) ctx.pending = undefined;
+  endCopy(ctx, start, isLast);
 }
 
 function runCopy(ctx: XlateContext, actions: readonly OfpAct[], isLast: boolean): void {

@@ -1,6 +1,8 @@
 /** Copies of a packet, for what the datapath cannot take back. */
+import type { OdpAction } from '@heddle/datapath';
 import type { OfpAct } from '@heddle/openflow';
-import type { XlateContext } from './context.ts';
+import type { Flow } from '@heddle/packet';
+import type { PendingHeader, XlateContext } from './context.ts';
 
 /** Runs `body` in a `clone` of the datapath: what the packet is like afterwards, it was before. */
 export function inClone(ctx: XlateContext, body: () => void): void {
@@ -21,6 +23,50 @@ export function inClone(ctx: XlateContext, body: () => void): void {
     ctx.pending = pending;
   }
 }
+
+/** The datapath's packet as a copy finds it. */
+export interface CopyStart {
+  readonly at: number;
+  readonly base: Flow;
+  readonly pending: PendingHeader | undefined;
+}
+
+export function beginCopy({ odpActions, base, pending }: XlateContext): CopyStart {
+  return { at: odpActions.length, base: base.clone(), pending };
+}
+
+/**
+ * Ends a copy that was done in its place. One in which headers came or went, as a flow that it is resubmitted
+ * to may have them do, is put in a `clone` after all, unless nothing follows.
+ */
+export function endCopy(ctx: XlateContext, start: CopyStart, isLast: boolean): void {
+  const { odpActions, pending } = ctx;
+  if (!isLast && changesLayers(ctx, start)) {
+    const actions = odpActions.splice(start.at);
+    if (actions.length > 0) odpActions.push({ type: 'clone', actions });
+    ctx.base.copyFrom(start.base);
+    ctx.pending = start.pending;
+  } else if (pending !== start.pending) ctx.pending = undefined;
+}
+
+function changesLayers({ odpActions, pending }: XlateContext, start: CopyStart): boolean {
+  // A header that nothing was sent with.
+  if (pending?.type === 'encap' && pending !== start.pending) return true;
+  // What waited before is the packet's own.
+  let own = start.pending ? 1 : 0;
+  for (let i = start.at; i < odpActions.length; i++) {
+    if (LAYERS.has(odpActions[i]!.type) && own-- === 0) return true;
+  }
+  return false;
+}
+
+const LAYERS: ReadonlySet<OdpAction['type']> = new Set([
+  'push_eth',
+  'pop_eth',
+  'push_nsh',
+  'pop_nsh',
+  'add_mpls',
+]);
 
 const IRREVERSIBLE: ReadonlySet<OfpAct['type']> = new Set([
   'ct',

@@ -3,6 +3,7 @@ import { type Bucket, OFPG_ANY, OFPP_NONE, type OfpAct } from '@heddle/openflow'
 import type { Flow } from '@heddle/packet';
 import type { Group } from '../ofproto/group.ts';
 import { orderActionSet } from './action-set.ts';
+import { beginCopy, endCopy } from './clone.ts';
 import type { XlateContext } from './context.ts';
 import { finishFreezing } from './finish.ts';
 import { hashFlow, hashMasked } from './hash.ts';
@@ -65,7 +66,8 @@ function noBucket(ctx: XlateContext, { id }: Group): void {
 function runBucket(ctx: XlateContext, group: Group, index: number, isLast: boolean): void {
   const bucket = group.buckets[index]!;
   ctx.traceUnder('bucket', `bucket ${bucket.bucketId}`, () => {
-    const { stack, conntracked, wasMpls, pending, isInBucket } = ctx;
+    const { stack, conntracked, wasMpls, isInBucket } = ctx;
+    const start = beginCopy(ctx);
     ctx.isInBucket = true;
     const flow = ctx.flow.clone();
     ctx.depth++;
@@ -84,8 +86,7 @@ function runBucket(ctx: XlateContext, group: Group, index: number, isLast: boole
     // A bucket ends only itself.
     ctx.isExiting = false;
     Object.assign(ctx, { stack, conntracked, wasMpls, isInBucket });
-    // A header that the bucket has made and sent nothing with is the bucket's.
-    if (ctx.pending !== pending) ctx.pending = undefined;
+    endCopy(ctx, start, isLast);
   });
 }
 
