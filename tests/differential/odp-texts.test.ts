@@ -22,9 +22,17 @@ const FLOWS = [
   'priority=0,actions=output:2',
 ];
 
+/** Below a label that is pushed Open vSwitch looks at more than it has to. */
+const INNER_LABELS = /^(Megaflow: .*?),mpls_lse1=.*$/gm;
+
 async function answers(both: readonly DummySwitch[], words: readonly string[]): Promise<void> {
   const [command, ...args] = words;
-  const [ours, theirs] = await Promise.all(both.map((subject) => subject.say(command!, ...args)));
+  const [ours, theirs] = await Promise.all(
+    both.map(async (subject) => {
+      const { result, error } = await subject.say(command!, ...args);
+      return { result: result?.replaceAll(INNER_LABELS, '$1'), error };
+    }),
+  );
   if (isDeepStrictEqual(ours, theirs)) return;
   if (isMistaken(words, theirs!.result ?? theirs!.error ?? '')) return;
   assert.deepEqual(ours, theirs, words.join('  '));

@@ -64,6 +64,14 @@ function endsFlows({ type, text }: Step): boolean {
   return type === 'warp' || type === 'ofctl' || (type === 'messages' && text.startsWith('delete'));
 }
 
+/**
+ * What packets of cached flows teach is learned now: else it is when the flow's counters are next
+ * read, be it after what later packets have taught.
+ */
+async function credit({ subject, isOurs }: Side): Promise<void> {
+  await subject.ask(isOurs ? 'revalidator/wait' : 'revalidator/purge');
+}
+
 type Other = readonly [RawPeer, Version];
 
 export async function take(side: Side, step: Step, listeners: readonly Other[]): Promise<string[]> {
@@ -84,9 +92,10 @@ export async function take(side: Side, step: Step, listeners: readonly Other[]):
       break;
     }
     case 'receive':
-      if (!side.isOurs) await subject.ask('revalidator/purge');
-      for (const frames of step.bursts)
+      for (const frames of step.bursts) {
+        await credit(side);
         await subject.ask('netdev-dummy/receive', step.port, ...frames);
+      }
       break;
     case 'warp':
       await subject.ask('revalidator/purge');
@@ -94,17 +103,17 @@ export async function take(side: Side, step: Step, listeners: readonly Other[]):
       break;
     case 'ofctl':
       side.isConfigured = true;
-      if (!side.isOurs) await subject.ask('revalidator/purge');
+      await credit(side);
       out.push(...(await side.ofctl(step.words, step.lines)));
       break;
     case 'vsctl':
       side.isConfigured = true;
-      if (!side.isOurs) await subject.ask('revalidator/purge');
+      await credit(side);
       for (const name of step.devices) await side.addPort(name);
       if (step.devices.length === 0) await subject.vsctl(...step.words);
       break;
     case 'resume': {
-      if (!side.isOurs) await subject.ask('revalidator/purge');
+      await credit(side);
       const packet = side.paused[step.index % side.paused.length];
       if (packet) out.push(...(await side.settle(peer, version, resumed(packet))).map(heardAs));
       break;
