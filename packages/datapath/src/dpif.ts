@@ -280,6 +280,9 @@ export interface Dpif extends Disposable {
    */
   setUpcallHandler(handler: ((batch: readonly Upcall[]) => void) | undefined): void;
 
+  /** The daemon itself has set a port's device: what goes to the port need not wait until that is heard of. */
+  deviceSet?(port: OdpPort): void;
+
   /** Every port that is wanted is there: what an earlier daemon left beside them goes. */
   dropLeftovers?(): void;
 

@@ -103,7 +103,10 @@ export class Bridge {
       description: () => this.#description(),
       sourceTowards,
       portConfigChanged: () => this.onPortConfig(),
-      setUp: (port, isUp) => env.setDevice(port.name, { up: isUp }),
+      setUp: (port, isUp) => {
+        env.setDevice(port.name, { up: isUp });
+        if (port.odpPort !== undefined) backer.dpif.deviceSet?.(port.odpPort);
+      },
     });
     backer.bridges.set(this.ofproto, this.dpif);
     this.connections = new Connections(this.dpif.connmgr, () => this.#followControllers());

@@ -141,6 +141,10 @@ export class KernelDpif implements Dpif {
     this.#ports.remove(port);
   }
 
+  deviceSet(port: OdpPort): void {
+    this.#ports.deviceSet(port);
+  }
+
   ports(): Iterable<DpPort> {
     return this.#ports.ports();
   }

@@ -319,6 +319,14 @@ export class PortTable {
     o[at + OUT.ifindex] = device.index;
   }
 
+  /** Its device has been set by us. */
+  deviceSet(portNo: OdpPort): void {
+    const port = this.#ports.get(portNo);
+    if (port === undefined || port.ifindex === 0) return;
+    const device = this.#devices.rtnl.link(port.ifindex);
+    if (device !== undefined) this.#describe(port, device);
+  }
+
   /** Takes a port out of traffic. */
   #leave(port: Port): void {
     if (port.ifindex === 0) return;
