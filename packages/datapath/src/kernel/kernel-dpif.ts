@@ -1,7 +1,14 @@
 /** The kernel datapath behind `Dpif`. */
 import { closeSync } from 'node:fs';
 import { progTestRun, type TestRun } from '@heddle/linux/bpf/index';
-import { type Flow, Flow as FlowKey, flowAnd, flowMatches } from '@heddle/packet';
+import {
+  type Flow,
+  Flow as FlowKey,
+  flowAnd,
+  flowMatches,
+  isSubset,
+  isTunnelled,
+} from '@heddle/packet';
 import { coverage, SystemError, vlog } from '@heddle/runtime';
 import type {
   DpExecute,
@@ -198,7 +205,11 @@ export class KernelDpif implements Dpif {
     const masked = flowAnd(flow.key, flow.mask);
     const packet = this.#current.find((u) => flowMatches(u.flow, masked, flow.mask));
     if (packet === undefined) throw new SystemError('ENOSPC', 'masks');
-    const slot = this.#engine.masks.add(exactMask(), MAX_MASKS);
+    const exact = exactMask();
+    // What there is no room for tells packets apart that come by tunnels or have been tracked.
+    const isPlain = packet.flow.recircId === 0 && !isTunnelled(packet.flow);
+    if (!isPlain && !isSubset(flow.mask, exact)) throw new SystemError('ENOSPC', 'masks');
+    const slot = this.#engine.masks.add(exact, MAX_MASKS);
     if (slot === undefined) throw new SystemError('ENOSPC', 'masks');
     const ufid = flowUfid(packet.flow, slot.mask);
     const known = this.#engine.flows.get(ufid);
@@ -415,7 +426,7 @@ class Installed implements InstalledFlow {
   }
 }
 
-/** All that the programs extract; words that they leave zero would only cost. */
+/** All that the programs extract of a packet; words that they leave zero would only cost. */
 const EXTRACTED_WORDS = [0, 1, 8, 9, 10, 11, 12, 13, 14, 15, 19, 20, 21, 22];
 
 function exactMask(): Flow {

@@ -322,7 +322,14 @@ test('beyond the masks that there are, flows are narrower but right', async () =
   const rig = await Rig.open(2);
   const [one, two] = rig.ports;
   const actions = [{ type: 'output' as const, port: two! }];
-  for (let i = 1; i <= 1023; i++) {
+  const again = portMask();
+  again.recircId = 0xffff_ffff;
+  again.tpSrc = 0xffff;
+  const known = new Flow();
+  known.inPort = one!;
+  known.tpSrc = 99;
+  rig.dpif.flowPut({ key: known, mask: again, actions: [{ type: 'recirc', id: 5 }] });
+  for (let i = 1; i <= 1022; i++) {
     const mask = portMask();
     mask.nwDst = i;
     mask.tpDst = 0xffff;
@@ -343,6 +350,18 @@ test('beyond the masks that there are, flows are narrower but right', async () =
   rig.send(one!, udpFrame(50, 17));
   await rig.settle();
   assert.deepEqual(rig.received(two!).map(toHex), [toHex(udpFrame(50, 17))]);
+  // What has been tracked is told apart by more than a narrow flow would look at.
+  const refused: number[] = [];
+  rig.dpif.setUpcallHandler((batch) => {
+    for (const { flow } of batch) {
+      mask.ctMark = 1;
+      assert.throws(() => rig.dpif.flowPut({ key: flow, mask, actions }), { code: 'ENOSPC' });
+      refused.push(flow.recircId);
+    }
+  });
+  rig.send(one!, udpFrame(50, 99));
+  assert.ok(await until(() => refused.length > 0));
+  assert.deepEqual(refused, [5]);
   rig.dpif.flowFlush();
   assert.equal(rig.dpif.stats().masks, 0);
   await rig.close();
