@@ -34,6 +34,8 @@ const TUNNELS: Tunnels = [
   ['vxlan', '1.1.2.93', 'csum=true', 'key=9', 'egress_pkt_mark=0'],
   ['geneve', '3.3.3.3', 'key=1'],
   ['gre', '1.1.2.94', 'seq=true', 'csum=true', 'key=8'],
+  ['vxlan', 'flow', 'local_ip=flow', 'key=44'],
+  ['geneve', 'flow', 'key=45'],
 ];
 
 /** By themselves: beside a GRE tunnel, the one of the two that was opened first has all of GRE. */
@@ -172,7 +174,8 @@ function comparable(frame: Uint8Array): string {
 /** A tunnel's packet that comes to us, now and then a broken one. */
 function outerFrame(r: Random, tunnels: Tunnels): Uint8Array {
   const inner = innerFrame(r, 1);
-  const [type, remote, ...options] = r.pick(tunnels);
+  const [type, to, ...options] = r.pick(tunnels);
+  const remote = to === 'flow' ? r.pick(Object.values(PEER)) : to;
   const key = Number(/key=(\d+)/.exec(options.join())?.[1] ?? r.below(3));
   const vni = [key >> 16, (key >> 8) & 0xff, key & 0xff];
   const csum = r.chance(50);
@@ -251,6 +254,10 @@ function internetChecksum(bytes: Buffer): number {
 function randomActions(r: Random, tunnels: Tunnels): string {
   const writes = [
     'set_field:77->tun_id',
+    `set_field:${r.pick([PEER.v4, '1.1.2.93', '0.0.0.0'])}->tun_dst`,
+    `set_field:${r.pick([PEER.v6, '::'])}->tun_ipv6_dst`,
+    `set_field:${r.pick([OURS.v4, '9.9.9.9', '0.0.0.0'])}->tun_src`,
+    `set_field:${r.pick([OURS.v6, 'fd00::9', '::'])}->tun_ipv6_src`,
     'set_field:5->tun_metadata0',
     `set_field:0x${toHex(r.bytes(1 + r.below(124)))}->tun_metadata1`,
     `set_field:0x${toHex(r.bytes(60))}->tun_metadata2`,
@@ -264,6 +271,24 @@ function randomActions(r: Random, tunnels: Tunnels): string {
     r.chance(35) ? r.pick(writes) : `output:${r.pick([2, ...tunnels.map((_, i) => 10 + i)])}`,
   );
   return `${list.join(',')},output:${10 + r.below(tunnels.length)}`;
+}
+
+/** Addresses of both families, into the tunnel that takes what flows say. */
+function mixedActions(tunnels: Tunnels): string[] {
+  const at = tunnels.findIndex(([, to]) => to === 'flow');
+  if (at < 0) return [];
+  const ends = [
+    [PEER.v4, OURS.v6],
+    [PEER.v6, OURS.v4],
+    [PEER.v6, OURS.v6],
+    [PEER.v4, PEER.v6],
+  ];
+  const set = (address: string, end: string) =>
+    `set_field:${address}->tun_${address.includes(':') ? 'ipv6_' : ''}${end}`;
+  return [
+    ...ends.map(([to, from]) => `${set(to!, 'dst')},${set(from!, 'src')},output:${10 + at}`),
+    `${set(PEER.v4, 'dst')},${set(PEER.v6, 'dst')},output:${10 + at}`,
+  ];
 }
 
 /** What the bridge below does with tunnels' packets. */
@@ -310,13 +335,16 @@ type Pair = Awaited<ReturnType<typeof create>>;
 
 async function intoTunnels({ ours, theirs, both, tunnels }: Pair): Promise<void> {
   const r = new Random(SEED);
-  const actions = Array.from({ length: COUNT }, () => randomActions(r, tunnels));
+  const actions = [
+    ...mixedActions(tunnels),
+    ...Array.from({ length: COUNT }, () => randomActions(r, tunnels)),
+  ];
   const above = actions.map((a, n) => `dl_src=${macOf(n)},actions=${a}`);
   for (const s of both) {
     await s.flows('br0', BELOW);
     await s.flows('br1', above);
   }
-  for (let n = 0; n < COUNT; n++) {
+  for (let n = 0; n < actions.length; n++) {
     const frame = toHex(innerFrame(r, n));
     const where = `seed ${SEED}, packet ${n}: ${frame} ${above[n]}`;
     const [mine, other] = await Promise.all(

@@ -85,15 +85,17 @@ export class NativeTunnels {
   }
 
   /**
-   * The way to `to`. A `from` that is set must be an address of the host; one of IPv6 that is none
-   * is passed over, as Open vSwitch does.
+   * The way to `to`. A `from` that is set must be an address of the host, and of the same family; one of
+   * IPv6 that is not is passed over, as Open vSwitch does.
    */
   route(to: TunnelAddress, from: TunnelAddress, mark: number): NativeRoute | undefined {
     const found = this.#env.routes.lookup(formatAddress(to), mark);
     const source = found && parseAddress(found.source);
     if (!found || !source) return undefined;
-    const isOwn = from.some((b) => b !== 0) && this.#env.routes.isLocal(formatAddress(from));
-    if (!isOwn && from.some((b) => b !== 0) && !isIpv6(from)) return undefined;
+    const isSet = from.some((b) => b !== 0);
+    const isAlike = isIpv6(from) === isIpv6(to);
+    const isOwn = isSet && isAlike && this.#env.routes.isLocal(formatAddress(from));
+    if (!isOwn && isSet && !isIpv6(from)) return undefined;
     const port = [...this.#env.localPorts()].find((p) => p.name === found.device);
     const mac = parseMac(this.#env.macOf(found.device) ?? '');
     if (!port || mac === undefined) return undefined;
