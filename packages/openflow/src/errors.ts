@@ -6,6 +6,8 @@ export class OfpError extends HeddleError {
   readonly ofpErr: string;
   /** What of a message had been read before: a list's first entries. */
   partial?: object;
+  /** What the log is to be told of it, where a message's headers or length are wrong. */
+  logged?: string;
 
   constructor(ofpErr: string, detail?: string) {
     super(detail === undefined ? ofpErr : `${ofpErr} (${detail})`);

@@ -3,11 +3,12 @@
  * picks other damage, HEDDLE_COUNT more of it.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { formatBytes } from '@heddle/openflow';
 import { fromHex, toHex } from '@heddle/packet';
+import { vlog } from '@heddle/runtime';
 import { Random } from '@heddle/testing/random';
 import { damage } from './damage.ts';
 
@@ -31,7 +32,11 @@ function theirs(messages: readonly Uint8Array[], options: readonly string[] = []
   return text.toString('utf8').split(MARK).slice(0, -1);
 }
 
-function compare(messages: readonly Uint8Array[], verbosity: number, options?: string[]): void {
+function compare(
+  messages: readonly Uint8Array[],
+  verbosity: number,
+  options?: readonly string[],
+): void {
   const want = theirs(messages, options);
   assert.equal(want.length, messages.length);
   const differences = messages.flatMap((message, i) => {
@@ -50,10 +55,40 @@ test('more details read the same', () => {
   compare(MESSAGES, VERBOSITY + 1, ['-m']);
 });
 
-test('damaged messages read, or are refused, the same', () => {
+for (const [i, options] of [[], ['-m'], ['-mm']].entries()) {
+  test(`damaged messages read, or are refused, the same with ${options}`, () => {
+    const random = new Random(SEED + i);
+    compare(
+      Array.from({ length: COUNT }, () => damage(random, random.pick(MESSAGES))),
+      VERBOSITY + i,
+      options,
+    );
+  });
+}
+
+/** Each to a process of its own, by its number of details. */
+const PRINTED = Math.ceil(COUNT / 20);
+
+/** Of headers and lengths, without times and numbers of lines; upstream's log has more of bodies. */
+const ofHeaders = (log: string): string[] => log.match(/(?<=\|)ofp_msgs\|.*/g) ?? [];
+
+test('few details, the log and the exit status are the same', (t) => {
   const random = new Random(SEED);
-  compare(
-    Array.from({ length: COUNT }, () => damage(random, random.pick(MESSAGES))),
-    VERBOSITY,
-  );
+  let log = '';
+  vlog.setConsole((line) => {
+    log += `${line}\n`;
+  });
+  vlog.setRateLimits([], false);
+  t.after(() => vlog.setConsole(undefined));
+  for (let n = 0; n < PRINTED; n++) {
+    const message = damage(random, random.pick(MESSAGES));
+    const verbosity = String(random.below(5));
+    const hex = toHex(message);
+    const { stdout, stderr, status } = spawnSync(OVS_OFCTL, ['ofp-print', hex, verbosity]);
+    log = '';
+    const ours = formatBytes(message, Number(verbosity));
+    assert.equal(ours, stdout.toString(), `${hex} ${verbosity}`);
+    assert.deepEqual(ofHeaders(log), ofHeaders(stderr.toString()), hex);
+    assert.equal(status, 0);
+  }
 });

@@ -2,6 +2,7 @@
  * Messages in bytes. Which numbers of which version are which message, the forms say; this file
  * reads and writes headers and multiparts (OpenFlow 1.0 section 5.1, 1.3.5 sections 7.1 and 7.3.5).
  */
+import { vlog } from '@heddle/runtime';
 import { ByteWriter } from '../actions/byte-writer.ts';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
@@ -62,6 +63,8 @@ function vendorKey(version: number, vendor: number, subtype: number): string | n
   return (vendor === ONF_VENDOR_ID ? 4 : 5) * 2 ** 20 + subtype * 8 + version;
 }
 
+const log = vlog.module('ofp_msgs');
+
 /** What a message is, before its body is looked at. */
 interface Header {
   readonly version: OfpVersion;
@@ -83,7 +86,7 @@ function decodeFrom(
   allowed?: ReadonlySet<OfpMessageType>,
 ): OfpMessage {
   const start = r.off;
-  if (allowed === undefined) return decodeBody(r, start, pullForm(r), context);
+  if (allowed === undefined) return decodeBody(r, start, pullLogged(r), context);
   let form: AnyForm | undefined;
   try {
     form = pullForm(r);
@@ -122,6 +125,10 @@ function decodeBody(r: Reader, start: number, form: AnyForm, context: DecodeCont
  */
 export function messageName(bytes: Uint8Array, isPartial = false): string {
   const { name, wire } = pullForm(new Reader(bytes), isPartial);
+  return fullName(name, wire);
+}
+
+function fullName(name: string, wire: Wire): string {
   if (!isMultipart(wire)) return name;
   return `${name} ${'reply' in wire && wire.reply ? 'reply' : 'request'}`;
 }
@@ -142,18 +149,65 @@ function typeOf(r: Reader): OfpMessageType | undefined {
   }
 }
 
+/** Tells the log of headers or a length that are wrong. */
+export function logHeaders(error: unknown): void {
+  if (error instanceof OfpError && error.logged !== undefined) log.rl.warn(error.logged);
+}
+
+function pullLogged(r: Reader): AnyForm {
+  try {
+    return pullForm(r);
+  } catch (error) {
+    logHeaders(error);
+    throw error;
+  }
+}
+
 /** Leaves the reader behind the headers. */
 function pullForm(r: Reader, isPartial = false): AnyForm {
+  const at = r.off;
   const header = readHeader(r, isPartial);
   const form = byNumbers.get(wireKey(header.version, header.wire));
-  if (form === undefined) throw new OfpError(unknownNumber(header.wire));
+  if (form === undefined) {
+    const [version, type] = [r.u8[at]!, r.u8[at + 1]!];
+    throw refusal(unknownNumber(header.wire), unknownText(version, type, header.wire));
+  }
   if (isPartial) return form;
   r.off += header.length;
   const extra = r.left - form.min;
   if (extra < 0 || (form.step === 0 ? extra !== 0 : extra % form.step !== 0)) {
-    throw new OfpError('OFPBRC_BAD_LEN');
+    throw refusal('OFPBRC_BAD_LEN', lengthText(form, header.length, header.length + r.left));
   }
   return form;
+}
+
+function refusal(ofpErr: string, logged: string): OfpError {
+  const error = new OfpError(ofpErr);
+  error.logged = logged;
+  return error;
+}
+
+function unknownText(version: number, type: number, wire: Wire): string {
+  const parts = [`version ${version}`, `type ${type}`];
+  if ('ofpst' in wire) parts.push(`stat ${wire.ofpst}`);
+  if ('ofpstVendor' in wire) parts.push(`stat ${OFPST_VENDOR}`);
+  if ('subtype' in wire) {
+    const vendor = 'vendor' in wire ? wire.vendor : wire.ofpstVendor;
+    parts.push(`vendor 0x${vendor.toString(16)}`, `subtype ${wire.subtype}`);
+  }
+  return `unknown OpenFlow message (${parts.join(', ')})`;
+}
+
+/** `headers`, `length`: in bytes. */
+function lengthText({ name, wire, min, step }: AnyForm, headers: number, length: number): string {
+  const least = headers + min;
+  const expected =
+    step === 0
+      ? `expected length ${least}`
+      : step === 1
+        ? `expected length at least ${least} bytes`
+        : `must be exactly ${least} bytes or longer by an integer multiple of ${step} bytes`;
+  return `received ${fullName(name, wire)} with incorrect length ${length} (${expected})`;
 }
 
 function isMultipart(wire: Wire): boolean {
@@ -201,7 +255,7 @@ function readMultipart(r: Reader, version: OfpVersion, reply: boolean): Header {
   if (r.left < (version === 1 ? 16 : 24)) throw new OfpError('OFPBRC_BAD_LEN');
   const ofpstVendor = dv.getUint32(at + length);
   // No statistics of the ONF's are in OpenFlow 1.0.
-  if (version === 1 && ofpstVendor === ONF_VENDOR_ID) throw new OfpError('OFPBRC_BAD_VENDOR');
+  if (version === 1 && ofpstVendor === ONF_VENDOR_ID) throw unknownVendor(ofpstVendor);
   checkVendor(ofpstVendor);
   if (r.left < 24) throw new OfpError('OFPBRC_BAD_LEN');
   const subtype = dv.getUint32(at + length + 4);
@@ -209,7 +263,14 @@ function readMultipart(r: Reader, version: OfpVersion, reply: boolean): Header {
 }
 
 function checkVendor(vendor: number): void {
-  if (vendor !== NX_VENDOR_ID && vendor !== ONF_VENDOR_ID) throw new OfpError('OFPBRC_BAD_VENDOR');
+  if (vendor !== NX_VENDOR_ID && vendor !== ONF_VENDOR_ID) throw unknownVendor(vendor);
+}
+
+function unknownVendor(vendor: number): OfpError {
+  return refusal(
+    'OFPBRC_BAD_VENDOR',
+    `OpenFlow message has unknown vendor 0x${vendor.toString(16)}`,
+  );
 }
 
 const codec: Codec = { decodeMessage: decodeFrom, appendMessage, messageType: typeOf };

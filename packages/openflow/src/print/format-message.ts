@@ -4,6 +4,7 @@ import type { OfpMessage } from '../messages.ts';
 import { helloVersions } from '../msgs/hello.ts';
 import { decodeMessage, encodeMessage, errorName, messageName } from '../msgs/index.ts';
 import { Reader } from '../msgs/reader.ts';
+import { logHeaders } from '../msgs/registry.ts';
 import type { FlowReplyText } from './flow-reply-text.ts';
 import { hexDump } from './hex-dump.ts';
 import { type BodyContext, printBody } from './print-body.ts';
@@ -64,7 +65,9 @@ function formatWhole(
     return verbosity >= 5 ? out + hexDump(bytes) : out;
   } catch (e) {
     if (!(e instanceof OfpError)) throw e;
+    if (out === '') logHeaders(e);
     if (e.partial) out += printPartial(e.partial as OfpMessage, bytes, verbosity, names);
+    if (verbosity < 1 && e.partial && COUNTED.has((e.partial as OfpMessage).type)) return out;
     // The message within has told its error.
     if (e.partial && 'inner' in e.partial) return out;
     // A name alone shares its line with the error.
@@ -72,6 +75,9 @@ function formatWhole(
     return `${out}${gap}***decode error: ${e.ofpErr}***\n${hexDump(bytes)}`;
   }
 }
+
+/** Of which only the number of entries is told where nothing is to be said in detail. */
+const COUNTED: ReadonlySet<OfpMessage['type']> = new Set(['port_reply', 'queue_reply']);
 
 /** A hello may be of any version. */
 function nameOf(bytes: Uint8Array): string {
