@@ -41,7 +41,7 @@ export async function restart(): Promise<number> {
     goOn();
   }
   rmSync(directory, { recursive: true, force: true });
-  for (const { name } of processes) print(`${name} (pid ${daemonPid(name)}) runs\n`);
+  for (const name of ORDER) print(`${name} (pid ${daemonPid(name)}) runs\n`);
   return 0;
 }
 
