@@ -355,6 +355,8 @@ MAP(flow_stats, ARRAY, 1, __u32, struct flow_stat, BPF_F_MMAPABLE);
 MAP(chunks, ARRAY, 1, __u32, struct chunk, BPF_F_MMAPABLE);
 MAP(ports, HASH, 1, __u32, struct port, BPF_F_NO_PREALLOC);
 MAP(outs, ARRAY, 65536, __u32, struct out, BPF_F_MMAPABLE);
+/* The first six bytes: address of a port's peer in another namespace. */
+MAP(peer_macs, ARRAY, 65536, __u32, __u64, BPF_F_MMAPABLE);
 MAP(port_stats, PERCPU_ARRAY, 1, __u32, struct port_stat, 0);
 MAP(quotas, ARRAY, 1, __u32, struct quota, BPF_F_MMAPABLE);
 MAP(cts, HASH, 1, struct ct_key, struct ct_entry, BPF_F_NO_PREALLOC);

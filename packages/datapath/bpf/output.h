@@ -2,7 +2,8 @@
 /*
  * Output to a port: every one but the last by clone, the last by verdict. A device whose peer is
  * in another namespace is reached there directly (bpf_redirect_peer), which saves a softirq but
- * skips the device's MTU check: only packets surely short enough take that way.
+ * skips the device's MTU check and what says whom a frame is for: only packets surely short enough,
+ * to the peer's own address, take that way.
  */
 #pragma once
 
@@ -104,6 +105,20 @@ INL int output_tunnel(struct __sk_buff *skb, struct scratch *s, struct out *o, _
   return 0;
 }
 
+/*
+ * What reaches a peer directly is to it as if sent to its address, whatever the frame says
+ * (skb_scrub_packet): it would route, or answer, what a bridge floods to others. By way of the
+ * device eth_type_trans() tells broadcasts and other hosts' frames apart.
+ */
+INL bool is_for_peer(struct __sk_buff *skb, __u32 port)
+{
+  void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+  __u64 *mac = bpf_map_lookup_elem(&peer_macs, &port);
+  if (!mac || data + sizeof *mac > end)
+    return false;
+  return (*mac ^ *(__u64 *)data) << 16 == 0;
+}
+
 NOINL int output(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 last)
 {
   if (!s)
@@ -147,7 +162,7 @@ NOINL int output(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 las
   if (!last) {
     if (bpf_clone_redirect(skb, ifindex, 0) < 0)
       ps->tx_dropped++;
-  } else if (o->mode == OUT_PEER && (gso || len <= o->peer_max)) {
+  } else if (o->mode == OUT_PEER && (gso || len <= o->peer_max) && is_for_peer(skb, port)) {
     s->verdict = bpf_redirect_peer(ifindex, 0);
   } else {
     s->verdict = bpf_redirect(ifindex, 0);

@@ -56,13 +56,13 @@ export class Devices implements Disposable {
     this.#addressListeners.push(listener);
   }
 
-  /** MTU of a veth's peer in another namespace; undefined when it may not be asked. */
-  peerMtu(link: Link): number | undefined {
+  /** A veth's peer in another namespace; undefined when it may not be asked. */
+  peer(link: Link): Link | undefined {
     if (link.peerIndex === undefined || link.peerNetnsid === undefined) return undefined;
     const payload = emitLink({ index: link.peerIndex }, { targetNetnsid: link.peerNetnsid });
     try {
       const answer = this.#queries.request('peer', RTM_GETLINK, 0, payload)[0];
-      return answer && parseLink(answer.payload).mtu;
+      return answer && parseLink(answer.payload);
     } catch (e) {
       if (e instanceof SystemError) return undefined;
       throw e;

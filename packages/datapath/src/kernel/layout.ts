@@ -80,6 +80,8 @@ export const BAND_OWES = 2;
 /** struct out, as 32-bit words */
 export const OUT = { ifindex: 0, mtu: 1, peerMax: 2, slotAndMode: 3, words: 4 };
 export const OUT_PEER = 1;
+/** Of an entry of `peer_macs`, of which the last two are not used. */
+export const PEER_MAC_BYTES = 8;
 export const OUT_TUNNEL = 2;
 /** struct tunnel_port */
 export const TUNNEL_PORT_BYTES = 12;

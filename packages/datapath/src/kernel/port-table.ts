@@ -6,7 +6,7 @@ import type { DpPort, OdpPort, PortStats, TunnelVportType, VportType } from '../
 import { type Policing, policingBuckets } from '../meter.ts';
 import { isTunnelVport, TUNNEL_VPORT_TYPES } from '../tunnel-vport.ts';
 import type { Devices } from './devices.ts';
-import { OUT, OUT_PEER, OUT_TUNNEL, PORT, PORT_NOTE, PORT_STAT } from './layout.ts';
+import { OUT, OUT_PEER, OUT_TUNNEL, PEER_MAC_BYTES, PORT, PORT_NOTE, PORT_STAT } from './layout.ts';
 import type { Links } from './links.ts';
 import type { MeterTable } from './meter-table.ts';
 import type { Programs } from './programs.ts';
@@ -41,6 +41,7 @@ export class PortTable {
   readonly #links: Links;
   readonly #meters: MeterTable;
   readonly #outs: Uint32Array;
+  readonly #peerMacs: Uint8Array;
   readonly #ports = new Map<OdpPort, Port>();
   readonly #byIfindex = new Map<number, Port>();
   readonly #byName = new Map<string, Port>();
@@ -62,6 +63,7 @@ export class PortTable {
     this.#links = links;
     this.#meters = options.meters;
     this.#outs = new Uint32Array(programs.maps['outs']!.memory());
+    this.#peerMacs = new Uint8Array(programs.maps['peer_macs']!.memory());
     // Slot 0 is for what the daemon itself sends.
     const { maxEntries } = programs.maps['port_stats']!.info;
     this.#slots = new SlotAllocator(maxEntries, options.now, undefined, 1);
@@ -310,7 +312,10 @@ export class PortTable {
       device.up &&
       device.peerNetnsid !== undefined &&
       device.qdisc === NO_QDISC;
-    const peerMtu = peer ? (this.#devices.peerMtu(device) ?? PEER_MAX) : 0;
+    const other = peer ? this.#devices.peer(device) : undefined;
+    const peerMtu = peer ? (other?.mtu ?? PEER_MAX) : 0;
+    // Without an address nothing goes to it directly.
+    this.#peerMacs.set(macBytes(other?.mac ?? ''), port.portNo * PEER_MAC_BYTES);
     const at = port.portNo * OUT.words;
     const o = this.#outs;
     o[at + OUT.mtu] = device.mtu;
@@ -380,6 +385,12 @@ export class PortTable {
     for (const p of [...this.#byIfindex.values()])
       if (!there.has(p.ifindex)) this.#deviceChanged(p.ifindex, undefined);
   }
+}
+
+function macBytes(mac: string): Uint8Array {
+  const bytes = new Uint8Array(PEER_MAC_BYTES);
+  if (mac !== '') bytes.set(mac.split(':').map((octet) => Number.parseInt(octet, 16)));
+  return bytes;
 }
 
 function linkName(ifindex: number): string {
