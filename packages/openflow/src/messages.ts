@@ -2,10 +2,26 @@
  * Messages, independent of the version that carries them. `decodeMessage` makes them of bytes,
  * `encodeMessage` bytes of them; what a version cannot say is an error of the encoder.
  */
-import type { Field, TlvMapping } from '@heddle/packet';
+import type { TlvMapping } from '@heddle/packet';
 import type { OfpVersion } from './constants.ts';
+import type {
+  GroupDesc,
+  GroupFeatures,
+  GroupMod,
+  GroupStats,
+  MeterConfig,
+  MeterFeatures,
+  MeterMod,
+  MeterStats,
+} from './group-messages.ts';
 import type { Match } from './match.ts';
 import type { OfpAct } from './ofp-actions.ts';
+import type { PhyPort, PortMod, PortStats, QueueConfig, QueueStats } from './port-messages.ts';
+import type { TableFeatures, TableMod, TableStats } from './table-messages.ts';
+
+export type * from './group-messages.ts';
+export type * from './port-messages.ts';
+export type * from './table-messages.ts';
 
 export interface OfpHeader {
   readonly version: OfpVersion;
@@ -16,6 +32,7 @@ export interface OfpHeader {
 export type OfpMessage = OfpHeader & OfpBody;
 
 export type FlowFormat = 'OpenFlow10' | 'NXM' | 'OXM' | 'OpenFlow11';
+
 export type PacketInFormat = 'standard' | 'nxt_packet_in' | 'nxt_packet_in2';
 
 /** Named bits; what no name is known for stays in `unknown`. */
@@ -30,25 +47,6 @@ export interface SwitchFeatures {
   readonly actions: number;
   /** OpenFlow 1.0 to 1.2 list the ports here. */
   readonly ports: readonly PhyPort[];
-}
-
-export interface PhyPort {
-  readonly portNo: number;
-  /** 48 bits. */
-  readonly hwAddr: number;
-  readonly name: string;
-  /** OFPPC_*: port_down 1<<0, no_stp 1<<1, no_recv 1<<2, no_recv_stp 1<<3, no_flood 1<<4, no_fwd 1<<5, no_packet_in 1<<6. */
-  readonly config: number;
-  /** OFPPS_*: link_down 1<<0, blocked 1<<1, live 1<<2, stp_listen 0<<8, stp_learn 1<<8, stp_forward 2<<8, stp_block 3<<8. */
-  readonly state: number;
-  /** OFPPF_* as OpenFlow 1.1+ number them: 10mb-hd 1<<0 … 1tb-fd 1<<9, other 1<<10, copper 1<<11, fiber 1<<12, autoneg 1<<13, pause 1<<14, pause_asym 1<<15. */
-  readonly curr: number;
-  readonly advertised: number;
-  readonly supported: number;
-  readonly peer: number;
-  /** kbit/s. */
-  readonly currSpeed: number;
-  readonly maxSpeed: number;
 }
 
 export type FlowModCommand = 'add' | 'modify' | 'modify_strict' | 'delete' | 'delete_strict';
@@ -177,208 +175,6 @@ export interface PacketOut {
   readonly actions: readonly OfpAct[];
 }
 
-export interface PortMod {
-  readonly portNo: number;
-  readonly hwAddr: number;
-  readonly config: number;
-  readonly mask: number;
-  readonly advertise: number;
-}
-
-export interface PortStats {
-  readonly portNo: number;
-  readonly rxPackets: bigint;
-  readonly txPackets: bigint;
-  readonly rxBytes: bigint;
-  readonly txBytes: bigint;
-  readonly rxDropped: bigint;
-  readonly txDropped: bigint;
-  readonly rxErrors: bigint;
-  readonly txErrors: bigint;
-  readonly rxFrameErr: bigint;
-  readonly rxOverErr: bigint;
-  readonly rxCrcErr: bigint;
-  readonly collisions: bigint;
-  readonly durationSec?: number;
-  readonly durationNsec?: number;
-  /** Of OVS's experimenter property, OpenFlow 1.4+. */
-  readonly custom?: readonly (readonly [name: string, value: bigint])[];
-  /**
-   * Packets received of 1 to 64 bytes, to 127, 255, 511, 1023, 1522 and more; the same sent; sent
-   * multicasts, received and sent broadcasts; undersized, oversized, fragments, jabber. OpenFlow 1.4+.
-   */
-  readonly rfc2819?: readonly bigint[];
-}
-
-export interface QueueStats {
-  readonly portNo: number;
-  readonly queueId: number;
-  readonly txBytes: bigint;
-  readonly txPackets: bigint;
-  readonly txErrors: bigint;
-  readonly durationSec?: number;
-  readonly durationNsec?: number;
-}
-
-export interface QueueConfig {
-  readonly portNo: number;
-  readonly queueId: number;
-  /** Tenths of a percent; undefined: not set. */
-  readonly minRate?: number;
-  readonly maxRate?: number;
-}
-
-export type TableMiss = 'default' | 'controller' | 'continue' | 'drop';
-
-export interface TableStats {
-  readonly tableId: number;
-  readonly activeCount: number;
-  readonly lookupCount: bigint;
-  readonly matchedCount: bigint;
-  /** OpenFlow 1.0 to 1.2. */
-  readonly name?: string;
-  readonly features?: TableFeatures;
-}
-
-/** Field and action sets by name; absent: not told. */
-export interface TableFeatures {
-  readonly tableId: number;
-  readonly name: string;
-  readonly metadataMatch: bigint;
-  readonly metadataWrite: bigint;
-  readonly maxEntries: number;
-  readonly miss: TableMiss;
-  readonly supportsEviction: boolean;
-  readonly supportsVacancyEvents: boolean;
-  /** OFPTFC15_*, `replace` and so on. */
-  readonly command?: number;
-  readonly features?: number;
-  readonly nonmiss: TableActionFeatures;
-  readonly onMiss: TableActionFeatures;
-  readonly match: readonly string[];
-  readonly wildcard: readonly string[];
-  readonly mask: readonly string[];
-}
-
-export interface TableActionFeatures {
-  /** Table ids. */
-  readonly next: readonly number[];
-  /** goto_table, write_metadata, write_actions, apply_actions, clear_actions, meter. */
-  readonly instructions: readonly string[];
-  readonly write: { readonly actions: readonly string[]; readonly setFields: readonly string[] };
-  readonly apply: { readonly actions: readonly string[]; readonly setFields: readonly string[] };
-}
-
-export interface TableMod {
-  readonly tableId: number;
-  readonly miss?: TableMiss;
-  readonly eviction?: boolean;
-  /** OFPTMPEF14_*. */
-  readonly evictionFlags?: number;
-  readonly vacancy?: { readonly up: number; readonly down: number; readonly current?: number };
-  readonly isVacancyOn?: boolean;
-}
-
-export type GroupType = 'all' | 'select' | 'indirect' | 'ff';
-export type GroupCommand =
-  | 'add'
-  | 'modify'
-  | 'add_or_mod'
-  | 'delete'
-  | 'insert_bucket'
-  | 'remove_bucket';
-
-export interface Bucket {
-  readonly bucketId: number;
-  readonly weight: number;
-  /** OFPP_NONE: none. */
-  readonly watchPort: number;
-  /** OFPG_ANY: none. */
-  readonly watchGroup: number;
-  readonly actions: readonly OfpAct[];
-}
-
-export interface GroupProps {
-  readonly selectionMethod: string;
-  readonly selectionMethodParam: bigint;
-  readonly fields: Match | undefined;
-  /** The same by name, which the wire needs: bits of each field that are hashed. */
-  readonly fieldArray?: readonly { readonly field: Field; readonly mask: bigint }[];
-}
-
-export interface GroupMod {
-  readonly command: GroupCommand;
-  readonly groupType: GroupType;
-  readonly groupId: number;
-  /** OFPG15_BUCKET_*; undefined: none. */
-  readonly commandBucketId?: number;
-  readonly buckets: readonly Bucket[];
-  readonly props: GroupProps;
-}
-
-export interface GroupStats {
-  readonly groupId: number;
-  readonly refCount: number;
-  readonly packetCount: bigint;
-  readonly byteCount: bigint;
-  readonly durationSec?: number;
-  readonly durationNsec?: number;
-  readonly buckets: readonly { readonly packetCount: bigint; readonly byteCount: bigint }[];
-}
-
-export interface GroupDesc {
-  readonly groupType: GroupType;
-  /** A type that has no name; `groupType` is then 'all'. */
-  readonly unknownType?: number;
-  readonly groupId: number;
-  readonly buckets: readonly Bucket[];
-  readonly props: GroupProps;
-}
-
-export interface GroupFeatures {
-  readonly types: number;
-  readonly capabilities: number;
-  /** By type: all, select, indirect, ff. */
-  readonly maxGroups: readonly [number, number, number, number];
-  readonly actions: readonly [number, number, number, number];
-}
-
-export interface MeterBand {
-  readonly type: 'drop' | 'dscp_remark';
-  readonly rate: number;
-  readonly burstSize: number;
-  readonly precLevel: number;
-}
-
-export interface MeterConfig {
-  readonly meterId: number;
-  /** OFPMF13_*: kbps 1, pktps 2, burst 4, stats 8. */
-  readonly flags: number;
-  readonly bands: readonly MeterBand[];
-}
-
-export interface MeterMod extends MeterConfig {
-  readonly command: 'add' | 'modify' | 'delete';
-}
-
-export interface MeterStats {
-  readonly meterId: number;
-  readonly flowCount: number;
-  readonly packetInCount: bigint;
-  readonly byteInCount: bigint;
-  readonly durationSec: number;
-  readonly durationNsec: number;
-  readonly bands: readonly { readonly packetCount: bigint; readonly byteCount: bigint }[];
-}
-
-export interface MeterFeatures {
-  readonly maxMeters: number;
-  readonly bandTypes: number;
-  readonly capabilities: number;
-  readonly maxBands: number;
-  readonly maxColor: number;
-}
-
 /** OFPCR12_*; `other` is OpenFlow 1.x's NXT "other". */
 export type ControllerRole = 'nochange' | 'equal' | 'primary' | 'secondary';
 
@@ -465,6 +261,7 @@ interface Multipart {
 }
 
 // biome-ignore format: one row per message reads as the table it is
+
 export type OfpBody =
   | { readonly type: 'hello'; /** Bit v: version v. */ readonly versions: number }
   | { readonly type: 'error'; readonly errorType: number; readonly code: number; /** Experimenter's, undefined for a standard one. */ readonly vendor?: number; readonly data: Uint8Array }
