@@ -38,7 +38,7 @@ import { Recent } from './recent.ts';
 import { rewriteTo } from './rewrite-packet.ts';
 import { adjustSegment, newSeqAdjusts, noteGrowth, type SeqAdjusts } from './seq-adjust.ts';
 import { type CtTimeouts, TimeoutPolicies } from './timeouts.ts';
-import { isIcmp, reversed, type Tuple, tupleKey } from './tuple.ts';
+import { hashTuple, isIcmp, reversed, type Tuple, tupleKey } from './tuple.ts';
 
 /** A packet under way; translation changes it. */
 export interface TrackedPacket extends TrackedFrame {
@@ -497,12 +497,4 @@ function adjust(packet: TrackedPacket, adjusts: SeqAdjusts, isReply: boolean): v
   const [own, other] = isReply ? [adjusts[1], adjusts[0]] : adjusts;
   adjustSegment(dv, l4, l4 + tcpHeaderLen(dv, l4), { own, other });
   if ((packet.partialCsum ?? -1) < 0) fillTcpChecksum(dv, layout, flow.dlType === ETH_P_IP);
-}
-
-/** FNV-1a of a tuple. */
-function hashTuple(t: Tuple): number {
-  const key = tupleKey(t, 0);
-  let h = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) h = Math.imul(h ^ key.charCodeAt(i), 0x01000193);
-  return h >>> 0;
 }

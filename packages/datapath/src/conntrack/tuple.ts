@@ -71,3 +71,11 @@ export function tupleKey(t: Tuple, zone: number): string {
   KEY[at + 8] = t.icmpCode;
   return String.fromCharCode.apply(null, KEY.subarray(0, at + 9) as unknown as number[]);
 }
+
+/** FNV-1a of a tuple. */
+export function hashTuple(t: Tuple): number {
+  const key = tupleKey(t, 0);
+  let h = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) h = Math.imul(h ^ key.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}
