@@ -30,6 +30,7 @@ function linesOf(text: string, directory: string): string[] {
     .replaceAll(directory, 'DIR')
     .replaceAll(/unix#\d+/g, 'PEER')
     .replaceAll(/duration=[\d.]+s/g, 'duration=N')
+    .replaceAll(/idle_age=\d+/g, 'idle_age=N')
     .replaceAll(/(OFPT_HELLO.*xid=)0x\w+/g, '$1N')
     .split('\n');
 }

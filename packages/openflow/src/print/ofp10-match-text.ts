@@ -53,10 +53,11 @@ export function printOfp10Match(bytes: Uint8Array, names: PrintNames): string {
   if (!skipsType) put('dl_type', OFPFW10.dlType, `0x${hex4(dlType)}`);
   out += `nw_src=${address(dv.getUint32(28), wild >>> NW_SRC_SHIFT)},`;
   out += `nw_dst=${address(dv.getUint32(32), wild >>> NW_DST_SHIFT)},`;
-  const isArp = (wild & OFPFW10.dlType) === 0 && dlType === ETH_P_ARP;
+  // As upstream's, whether type and protocol are matched or not.
+  const isArp = dlType === ETH_P_ARP;
   if (!skipsProto) put(isArp ? 'arp_op' : 'nw_proto', OFPFW10.nwProto, String(nwProto));
   put('nw_tos', OFPFW10.nwTos, String(bytes[24]!));
-  const isIcmp = skipsProto && nwProto === 1;
+  const isIcmp = nwProto === 1;
   put(isIcmp ? 'icmp_type' : 'tp_src', OFPFW10.tpSrc, String(dv.getUint16(36)));
   put(isIcmp ? 'icmp_code' : 'tp_dst', OFPFW10.tpDst, String(dv.getUint16(38)));
   return out.slice(0, -1);
