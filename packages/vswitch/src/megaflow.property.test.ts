@@ -23,6 +23,8 @@ const MODES: readonly VlanMode[] = [
 const VLANS = [0, 10, 20, 4095];
 const TYPES = [0x0800, 0x0806, 0x86dd, 0x1234, 0x05ff];
 const USED_BITS = 25 * 64;
+/** Those that found something: a tag that is taken off on the way to another bridge, which writes one. */
+const KNOWN = [26112301 * 1_000_003 + 2099];
 
 type Random = (below: number) => number;
 
@@ -98,9 +100,10 @@ function mutate(next: Random, flow: Flow, mask: Flow): Flow {
 test('every packet that a megaflow matches is translated alike', () => {
   const seed = Number(process.env['HEDDLE_SEED'] ?? 1);
   const rounds = Number(process.env['HEDDLE_COUNT'] ?? 300);
+  const seeds = Array.from({ length: rounds }, (_, round) => seed * 1_000_003 + round);
   let sends = 0;
-  for (let round = 0; round < rounds; round++) {
-    const next = generator(seed * 1_000_003 + round);
+  for (const round of [...seeds, ...KNOWN]) {
+    const next = generator(round);
     const { config, ports } = network(next);
     for (let i = 0; i < 20; i++) {
       const flow = packet(next, ports);
@@ -108,11 +111,7 @@ test('every packet that a megaflow matches is translated alike', () => {
       if (result.dropReason === undefined) sends++;
       for (let j = 0; j < 10; j++) {
         const other = xlateActions(config, mutate(next, flow, result.wildcards));
-        assert.deepEqual(
-          actionsOf(other, NATIVE),
-          actionsOf(result, NATIVE),
-          `seed ${seed} round ${round}`,
-        );
+        assert.deepEqual(actionsOf(other, NATIVE), actionsOf(result, NATIVE), `seed ${round}`);
         assert.deepEqual(other.wildcards.u32, result.wildcards.u32);
         assert.equal(other.effects.learn.length, result.effects.learn.length);
       }

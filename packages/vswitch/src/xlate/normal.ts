@@ -28,6 +28,7 @@ import type { XlateContext } from './context.ts';
 import { noteFlood } from './export.ts';
 import { forwardMulticast, isSnooped } from './multicast.ts';
 import type { DropReason } from './observe.ts';
+import { lookAtTags } from './set.ts';
 import { sameTags } from './tags.ts';
 
 const ARP_OP_REQUEST = 1;
@@ -247,6 +248,8 @@ export function outputNormal(
     ctx.wildcards.vlanTci0 = 0xffff;
   }
   const port = bundlePort(ctx, bundle);
+  // A bridge behind a patch port may write another tag, which is compared with the one that is gone here.
+  if (port?.peer && ctx.tags.length < before.length) lookAtTags(ctx);
   if (port) send(port);
   Object.assign(flow, { vlanTci0, vlanTpid0, vlanTci1, vlanTpid1 });
 }

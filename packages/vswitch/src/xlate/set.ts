@@ -345,7 +345,7 @@ function pushVlan(ctx: XlateContext, tpid: number): void {
 }
 
 /** What comes in the place of tags is compared with them, before the packet is sent. */
-function lookAtTags({ wildcards, initial, config }: XlateContext): void {
+export function lookAtTags({ wildcards, initial, config }: XlateContext): void {
   wildcards.vlanTci0 = 0xffff;
   wildcards.vlanTpid0 = 0xffff;
   if (config.vlanLimit < 2 || (initial.vlanTci0 & VLAN_CFI) === 0) return;
