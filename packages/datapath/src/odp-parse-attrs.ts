@@ -132,8 +132,13 @@ function scanMember(s: Scanner, member: Member): MemberValue {
     case 'frag':
       return (FRAG_NAMES.find(([, name]) => s.take(name)) ?? s.fail())[0];
     default:
-      return member.isLimited ? s.limited(allOnes(member.bits)) : s.number(member.bits);
+      return member.isLimited ? limited(s, member.bits) : s.number(member.bits);
   }
+}
+
+/** Of a tag, or a flow label. */
+function limited(s: Scanner, bits: number): number {
+  return s.limited(allOnes(bits), bits <= 16 ? 16 : 32);
 }
 
 const LSE = [

@@ -43,6 +43,7 @@ const READ = {
     'push_nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x5,si=255,c1=0xffffffff,c2=0x0,c3=0x0,c4=0x0)',
   'push_nsh(mdtype=2,md2=0x123)':
     'push_nsh(flags=0,ttl=63,mdtype=2,np=3,spi=0x0,si=255,md2=0x12000000)',
+  'set(vlan(vid=3/65541,pcp=65537))': 'set(vlan(vid=3/0x5,pcp=1))',
   'userspace(pid=1,slow_path(+5))': 'userspace(pid=1,slow_path(cfm,lacp))',
   'userspace(pid=1,slow_path(010cfm|))': 'userspace(pid=1,slow_path(cfm,stp))',
   'set(tcp_flags(1[800]|syn))': 'set(tcp_flags(fin|syn|[800]))',

@@ -105,9 +105,9 @@ export class Scanner {
     return v >> 64n === 0n || -v >> 64n === 0n ? BigInt.asUintN(64, v) : this.fail();
   }
 
-  /** A number that must be no greater. */
-  limited(max: number): number {
-    const v = this.number(32);
+  /** A number that must be no greater in its low `bits`. */
+  limited(max: number, bits = 32): number {
+    const v = this.number(bits);
     return v > max ? this.fail() : v;
   }
 
