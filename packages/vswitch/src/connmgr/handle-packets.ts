@@ -93,6 +93,7 @@ export function handleResume(mgr: Connmgr, msg: MessageOf<'resume'>): void {
     rests: [continuation, ...(continuation.outer ?? [])],
     conntracked: continuation.conntracked,
     wasMpls: false,
+    isHashed: false,
     mirrored: continuation.mirrors,
     pauseReason: 'controller',
   };

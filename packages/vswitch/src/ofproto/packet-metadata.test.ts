@@ -17,6 +17,7 @@ const STATE: FrozenState = {
   rests: [],
   conntracked: false,
   wasMpls: false,
+  isHashed: false,
   mirrored: 0,
   pauseReason: '',
 };

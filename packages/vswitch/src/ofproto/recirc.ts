@@ -22,6 +22,11 @@ export interface FrozenState {
   readonly rests: readonly ContinuationFrame[];
   readonly conntracked: boolean;
   readonly wasMpls: boolean;
+  /**
+   * The packet comes back with a hash, which tells groups that choose by it to go on. What goes on with
+   * one has an id of its own: no mask could tell a hash from none by the bits that choose.
+   */
+  readonly isHashed: boolean;
   /** Bits of the mirrors that have their copy. */
   readonly mirrored: number;
   /** What interrupted it, for people. */

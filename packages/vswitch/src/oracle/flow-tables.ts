@@ -211,7 +211,8 @@ export class FlowTables implements Disposable {
     const isForgotten = FORGETS.test(ours);
     for (const [i, id] of recirculations(theirs).entries()) {
       const key = extractFlow(RESUMED_FRAME, { inPort: this.#ports[1]!.odpPort! });
-      key.dpHash = 0x1234_5670 + i;
+      // Another copy's hash is none to us.
+      if (this.#config.recirc.get(ids[i]!)?.isHashed) key.dpHash = 0x1234_5670 + i;
       key.recircId = id;
       // What tracking has found stays with the packet until it is forgotten.
       key.ctState = isForgotten ? 0 : first.ctState;

@@ -126,6 +126,8 @@ export function randomKey(r: Random, { tlv, ports }: Ofproto): Flow {
     flow.tunOpts.set(options);
   } else clearTunnelFields(flow);
   flow.u32.fill(0, 64);
+  // Nothing has hashed what has just come.
+  flow.dpHash = 0;
   return flow;
 }
 

@@ -125,6 +125,8 @@ export class XlateContext {
   frozen: ContinuationFrame[] | undefined;
   /** The action that was being done is to be done again after the recirculation. */
   redo = false;
+  /** The packet is hashed before it recirculates. */
+  hashes = false;
   /** A `controller(pause)` was met: the rest waits for the controller. */
   paused: ControllerAction | undefined;
   /** The list that is being run is a bucket's own, not that of a flow which it resubmits to. */
@@ -343,6 +345,7 @@ export class XlateContext {
   hashAndRecirculate(hash: Extract<OdpAction, { type: 'hash' }>): void {
     this.commit();
     this.odpActions.push(hash);
+    this.hashes = true;
     this.recirculateFirst();
   }
 

@@ -21,4 +21,5 @@ export function finishFreezing(ctx: XlateContext): void {
   const tableId = frozen.length === 0 ? 0 : undefined;
   if (!paused) recirculate(ctx, freezeState(ctx, tableId, frozen, ''));
   else if (!isDryRun(ctx)) sendToController(ctx, paused, frozen);
+  ctx.hashes = false;
 }

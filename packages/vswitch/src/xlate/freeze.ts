@@ -31,6 +31,7 @@ export function freezeState(
     rests,
     conntracked: ctx.conntracked,
     wasMpls: ctx.wasMpls,
+    isHashed: ctx.hashes || ctx.flow.dpHash !== 0,
     mirrored: ctx.mirrored,
     pauseReason,
   };

@@ -30,6 +30,8 @@ export function thaw(ctx: XlateContext, state: FrozenState): void {
   ctx.flow.u32.set(metadata.u32.subarray(PIPELINE), PIPELINE);
   for (const name of HEADERS) ctx.flow[name] = arrived[name];
   copyTunnel(metadata, ctx.flow);
+  // Another copy was hashed before this one left, or other headers.
+  if (!state.isHashed) ctx.flow.dpHash = 0;
   ctx.actionSet = state.actionSet.slice();
   ctx.noteActionSet();
   ctx.base.copyFrom(ctx.flow);
