@@ -4,7 +4,7 @@ import type { XlateContext } from './context.ts';
 /** Nested bridges, buckets and tables that one packet may pass, but for ways to later tables. */
 export const MAX_DEPTH = 64;
 
-export const MAX_RESUBMITS = 4096;
+const MAX_RESUBMITS = 4096;
 
 /** Tables and copies within each other: each takes its part of the stack. */
 const MAX_NESTING = 600;
@@ -14,14 +14,22 @@ export function checkNesting(ctx: XlateContext): void {
   if (ctx.nesting >= MAX_NESTING) tooManyResubmits(ctx);
 }
 
-export function tooManyResubmits(ctx: XlateContext): never {
-  ctx.fail(`over ${MAX_RESUBMITS} resubmit actions`, 'Too many resubmits');
+/** Ways into other bridges count, too: where these form loops, every one may part into several. */
+export function checkResubmits(ctx: XlateContext, byPatch: boolean): void {
+  if (ctx.resubmits >= MAX_RESUBMITS) tooManyResubmits(ctx, byPatch);
 }
 
-/** Gives up the translation when it goes deeper than that, by a patch port this way of it alone. */
+function tooManyResubmits(ctx: XlateContext, byPatch = false): never {
+  tooFar(ctx, `over ${MAX_RESUBMITS} resubmit actions`, 'Too many resubmits', byPatch);
+}
+
 export function checkDepth(ctx: XlateContext, byPatch = false): void {
   if (ctx.depth <= MAX_DEPTH) return;
-  const [text, failure] = [`over max translation depth ${MAX_DEPTH}`, 'Recursion too deep'];
+  tooFar(ctx, `over max translation depth ${MAX_DEPTH}`, 'Recursion too deep', byPatch);
+}
+
+/** Gives up the translation, by a patch port this way of it alone. */
+function tooFar(ctx: XlateContext, text: string, failure: string, byPatch: boolean): never {
   if (!byPatch) ctx.fail(text, failure);
   ctx.trace('error', text);
   ctx.giveUp(failure);

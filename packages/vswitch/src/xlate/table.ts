@@ -8,7 +8,7 @@ import { admits } from './admission.ts';
 import { inClone, isReversible } from './clone.ts';
 import type { XlateContext } from './context.ts';
 import { sendToController } from './controller.ts';
-import { checkDepth, checkNesting, MAX_RESUBMITS, tooManyResubmits } from './limits.ts';
+import { checkDepth, checkNesting, checkResubmits } from './limits.ts';
 import { matchText } from './text.ts';
 
 const MAX_ODP_ACTIONS = 4096;
@@ -51,7 +51,7 @@ export function xlateTable(ctx: XlateContext, entry: TableEntry): void {
 function checkLimits(ctx: XlateContext, { byPatch = false }: TableEntry): void {
   checkDepth(ctx, byPatch);
   checkNesting(ctx);
-  if (ctx.resubmits >= MAX_RESUBMITS) tooManyResubmits(ctx);
+  checkResubmits(ctx, byPatch);
   if (ctx.odpActions.length > MAX_ODP_ACTIONS) {
     ctx.fail('resubmits yielded over 64 kB of actions', 'Stack too deep');
   }
@@ -136,7 +136,7 @@ function runMatch(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
   const outer = ctx.currentRule;
   ctx.currentRule = rule;
   if (entry.isFirst && !entry.byPatch && !admits(ctx, false)) return;
-  if (!entry.mayPacketIn) ctx.resubmits++;
+  if (!entry.mayPacketIn || entry.byPatch) ctx.resubmits++;
   const { isInBucket } = ctx;
   ctx.isInBucket = false;
   ctx.engine.runActions(ctx, rule.state.actions, entry.isLast);
