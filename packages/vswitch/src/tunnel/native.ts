@@ -35,7 +35,7 @@ interface Endpoint {
 }
 
 export interface NativeEnv {
-  readonly routes: TunnelRoutes;
+  readonly routes: Pick<TunnelRoutes, 'lookup' | 'asksForMark' | 'isLocal' | 'addressesOf'>;
   readonly neighbours: NeighbourTable;
   /** Local ports of the datapath's bridges. */
   localPorts(): Iterable<OfPort>;
@@ -82,6 +82,11 @@ export class NativeTunnels {
   get #all(): readonly Endpoint[] {
     this.#endpoints ??= this.#read();
     return this.#endpoints;
+  }
+
+  /** Whether `route` looks at the mark. */
+  get asksForMark(): boolean {
+    return this.#env.routes.asksForMark;
   }
 
   /**

@@ -85,6 +85,11 @@ export class TunnelRoutes implements Disposable {
     return this.#user.delete(`${prefix} ${mark}`);
   }
 
+  /** Whether ways depend on the mark of what is to go: those that were told of are for one mark each. */
+  get asksForMark(): boolean {
+    return this.#user.size > 0;
+  }
+
   lookup(address: string, mark = 0): TunnelRoute | undefined {
     const told = [...this.#user.values()]
       .filter((r) => r.mark === mark && contains(r.prefix, address))

@@ -55,7 +55,9 @@ test('ways through loops of patch ports are as many as resubmits', () => {
   assert.equal(flooded.failure, undefined);
   assert.ok(flooded.sent > 1000);
   // Nothing is sent that could be too much.
-  const back = run(looped([0, 1].map((b) => [b as 0 | 1, 'table=0,priority=9 actions=2,3,3,IN_PORT'])));
+  const back = run(
+    looped([0, 1].map((b) => [b as 0 | 1, 'table=0,priority=9 actions=2,3,3,IN_PORT'])),
+  );
   assert.deepEqual(back, { lookups: 1 + 4096, failure: undefined, sent: 1 });
 });
 

@@ -19,7 +19,7 @@ import {
   parseMembership,
 } from '../mcast-snooping/membership.ts';
 import type { Bundle } from '../ofproto.ts';
-import { includesVlan, type VlanTags } from '../vlan.ts';
+import type { VlanTags } from '../vlan.ts';
 import type { XlateContext } from './context.ts';
 
 /** A packet that NORMAL is about to forward. */
@@ -28,6 +28,8 @@ export interface McastPacket {
   readonly snooping: McastSnooping<Bundle>;
   readonly inBundle: Bundle;
   readonly tags: VlanTags;
+  /** Whether it may leave by a bundle; what that hangs on has been looked at. */
+  readonly mayLeave: (bundle: Bundle) => boolean;
   /** Sends out of a bundle. */
   readonly output: (bundle: Bundle) => void;
   readonly flood: () => void;
@@ -133,9 +135,9 @@ function flood({ ctx, flood: run }: McastPacket, text: string): void {
 /** Hosts need not hear of each other's reports (RFC 4541, 2.1.1). */
 function forwardReport(packet: McastPacket): void {
   sendToRouters(packet);
-  const { ctx, inBundle, output } = packet;
+  const { ctx, inBundle, mayLeave, output } = packet;
   for (const bundle of ctx.bridge.bundles.values()) {
-    if (!bundle.mcastFlooding.reports || !includesVlan(bundle, packet.tags)) continue;
+    if (!bundle.mcastFlooding.reports || !mayLeave(bundle)) continue;
     if (bundle === inBundle) {
       ctx.trace('detail', 'mcast port is input port, dropping the Report');
       continue;
@@ -181,9 +183,9 @@ function sendToRouters({ ctx, snooping, inBundle, tags, output }: McastPacket): 
   }
 }
 
-function sendToFlooded({ ctx, inBundle, tags, output }: McastPacket): void {
+function sendToFlooded({ ctx, inBundle, mayLeave, output }: McastPacket): void {
   for (const bundle of ctx.bridge.bundles.values()) {
-    if (!bundle.mcastFlooding.data || !includesVlan(bundle, tags)) continue;
+    if (!bundle.mcastFlooding.data || !mayLeave(bundle)) continue;
     if (bundle === inBundle) {
       ctx.trace('detail', 'mcast flood port is input port, dropping');
       continue;

@@ -71,6 +71,7 @@ export function sendNative(
   copyTunnelFields(kept, flow);
   ctx.trace('detail', 'output to native tunnel');
   ctx.commit();
+  if (native.asksForMark) ctx.wildcards.pktMark = 0xffff_ffff;
   const route = native.route(tunnelDestination(tunnel), tunnelSource(tunnel), flow.pktMark);
   if (!route) {
     ctx.trace('warn', 'native tunnel routing failed');

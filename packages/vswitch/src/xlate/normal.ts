@@ -88,6 +88,7 @@ export function xlateNormal(ctx: XlateContext, send: (port: OfPort) => void): vo
       snooping: bridge.snooping!,
       inBundle,
       tags: inside,
+      mayLeave: (bundle) => mayLeave(ctx, bundle, inside),
       output: (bundle) => outputNormal(ctx, inBundle, bundle, inside, send),
       flood: () => flood(ctx, inBundle, inside, send),
     });
@@ -215,10 +216,15 @@ function flood(
       ctx.pass(refusal, bundle.ports[0]);
       continue;
     }
-    if (tags[0].vid === bundle.vlan && asksForCustomer(bundle)) lookAtInnerTag(ctx);
-    if (includesVlan(bundle, tags)) outputNormal(ctx, inBundle, bundle, tags, send);
+    if (mayLeave(ctx, bundle, tags)) outputNormal(ctx, inBundle, bundle, tags, send);
     else ctx.pass('VLAN not allowed on the output port', bundle.ports[0]);
   }
+}
+
+/** Whether a packet may leave by a port, by its VLANs. */
+function mayLeave(ctx: XlateContext, bundle: Bundle, tags: VlanTags): boolean {
+  if (tags[0].vid === bundle.vlan && asksForCustomer(bundle)) lookAtInnerTag(ctx);
+  return includesVlan(bundle, tags);
 }
 
 function floodRefusal({ ports }: Bundle): DropReason | undefined {

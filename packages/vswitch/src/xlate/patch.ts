@@ -26,7 +26,7 @@ export function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
 
 /**
  * Another packet, `outer`, enters by the local port of a bridge: what is done with it. What is looked
- * at of it was made here, so that no packet could differ in it.
+ * at of it was made here, so that no packet could differ in it but for its mark, which is the first's.
  */
 export function enterBridge(ctx: XlateContext, local: OfPort, outer: Flow): readonly OdpAction[] {
   noteLoop(ctx, 'tunnels form a loop');
@@ -38,6 +38,7 @@ export function enterBridge(ctx: XlateContext, local: OfPort, outer: Flow): read
   Object.assign(ctx, { wasMpls: false, pending: undefined, withPacket: false });
   within(ctx, local, () => run(ctx, local));
   Object.assign(ctx, { flow, base, odpActions, wasMpls, pending, isExiting, withPacket });
+  kept[0].pktMark = (kept[0].pktMark | ctx.wildcards.pktMark) >>> 0;
   ctx.wildcards.copyFrom(kept[0]);
   ctx.written.copyFrom(kept[1]);
   return actions;

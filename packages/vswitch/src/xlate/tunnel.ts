@@ -8,6 +8,7 @@ import {
   FLOW_TNL_F_CSUM,
   FLOW_TNL_F_DONT_FRAGMENT,
   FLOW_TNL_F_KEY,
+  FLOW_TNL_F_OAM,
   FLOW_TNL_F_SEQ,
   Flow,
   fillTunnelAddresses,
@@ -37,13 +38,17 @@ function isIp({ dlType }: Flow): boolean {
   return dlType === ETH_P_IP || dlType === ETH_P_IPV6;
 }
 
+/** Those that are the port's own, whatever the packet came with. */
+const OWN_FLAGS = FLOW_TNL_F_DONT_FRAGMENT | FLOW_TNL_F_CSUM | FLOW_TNL_F_KEY;
+const INHERITED_FLAGS = FLOW_TNL_F_CRIT | FLOW_TNL_F_OAM | FLOW_TNL_F_SEQ;
+
 /** What decides which port it is. */
 export function lookAtTunnel(ctx: XlateContext, key: Flow): void {
   const { wildcards } = ctx;
   ctx.tunnelDst = tunnelDestination(key);
   wildcards.tunId = 0xffff_ffff_ffff_ffffn;
   fillTunnelAddresses(wildcards, key);
-  wildcards.tunFlags |= FLOW_TNL_F_DONT_FRAGMENT | FLOW_TNL_F_CSUM | FLOW_TNL_F_KEY;
+  wildcards.tunFlags |= OWN_FLAGS;
   wildcards.tunTos = 0xff;
 }
 
@@ -106,6 +111,7 @@ export function sendToTunnel(ctx: XlateContext, port: OfPort, config: TunnelConf
 function lookAtOuter(ctx: XlateContext): void {
   const from = ctx.inPort?.tunnel;
   if (!from || !isTunnelled(ctx.initial)) return;
+  ctx.wildcards.tunFlags |= INHERITED_FLAGS;
   if (from.gbp) {
     ctx.wildcards.tunGbpId = 0xffff;
     ctx.wildcards.tunGbpFlags = 0xff;
@@ -129,7 +135,7 @@ function fillTunnelHeader(ctx: XlateContext, c: TunnelConfig): boolean {
     (c.dontFragment ? FLOW_TNL_F_DONT_FRAGMENT : 0) |
     (c.csum ? FLOW_TNL_F_CSUM : 0) |
     (c.outKey === 'none' ? 0 : FLOW_TNL_F_KEY) |
-    (flow.tunFlags & ~(FLOW_TNL_F_DONT_FRAGMENT | FLOW_TNL_F_CSUM | FLOW_TNL_F_KEY));
+    (flow.tunFlags & ~OWN_FLAGS);
   if (c.seq) flow.tunFlags |= FLOW_TNL_F_SEQ;
   fillTosAndTtl(ctx, c);
   if (!c.gbp) {
