@@ -313,10 +313,15 @@ async function create(scope: Scope, tunnels: Tunnels) {
 }
 
 function normalTrace(text: string): string {
-  return text
-    .split('\n')
-    .filter((line) => /^(Megaflow|Datapath actions| {5}(->|>>))/.test(line))
-    .join('\n');
+  return (
+    text
+      .split('\n')
+      .filter((line) => /^(Megaflow|Datapath actions| {5}(->|>>))/.test(line))
+      .join('\n')
+      // Its masks leave open what routes are chosen by, and flags that go on with the packet.
+      .replace(/(?<=^Megaflow: .*)pkt_mark=0,/m, '')
+      .replace(/(tun_flags=\S*?)([-+](oam|crit|seq))+/, '$1')
+  );
 }
 
 for (const [name, tunnels] of [

@@ -13,7 +13,7 @@ import { RecircIds } from './ofproto/recirc.ts';
 import { Bundle, OfPort, Ofproto, type XlateConfig } from './ofproto.ts';
 import { Udpif } from './ofproto-dpif-upcall.ts';
 import { parseFlowLine } from './oracle/parse-lines.ts';
-import { mixed, randomBridge, randomKey } from './oracle/random-bridge.ts';
+import { mixed, randomBridges, randomKey } from './oracle/random-bridge.ts';
 import { randomFlowLine } from './oracle/random-flows.ts';
 import { TableChanges } from './table-changes.ts';
 import { NO_STATS, type Ukey } from './ukey.ts';
@@ -72,13 +72,12 @@ test('megaflows that changed tables do not concern decide as before', () => {
   const seen = { concerned: 0, changed: 0, others: 0 };
   for (let seed = SEED; seed < SEED + COUNT; seed++) {
     const r = new Random(seed);
-    const config = randomBridge(r);
-    const { bridge } = config.portOf(1)!.bundle;
-    const packets = Array.from({ length: PACKETS }, () => randomKey(r, bridge));
+    const config = randomBridges(r);
+    const packets = Array.from({ length: PACKETS }, () => randomKey(r, config));
     for (let n = 0; n < CHANGES; n++) {
       const megaflows = packets.map((packet) => megaflowOf(config, packet));
       const found = new TableChanges();
-      const changes = change(r, bridge);
+      const changes = change(r, r.pick(config.bridges));
       assert.ok(found.add(changes));
       changes.release();
       for (const [i, { ukey, key, text, isSlow }] of megaflows.entries()) {

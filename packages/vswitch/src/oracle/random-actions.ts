@@ -8,7 +8,7 @@ import { ANY, MACS, type Protocol } from './random-match.ts';
 const N_GROUPS = 12;
 /** Those from here on are random ones. */
 const FIRST_RANDOM_GROUP = 10;
-const TABLES = [0, 1, 2, 3, 9];
+export const TABLES = [0, 1, 2, 3, 9];
 const hex = (n: number): string => `0x${n.toString(16)}`;
 
 function port(r: Random): string {

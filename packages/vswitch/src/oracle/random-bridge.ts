@@ -1,8 +1,9 @@
 /** Random bridges, keys of packets for them, and packets that megaflows take for the same. */
 import type { Random } from '@heddle/datapath/oracle/random-frame';
-import { parseTlvMap } from '@heddle/openflow';
+import { OFPP_LOCAL, parseTlvMap } from '@heddle/openflow';
 import {
   clearTunnelFields,
+  copyTunnel,
   ETH_P_8021Q,
   extractFlow,
   type Flow,
@@ -10,63 +11,129 @@ import {
   isTunnelled,
   VLAN_CFI,
 } from '@heddle/packet';
-import { FakeClock, HeddleError, realClock } from '@heddle/runtime';
-import { NetFlow } from '../export/netflow.ts';
+import { HeddleError, realClock } from '@heddle/runtime';
 import { ETH_P_SLOW } from '../lacp/pdu.ts';
 import { MacLearning } from '../mac-learning.ts';
 import { FlowChanges } from '../ofproto/flow-changes.ts';
 import { applyFlowMod } from '../ofproto/flow-mod.ts';
 import { RecircIds } from '../ofproto/recirc.ts';
 import { changeTlvTable } from '../ofproto/tlv.ts';
-import { type BridgeExports, Bundle, OfPort, Ofproto, type XlateConfig } from '../ofproto.ts';
+import { Bundle, OfPort, Ofproto, type XlateConfig } from '../ofproto.ts';
 import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
 import type { TunnelConfig } from '../tunnel/config.ts';
+import { TunnelPorts } from '../tunnel/ports.ts';
 import { parseFlowLine, parseGroupLine } from './parse-lines.ts';
 import { GROUP_LINES, randomGroupLines } from './random-actions.ts';
 import { bondRandomly } from './random-bonds.ts';
-import { N_PORTS, randomFlowLine, TLV_MAP } from './random-flows.ts';
+import {
+  N_PORTS,
+  randomFlowLine,
+  randomLastLines,
+  randomWideLines,
+  TLV_MAP,
+} from './random-flows.ts';
 import { randomFlowText } from './random-match.ts';
+import { NATIVE_VPORT, randomNative } from './random-native.ts';
 import { randomPacket } from './random-packet.ts';
+import { setRandomly } from './random-settings.ts';
 import { MACS } from './random-switch.ts';
+import { arriveByTunnel, keepFamily, type TunnelEnds, tunnelRandomly } from './random-tunnels.ts';
 
 const FLOWS = 30;
+/** Tunnels that share a port of the datapath, which tells packets of theirs apart by their keys. */
+const SHARED: readonly Omit<TunnelEnds, 'type'>[] = [
+  { in_key: '5', remote_ip: '10.0.0.9' },
+  { in_key: 'flow', remote_ip: '10.0.0.8' },
+  { in_key: '1', remote_ip: 'flow' },
+  { in_key: 'flow', remote_ip: 'flow' },
+];
 
-const GENEVE: TunnelConfig = {
-  type: 'geneve',
-  packetType: 'legacy_l2',
-  remote: 'flow',
-  local: undefined,
-  inKey: 'flow',
-  outKey: 'flow',
-  dstPort: 6081,
-  ttl: 'inherit',
-  tos: 'inherit',
-  dontFragment: true,
-  csum: false,
-  seq: false,
-  gbp: false,
-  erspan: { ver: 0, idx: 0, dir: 0, hwid: 0 },
-  egressPktMark: undefined,
-};
+/** Where a packet may come in. */
+interface Entrance {
+  readonly odpPort: number;
+  readonly bridge: Ofproto;
+  readonly tunnel: TunnelConfig | undefined;
+}
 
-/** With flows, groups, ports and addresses. */
-export function randomBridge(r: Random): XlateConfig {
-  const bridge = new Ofproto('br0', new MacLearning<Bundle>(realClock));
-  const byOdp = new Map<number, OfPort>();
-  const isBonded = r.chance(50);
-  for (let i = 1; i <= N_PORTS; i++) {
-    const name = isBonded && i > 2 ? 'bond0' : `p${i}`;
-    const bundle = bridge.bundles.get(name) ?? new Bundle(name, bridge);
-    const port = new OfPort(`p${i}`, i, bundle);
-    port.odpPort = i;
-    bundle.ports.push(port);
-    bridge.bundles.set(bundle.name, bundle);
-    bridge.ports.set(i, port);
-    byOdp.set(i, port);
+export interface RandomBridges extends XlateConfig {
+  /** The first has what packets come by most. */
+  readonly bridges: readonly Ofproto[];
+  readonly entrances: readonly Entrance[];
+}
+
+/** Two, with flows, groups, ports and addresses, most times joined by a patch. */
+export function randomBridges(r: Random): RandomBridges {
+  const tunnels = new TunnelPorts();
+  const sharedType = r.pick(['geneve', 'geneve', 'vxlan', 'gre'] as const);
+  const share = (port: OfPort): void => {
+    const own = port.odpPort;
+    const config = tunnelRandomly(r, port, { type: sharedType, ...r.pick(SHARED) });
+    const isAdded = tunnels.add(port, NATIVE_VPORT, config, () => {});
+    port.odpPort = isAdded ? NATIVE_VPORT : own;
+  };
+  const bridges = ['br0', 'br1'].map((name, i) => randomBridge(r, name, 10 * i, share));
+  const ports = bridges.flatMap((bridge) => [...bridge.ports.values()]);
+  const patches = bridges.map(({ ports, bundles }) =>
+    ports.get(bundles.has('bond0') ? 2 : r.pick([2, 3, 4])),
+  );
+  const [here, there] = patches;
+  if (here && there && r.chance(70)) {
+    for (const end of [here, there]) {
+      end.odpPort = undefined;
+      end.tunnel = undefined;
+      tunnels.remove(end);
+    }
+    here.peer = there;
+    there.peer = here;
   }
-  if (r.chance(40)) bridge.ports.get(1)!.tunnel = GENEVE;
-  const bundles = [...bridge.bundles.values()];
+  const entrances = ports.flatMap(({ odpPort, bundle, tunnel }) =>
+    odpPort === undefined ? [] : [{ odpPort, bridge: bundle.bridge, tunnel }],
+  );
+  const byOdp = new Map(ports.filter((p) => p.odpPort !== NATIVE_VPORT).map((p) => [p.odpPort, p]));
+  const native = r.chance(30) ? randomNative(r, bridges, sharedType) : undefined;
+  return {
+    vlanLimit: 1 + r.below(2),
+    portOf: (odp) => byOdp.get(odp),
+    tunnels,
+    native,
+    recirc: new RecircIds(() => 0),
+    computesHash: r.chance(50),
+    leavesFragments: r.chance(30),
+    ctTimeoutOf: (zone) => (zone === 3 ? 7 : undefined),
+    bridges,
+    entrances,
+  };
+}
+
+function randomBridge(
+  r: Random,
+  name: string,
+  firstOdp: number,
+  share: (port: OfPort) => void,
+): Ofproto {
+  const bridge = new Ofproto(name, new MacLearning<Bundle>(realClock));
+  const isBonded = r.chance(50);
+  const add = (portName: string, ofport: number, odpPort: number, bundleName = portName): void => {
+    const bundle = bridge.bundles.get(bundleName) ?? new Bundle(bundleName, bridge);
+    const port = new OfPort(portName, ofport, bundle);
+    port.odpPort = odpPort;
+    bundle.ports.push(port);
+    bridge.bundles.set(bundleName, bundle);
+    bridge.ports.set(ofport, port);
+  };
+  for (let i = 1; i <= N_PORTS; i++) {
+    add(`${name}p${i}`, i, firstOdp + i, isBonded && i > 2 ? 'bond0' : undefined);
+  }
+  add(name, OFPP_LOCAL, firstOdp + 9);
+  for (const n of [1, 2]) {
+    if (!r.chance(40)) continue;
+    const port = bridge.ports.get(n)!;
+    if (r.chance(50)) tunnelRandomly(r, port);
+    else share(port);
+  }
   if (isBonded) bondRandomly(r, bridge.bundles.get('bond0')!);
+  setRandomly(r, bridge);
+  const bundles = [...bridge.bundles.values()];
   for (const mac of MACS) {
     if (r.chance(40)) bridge.macs.addStatic(r.pick([0, 5, 6]), mac, r.pick(bundles));
   }
@@ -74,71 +141,39 @@ export function randomBridge(r: Random): XlateConfig {
   for (const line of [...GROUP_LINES, ...randomGroupLines(r)]) {
     bridge.groups.set(...parseGroupLine(line));
   }
-  for (let i = 0; i < FLOWS; i++) {
+  const lines = [...randomLastLines(r), ...Array.from({ length: FLOWS }, () => randomFlowLine(r))];
+  if (r.chance(70)) lines.push(...randomWideLines(r));
+  for (const line of lines) {
     try {
-      applyFlowMod(new FlowChanges(bridge), parseFlowLine(randomFlowLine(r)), 0, 4);
+      applyFlowMod(new FlowChanges(bridge), parseFlowLine(line), 0, 4);
     } catch (error) {
       if (!(error instanceof HeddleError)) throw error;
     }
   }
-  bridge.exports = randomExports(r);
-  const recirc = new RecircIds(() => 0);
-  const computesHash = r.chance(50);
-  return { vlanLimit: 1 + r.below(2), portOf: (odp) => byOdp.get(odp), recirc, computesHash };
-}
-
-/** Collectors for samples and NetFlow; nothing is sent. */
-function randomExports(r: Random): BridgeExports {
-  const probability = r.pick([0x8000_0000, 0xffff_ffff]);
-  const settings = { targets: [], engineType: 0, engineId: 0 };
-  const netflow = { ...settings, activeTimeoutMs: -1, addIdToInterface: false };
-  return {
-    ...(r.chance(25) && { sflow: { probability, ifindex: (port) => port.ofport } }),
-    ...(r.chance(25) && { ipfix: { probability, input: r.chance(70), output: r.chance(70) } }),
-    hasCollectorSets: r.chance(50),
-    ...(r.chance(25) && { netflow: new NetFlow(netflow, new FakeClock()) }),
-  };
+  return bridge;
 }
 
 /** The key of a frame or, with labels, service headers, tunnels and connections, of a text. */
-export function randomKey(r: Random, { tlv, ports }: Ofproto): Flow {
-  const inPort = 1 + r.below(N_PORTS);
-  const isTunnel = ports.get(inPort)!.tunnel !== undefined;
-  if (!isTunnel && r.chance(60)) {
+export function randomKey(r: Random, { entrances, bridges }: RandomBridges): Flow {
+  const first = entrances.filter(({ bridge }) => bridge === bridges[0]);
+  const { odpPort: inPort, tunnel, bridge } = r.pick(r.chance(70) ? first : entrances);
+  if (!tunnel && r.chance(60)) {
     const key = extractFlow(randomPacket(r), { inPort });
-    if (r.chance(5)) key.dlType = ETH_P_SLOW;
+    if (r.chance(5)) {
+      key.dlType = ETH_P_SLOW;
+      key.nwFrag = 0;
+    }
     return key;
   }
+  const { tlv } = bridge;
   const { flow } = parseOpenFlowFlow(randomFlowText(r), () => undefined, tlv);
   flow.inPort = inPort;
-  if (isTunnel) {
-    if (r.chance(50)) flow.tunDst ||= 0x0a000009;
-    else {
-      flow.tunDst = 0;
-      flow.tunIpv6Dst[15] ||= 9;
-    }
-    keepFamily(flow, isTunnelIpv6(flow));
-    flow.tunTtl = r.below(3);
-    flow.tunTpSrc = r.below(3);
-    flow.tunTos = r.pick([0, 3]);
-    const options = tlv.writeOptions(flow).subarray(0, flow.tunOpts.length);
-    flow.tunOptsLen = options.length;
-    flow.tunOpts.set(options);
-  } else clearTunnelFields(flow);
+  if (tunnel) arriveByTunnel(r, flow, tlv, tunnel);
+  else clearTunnelFields(flow);
   flow.u32.fill(0, 64);
   // Nothing has hashed what has just come.
   flow.dpHash = 0;
   return flow;
-}
-
-function keepFamily(flow: Flow, v6: boolean): void {
-  if (v6) {
-    flow.tunSrc = 0;
-    flow.tunDst = 0;
-  } else {
-    flow.tunIpv6Src.fill(0);
-    flow.tunIpv6Dst.fill(0);
-  }
 }
 
 /** Another packet that the mask takes for the same: bits outside of it come from `other`. */
@@ -148,9 +183,16 @@ export function mixed(key: Flow, mask: Flow, other: Flow): Flow {
     const m = mask.u32[i]!;
     flow.u32[i] = (key.u32[i]! & m) | (other.u32[i]! & ~m);
   }
-  // No packet has addresses of both families.
+  // No packet has addresses of both families, and what else a tunnel's header has is of its kind.
   if (isTunnelled(key)) keepFamily(flow, isTunnelIpv6(key));
-  // No packet has a tag without a type.
+  if (other.inPort !== key.inPort) copyTunnel(key, flow);
+  // Fragments are of IP.
+  if (flow.dlType !== 0x0800 && flow.dlType !== 0x86dd) flow.nwFrag = 0;
+  // Nor is there an inner tag alone, or one without a type.
+  if ((flow.vlanTci0 & VLAN_CFI) === 0) {
+    Object.assign(flow, { vlanTci0: 0, vlanTpid0: 0, vlanTci1: 0, vlanTpid1: 0 });
+  }
+  if ((flow.vlanTci1 & VLAN_CFI) === 0) Object.assign(flow, { vlanTci1: 0, vlanTpid1: 0 });
   if ((flow.vlanTci0 & VLAN_CFI) !== 0) flow.vlanTpid0 ||= key.vlanTpid0 || ETH_P_8021Q;
   if ((flow.vlanTci1 & VLAN_CFI) !== 0) flow.vlanTpid1 ||= key.vlanTpid1 || ETH_P_8021Q;
   return flow;

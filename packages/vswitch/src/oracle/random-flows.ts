@@ -1,7 +1,7 @@
 /** Random flows, as lines for `ovs-ofctl add-flow`. */
 import type { Random } from '@heddle/datapath/oracle/random-frame';
-import { randomInstructions, randomTable } from './random-actions.ts';
-import { randomMatch, randomProtocol } from './random-match.ts';
+import { randomInstructions, randomTable, TABLES } from './random-actions.ts';
+import { type Protocol, randomMatch, randomProtocol } from './random-match.ts';
 
 export const N_PORTS = 4;
 /** Tunnel options that random flows know. */
@@ -16,7 +16,44 @@ export function randomFlowLine(r: Random): string {
   if (r.chance(20)) match.push(`cookie=0x${(1 + r.below(9)).toString(16)}`);
   if (r.chance(6)) return `${match.join(',')} actions=${conjunctions(r)}`;
   if (r.chance(4)) match.push(`conj_id=${1 + r.below(2)}`);
-  return `${match.join(',')} actions=${randomInstructions(r, p, table)}`;
+  const actions = randomInstructions(r, p, table);
+  // Whose connection's tuple they look at is known.
+  if (actions.includes(',ct)')) match.push(`ct_state=+trk${r.pick(['+new', '+est'])}`);
+  return `${match.join(',')} actions=${actions}`;
+}
+
+/** Flows for whatever the others leave over, so that packets go through several tables, some of them again. */
+export function randomWideLines(r: Random): string[] {
+  return TABLES.flatMap((table) =>
+    WIDE.map((p, i) => {
+      const match = [`table=${table}`, `priority=${1 + i}`, ...(p.word === '' ? [] : [p.word])];
+      const rest = randomInstructions(r, p, table);
+      const first = r.chance(50) ? `${recirculating(r, p, table)},` : '';
+      return `${match.join(',')} actions=${first}${rest === 'drop' ? 'output:3' : rest}`;
+    }),
+  );
+}
+
+const WIDE: readonly Protocol[] = [
+  { word: '', network: 'none', l4: '' },
+  { word: 'ip', network: 'ip', l4: '' },
+  { word: 'ipv6', network: 'ipv6', l4: '' },
+];
+
+/** Actions that most times interrupt what follows, or copy the packet to a later table. */
+function recirculating(r: Random, { network }: Protocol, table: number): string {
+  const next = TABLES.find((t) => t > table) ?? 9;
+  const anyhow = ['group:6', 'group:7', 'check_pkt_larger(100)->NXM_NX_REG0[0]'];
+  const [from, zone] = [`table=${next}`, `zone=${r.below(4)}`];
+  const tracked = [
+    `ct(${from})`,
+    `ct(${from},${zone})`,
+    `ct(commit,${from},zone=NXM_NX_REG0[0..15])`,
+    `ct(commit,${from},${zone},nat(${network === 'ip' ? 'src=10.0.0.240' : 'dst=fe80::9'}))`,
+    `ct(commit,${from},exec(load:1->NXM_NX_CT_MARK[]))`,
+    `ct(${zone}),ct(${from})`,
+  ];
+  return r.pick(network === 'none' ? anyhow : [...anyhow, ...tracked]);
 }
 
 function conjunctions(r: Random): string {

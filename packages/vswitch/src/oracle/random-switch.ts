@@ -59,7 +59,7 @@ function some(r: Random, values: readonly number[]): number[] {
   return values.filter(() => r.chance(50));
 }
 
-function randomRow(r: Random): PortSpec['row'] {
+export function randomRow(r: Random): PortSpec['row'] {
   const mode = r.pick([
     undefined,
     'access',
