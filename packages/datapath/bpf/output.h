@@ -163,6 +163,8 @@ NOINL int output(struct __sk_buff *skb, struct scratch *s, __u32 port, __u32 las
     if (bpf_clone_redirect(skb, ifindex, 0) < 0)
       ps->tx_dropped++;
   } else if (o->mode == OUT_PEER && (gso || len <= o->peer_max) && is_for_peer(skb, port)) {
+    /* Before Linux 6.15 the packet stays what it was to the port that it came by: another host's. */
+    bpf_skb_change_type(skb, PACKET_HOST);
     s->verdict = bpf_redirect_peer(ifindex, 0);
   } else {
     s->verdict = bpf_redirect(ifindex, 0);
