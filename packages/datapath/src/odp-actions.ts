@@ -2,6 +2,9 @@
 import type { Flow, NshHeader } from '@heddle/packet';
 import type { OdpPort } from './dpif.ts';
 
+/** Of connections, or alike for both of their directions (OVS_HASH_ALG_* of linux/openvswitch.h). */
+export type HashAlgorithm = 'l4' | 'sym_l4';
+
 export type OdpAction =
   | { readonly type: 'output'; readonly port: OdpPort }
   /** `tpid` 0x8100 or 0x88a8; `tci` has pcp in bits 13-15, CFI (0x1000) set, vid in bits 0-11. */
@@ -30,7 +33,7 @@ export type OdpAction =
   | { readonly type: 'recirc'; readonly id: number }
   | { readonly type: 'trunc'; readonly maxLen: number }
   | { readonly type: 'set_priority'; readonly priority: number }
-  | { readonly type: 'hash'; readonly algorithm: 'l4' | 'sym_l4'; readonly basis: number }
+  | { readonly type: 'hash'; readonly algorithm: HashAlgorithm; readonly basis: number }
   /** Behind so many VLAN tags, all of them without; a pipeline may look at the first alone. */
   | {
       readonly type: 'push_mpls';

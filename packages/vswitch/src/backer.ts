@@ -62,6 +62,7 @@ export class Backer {
       ports: this.ports,
       tunnels: this.tunnels,
       native: () => (this.features.isOn('tnl_push_pop') ? this.native : undefined),
+      hashAlgorithm: () => this.features.hashAlgorithm,
       ctTimeoutOf: (zone) => this.ctZones.policyOf(zone),
     });
     this.udpif = new Udpif(dpif, this.#xlate, clock);

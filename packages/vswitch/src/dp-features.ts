@@ -1,5 +1,5 @@
 /** What a datapath can do, under the names of upstream's probes (`dpif/show-dp-features`). */
-import type { Dpif, OdpAction } from '@heddle/datapath';
+import type { Dpif, HashAlgorithm, OdpAction } from '@heddle/datapath';
 import type { ActionTypes } from './slow-path.ts';
 
 type Value = boolean | number;
@@ -39,7 +39,7 @@ export class DpFeatures {
       feature('sample_nesting', 'Sample nesting', has('sample') ? MAX_SAMPLE_NESTING : 0, 'sample'),
       feature('ct_eventmask', 'Conntrack eventmask', ct),
       feature('ct_clear', 'Conntrack clear', has('ct_clear'), 'ct_clear'),
-      feature('max_hash_alg', 'Max dp_hash algorithm', has('hash') ? 1 : 0, 'hash'),
+      feature('max_hash_alg', 'Max dp_hash algorithm', has('hash') ? 1 : 0),
       feature('check_pkt_len', 'Check pkt length action', has('check_pkt_len'), 'check_pkt_len'),
       feature('ct_timeout', 'Conntrack timeout policy', ct),
       feature('explicit_drop_action', 'Explicit Drop action', has('drop')),
@@ -74,6 +74,12 @@ export class DpFeatures {
 
   isOn(key: string): boolean {
     return this.#features.some((f) => f.key === key && f.value !== false);
+  }
+
+  /** The best that packets can be hashed by (OVS_HASH_ALG_* of linux/openvswitch.h). */
+  get hashAlgorithm(): HashAlgorithm | undefined {
+    if (!this.#all.has('hash')) return undefined;
+    return this.#features.some((f) => f.key === 'max_hash_alg' && f.value === 0) ? 'l4' : 'sym_l4';
   }
 
   show(): string {

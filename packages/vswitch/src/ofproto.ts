@@ -3,7 +3,7 @@
  * Reconfiguration builds these; translation only reads them.
  */
 
-import type { OdpPort, Policing } from '@heddle/datapath';
+import type { HashAlgorithm, OdpPort, Policing } from '@heddle/datapath';
 import { type FlowMod, OFPP_NORMAL } from '@heddle/openflow';
 import { Flow, TlvTable } from '@heddle/packet';
 import type { Bfd } from './bfd/bfd.ts';
@@ -268,6 +268,6 @@ export interface XlateConfig {
   ctTimeoutOf?(zone: number): number | undefined;
   /** The datapath leaves it to the daemon to track fragments. */
   readonly leavesFragments?: boolean;
-  /** The datapath has the `hash` action, by which select groups choose. */
-  readonly computesHash?: boolean;
+  /** The best algorithm of the datapath's `hash` action, by which select groups choose, if it has one. */
+  readonly hashAlgorithm?: HashAlgorithm | undefined;
 }

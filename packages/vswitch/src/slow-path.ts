@@ -213,9 +213,9 @@ class Worker implements SlowWork {
   /** The engine does the rest, on the packet as it is now. */
   #handOver(packet: Packet, actions: readonly OdpAction[]): void {
     const { flow } = this.#what;
-    const context = packet.pktMark === flow.pktMark ? flow : flow.clone();
-    context.pktMark = packet.pktMark;
-    const { vnet } = packet;
+    const { vnet, pktMark, dpHash } = packet;
+    const isAsItCame = pktMark === flow.pktMark && dpHash === flow.dpHash;
+    const context = isAsItCame ? flow : Object.assign(flow.clone(), { pktMark, dpHash });
     const { priority } = this.#what.packet;
     this.executes.push({
       flow: context,

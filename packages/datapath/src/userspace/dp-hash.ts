@@ -1,5 +1,6 @@
 /** The `hash` action: a number for the next lookup, equal for packets of one connection. */
 import { ETH_P_IP, ETH_P_IPV6, type Flow, KEY_SLOTS, kindSize } from '@heddle/packet';
+import type { HashAlgorithm } from '../odp-actions.ts';
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
@@ -14,7 +15,7 @@ function mix(hash: number, byte: number): number {
 }
 
 /** `sym_l4` is the same in both directions. Never 0, which stands for no hash. */
-export function dpHash(flow: Flow, algorithm: 'l4' | 'sym_l4', basis: number): number {
+export function dpHash(flow: Flow, algorithm: HashAlgorithm, basis: number): number {
   const isIp = flow.dlType === ETH_P_IP || flow.dlType === ETH_P_IPV6;
   const hasPorts = isIp && (flow.nwFrag & 2) === 0 && [6, 17, 132].includes(flow.nwProto);
   const pairs = isIp ? [['ipv6Src', 'ipv6Dst']] : [['dlSrc', 'dlDst']];

@@ -108,9 +108,6 @@ export function executeActions(
         if (sink.meter(a.id, packet.bytes.length)) break;
         sink.drop(DROP_METER);
         return;
-      case 'hash':
-        packet.dpHash = dpHash(packet.key(), a.algorithm, a.basis);
-        break;
       case 'drop':
         sink.drop(a.reason);
         return;
@@ -120,7 +117,7 @@ export function executeActions(
   }
 }
 
-/** What changes the packet's bytes and nothing else; false: the action is of another kind. */
+/** What changes the packet's bytes, or hashes them, and nothing else; false: the action is of another kind. */
 export function changePacket(packet: Packet, a: OdpAction): boolean {
   switch (a.type) {
     case 'push_vlan':
@@ -128,6 +125,9 @@ export function changePacket(packet: Packet, a: OdpAction): boolean {
       return true;
     case 'pop_vlan':
       packet.popVlan();
+      return true;
+    case 'hash':
+      packet.dpHash = dpHash(packet.key(), a.algorithm, a.basis);
       return true;
     case 'set':
       packet.set(a.key, a.mask);

@@ -133,7 +133,7 @@ export class FlowTables implements Disposable {
     const portOf = (odp: number) => byOdp.get(odp);
     const recirc = new RecircIds(() => 0);
     this.#bridge = bridge;
-    this.#config = { vlanLimit: 1, portOf, recirc, computesHash: true };
+    this.#config = { vlanLimit: 1, portOf, recirc, hashAlgorithm: 'sym_l4' };
   }
 
   /** Flows in place of the former ones. Returns which one of the two refuses, and why. */

@@ -97,7 +97,7 @@ export function randomBridges(r: Random): RandomBridges {
     tunnels,
     native,
     recirc: new RecircIds(() => 0),
-    computesHash: r.chance(50),
+    hashAlgorithm: r.chance(50) ? 'sym_l4' : undefined,
     leavesFragments: r.chance(30),
     ctTimeoutOf: (zone) => (zone === 3 ? 7 : undefined),
     bridges,

@@ -104,6 +104,7 @@ export class Stage {
       ports,
       tunnels: new TunnelPorts(),
       native,
+      hashAlgorithm: () => undefined,
       ctTimeoutOf,
     });
     // Its time stands still, so that nothing is done but what is asked for here.

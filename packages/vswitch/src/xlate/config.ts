@@ -1,5 +1,5 @@
 /** What all translations for one datapath have in common. */
-import type { Dpif, OdpPort } from '@heddle/datapath';
+import type { Dpif, HashAlgorithm, OdpPort } from '@heddle/datapath';
 import { RecircIds } from '../ofproto/recirc.ts';
 import type { OfPort, XlateConfig } from '../ofproto.ts';
 import type { NativeTunnels } from '../tunnel/native.ts';
@@ -10,15 +10,19 @@ export interface XlateParts {
   readonly ports: ReadonlyMap<OdpPort, OfPort>;
   readonly tunnels: TunnelPorts;
   readonly native: () => NativeTunnels | undefined;
+  readonly hashAlgorithm: () => HashAlgorithm | undefined;
   readonly ctTimeoutOf: (zone: number) => number | undefined;
 }
 
 export function makeXlateConfig(parts: XlateParts): { vlanLimit: number } & XlateConfig {
-  const { dpif, ports, tunnels, native, ctTimeoutOf } = parts;
+  const { dpif, ports, tunnels, native, hashAlgorithm, ctTimeoutOf } = parts;
   return {
     vlanLimit: 1,
     get native() {
       return native();
+    },
+    get hashAlgorithm() {
+      return hashAlgorithm();
     },
     portOf: (odpPort) => ports.get(odpPort),
     tunnels,

@@ -24,7 +24,7 @@ function bridgeWith(flows: readonly string[], groups: readonly string[]): XlateC
   for (const line of groups) bridge.groups.set(...parseGroupLine(line));
   for (const line of flows) applyFlowMod(new FlowChanges(bridge), parseFlowLine(line), 0, 4);
   const portOf = (odp: number) => bridge.ports.get(odp);
-  return { vlanLimit: 1, portOf, recirc: new RecircIds(() => 0), computesHash: true };
+  return { vlanLimit: 1, portOf, recirc: new RecircIds(() => 0), hashAlgorithm: 'sym_l4' };
 }
 
 function packet(nwSrc: number, recircId = 0, dpHash = 0): Flow {

@@ -131,7 +131,7 @@ function select(ctx: XlateContext, group: Group): number {
   }
   const { selectionMethod, selectionMethodParam: param } = group.props;
   const slots = selectionMethod === 'hash' ? undefined : group.hashSlots;
-  if (slots && ctx.config.computesHash) return selectByDatapathHash(ctx, group, slots);
+  if (slots && ctx.config.hashAlgorithm) return selectByDatapathHash(ctx, group, slots);
   return selectByScore(ctx, group, Number(param & 0xffff_ffffn));
 }
 
@@ -141,7 +141,7 @@ function selectByDatapathHash(ctx: XlateContext, group: Group, slots: readonly n
   const { dpHash } = ctx.flow;
   if (dpHash === 0) {
     const isSymmetric = selectionMethod === '' || param >> 32n !== 0n;
-    const algorithm = isSymmetric ? 'sym_l4' : 'l4';
+    const algorithm = isSymmetric ? ctx.config.hashAlgorithm! : 'l4';
     const basis = Number(param & 0xffff_ffffn);
     ctx.hashAndRecirculate({ type: 'hash', algorithm, basis });
     return -1;
