@@ -4,10 +4,22 @@
  */
 import { formatOdpFlow, type OdpAction, OdpParseError, parseOdpActions } from '@heddle/datapath';
 import { type Flow, fieldByName, fieldGet, fieldSet } from '@heddle/packet';
+import { copiesIn } from './copies.ts';
+import { tagsOf } from './outputs.ts';
 import { splitActions } from './split-actions.ts';
 
-/** `key` is the packet. */
-export function comparableTrace(text: string, key: Flow): string {
+/**
+ * Whether a copy did what Open vSwitch lets what is behind it have, too: tracking and its translations,
+ * meters, hashes. All but that is the same when it is told without copies.
+ */
+export function hasStatefulCopies(text: string): boolean {
+  return copiesIn(text).some(
+    ({ within, behind }) => behind !== '' && /^ *(ct(_clear$|\()|meter:|group:)/m.test(within),
+  );
+}
+
+/** `key` is the packet; `isFlat`: with what the copies of the datapath do in the place of each. */
+export function comparableTrace(text: string, key: Flow, isFlat = false): string {
   return text
     .replaceAll(/^Megaflow: .*$/gm, '')
     .replaceAll(/recirc(_id=|\()(0x)?[0-9a-f]+/g, 'recirc$1N')
@@ -20,7 +32,7 @@ export function comparableTrace(text: string, key: Flow): string {
     )
     .replace(
       /^(Datapath actions: )(.*)$/gm,
-      (_, head: string, actions: string) => head + observable(actions, key),
+      (_, head: string, actions: string) => head + observable(actions, key, isFlat),
     )
     .trim();
 }
@@ -36,15 +48,17 @@ export function isBeyondCompare(text: string): boolean {
   if (text.includes('recirc_id=') && text.includes('dl_vlan1=')) return true;
   // What would cut a packet that is not sent cuts the next one that is.
   if (text.includes('legacy L2 port') && text.includes('max_len=')) return true;
-  // Its dry run of a copy for a controller to send on rewrites the headers again at the end.
-  if (/\bclone\(.*controller\(.*\bpause\b/.test(text)) return true;
-  // A header that comes or goes in a copy does so for what follows there, too.
-  if (/\bclone\(.*\bencap\(/.test(text)) return true;
-  if (/^ *(bucket \d|clone\()[\s\S]*^ *(encap|decap)\(/m.test(text)) return true;
-  // Tracking that was forgotten in a copy is not there to be forgotten behind it.
-  if (/^ *(bucket \d|clone\()[\s\S]*\bct(_clear|\()[\s\S]*^ *ct_clear$/m.test(text)) return true;
-  // A label that was popped in a copy counts as popped of the packet, too.
-  if (/^ *clone\([\s\S]*^ *pop_mpls:/m.test(text)) return true;
+  for (const { by, within, behind } of copiesIn(text)) {
+    // Its dry run of a copy for a controller to send on rewrites the headers again at the end.
+    if (by === 'clone' && /^ *controller\(.*\bpause\b/m.test(within)) return true;
+    if (behind === '') continue;
+    // A header that comes or goes in a copy does so for what follows there, too.
+    if (/^ *(encap|decap)\(/m.test(within)) return true;
+    // Tracking that was forgotten in a copy is not there to be forgotten behind it.
+    if (/^ *ct(_clear$|\()/m.test(within) && /^ *ct_clear$/m.test(behind)) return true;
+    // A label that was popped in a copy counts as popped of the packet, too.
+    if (by === 'clone' && /^ *pop_mpls:/m.test(within)) return true;
+  }
   // The tag of a packet that labels were put in front of is taken for theirs.
   if (/ encap\(mpls[\s\S]* encap\(ethernet/.test(text) && /^Flow: .*\bdl_vlan=/m.test(text))
     return true;
@@ -79,8 +93,21 @@ export function picksOf(text: string): number[] {
 }
 
 /** Actions in which the packet's headers stand where they have changed, instead of `set`. */
-function observable(actions: string, key: Flow): string {
-  return new Walk(key).list(splitActions(actions)).join(',');
+function observable(actions: string, key: Flow, isFlat: boolean): string {
+  return new Walk({ flow: key, isBare: key.packetType !== 0, isFlat }).run(actions).join(',');
+}
+
+interface WalkStart {
+  readonly flow: Flow;
+  /** Without an Ethernet header. */
+  readonly isBare: boolean;
+  /**
+   * Copies are told of in their place, tags and priorities as headers are. A `trunc` may stand before or
+   * behind what makes the packet the former one again.
+   */
+  readonly isFlat: boolean;
+  readonly tags?: readonly string[];
+  readonly priority?: string;
 }
 
 class Walk {
@@ -88,25 +115,74 @@ class Walk {
   #shown: string;
   /** Without an Ethernet header. */
   #isBare: boolean;
+  readonly #isFlat: boolean;
+  #tags: readonly string[];
+  #priority: string;
 
-  constructor(flow: Flow, isBare = flow.packetType !== 0) {
+  constructor({ flow, isBare, isFlat, tags = tagsOf(flow), priority = '' }: WalkStart) {
     this.#flow = flow.clone();
     this.#isBare = isBare;
-    this.#shown = stateText(this.#flow);
+    this.#isFlat = isFlat;
+    this.#tags = tags;
+    this.#priority = priority;
+    this.#shown = this.#state();
   }
 
-  list(items: readonly string[]): string[] {
+  run(actions: string): string[] {
+    return sortRuns(this.#list(actions));
+  }
+
+  #list(actions: string): string[] {
     const out: string[] = [];
-    for (const item of items) {
+    for (const item of splitActions(actions)) {
       if (this.#rewrites(item)) continue;
       if (this.#isTakenOfBare(item)) continue;
-      const now = stateText(this.#flow);
-      if (now !== this.#shown) out.push(`[${now}]`);
-      this.#shown = now;
+      if (this.#isFlat && this.#layers(item)) continue;
+      if (this.#isFlat && item.startsWith('clone(')) {
+        out.push(...this.#inPlace(item.slice('clone('.length, -1)));
+        continue;
+      }
+      if (!this.#isFlat || !item.startsWith('trunc(')) this.#show(out);
       out.push(this.#nested(item));
       this.#retype(item);
     }
-    return sortRuns(out);
+    return out;
+  }
+
+  #show(out: string[]): void {
+    const now = this.#state();
+    if (now !== this.#shown) out.push(`[${now}]`);
+    this.#shown = now;
+  }
+
+  #state(): string {
+    const layers = this.#isFlat ? `,${this.#tags.join(',')},${this.#priority}` : '';
+    return stateText(this.#flow) + layers;
+  }
+
+  /** What a copy does, and then all is as it was. */
+  #inPlace(actions: string): string[] {
+    const [flow, isBare, tags, priority] = [
+      this.#flow.clone(),
+      this.#isBare,
+      this.#tags,
+      this.#priority,
+    ];
+    const done = this.#list(actions);
+    this.#flow = flow;
+    this.#isBare = isBare;
+    this.#tags = tags;
+    this.#priority = priority;
+    return done;
+  }
+
+  #layers(item: string): boolean {
+    if (item === 'pop_vlan') this.#tags = this.#tags.slice(1);
+    else if (item.startsWith('push_vlan(')) this.#tags = [item, ...this.#tags];
+    else if (item.startsWith('set(skb_priority('))
+      this.#priority = item === NO_PRIORITY ? '' : item;
+    else return false;
+    return true;
   }
 
   #rewrites(item: string): boolean {
@@ -151,7 +227,7 @@ class Walk {
 
   /** Tags change what the text of a flow has room for. */
   #retype(item: string): void {
-    if (item === 'pop_vlan' || item.startsWith('push_vlan(')) this.#shown = stateText(this.#flow);
+    if (item === 'pop_vlan' || item.startsWith('push_vlan(')) this.#shown = this.#state();
   }
 
   /** Lists within work on copies. */
@@ -169,9 +245,13 @@ class Walk {
   }
 
   #copy(body: string): string {
-    return new Walk(this.#flow, this.#isBare).list(splitActions(body)).join(',');
+    const [flow, isBare, isFlat] = [this.#flow, this.#isBare, this.#isFlat];
+    const [tags, priority] = [this.#tags, this.#priority];
+    return new Walk({ flow, isBare, isFlat, tags, priority }).run(body).join(',');
   }
 }
+
+const NO_PRIORITY = 'set(skb_priority(0))';
 
 function stateText(flow: Flow): string {
   const { nshFlags, nshTtl, nshPath, nshC1, nshC2, nshC3, nshC4 } = flow;

@@ -19,7 +19,7 @@ import { Bundle, OfPort, Ofproto, type XlateConfig } from '../ofproto.ts';
 import { parseOpenFlowFlow } from '../trace/flow-parse.ts';
 import { ctStateText, traceAll } from '../trace/trace.ts';
 import type { XlateEffects } from '../xlate/xlate.ts';
-import { comparableTrace, isBeyondCompare, picksOf } from './compare-trace.ts';
+import { comparableTrace, hasStatefulCopies, isBeyondCompare, picksOf } from './compare-trace.ts';
 import { TestController } from './controller.ts';
 import { parseFlowLine, parseGroupLine } from './parse-lines.ts';
 import { GROUP_LINES, randomGroupLines } from './random-actions.ts';
@@ -202,7 +202,13 @@ export class FlowTables implements Disposable {
     const options = { pick, withPacket: how.generates === true, ...(entry && { entry }) };
     const done = how.generates ? learnAll : undefined;
     const text = traceAll(this.#config, key, ofport, options, how.ctNext, done);
-    return { text, ours: comparableTrace(text, key), theirs: comparableTrace(reply, key) };
+    const [ours, theirs] = [comparableTrace(text, key), comparableTrace(reply, key)];
+    if (ours === theirs || !hasStatefulCopies(reply)) return { text, ours, theirs };
+    return {
+      text,
+      ours: comparableTrace(text, key, true),
+      theirs: comparableTrace(reply, key, true),
+    };
   }
 
   /** A packet that comes back with what it was given to go on with; undefined: nothing differs. */

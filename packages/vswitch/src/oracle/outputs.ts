@@ -2,7 +2,7 @@ import { formatOdpActions } from '@heddle/datapath';
 import { type Flow, VLAN_CFI } from '@heddle/packet';
 
 /** The tags of a packet as `push_vlan` would write them, outer first. */
-function tagsOf(key: Flow): string[] {
+export function tagsOf(key: Flow): string[] {
   const tags = [
     [key.vlanTpid0, key.vlanTci0],
     [key.vlanTpid1, key.vlanTci1],

@@ -121,6 +121,33 @@ export const REGRESSIONS: readonly Regression[] = [
     ],
     packet: TUNNELLED,
   },
+  // A copy that is resubmitted to what cannot be taken back.
+  ...[
+    'ct(commit,nat(src=10.0.0.77))',
+    'ct(table=2,nat)',
+    'ct_clear',
+    'meter:1',
+    'clone(ct_clear,output:1)',
+    'push_vlan:0x8100,mod_dl_src:50:54:00:00:00:07,ct(commit),set_queue:3',
+  ].flatMap((done) =>
+    ['clone(resubmit(,1))', 'clone(output:1,clone(resubmit(,1)),mod_vlan_vid:7,output:1)'].map(
+      (copy) => ({
+        flows: [
+          `table=0,priority=1,ip actions=mod_vlan_vid:5,${copy},output(port=2,max_len=99),output:1`,
+          `table=1,priority=1,ip actions=${done},mod_vlan_vid:6,output:3`,
+        ],
+        packet: 'in_port=4,ip,ct_state=0x21',
+      }),
+    ),
+  ),
+  // Headers that come and go in the last copy, or behind it.
+  one('group:1,clone(encap(nsh),encap(ethernet),output:3)'),
+  one('clone(output:1),encap(nsh),encap(ethernet),output:3'),
+  one('group:1,decap()'),
+  {
+    flows: ['table=0,priority=1,mpls actions=clone(output:1),pop_mpls:0x0800,dec_ttl,output:2'],
+    packet: 'in_port=4,mpls,mpls_label=3,mpls_bos=1',
+  },
   // A copy that recirculates ends the pipeline.
   one('clone(group:7),output:1,write_actions(output:4)'),
   one('clone(output:2,clone(group:7),output(port=1,max_len=100)),output:1'),

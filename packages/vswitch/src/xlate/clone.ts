@@ -15,13 +15,17 @@ export function inClone(ctx: XlateContext, body: () => void): void {
   } finally {
     const inner = ctx.odpActions;
     ctx.odpActions = odpActions;
-    // A copy that is the last to be made is the packet itself.
-    const last = inner.at(-1);
-    if (last?.type === 'clone') inner.splice(-1, 1, ...last.actions);
-    if (inner.length > 0) odpActions.push({ type: 'clone', actions: inner });
+    pushClone(odpActions, inner);
     ctx.base.copyFrom(base);
     ctx.pending = pending;
   }
+}
+
+function pushClone(odpActions: OdpAction[], actions: OdpAction[]): void {
+  // A copy that is the last to be made is the packet itself.
+  const last = actions.at(-1);
+  if (last?.type === 'clone') actions.splice(-1, 1, ...last.actions);
+  if (actions.length > 0) odpActions.push({ type: 'clone', actions });
 }
 
 /** The datapath's packet as a copy finds it. */
@@ -36,37 +40,46 @@ export function beginCopy({ odpActions, base, pending }: XlateContext): CopyStar
 }
 
 /**
- * Ends a copy that was done in its place. One in which headers came or went, as a flow that it is resubmitted
- * to may have them do, is put in a `clone` after all, unless nothing follows.
+ * Ends a copy that was done in its place. One that did what cannot be taken back, as a flow that it is
+ * resubmitted to may, is put in a `clone` after all, unless nothing follows.
  */
 export function endCopy(ctx: XlateContext, start: CopyStart, isLast: boolean): void {
   const { odpActions, pending } = ctx;
-  if (!isLast && changesLayers(ctx, start)) {
-    const actions = odpActions.splice(start.at);
-    if (actions.length > 0) odpActions.push({ type: 'clone', actions });
+  if (!isLast && leavesTraces(ctx, start)) {
+    pushClone(odpActions, odpActions.splice(start.at));
     ctx.base.copyFrom(start.base);
     ctx.pending = start.pending;
   } else if (pending !== start.pending) ctx.pending = undefined;
 }
 
-function changesLayers({ odpActions, pending }: XlateContext, start: CopyStart): boolean {
+function leavesTraces({ odpActions, pending }: XlateContext, start: CopyStart): boolean {
   // A header that nothing was sent with.
   if (pending?.type === 'encap' && pending !== start.pending) return true;
   // What waited before is the packet's own.
   let own = start.pending ? 1 : 0;
   for (let i = start.at; i < odpActions.length; i++) {
-    if (LAYERS.has(odpActions[i]!.type) && own-- === 0) return true;
+    const { type } = odpActions[i]!;
+    if (STATEFUL.has(type)) return true;
+    if (LAYERS.has(type) && own-- === 0) return true;
   }
   return false;
 }
 
-const LAYERS: ReadonlySet<OdpAction['type']> = new Set([
+type OdpType = OdpAction['type'];
+
+const LAYERS: ReadonlySet<OdpType> = new Set([
   'push_eth',
   'pop_eth',
   'push_nsh',
   'pop_nsh',
   'add_mpls',
 ]);
+
+/**
+ * Tracking translates addresses and stays with a packet that comes back, as its hash does; a meter drops
+ * it for good.
+ */
+const STATEFUL: ReadonlySet<OdpType> = new Set(['ct', 'ct_clear', 'hash', 'meter']);
 
 const IRREVERSIBLE: ReadonlySet<OfpAct['type']> = new Set([
   'ct',

@@ -2,6 +2,7 @@
 import type { OdpAction } from '@heddle/datapath';
 import { clearTunnelFields, copyTunnelFields, Flow } from '@heddle/packet';
 import type { OfPort } from '../ofproto.ts';
+import { beginCopy, endCopy } from './clone.ts';
 import { clearConntrack } from './conntrack.ts';
 import type { XlateContext } from './context.ts';
 import { MAX_DEPTH } from './limits.ts';
@@ -16,7 +17,10 @@ export function enterPeer(ctx: XlateContext, port: OfPort, peer: OfPort): void {
     copyTunnelFields(ctx.wildcards, looked);
     copyTunnelFields(ctx.written, written);
     clearPipeline(ctx.flow);
+    const start = beginCopy(ctx);
     run(ctx, peer);
+    // What another bridge makes of the packet is not what goes on here.
+    endCopy(ctx, start, false);
     ctx.flow.copyFrom(flow);
     // No packet could differ in the tunnel that was seen there: none.
     copyTunnelFields(looked, ctx.wildcards);
