@@ -41,20 +41,20 @@ export function beginCopy({ odpActions, base, pending }: XlateContext): CopyStar
 
 /**
  * Ends a copy that was done in its place. One that did what cannot be taken back, as a flow that it is
- * resubmitted to may, is put in a `clone` after all, unless nothing follows.
+ * resubmitted to may, is put in a `clone` after all, unless nothing follows; one with a header that nothing
+ * was sent with always: an action set does not know what follows the copy that it is of.
  */
 export function endCopy(ctx: XlateContext, start: CopyStart, isLast: boolean): void {
   const { odpActions, pending } = ctx;
-  if (!isLast && leavesTraces(ctx, start)) {
+  const hasUnsent = pending?.type === 'encap' && pending !== start.pending;
+  if (hasUnsent || (!isLast && leavesTraces(ctx, start))) {
     pushClone(odpActions, odpActions.splice(start.at));
     ctx.base.copyFrom(start.base);
     ctx.pending = start.pending;
   } else if (pending !== start.pending) ctx.pending = undefined;
 }
 
-function leavesTraces({ odpActions, pending }: XlateContext, start: CopyStart): boolean {
-  // A header that nothing was sent with.
-  if (pending?.type === 'encap' && pending !== start.pending) return true;
+function leavesTraces({ odpActions }: XlateContext, start: CopyStart): boolean {
   // What waited before is the packet's own.
   let own = start.pending ? 1 : 0;
   for (let i = start.at; i < odpActions.length; i++) {
