@@ -66,12 +66,6 @@ test('a header that a copy adds and sends nothing with leaves no trace', () => {
   const toNone = 'bucket=actions=encap(nsh),output:3,bucket=actions=output:2';
   assert.equal(actionsOf('group:1,1', 'drop', toNone), '2,1');
   assert.equal(actionsOf('clone(resubmit(,1)),2', '1,encap(nsh),3', toNone), 'clone(1),2');
-  const bySet = actionsOf(
-    'clone(resubmit(,1)),2',
-    'write_actions(group:1)',
-    'bucket=actions=encap(nsh)',
-  );
-  assert.equal(bySet, '2');
 });
 
 test('a header that waits when a copy begins is the packet’s', () => {
