@@ -49,8 +49,8 @@ export function isBeyondCompare(text: string): boolean {
   // What would cut a packet that is not sent cuts the next one that is.
   if (text.includes('legacy L2 port') && text.includes('max_len=')) return true;
   for (const { by, within, behind } of copiesIn(text)) {
-    // Its dry run of a copy for a controller to send on rewrites the headers again at the end.
-    if (by === 'clone' && /^ *controller\(.*\bpause\b/m.test(within)) return true;
+    // Its dry run of what is for a controller to send on rewrites the headers again at the end.
+    if (by === 'clone' && /^ *controller\(.*\bpause\b/m.test(`${within}\n${behind}`)) return true;
     if (behind === '') continue;
     // A header that comes or goes in a copy does so for what follows there, too.
     if (/^ *(encap|decap)\(/m.test(within)) return true;
@@ -107,6 +107,7 @@ interface WalkStart {
    */
   readonly isFlat: boolean;
   readonly tags?: readonly string[];
+  readonly labels?: readonly string[];
   readonly priority?: string;
 }
 
@@ -117,13 +118,23 @@ class Walk {
   #isBare: boolean;
   readonly #isFlat: boolean;
   #tags: readonly string[];
+  /** Those that were pushed. */
+  #labels: readonly string[];
   #priority: string;
 
-  constructor({ flow, isBare, isFlat, tags = tagsOf(flow), priority = '' }: WalkStart) {
+  constructor({
+    flow,
+    isBare,
+    isFlat,
+    tags = tagsOf(flow),
+    labels = [],
+    priority = '',
+  }: WalkStart) {
     this.#flow = flow.clone();
     this.#isBare = isBare;
     this.#isFlat = isFlat;
     this.#tags = tags;
+    this.#labels = labels;
     this.#priority = priority;
     this.#shown = this.#state();
   }
@@ -156,7 +167,8 @@ class Walk {
   }
 
   #state(): string {
-    const layers = this.#isFlat ? `,${this.#tags.join(',')},${this.#priority}` : '';
+    const [tags, labels] = [this.#tags.join(','), this.#labels.join(',')];
+    const layers = this.#isFlat ? `,${tags},${labels},${this.#priority}` : '';
     return stateText(this.#flow) + layers;
   }
 
@@ -168,7 +180,9 @@ class Walk {
       this.#tags,
       this.#priority,
     ];
+    const labels = this.#labels;
     const done = this.#list(actions);
+    this.#labels = labels;
     this.#flow = flow;
     this.#isBare = isBare;
     this.#tags = tags;
@@ -177,7 +191,9 @@ class Walk {
   }
 
   #layers(item: string): boolean {
-    if (item === 'pop_vlan') this.#tags = this.#tags.slice(1);
+    if (item.startsWith('pop_mpls(')) this.#labels = this.#labels.slice(1);
+    else if (item.startsWith('push_mpls(')) this.#labels = [item, ...this.#labels];
+    else if (item === 'pop_vlan') this.#tags = this.#tags.slice(1);
     else if (item.startsWith('push_vlan(')) this.#tags = [item, ...this.#tags];
     else if (item.startsWith('set(skb_priority('))
       this.#priority = item === NO_PRIORITY ? '' : item;
@@ -246,8 +262,8 @@ class Walk {
 
   #copy(body: string): string {
     const [flow, isBare, isFlat] = [this.#flow, this.#isBare, this.#isFlat];
-    const [tags, priority] = [this.#tags, this.#priority];
-    return new Walk({ flow, isBare, isFlat, tags, priority }).run(body).join(',');
+    const [tags, labels, priority] = [this.#tags, this.#labels, this.#priority];
+    return new Walk({ flow, isBare, isFlat, tags, labels, priority }).run(body).join(',');
   }
 }
 
