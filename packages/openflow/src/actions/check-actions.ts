@@ -15,7 +15,7 @@ import {
   type OfpVersion,
 } from '../constants.ts';
 import { OfpError } from '../errors.ts';
-import { fieldPrerequisitesMet } from '../match/prerequisites.ts';
+import { fieldPrerequisitesMet, saysValidConnection } from '../match/prerequisites.ts';
 import {
   OFPUTIL_P_ANY,
   OFPUTIL_P_OF10_ANY,
@@ -304,7 +304,7 @@ class ActionCheck {
         checkCt(act, this.#match, this.#networkType);
         return act;
       case 'resubmit':
-        if (act.withCt && !saysConnection(this.#match)) {
+        if (act.withCt && !saysValidConnection(this.#match)) {
           throw new OfpError('OFPBAC_MATCH_INCONSISTENT');
         }
         return act;
@@ -345,15 +345,4 @@ class ActionCheck {
       throw new OfpError('OFPBIC_BAD_TABLE_ID');
     }
   }
-}
-
-const CS_TRACKED = 0x20;
-const CS_INVALID = 0x10;
-const CS_VALID = 0xcf;
-
-/** The match is of packets with a valid connection. */
-function saysConnection({ key, mask }: Match): boolean {
-  const state = key.ctState;
-  if ((state & CS_VALID) !== 0) return true;
-  return (state & CS_TRACKED) !== 0 && (mask.ctState & CS_INVALID) !== 0 && !(state & CS_INVALID);
 }

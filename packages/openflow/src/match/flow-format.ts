@@ -24,6 +24,7 @@ import { fieldPlan } from './field-plan.ts';
 import { named, toBytes } from './match-field.ts';
 import { formatMatch } from './match-format.ts';
 import type { PortNames } from './ofp-port.ts';
+import { saysValidConnection } from './prerequisites.ts';
 
 /** Words of a flow and the bits in them that fields have. */
 interface Words {
@@ -92,8 +93,8 @@ export function formatFlow(flow: Flow, names?: PortNames, inPort = flow.inPort):
   if (key.packetType === 0) show(mask, ETHERNET);
   if (key.packetType === 0 && key.vlanTci0 !== 0) mask.vlanTci1 = 0xffff;
   if (key.ctNwProto !== 0) {
-    // Untracked, the packet belongs to no connection.
-    if (key.ctState !== 0) showTuple(key, mask);
+    // Untracked or invalid, the packet belongs to no connection.
+    if (saysValidConnection({ key, mask })) showTuple(key, mask);
   } else if (key.packetType !== 0) showOuterTuple(key, mask);
   network(key, mask);
   return formatMatch(new Match(key, mask, tunnelOptions(key)), { names, isFlow: true });

@@ -34,7 +34,8 @@ export function fieldPrerequisitesMet(field: Field, match: Match): boolean {
   return flowMeets(match.key, wanted);
 }
 
-function saysValidConnection({ key, mask }: Match): boolean {
+/** The match is of packets with a valid connection. */
+export function saysValidConnection({ key, mask }: Pick<Match, 'key' | 'mask'>): boolean {
   const state = key.ctState;
   if ((state & CS_VALID) !== 0) return true;
   return (
