@@ -50,6 +50,7 @@ function textOf(actions: FlowVersion['actions']): string {
   return text;
 }
 
+/** Tables go by number, whatever names there are. */
 export function formatEntry(
   entry: FlowEntry,
   match: FlowMod['match'],
@@ -57,13 +58,13 @@ export function formatEntry(
   printer: Printer,
 ): string {
   const { tableId, priority } = entry;
-  const { ports, tables, colors } = printer;
+  const { ports, colors } = printer;
   let text = '';
-  if (tableId !== 0) text += `table=${tables?.nameOf(tableId) ?? tableId} `;
+  if (tableId !== 0) text += `table=${tableId} `;
   text += `${formatMatch(match, { priority, names: ports, colors })} `;
   if (v.cookie !== 0n) text += `cookie=0x${v.cookie.toString(16)} `;
   if (v.idleTimeout !== 0) text += `idle_timeout=${v.idleTimeout} `;
   if (v.hardTimeout !== 0) text += `hard_timeout=${v.hardTimeout} `;
   if (v.importance !== 0) text += `importance=${v.importance} `;
-  return `${text}actions=${formatActions(v.actions, { ports, tables, colors })}`;
+  return `${text}actions=${formatActions(v.actions, { ports, colors })}`;
 }

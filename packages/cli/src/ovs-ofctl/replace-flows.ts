@@ -27,13 +27,7 @@ import {
 import { flowModBodyFor, flowReplies, setDumpFormat } from './flows.ts';
 import { PackedMatches } from './packed-match.ts';
 import { Printer } from './printer.ts';
-import {
-  portsToAccept,
-  portsToShow,
-  type SwitchPorts,
-  tablesToAccept,
-  tablesToShow,
-} from './switch-names.ts';
+import { portsToAccept, portsToShow, type SwitchPorts, tablesToAccept } from './switch-names.ts';
 import { openTarget } from './target.ts';
 
 type Side = 0 | 1;
@@ -179,7 +173,6 @@ export async function diffFlows(ctx: Context): Promise<number> {
   const set = new FlowSet();
   const first = sources.find((source) => !isFile(source));
   let ports: SwitchPorts | undefined;
-  let tables: Awaited<ReturnType<typeof tablesToShow>>;
   for (const side of [0, 1] as const) {
     const source = sources[side];
     if (isFile(source)) {
@@ -191,9 +184,8 @@ export async function diffFlows(ctx: Context): Promise<number> {
     await readSwitch(ctx, vconn, set, side);
     vconn.close();
     ports ??= await portsToShow(settings, source);
-    tables ??= await tablesToShow(settings, source);
   }
-  const printer = new Printer(settings, 1, ports, tables);
+  const printer = new Printer(settings, 1, ports);
   let text = '';
   for (const entry of set.sorted()) {
     const [a, b] = entry.versions;
