@@ -80,6 +80,9 @@ function parseSpecs(c: RawContext, from: number): LearnSpec[] {
   return specs;
 }
 
+/** At least: a field's header and an offset. */
+const SUBFIELD_LEN = 6;
+
 function parseSpec(c: RawContext, header: number, from: number): { spec: LearnSpec; next: number } {
   const { u8, end } = c;
   const nBits = header & NX_LEARN_N_BITS_MASK;
@@ -89,12 +92,14 @@ function parseSpec(c: RawContext, header: number, from: number): { spec: LearnSp
     throw new OfpError('OFPBAC_BAD_ARGUMENT');
   }
   if (immediate && kind === NX_LEARN_DST.output) throw new OfpError('OFPBAC_BAD_ARGUMENT');
+  // Whether it can be whole is looked at before what it names.
+  const size = immediate ? 2 * Math.ceil(nBits / 16) : SUBFIELD_LEN;
+  const least = kind === NX_LEARN_DST.output ? size : size + SUBFIELD_LEN;
+  if (from + least > end) throw new OfpError('OFPBAC_BAD_LEN');
   let p = from;
   let value = 0n;
   let src: Subfield | undefined;
   if (immediate) {
-    const size = 2 * Math.ceil(nBits / 16);
-    if (p + size > end) throw new OfpError('OFPBAC_BAD_LEN');
     value = readUint(u8, p, size);
     if (kind === NX_LEARN_DST.match) value &= (1n << BigInt(nBits)) - 1n;
     p += size;
@@ -110,7 +115,6 @@ function parseSpec(c: RawContext, header: number, from: number): { spec: LearnSp
 
 function takeSubfield(c: RawContext, p: number, nBits: number) {
   const { dv, end } = c;
-  if (p + 6 > end) throw new OfpError('OFPBAC_BAD_LEN');
   const { field, next } = learnField(c, p);
   if (next + 2 > end) throw new OfpError('OFPBAC_BAD_LEN');
   const subfield: Subfield = { field, ofs: dv.getUint16(next), nBits };

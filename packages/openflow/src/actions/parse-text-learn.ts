@@ -167,8 +167,7 @@ function parseLoad(text: string): LearnSpec {
   if (arrow === 0) fail(`load: missing source before \`->' in \`${text}'`);
   if (!/^[+-]?\d/.test(text)) return { type: 'load', ...parseMove(text) };
   const dst = parseSubfield(text.slice(arrow + 2));
-  if (text.startsWith('-')) fail(`${text}: value does not fit into ${dst.nBits} bits`);
-  const value = parseWholeInteger(text.slice(text.startsWith('+') ? 1 : 0, arrow), 128);
+  const value = parseWholeInteger(text.slice(0, arrow), 128);
   if (value === undefined) fail(`load: garbage before \`->' in \`${text}'`);
   if (value >> BigInt(dst.nBits) !== 0n) {
     fail(`${text}: value does not fit into ${dst.nBits} bits`);

@@ -1,6 +1,7 @@
 /** Numbers, addresses and fields as arguments of actions, with ovs-ofctl's words for what is wrong. */
 import { type Field, fieldByName, parseIpv4 } from '@heddle/packet';
 import { HeddleError, vlog } from '@heddle/runtime';
+import { leadingInteger, wholeInteger } from '../match/integer-text.ts';
 import { codePointByName } from '../match/oxm-header.ts';
 import { quickDecimal } from '../match/quick-number.ts';
 import type { Subfield } from '../ofp-actions.ts';
@@ -137,22 +138,16 @@ export function parseMove(text: string): { readonly src: Subfield; readonly dst:
 
 /** The number that `text` begins with, of at most `bits`; undefined when there is none. */
 export function parseLeadingInteger(text: string, bits: number): bigint | undefined {
-  const m = /^\s*(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9]\d*))/.exec(text);
-  if (!m) return undefined;
-  let value: bigint;
-  if (m[1] !== undefined) value = BigInt(`0x${m[1]}`);
-  else {
-    value = m[2] !== undefined ? (m[2] === '0' ? 0n : BigInt(`0o${m[2].slice(1)}`)) : BigInt(m[3]!);
-    if (value > U64) return undefined;
-  }
-  return value >> BigInt(bits) === 0n ? value : undefined;
+  return fitting(leadingInteger(text), bits);
 }
 
 /** As `parseLeadingInteger`, with nothing behind the number. */
 export function parseWholeInteger(text: string, bits: number): bigint | undefined {
-  return /^\s*(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/.test(text)
-    ? parseLeadingInteger(text, bits)
-    : undefined;
+  return fitting(wholeInteger(text), bits);
+}
+
+function fitting(value: ReturnType<typeof wholeInteger>, bits: number): bigint | undefined {
+  return typeof value === 'bigint' && value >> BigInt(bits) === 0n ? value : undefined;
 }
 
 /** Pairs of digits, dots between them; `what` names the argument. */

@@ -16,6 +16,7 @@ import {
   TCP_FLAGS,
   TUN_FLAGS,
 } from './flag-text.ts';
+import { wholeInteger } from './integer-text.ts';
 import { fromBytes, toBytes } from './match-field.ts';
 import {
   formatPort,
@@ -90,19 +91,6 @@ function exact(number: number, size: number): FieldText {
   return { value, mask: new Uint8Array(size).fill(0xff) };
 }
 
-/** A number of C in decimal, octal or hexadecimal; decimals have 64 bits. undefined: no number. */
-function integer(text: string): bigint | undefined | 'large' {
-  const m = /^\s*([+-]?)(?:(0[xX]([0-9a-fA-F]*))|(0[0-7]*)|([1-9]\d*))$/.exec(text);
-  if (!m) return text === '' ? 0n : undefined;
-  let value: bigint;
-  if (m[2] !== undefined) value = m[3] === '' ? 0n : BigInt(m[2].toLowerCase());
-  else if (m[4] !== undefined) value = m[4] === '0' ? 0n : BigInt(`0o${m[4].slice(1)}`);
-  else value = BigInt(m[5]!);
-  if (m[2] === undefined && value > 0xffff_ffff_ffff_ffffn) return 'large';
-  if (m[1] !== '-') return value;
-  return m[2] === undefined ? BigInt.asUintN(64, -value) : undefined;
-}
-
 function bytesOf(
   text: string,
   whole: string,
@@ -110,7 +98,7 @@ function bytesOf(
   name: string,
   what: string,
 ): Uint8Array {
-  const n = integer(text);
+  const n = text === '' ? 0n : wholeInteger(text);
   if (n === undefined) throw bad(whole, `bad syntax for ${name} ${what}`);
   if (n === 'large' || n >> BigInt(8 * size) !== 0n) {
     throw bad(whole, `${what} too large for ${size}-byte field ${name}`);

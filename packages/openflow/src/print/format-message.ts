@@ -219,7 +219,8 @@ function flagsText(bytes: Uint8Array): string {
 function truncatedName(bytes: Uint8Array): string | undefined {
   try {
     return messageName(bytes, true);
-  } catch {
+  } catch (error) {
+    logHeaders(error);
     return undefined;
   }
 }
