@@ -161,9 +161,9 @@ export class Udpif {
     this.#schedule();
   }
 
-  /** Resolves when all that is to be revalidated now has been. */
+  /** Resolves when all that is to be revalidated now has been, if anything is: before `start` nothing is. */
   wait(): Promise<void> {
-    if (this.#queue.isEmpty || this.#paused) return Promise.resolve();
+    if (this.#queue.isEmpty || this.#paused || !this.#timer) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 

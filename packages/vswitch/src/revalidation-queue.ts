@@ -39,12 +39,15 @@ export class RevalidationQueue {
 
   /** All that there are when the next slice begins: changes come in bursts. */
   addAll(): void {
-    this.#allDirty = this.#ukeys.size > 0;
+    this.#allDirty = true;
   }
 
-  /** Those that the changes may concern. */
+  /**
+   * Those that the changes may concern, one among them that is on its way: what a packet teaches is learned
+   * before its megaflow, which does not know of it yet, is there, be it the first of all.
+   */
   addConcerned(changes: FlowChanges): void {
-    if (this.#allDirty || this.#ukeys.size === 0) return;
+    if (this.#allDirty) return;
     if (!this.#changes.add(changes)) this.#allDirty = true;
   }
 

@@ -151,7 +151,7 @@ function applySpec(ctx: XlateContext, spec: LearnSpec, match: Match, actions: Of
     subfieldSet(match.key, spec.dst, value);
     const bits = lowBits(nBits) << BigInt(ofs);
     fieldSet(match.mask, field, fieldGet(match.mask, field) | bits);
-    addPrerequisites(ctx, match, spec.dst.field.prerequisite);
+    addPrerequisites(ctx, match, field.prerequisite);
     return;
   }
   const mask = lowBits(nBits) << BigInt(ofs);
@@ -171,12 +171,19 @@ const LEARNED_PORTS: ReadonlySet<number> = new Set([
   OFPP_LOCAL,
 ]);
 
-/** A learned match on a field that is there only with others is told so by the action's text. */
+/**
+ * A learned match on a field that is there only with others is told so by the action's text, but for that on an
+ * Ethernet packet, which every match on a header is: without it other requests would not find the flow.
+ */
 function addPrerequisites(
   { flow }: XlateContext,
   match: Match,
   prerequisite: string | undefined,
 ): void {
+  if (prerequisite !== undefined && match.mask.packetType === 0) {
+    match.key.packetType = 0;
+    match.mask.packetType = 0xffff_ffff;
+  }
   if (prerequisite === 'VLAN VID' && (match.key.vlanTci0 & 0x1000) === 0 && flow.vlanTci0 !== 0) {
     match.key.vlanTci0 |= 0x1000;
     match.mask.vlanTci0 |= 0x1000;

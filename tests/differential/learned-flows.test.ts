@@ -1,6 +1,7 @@
 /**
  * Flows that packets teach, and teach again: how old they are, how long they have been idle, and
- * when they go, second by second, as in the distribution's switch. HEDDLE_COUNT rounds, HEDDLE_SEED.
+ * when they go, second by second, what they hold for, and who finds them, as in the distribution's
+ * switch. HEDDLE_COUNT rounds, HEDDLE_SEED.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -95,4 +96,49 @@ test('a limit holds for changes of what has been learned, too', async () => {
     assert.equal(actual, expected, `limit=${limit}`);
     assert.match(expected!, limit === 1 ? /0x1->reg0/ : /0x2->reg0/);
   }
+});
+
+test('what the first packet of all teaches holds for its own megaflow, too', async () => {
+  await using scope = new Scope();
+  const both = await DummySwitch.pair(scope);
+  const each = <T>(body: (subject: DummySwitch) => Promise<T>) => Promise.all(both.map(body));
+  await each((s) => s.setUp('br0', ['p1', 'p2'], ['--', 'set-fail-mode', 'br0', 'secure']));
+  const learns = 'learn(table=1,NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])';
+  for (const flow of [`in_port=1,actions=${learns},resubmit(,1)`, 'table=1,priority=0,actions=2']) {
+    await each((s) => s.instance.exec('ovs-ofctl', 'add-flow', 'br0', flow));
+  }
+  for (let n = 0; n < 3; n++) {
+    await each((s) => s.receive('p1', packet(false, ACK, 1)));
+    await each((s) => s.appctl('revalidator/wait'));
+  }
+  const sent = both.map((s) => s.transmitted('p2'));
+  assert.deepEqual(sent, [[packet(false, ACK, 1)], [packet(false, ACK, 1)]]);
+});
+
+test('flows that have been learned are found by what they match', async () => {
+  await using scope = new Scope();
+  const both = await DummySwitch.pair(scope);
+  const each = <T>(body: (subject: DummySwitch) => Promise<T>) => Promise.all(both.map(body));
+  await each((s) => s.setUp('br0', ['p1', 'p2'], ['--', 'set-fail-mode', 'br0', 'secure']));
+  const ofctl = (...args: string[]) => each((s) => s.instance.exec('ovs-ofctl', ...args));
+  const learns = ['NXM_OF_ETH_SRC[]', 'eth_type=0x800,NXM_OF_IP_SRC[]', 'NXM_OF_VLAN_TCI[0..11]']
+    .concat('NXM_NX_REG0[]', 'OXM_OF_METADATA[]', 'eth_type=0x800,nw_proto=6,NXM_OF_TCP_DST[]')
+    .map((specs, i) => `learn(table=${i + 1},${specs},output:NXM_OF_IN_PORT[])`);
+  await ofctl('add-flow', 'br0', `in_port=1,tcp,actions=${learns.join(',')}`);
+  await each((s) => s.receive('p1', packet(false, ACK, 1)));
+  const asked = [
+    'dl_src=02:00:00:00:00:01',
+    'ip,nw_src=10.0.0.1',
+    'vlan_tci=0/0xfff',
+    'tcp,tp_dst=80',
+  ];
+  for (const match of [...asked, 'reg0=0', 'metadata=0', 'packet_type=(0,0)']) {
+    const [actual, expected] = await ofctl('--no-stats', '--sort', 'dump-flows', 'br0', match);
+    assert.equal(actual, expected, match);
+    assert.match(expected!, /table=/, match);
+  }
+  for (const match of asked) await ofctl('del-flows', 'br0', match);
+  const [actual, expected] = await ofctl('--no-stats', '--sort', 'dump-flows', 'br0');
+  assert.equal(actual, expected);
+  assert.equal(expected!.match(/^ table=[45]/gm)?.length, 2);
 });
