@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Random } from '@heddle/datapath/oracle/random-frame';
+import { randomOf } from '@heddle/datapath/oracle/narrow-random';
 import { oracleInstalled } from '@heddle/datapath/oracle/reference-daemons';
 import {
   type Comparison,
@@ -70,7 +70,7 @@ describe('flow tables, beside Open vSwitch', { skip: !oracleInstalled() }, () =>
       differences++;
     };
     const round = async (seed: number) => {
-      const r = new Random(seed);
+      const r = randomOf(seed);
       const groups = tables.setGroups(r);
       let lines = randomFlowLines(r, FLOWS);
       const odd = await tables.setFlows(lines);

@@ -7,9 +7,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { formatOdpActions, formatOdpFlow } from '@heddle/datapath';
+import { randomOf } from '@heddle/datapath/oracle/narrow-random';
 import { Random } from '@heddle/datapath/oracle/random-frame';
 import { extractFlow, type Flow, isTunnelled, VLAN_CFI } from '@heddle/packet';
 import { arrivalsOf, packetOf } from './oracle/arrivals.ts';
+import { nearPackets } from './oracle/near-packets.ts';
 import { mixed, type RandomBridges, randomBridges, randomKey } from './oracle/random-bridge.ts';
 import { N_PORTS } from './oracle/random-flows.ts';
 import { randomPacket } from './oracle/random-packet.ts';
@@ -81,12 +83,14 @@ class Trial {
   readonly #config: RandomBridges;
   readonly #where: string;
   readonly #withPacket: boolean;
+  readonly #r: Random;
   matched = 0;
 
   constructor(config: RandomBridges, seed: number) {
     this.#config = config;
     this.#where = `seed ${seed}`;
     this.#withPacket = seed % 2 === 0;
+    this.#r = new Random(seed);
   }
 
   xlate(key: Flow): XlateResult {
@@ -109,13 +113,18 @@ class Trial {
         assertSame(this.xlate(flow), first, () => `${where}${textsOf(key, first, flow)}`);
         if (k % 5 === 0) heard(flow);
       }
+      for (const flow of nearPackets(this.#r, key, first.wildcards)) {
+        this.matched++;
+        const where = `${this.#where}, recirculation ${key.recircId}, near packet ${i}`;
+        assertSame(this.xlate(flow), first, () => `${where}${textsOf(key, first, flow)}`);
+      }
     }
   }
 }
 
 /** Packets, then those that come back, by their recirculation ids. */
 function tryAll(seed: number): { matched: number; cameBack: number } {
-  const r = new Random(seed);
+  const r = randomOf(seed);
   const config = randomBridges(r);
   const trial = new Trial(config, seed);
   let cameBack = 0;
@@ -160,7 +169,7 @@ test('headers behind tags beyond the limit make no megaflows of their own', () =
   const hidden = ['nwSrc', 'nwDst', 'nwProto', 'nwTos', 'nwTtl', 'tpSrc', 'tpDst'] as const;
   let seen = 0;
   for (let seed = SEED; seed < SEED + COUNT; seed++) {
-    const r = new Random(seed);
+    const r = randomOf(seed);
     const config = { ...randomBridges(r), vlanLimit: 1 };
     for (let i = 0; i < PACKETS; i++) {
       const key = extractFlow(randomPacket(r), { inPort: 1 + r.below(N_PORTS) });

@@ -34,6 +34,14 @@ function bridgeOf(port: string): string {
   return ['q1', 'q2', 'pb'].includes(port) ? 'br1' : 'br0';
 }
 
+/**
+ * Bytes that nobody can read lie in another order on each side. Flows that both take and then
+ * cannot tell of: `set_field` of a part of `vlan_vid` whose value lacks the bit of a tag.
+ */
+function readable(text: string): string {
+  return text.includes('***decode error') ? text.split('\n')[0]! : text;
+}
+
 export class Side {
   readonly subject: DummySwitch;
   readonly isOurs: boolean;
@@ -185,7 +193,7 @@ export class Side {
       const replies = await this.settle(this.operators[i]!, 6, ...STATE);
       const [tables, ports, ...others] = replies.toReversed();
       out.push(...this.#lookupsOf(bridge, tables!), ...this.#countersOf(bridge, ports!));
-      const lines = others.flatMap((reply) => formatBytes(reply, 2).split('\n'));
+      const lines = others.flatMap((reply) => readable(formatBytes(reply, 2)).split('\n'));
       out.push(...lines.map((line) => `${bridge} ${timeless(line)}`));
       const fdb = await this.subject.appctl('fdb/show', bridge);
       out.push(...fdb.split('\n').map((line) => `${bridge} ${line}`));

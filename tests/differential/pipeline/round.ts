@@ -1,5 +1,5 @@
 /** The same steps on both switches, and what either shows meanwhile and at the end. */
-import { Random } from '@heddle/datapath/oracle/random-frame';
+import { randomOf } from '@heddle/datapath/oracle/narrow-random';
 import { formatBytes, type OfpVersion } from '@heddle/openflow';
 import { Scope } from '@heddle/testing';
 import { message, type RawPeer, u16, u32, u64, zeros } from '../../openflow/raw-peer.ts';
@@ -146,7 +146,7 @@ export interface Play {
 }
 
 export function randomPlay(seed: number, flows: number, count: number): Play {
-  const r = new Random(seed);
+  const r = randomOf(seed);
   const version = (1 + (seed % 6)) as Version;
   const format = r.below(3);
   const steps = new Steps(r, version as OfpVersion);

@@ -197,8 +197,8 @@ function term(r: Random, { name, values, masked = [] }: Choice): string {
 export function randomMatch(r: Random, p: Protocol): string[] {
   const out: string[] = p.word === '' ? [] : [p.word];
   if (r.chance(35)) out.push(`in_port=${r.pick([1, 2, 3, 4, 'LOCAL'])}`);
-  for (const c of METADATA) {
-    if (c.name.startsWith('ct_nw') || !r.chance(3)) continue;
+  for (let n = r.pick([0, 0, 0, 1, 1, 1, 2, 3]); n > 0; n--) {
+    const c = r.pick(METADATA);
     if (c.name.startsWith('tun_metadata') && r.chance(20)) out.push(c.name);
     else out.push(term(r, c));
   }

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatOdpActions, type OdpAction } from '@heddle/datapath';
-import { Random } from '@heddle/datapath/oracle/random-frame';
+import { randomOf } from '@heddle/datapath/oracle/narrow-random';
+import type { Random } from '@heddle/datapath/oracle/random-frame';
 import { type ActionSink, executeActions } from '@heddle/datapath/userspace/execute';
 import { Packet } from '@heddle/datapath/userspace/packet';
 import type { OfpAct } from '@heddle/openflow';
@@ -67,7 +68,7 @@ test('what follows a copy has the packet, its connection and its hash as they we
   let stateful = 0;
   const seeds = Array.from({ length: COUNT }, (_, i) => SEED + i);
   for (const seed of [...seeds, ...KNOWN]) {
-    const r = new Random(seed);
+    const r = randomOf(seed);
     const config = randomBridges(r);
     const [bridge] = config.bridges as [Ofproto];
     const entrances = config.entrances.filter((e) => e.bridge === bridge && !e.tunnel);
