@@ -4,7 +4,7 @@
  * what the collection of long-lived memory takes.
  */
 import type { OdpAction } from '@heddle/datapath';
-import { sameActions } from './ukey.ts';
+import { sameActions } from './same-actions.ts';
 import { sameItems } from './xlate/effects-draft.ts';
 import type { XlateEffects } from './xlate/xlate.ts';
 

@@ -15,6 +15,7 @@ import {
 } from '@heddle/datapath';
 import { extractBeyondKey, Flow, flowAnd, hasBeyondKey, isSubset } from '@heddle/packet';
 import { type Clock, coverage, every, messageOf, type Timer, vlog } from '@heddle/runtime';
+import { AdoptedFlows, byLastUse, learnAddresses } from './adopted-flows.ts';
 import { exactMask } from './exact-mask.ts';
 import { KnownOutcomes } from './known-outcomes.ts';
 import { actionsOf, isSlow } from './odp-actions-of.ts';
@@ -27,8 +28,14 @@ import {
 import type { Ofproto, XlateConfig } from './ofproto.ts';
 import { recircIdsOf } from './recirc-use.ts';
 import { RevalidationQueue } from './revalidation-queue.ts';
-import { type ActionTypes, plainActions, type SlowPathEnv, workSlowly } from './slow-path.ts';
-import { Masks, NO_STATS, sameActions, type Ukey, UkeyTable } from './ukey.ts';
+import { sameActions } from './same-actions.ts';
+import {
+  type ActionTypes,
+  executeSlowly,
+  type SlowLookups,
+  type SlowPathEnv,
+} from './slow-path.ts';
+import { type Growth, Masks, NO_STATS, takeGrowth, type Ukey, UkeyTable } from './ukey.ts';
 import { XlateMemory } from './xlate/context.ts';
 import {
   applyEffects,
@@ -44,8 +51,6 @@ const log = vlog.module('ofproto_dpif_upcall');
 const STATS_INTERVAL_MS = 1000;
 /** What asks for fresh counters more often gets those of the last look. */
 const MIN_POLL_MS = 50;
-/** Lookups of a packet that the engine cannot look up. */
-const MAX_SLOW_RECIRC = 16;
 const SWEEP_INTERVAL_MS = 30_000;
 
 const counters = {
@@ -82,8 +87,7 @@ export class Udpif {
   #scheduled = false;
   #paused = false;
   #megaflows = true;
-  /** Recirculation ids up to this one may be an earlier daemon's. */
-  #adoptedRecirc = 0;
+  readonly #adopted: AdoptedFlows;
   #sweptMs = 0;
   /** Gets what is for the switch itself, with its Ethernet header. */
   onProtocol: ((packet: ProtocolPacket, frame: Uint8Array) => void) | undefined;
@@ -103,6 +107,7 @@ export class Udpif {
     this.dpif = dpif;
     this.native = dpif.actions;
     this.#config = config;
+    this.#adopted = new AdoptedFlows(config.recirc);
     this.#queue = new RevalidationQueue(this.ukeys, dpif);
     if (dpif.adopted) this.#adopt();
   }
@@ -248,49 +253,29 @@ export class Udpif {
     executes: DpExecute[],
   ): void {
     if (actions[0]?.type === 'drop') return;
-    if (isSlow(result, actions)) this.#work(result, { flow, packet }, executes, 0);
+    if (isSlow(result, actions)) this.#work(result, { flow, packet }, executes);
     else executes.push({ flow, packet, actions });
   }
 
   /** What the engine cannot do is done here. */
-  #work(
-    { actions }: XlateResult,
-    what: Pick<DpExecute, 'flow' | 'packet'>,
-    executes: DpExecute[],
-    depth: number,
-  ): void {
+  #work({ actions }: XlateResult, what: PacketOfFlow, executes: DpExecute[]): void {
     const { native } = this;
-    const isEthernet = what.flow.packetType === 0;
-    const whole = isEthernet ? plainActions(actions, native) : undefined;
-    if (whole) {
-      if (whole.length > 0) executes.push({ ...what, actions: whole });
-      return;
-    }
-    const work = workSlowly({ ...what, actions }, { ...this.slowPath, native });
-    if (work.unsupported !== undefined) log.rl.warn(`the datapath cannot do ${work.unsupported}`);
-    executes.push(...work.executes);
-    if (work.again.length > 0 && depth >= MAX_SLOW_RECIRC) {
-      log.rl.warn('a packet without Ethernet header is looked up too often');
-      return;
-    }
-    for (const packet of work.again) {
-      const flow = packet.key().clone();
-      const next = { flow, packet: { data: packet.bytes } };
-      this.#withXlate(beyondKey(flow, packet.bytes), (result) => {
-        this.#apply(result.effects, 1, packet.bytes.length);
-        this.#work(result, next, executes, depth + 1);
+    const lookUp: SlowLookups['lookUp'] = (flow, frame, use) =>
+      this.#withXlate(beyondKey(flow, frame), (result) => {
+        this.#apply(result.effects, 1, frame.length);
+        use(result.actions);
       });
-    }
+    executeSlowly({ ...what, actions }, { ...this.slowPath, native, lookUp }, executes);
   }
 
   /** Runs a packet through a translation that is nobody's megaflow. */
-  execute(result: XlateResult, what: Pick<DpExecute, 'flow' | 'packet'>): void {
+  execute(result: XlateResult, what: PacketOfFlow): void {
     // While flows are being restored nothing is sent.
     if (!this.#timer) return;
     this.#apply(result.effects, 1, what.packet.data.length);
     this.#receive(result, what.packet.data);
     const executes: DpExecute[] = [];
-    this.#work(result, what, executes, 0);
+    this.#work(result, what, executes);
     if (executes.length > 0) this.dpif.execute(executes);
   }
 
@@ -387,30 +372,20 @@ export class Udpif {
     applyEffects(effects, packets, bytes, this.dpif.nowMs(), seen);
   }
 
+  /** What a megaflow's packets since the last look bring about. */
   #credit(ukey: Ukey, stats: Readonly<FlowStats>): void {
-    const grown = this.#grown(ukey, stats);
-    if (!grown) return;
-    this.#count(ukey.effects, grown);
-    learnFrom(ukey.effects, this.#agoMs(grown));
+    const growth = takeGrowth(ukey, stats, this.dpif);
+    if (!growth) return;
+    this.#count(ukey.effects, growth);
+    learnFrom(ukey.effects, this.#agoMs(growth));
   }
 
-  #count(effects: XlateEffects, { packets, bytes, seen }: Grown): void {
+  #count(effects: XlateEffects, { packets, bytes, seen }: Growth): void {
     countPackets(effects, packets, bytes, this.dpif.nowMs(), seen);
   }
 
-  #agoMs({ seen }: Grown): number {
+  #agoMs({ seen }: Growth): number {
     return Math.max(this.dpif.nowMs() - seen.usedMs, 0);
-  }
-
-  /** What has passed since its counters were looked at last. */
-  #grown(ukey: Ukey, { packets, bytes, usedMs, tcpFlags }: Readonly<FlowStats>): Grown | undefined {
-    const { stats: before } = ukey;
-    const isSame = packets === before.packets && bytes === before.bytes;
-    if (isSame && usedMs === before.usedMs) return undefined;
-    ukey.stats = { packets, bytes, usedMs };
-    if (packets <= before.packets) return undefined;
-    const seen = { tcpFlags, usedMs: usedMs ?? this.dpif.nowMs() };
-    return { packets: packets - before.packets, bytes: bytes - before.bytes, seen };
   }
 
   #delete(ukey: Ukey): void {
@@ -447,21 +422,21 @@ export class Udpif {
     const flow = this.dpif.flowGet(ukey.ufid);
     // What is no longer there goes with the next look at the counters. Packets on their way to a flow
     // of an earlier daemon's recirculation have their due: new ones get new ids, and it idles out.
-    if (flow && !this.#isAdoptedRecirc(flow.key.recircId))
+    if (flow && !this.#adopted.hasRecirc(flow.key.recircId))
       this.#withXlate(flow.key, (result) => this.#bringInLine(ukey, flow, result));
   }
 
   #bringInLine(ukey: Ukey, { key, stats }: InstalledFlow, result: XlateResult): void {
     // Packets so far are those of the decision so far.
-    const grown = this.#grown(ukey, stats);
-    if (grown) this.#count(ukey.effects, grown);
+    const growth = takeGrowth(ukey, stats, this.dpif);
+    if (growth) this.#count(ukey.effects, growth);
     if (!isSubset(result.wildcards, ukey.mask)) {
       this.#delete(ukey);
       return;
     }
     const actions = actionsOf(result, this.native);
     ukey.effects = this.#effectsOf(result);
-    if (grown) learnFrom(ukey.effects, this.#agoMs(grown));
+    if (growth) learnFrom(ukey.effects, this.#agoMs(growth));
     this.ukeys.setMacs(ukey, result.macs);
     ukey.isDirect = result.isDirect;
     if (sameActions(actions, ukey.actions)) return;
@@ -482,27 +457,13 @@ export class Udpif {
       this.#adoptFlow(flow);
       n++;
     }
-    this.#config.recirc.startAfter(this.#adoptedRecirc);
+    this.#adopted.reserveRecirc();
     log.info(`${this.dpif.name}: adopted ${n} flows`);
   }
 
-  #isAdoptedRecirc(id: number): boolean {
-    return id !== 0 && id <= this.#adoptedRecirc && !this.#config.recirc.has(id);
-  }
-
   #adoptFlow(flow: InstalledFlow): Ukey {
-    this.#adoptedRecirc = Math.max(this.#adoptedRecirc, ...recircIdsOf(flow));
-    const ukey: Ukey = {
-      ufid: flow.ufid,
-      mask: this.#masks.intern(flow.mask),
-      actions: flow.actions,
-      createdMs: this.dpif.nowMs(),
-      stats: { packets: flow.stats.packets, bytes: flow.stats.bytes, usedMs: flow.stats.usedMs },
-      effects: NO_EFFECTS,
-      macs: [],
-      isDirect: false,
-      dump: this.#dump,
-    };
+    const mask = this.#masks.intern(flow.mask);
+    const ukey = this.#adopted.ukeyOf(flow, mask, this.dpif.nowMs(), this.#dump);
     this.ukeys.add(ukey, undefined);
     this.#queue.add(ukey);
     this.#schedule();
@@ -511,16 +472,9 @@ export class Udpif {
 
   /** What the adopted flows tell of where addresses are, before any of them is judged. */
   #relearn(): void {
-    const flows = [...this.ukeys.values()].sort(
-      (a, b) => (a.stats.usedMs ?? 0) - (b.stats.usedMs ?? 0),
-    );
-    for (const ukey of flows) {
+    for (const ukey of byLastUse(this.ukeys.values())) {
       const key = this.dpif.flowGet(ukey.ufid)?.key;
-      if (!key) continue;
-      const { learn } = this.#withXlate(key, ({ effects }) => effects);
-      for (const { bridge, vlan, mac, bundle } of learn) {
-        bridge.macs.learn(vlan, mac, bundle);
-      }
+      if (key) this.#withXlate(key, ({ effects }) => learnAddresses(effects));
     }
     setImmediate(() => this.configChanged());
   }
@@ -536,12 +490,7 @@ const COUNTED = {
   drop: undefined,
 };
 
-/** Packets of a megaflow. */
-interface Grown {
-  readonly packets: number;
-  readonly bytes: number;
-  readonly seen: PacketsSeen;
-}
+type PacketOfFlow = Pick<DpExecute, 'flow' | 'packet'>;
 
 /** The flow with the headers that only OpenFlow knows of, read from the packet itself. */
 function beyondKey(flow: Flow, frame: Uint8Array): Flow {

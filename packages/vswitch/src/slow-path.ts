@@ -10,7 +10,12 @@ import {
   Packet,
   segments,
 } from '@heddle/datapath';
-import { ETH_HEADER_LEN } from '@heddle/packet';
+import { ETH_HEADER_LEN, type Flow } from '@heddle/packet';
+import { vlog } from '@heddle/runtime';
+
+const log = vlog.module('ofproto_dpif_upcall');
+/** Of one packet that the engine cannot look up. */
+const MAX_LOOKUPS = 16;
 
 export type ActionTypes = ReadonlySet<OdpAction['type']>;
 
@@ -124,6 +129,49 @@ function recut(context: readonly OdpAction[], before: number, now: number): OdpA
     if (before <= a.maxLen) return [];
     return [{ ...a, maxLen: Math.max(a.maxLen + now - before, ETH_HEADER_LEN) }];
   });
+}
+
+/** What `executeSlowly` asks of its caller. */
+export interface SlowLookups extends SlowPathEnv {
+  /** Translates a packet anew; `use` gets what it comes to. */
+  lookUp(flow: Flow, frame: Uint8Array, use: (actions: readonly OdpAction[]) => void): void;
+}
+
+/**
+ * As `workSlowly`, and looks up again what the engine cannot look up, and so on. What the engine is to do
+ * goes to the end of `executes`.
+ */
+export function executeSlowly(
+  what: DpExecute,
+  env: SlowLookups,
+  executes: DpExecute[],
+  depth = 0,
+): void {
+  const { flow, actions } = what;
+  const whole = flow.packetType === 0 ? plainActions(actions, env.native) : undefined;
+  if (whole) {
+    if (whole.length > 0) executes.push({ ...what, actions: whole });
+    return;
+  }
+  const work = workSlowly(what, env);
+  if (work.unsupported !== undefined) log.rl.warn(`the datapath cannot do ${work.unsupported}`);
+  executes.push(...work.executes);
+  if (work.again.length > 0 && depth >= MAX_LOOKUPS) {
+    log.rl.warn('a packet without Ethernet header is looked up too often');
+    return;
+  }
+  for (const packet of work.again) {
+    const { bytes } = packet;
+    const next = packet.key().clone();
+    env.lookUp(next, bytes, (found) =>
+      executeSlowly(
+        { flow: next, packet: { data: bytes }, actions: found },
+        env,
+        executes,
+        depth + 1,
+      ),
+    );
+  }
 }
 
 class Worker implements SlowWork {
