@@ -16,6 +16,12 @@ import {
   type SpanningTree,
   type TreeState,
 } from '../spanning-tree/tree.ts';
+import {
+  deservesDesignation,
+  isDesignated,
+  selectRootPort,
+  supersedesPortInfo,
+} from './priority.ts';
 import { type KeptStpPort, portIdOf, StpPort, type StpPortSettings } from './stp-port.ts';
 
 const HOLD_TIME_MS = 1000;
@@ -88,7 +94,7 @@ export class Stp<P> implements SpanningTree<P> {
   }
 
   isDesignated(port: StpPort<P>): boolean {
-    return port.designatedBridge === this.settings.bridgeId && port.designatedPort === port.portId;
+    return isDesignated(port, this.settings.bridgeId);
   }
 
   roleOf(port: StpPort<P>): 'root' | 'designated' | 'alternate' | 'disabled' {
@@ -227,7 +233,7 @@ export class Stp<P> implements SpanningTree<P> {
   /** 8.7.1 */
   #receivedConfig(port: StpPort<P>, config: ConfigBpdu): void {
     const wasRoot = this.isRoot;
-    if (!this.#supersedesPortInfo(port, config)) {
+    if (!supersedesPortInfo(config, port, this.settings.bridgeId)) {
       if (this.isDesignated(port)) this.#transmitConfig(port);
       return;
     }
@@ -387,15 +393,6 @@ export class Stp<P> implements SpanningTree<P> {
     this.#out.push({ port: port.key, pdu: emitBpdu(bpdu) });
   }
 
-  /** 8.6.2.2 */
-  #supersedesPortInfo(port: StpPort<P>, config: ConfigBpdu): boolean {
-    if (config.rootId !== port.designatedRoot) return config.rootId < port.designatedRoot;
-    if (config.rootPathCost !== port.designatedCost)
-      return config.rootPathCost < port.designatedCost;
-    if (config.bridgeId !== port.designatedBridge) return config.bridgeId < port.designatedBridge;
-    return config.bridgeId !== this.settings.bridgeId || config.portId <= port.designatedPort;
-  }
-
   /** 8.6.4 */
   #configBpduGeneration(): void {
     for (const port of this.ports.values()) {
@@ -405,34 +402,16 @@ export class Stp<P> implements SpanningTree<P> {
 
   /** 8.6.7 */
   #configurationUpdate(): void {
-    this.#rootSelection();
-    this.#designatedPortSelection();
-  }
-
-  #rootSelection(): void {
-    let best: StpPort<P> | undefined;
-    for (const port of this.ports.values()) {
-      if (port.state === 'disabled' || this.isDesignated(port)) continue;
-      if (port.designatedRoot >= this.settings.bridgeId) continue;
-      if (!best || isBetterRoot(port, best)) best = port;
-    }
-    this.rootPort = best;
-    this.designatedRoot = best ? best.designatedRoot : this.settings.bridgeId;
-    this.rootPathCost = best ? best.designatedCost + best.settings.pathCost : 0;
-  }
-
-  #designatedPortSelection(): void {
-    for (const port of this.ports.values()) {
-      if (this.#deservesToBeDesignated(port)) this.#becomeDesignatedPort(port);
-    }
-  }
-
-  #deservesToBeDesignated(port: StpPort<P>): boolean {
-    if (this.isDesignated(port) || port.designatedRoot !== this.designatedRoot) return true;
-    if (this.rootPathCost !== port.designatedCost) return this.rootPathCost < port.designatedCost;
     const { bridgeId } = this.settings;
-    if (bridgeId !== port.designatedBridge) return bridgeId < port.designatedBridge;
-    return port.portId <= port.designatedPort;
+    const root = selectRootPort(this.ports.values(), bridgeId);
+    this.rootPort = root;
+    this.designatedRoot = root ? root.designatedRoot : bridgeId;
+    this.rootPathCost = root ? root.designatedCost + root.settings.pathCost : 0;
+    const { designatedRoot, rootPathCost } = this;
+    const own = { bridgeId, designatedRoot, rootPathCost };
+    for (const port of this.ports.values()) {
+      if (deservesDesignation(port, own)) this.#becomeDesignatedPort(port);
+    }
   }
 
   /** 8.6.10 */
@@ -488,17 +467,4 @@ export class Stp<P> implements SpanningTree<P> {
     if (changes && !this.topologyChange) this.#flushAll = true;
     this.topologyChange = changes;
   }
-}
-
-/** 8.6.8.3.1 */
-function isBetterRoot<P>(a: StpPort<P>, b: StpPort<P>): boolean {
-  if (a.designatedRoot !== b.designatedRoot) return a.designatedRoot < b.designatedRoot;
-  const [costA, costB] = [a, b].map((p) => p.designatedCost + p.settings.pathCost) as [
-    number,
-    number,
-  ];
-  if (costA !== costB) return costA < costB;
-  if (a.designatedBridge !== b.designatedBridge) return a.designatedBridge < b.designatedBridge;
-  if (a.designatedPort !== b.designatedPort) return a.designatedPort < b.designatedPort;
-  return a.portId < b.portId;
 }
