@@ -4,7 +4,10 @@ import { OfpError } from '../errors.ts';
 import type { OfpAct } from '../ofp-actions.ts';
 import { type ParseActionsOptions, parseUnverified } from './parse-actions.ts';
 
-const ALLOWED = new Set<OfpAct['type']>([
+type ActionType = OfpAct['type'];
+
+/** Of each type the last one runs, in this order (OpenFlow 1.5, 5.6.1); then `ACTION_SET_WRITES`. */
+export const ACTION_SET_FIRST: readonly ActionType[] = [
   'strip_vlan',
   'pop_mpls',
   'decap',
@@ -14,30 +17,38 @@ const ALLOWED = new Set<OfpAct['type']>([
   'dec_ttl',
   'dec_mpls_ttl',
   'dec_nsh_ttl',
-  'set_field',
+];
+/** All of these run, in the order in which they were written; then one of `ACTION_SET_LAST`. */
+export const ACTION_SET_WRITES: ReadonlySet<ActionType> = new Set([
   'move',
   'mod_dl_dst',
   'mod_dl_src',
   'mod_nw_dst',
   'mod_nw_src',
-  'mod_nw_tos',
   'mod_nw_ecn',
+  'mod_nw_tos',
   'mod_nw_ttl',
   'mod_tp_dst',
   'mod_tp_src',
-  'set_vlan_pcp',
-  'set_vlan_vid',
+  'set_field',
   'set_mpls_label',
   'set_mpls_tc',
   'set_mpls_ttl',
   'set_tunnel',
+  'set_vlan_pcp',
+  'set_vlan_vid',
   'set_queue',
+]);
+/** Of these the first that is there runs; without any the set does nothing. */
+export const ACTION_SET_LAST: readonly ActionType[] = [
   'group',
   'output',
   'resubmit',
   'ct_clear',
   'ct',
-]);
+];
+
+const ALLOWED = new Set([...ACTION_SET_FIRST, ...ACTION_SET_WRITES, ...ACTION_SET_LAST]);
 
 /**
  * Throws OFPBAC_BAD_TYPE for actions that no action set may hold. As upstream's, a connection's mark

@@ -1,4 +1,9 @@
-export { parseActionSet } from './action-set.ts';
+export {
+  ACTION_SET_FIRST,
+  ACTION_SET_LAST,
+  ACTION_SET_WRITES,
+  parseActionSet,
+} from './action-set.ts';
 export { ByteWriter } from './byte-writer.ts';
 export {
   type CheckedActions,

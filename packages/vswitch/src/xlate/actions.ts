@@ -200,6 +200,8 @@ function runAction(ctx: XlateContext, act: OfpAct, isLast: boolean): void {
     case 'conjunction':
       ctx.trace('error', 'executing no-op conjunction action');
       return;
+    default:
+      act satisfies never;
   }
 }
 
