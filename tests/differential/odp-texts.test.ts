@@ -38,7 +38,7 @@ async function answers(both: readonly DummySwitch[], words: readonly string[]): 
   assert.deepEqual(ours, theirs, words.join('  '));
 }
 
-test('texts of flows and actions are read as by Open vSwitch', async () => {
+test(`texts of flows and actions are read as by Open vSwitch (HEDDLE_SEED=${SEED})`, async () => {
   await using scope = new Scope();
   const both = await DummySwitch.pair(scope);
   for (const subject of both) {

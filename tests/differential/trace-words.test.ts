@@ -17,7 +17,7 @@ const SEED = Number(process.env['HEDDLE_SEED'] ?? 1);
 /** What is learned grows: after so many both begin anew. */
 const ROUND = 500;
 
-test('traces of random words are those of Open vSwitch', async () => {
+test(`traces of random words are those of Open vSwitch (HEDDLE_SEED=${SEED})`, async () => {
   await using scope = new Scope();
   const both = await DummySwitch.pair(scope);
   for (let i = 0; i < COUNT; i++) {

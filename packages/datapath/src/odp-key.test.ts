@@ -1,3 +1,4 @@
+/** Attributes of flow keys that must be there and must not, and what is said where they are wrong. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyOfAttrs, OdpKeyError } from './odp-key.ts';

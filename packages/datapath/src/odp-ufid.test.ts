@@ -1,3 +1,4 @@
+/** Ids of flows and the table by id, beside a `Map`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

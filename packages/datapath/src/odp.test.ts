@@ -1,3 +1,4 @@
+/** Flows and actions of datapaths as text, both ways. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { extractFlow, Flow, flowAnd, flowEquals } from '@heddle/packet';

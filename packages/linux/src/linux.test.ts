@@ -1,3 +1,4 @@
+/** Links, addresses, routes and frames, as ip(8) and the other end of a veth see them. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';

@@ -1,3 +1,4 @@
+/** Network namespaces and taps, as ip(8) sees them. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';

@@ -1,3 +1,4 @@
+/** Records that the native addon writes to a log, and answers sent behind them. */
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';

@@ -1,3 +1,4 @@
+/** Captures of other programs: pcap and pcapng of each kind, cut short and damaged. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Capture, CaptureFileError, readCapture } from './capture-file.ts';

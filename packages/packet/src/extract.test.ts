@@ -1,3 +1,4 @@
+/** Generated code is fresh, and extraction reads frames as it says. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

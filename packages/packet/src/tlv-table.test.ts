@@ -1,3 +1,4 @@
+/** Where Geneve options lie in a flow. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

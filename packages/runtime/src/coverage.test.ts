@@ -1,3 +1,4 @@
+/** Counters and their rates as `coverage/show` prints them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from './clock.ts';

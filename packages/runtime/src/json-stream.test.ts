@@ -1,3 +1,4 @@
+/** JSON texts out of a stream that is cut anywhere. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** Command lines as getopt_long(3) takes them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listOptions, type OptionSpec, parseOptions, UsageError } from './options.ts';

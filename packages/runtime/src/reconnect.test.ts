@@ -1,3 +1,4 @@
+/** When connections are tried again, probed and given up. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from './clock.ts';

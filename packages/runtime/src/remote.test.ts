@@ -1,3 +1,4 @@
+/** Remotes in text, and streams over each kind of them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';

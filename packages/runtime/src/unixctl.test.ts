@@ -1,3 +1,4 @@
+/** The control socket: commands, replies of any length, peers that misbehave. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';

@@ -1,3 +1,4 @@
+/** Log lines, levels, patterns, rate limits and files. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+/** What tests stand on: hosts, containers, the distribution's Open vSwitch. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Docker, Host, Instance, isolate, parsePing, Scope } from './index.ts';

@@ -1,3 +1,4 @@
+/** What protocols leave in a file, and how the next daemon goes on with it. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+/** Timeouts and limits of conntrack zones, from the database and by hand. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_TIMEOUTS, UserspaceDpif } from '@heddle/datapath';

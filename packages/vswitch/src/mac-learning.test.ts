@@ -1,3 +1,4 @@
+/** Where addresses are learned, for how long, and which make room for others. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';

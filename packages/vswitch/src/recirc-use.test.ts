@@ -1,3 +1,4 @@
+/** Recirculation ids stay as long as a flow needs them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MemoryNetdev, type OdpAction, UserspaceDpif } from '@heddle/datapath';

@@ -1,3 +1,4 @@
+/** The meter of the slow path limits what comes up. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UserspaceDpif } from '@heddle/datapath';

@@ -1,3 +1,4 @@
+/** VLAN modes: what comes in at a port and what goes out, tag by tag. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FakeClock } from '@heddle/runtime';

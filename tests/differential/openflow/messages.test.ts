@@ -52,7 +52,7 @@ test('errors have the numbers that print-error tells', () => {
   }
 });
 
-test('error replies have the bytes of encode-error-reply', () => {
+test(`error replies have the bytes of encode-error-reply (HEDDLE_SEED=${SEED})`, () => {
   const random = new Random(SEED);
   for (let i = 0; i < 40; i++) {
     const [name] = random.pick(ERRORS);
@@ -108,7 +108,7 @@ function isSame(ours: string, theirs: string): boolean {
   return kind !== undefined && ours !== '';
 }
 
-test('damaged messages are refused for the same reasons', () => {
+test(`damaged messages are refused for the same reasons (HEDDLE_SEED=${SEED})`, () => {
   const random = new Random(SEED);
   const messages = Array.from({ length: COUNT }, () => damage(random.pick(recorded), random));
   const stream = Buffer.concat(messages.flatMap((bytes) => [bytes, MARKER]));

@@ -108,7 +108,7 @@ class Pair {
   }
 }
 
-test('random tables, frames, messages and time', async () => {
+test(`random tables, frames, messages and time (HEDDLE_SEED=${SEED})`, async () => {
   await using pair = new Pair();
   const differs = async (play: Play) => (await pair.run(play)) !== undefined;
   let differences = 0;

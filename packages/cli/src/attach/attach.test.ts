@@ -1,3 +1,4 @@
+/** Owners and addresses of attached ports: their text both ways, and what is refused. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { insideConfig, parsePrefix } from './inside-config.ts';

@@ -1,3 +1,4 @@
+/** What bash offers for lines that are begun, by the generated completion script. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';

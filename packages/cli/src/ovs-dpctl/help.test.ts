@@ -1,3 +1,4 @@
+/** The texts of `ovs-dpctl`, and which commands `--read-only` refuses, beside Open vSwitch's. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

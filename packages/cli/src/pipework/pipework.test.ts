@@ -1,3 +1,4 @@
+/** What the words of a `pipework` line ask for. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { macOf, parse } from './main.ts';

@@ -1,3 +1,4 @@
+/** IP packets are put together from fragments and cut into them again. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as b from '@heddle/packet/build';

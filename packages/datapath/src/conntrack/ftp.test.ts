@@ -1,3 +1,4 @@
+/** Which connections lines of FTP's control connection announce, and how they are rewritten. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseIpv6 } from '@heddle/packet';

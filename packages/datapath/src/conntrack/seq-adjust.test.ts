@@ -1,3 +1,4 @@
+/** TCP's sequence numbers behind rewritten text, beside a plain account of what was added and taken. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Random } from '../oracle/random-frame.ts';

@@ -1,3 +1,4 @@
+/** The table of things by a 64-bit hash, beside a `Map`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** The kernel's datapath passes the suite of all engines. */
 import { dpifCompliance } from '../compliance.ts';
 import { dpifConntrackCompliance } from '../compliance-conntrack.ts';
 import { dpifMeterCompliance } from '../compliance-meters.ts';

@@ -1,3 +1,4 @@
+/** A rehearsal practises with maps of its own and leaves the datapath as it is. */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';

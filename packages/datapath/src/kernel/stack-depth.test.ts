@@ -1,3 +1,4 @@
+/** What of BPF programs Linux 6.1 would refuse for the stack that their calls take. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkDisassembly } from './stack-depth.ts';

@@ -1,3 +1,4 @@
+/** Tunnel addresses of both families in the one place that programs have for them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {

@@ -1,3 +1,4 @@
+/** AF_PACKET devices of the userspace datapath. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';

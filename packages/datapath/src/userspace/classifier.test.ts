@@ -1,3 +1,4 @@
+/** Tuple space search, beside a scan of all flows. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { extractFlow, type Flow, flowAnd, flowEquals } from '@heddle/packet';

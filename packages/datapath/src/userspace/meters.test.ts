@@ -1,3 +1,4 @@
+/** Token buckets: what passes them in which time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bucketsOf, policingBuckets } from '../meter.ts';

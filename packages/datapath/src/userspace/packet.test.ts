@@ -1,3 +1,4 @@
+/** Copies of a packet share no bytes that are written to. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Packet } from './packet.ts';

@@ -1,3 +1,4 @@
+/** The userspace datapath passes the suite of all engines, and keeps its own promises: clock, queues, ports. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flow } from '@heddle/packet';

@@ -1,3 +1,4 @@
+/** BPF maps: elements one by one, in batches and listed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type BpfMap, createMap } from './map.ts';

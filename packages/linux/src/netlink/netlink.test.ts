@@ -1,3 +1,4 @@
+/** Netlink attributes and messages in bytes, whole and damaged. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

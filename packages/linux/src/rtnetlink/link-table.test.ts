@@ -1,3 +1,4 @@
+/** All links as they are now, beside what the kernel says when asked. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';

@@ -1,3 +1,4 @@
+/** A monitor of links that overflows. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';

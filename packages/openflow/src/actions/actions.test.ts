@@ -1,3 +1,4 @@
+/** Actions and instructions in text and in bytes of each version, both ways. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** Numbers as strtoull(3) reads them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { leadingInteger, wholeInteger } from './integer-text.ts';

@@ -1,3 +1,4 @@
+/** Matches in text, NXM, OXM and the structs of OpenFlow 1.0 and 1.1, both ways. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fieldByName, fromHex, toHex } from '@heddle/packet';

@@ -1,3 +1,4 @@
+/** Flow mods taken by layout, beside the same ones decoded. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flow } from '@heddle/packet';

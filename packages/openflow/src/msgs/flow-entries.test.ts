@@ -1,3 +1,4 @@
+/** Entries of dumps copied from earlier ones, beside the same ones encoded. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flow } from '@heddle/packet';

@@ -57,7 +57,7 @@ test('a message cut anywhere is refused, or is a shorter message', () => {
   }
 });
 
-test('damaged messages are refused or read, and what is read can be written', () => {
+test(`damaged messages are refused or read, and what is read can be written (HEDDLE_SEED=${SEED})`, () => {
   const random = generator(SEED);
   for (let i = 0; i < COUNT; i++) {
     const bytes = recorded[random(recorded.length)]!.slice();

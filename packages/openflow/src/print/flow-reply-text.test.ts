@@ -1,3 +1,4 @@
+/** Dumps printed by templates, beside the same ones printed flow by flow. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeddleError } from '@heddle/runtime';

@@ -1,3 +1,4 @@
+/** Messages in text: names, dumps of what cannot be read, errors. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromHex } from '@heddle/packet';

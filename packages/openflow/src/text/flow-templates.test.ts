@@ -1,3 +1,4 @@
+/** Flow mods made of lines by templates, beside the same lines parsed and encoded. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeddleError } from '@heddle/runtime';

@@ -1,3 +1,4 @@
+/** Flows, groups, meters, mappings and monitors as `ovs-ofctl` takes them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatActions } from '../actions/index.ts';

@@ -1,3 +1,4 @@
+/** The database file: what is written is read, and what damage costs. */
 import assert from 'node:assert/strict';
 import {
   appendFileSync,

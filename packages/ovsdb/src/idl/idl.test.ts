@@ -1,3 +1,4 @@
+/** The replica follows its server through changes, lost connections and older protocols. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

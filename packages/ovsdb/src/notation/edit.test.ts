@@ -1,3 +1,4 @@
+/** Sets and maps with elements added and removed, small and large. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** JSON from bytes, with exact integers of 64 bits. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseJson, parserFor } from './index.ts';

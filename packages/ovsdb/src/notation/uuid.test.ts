@@ -1,3 +1,4 @@
+/** New UUIDs. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newUuid } from './uuid.ts';

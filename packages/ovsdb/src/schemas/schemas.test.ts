@@ -1,3 +1,4 @@
+/** The typed schemas, beside the files in share/ and those of an installed Open vSwitch. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -168,7 +168,7 @@ class VolatileDisk implements LogStorage {
   }
 }
 
-test(`${RUNS} power cuts: what was acknowledged is there, and nothing in part`, async () => {
+test(`${RUNS} power cuts: what was acknowledged is there, and nothing in part (HEDDLE_SEED=${SEED})`, async () => {
   const random = generator(SEED);
   const path = fresh('cut');
   let kept = new Set<number>();
@@ -306,7 +306,7 @@ class FailingDisk implements LogStorage {
   }
 }
 
-test('a disk that fails: what was refused did not happen, what was not is there', async () => {
+test(`a disk that fails: what was refused did not happen, what was not is there (HEDDLE_SEED=${SEED})`, async () => {
   const disk = new FailingDisk(generator(SEED));
   let [refused, n] = [0, 0];
   for (let file = 0; file < RUNS / RUNS_PER_FILE; file++) {

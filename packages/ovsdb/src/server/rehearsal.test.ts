@@ -1,3 +1,4 @@
+/** A rehearsal of the server succeeds in all that it asks, and leaves nothing behind. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+/** The server over its sockets: requests, waits, monitors that resume, bytes that are no requests. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';

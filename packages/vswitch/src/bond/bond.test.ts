@@ -1,3 +1,4 @@
+/** Bonds: which member is active, which flows go by which. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';

@@ -1,3 +1,4 @@
+/** Lookups, beside a scan of all rules: the rule that is found, and that the bits looked at prove it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flow, flowAnd } from '@heddle/packet';

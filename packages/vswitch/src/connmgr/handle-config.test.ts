@@ -1,3 +1,4 @@
+/** Roles of controllers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OfpBody } from '@heddle/openflow';

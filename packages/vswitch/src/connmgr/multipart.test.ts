@@ -1,3 +1,4 @@
+/** Requests that come in several parts, and how many of them are kept. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '@heddle/runtime';

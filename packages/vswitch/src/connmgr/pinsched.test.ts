@@ -1,3 +1,4 @@
+/** The rate at which packet-ins go to controllers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PacketInScheduler } from './pinsched.ts';

@@ -1,3 +1,4 @@
+/** Which changes of ports controllers are told of. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PhyPort } from '@heddle/openflow';

@@ -1,3 +1,4 @@
+/** Long replies go no faster than they are read. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';

@@ -1,3 +1,4 @@
+/** Flow mods that bundles keep as bytes come out as they went in. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FlowMod, formatMatch, Match, parseFlowMod } from '@heddle/openflow';

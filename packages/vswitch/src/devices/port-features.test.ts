@@ -1,3 +1,4 @@
+/** What OpenFlow tells of a network card's rates. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_FEATURES, portFeatures } from './port-features.ts';

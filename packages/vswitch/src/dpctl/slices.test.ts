@@ -1,3 +1,4 @@
+/** Long dumps leave others their turn. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { forEachSliced, inPieces, runSliced } from './slices.ts';

@@ -1,3 +1,4 @@
+/** What `heddle explain` says of bridges with one thing wrong, and that each edit it proposes works. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseFlowMod, parseGroupMod } from '@heddle/openflow';

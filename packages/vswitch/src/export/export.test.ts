@@ -1,3 +1,4 @@
+/** Targets and records of NetFlow and IPFIX. */
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+/** Two systems that speak LACP to each other, by a clock that is held. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';

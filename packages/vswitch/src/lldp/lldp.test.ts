@@ -1,3 +1,4 @@
+/** LLDP frames and neighbours. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';

@@ -1,3 +1,4 @@
+/** Groups and routers that IGMP and MLD tell of, by a clock that is held. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';

@@ -1,3 +1,4 @@
+/** Which flows go when a table is full. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FlowMod, OfpError, parseFlowMod, type Subfield } from '@heddle/openflow';

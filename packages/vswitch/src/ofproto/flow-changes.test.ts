@@ -1,3 +1,4 @@
+/** Flow mods taken back leave the tables as they were; timeouts end rules when they say. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FlowMod, formatMatch, parseFlowMod } from '@heddle/openflow';

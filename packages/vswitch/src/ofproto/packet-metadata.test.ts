@@ -1,3 +1,4 @@
+/** What controllers are told of a packet's pipeline. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatMatch } from '@heddle/openflow';

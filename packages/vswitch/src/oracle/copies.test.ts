@@ -1,3 +1,4 @@
+/** The comparison with Open vSwitch tells what a copy does from what follows it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { copiesIn } from './copies.ts';

@@ -1,3 +1,4 @@
+/** A rehearsal does only what a switch can do, and leaves nothing behind. */
 import assert from 'node:assert/strict';
 import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { test } from 'node:test';

@@ -1,3 +1,4 @@
+/** Networks of bridges whose daemons are replaced. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';

@@ -1,3 +1,4 @@
+/** Random networks come to a tree and have no loop on the way; BPDUs in bytes. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Random } from '@heddle/datapath/oracle/random-frame';

@@ -1,3 +1,4 @@
+/** Words of flows read quickly, beside the same ones read by the field table. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { OFPP_NONE } from '@heddle/openflow';

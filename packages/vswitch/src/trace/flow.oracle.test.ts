@@ -1,3 +1,4 @@
+/** Flows of `ofproto/trace` in text, beside Open vSwitch. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { oracleInstalled } from '@heddle/datapath/oracle/reference-daemons';

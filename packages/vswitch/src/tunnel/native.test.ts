@@ -1,3 +1,4 @@
+/** Source addresses of tunnels that bridges carry. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OfPort } from '../ofproto.ts';

@@ -1,3 +1,4 @@
+/** The order of a bucket's actions, and which are left out, as Open vSwitch has it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseGroupLine } from '../oracle/parse-lines.ts';

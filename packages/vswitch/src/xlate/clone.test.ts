@@ -1,3 +1,4 @@
+/** What copies, buckets and bridges behind patch ports do to a packet is theirs alone. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatOdpActions } from '@heddle/datapath';

@@ -1,3 +1,4 @@
+/** Select groups and packets that come back hashed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatOdpActions } from '@heddle/datapath';

@@ -1,3 +1,4 @@
+/** How far loops of patch ports and resubmits go. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flow, MAC_BROADCAST } from '@heddle/packet';

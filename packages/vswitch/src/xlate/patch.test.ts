@@ -1,3 +1,4 @@
+/** What bridges behind patch ports look at. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatOdpActions } from '@heddle/datapath';

@@ -1,3 +1,4 @@
+/** Translations of random bridges and packets, beside the distribution's `ofproto/trace`. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formatOdpFlow } from '@heddle/datapath';

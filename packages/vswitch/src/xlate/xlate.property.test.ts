@@ -1,3 +1,4 @@
+/** The invariant: a megaflow decides for every packet that it covers as a translation of that packet does. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formatOdpActions, formatOdpFlow } from '@heddle/datapath';

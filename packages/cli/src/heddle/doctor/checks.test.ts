@@ -1,3 +1,4 @@
+/** What `heddle doctor` finds from given facts of a machine. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { examine, type Finding } from './checks.ts';
