@@ -23,6 +23,8 @@ run() { # CONCURRENCY FILE...
 }
 # One file per processor runs at a time.
 run "$(nproc)" "$@" && exit 0
+settings=$(env | grep -E '^HEDDLE_(SEED|COUNT)=' | sort | tr '\n' ' ' || true)
+echo "failed; to repeat: ${settings}scripts/test.sh $(tr '\n' ' ' <"$failed")"
 [ "${TEST_RETRY:-1}" = 1 ] || exit 1
 # Real kernels and clocks, shared with whatever else runs: a few files get a second chance, one at a time, and are named.
 mapfile -t again <"$failed"
