@@ -2,7 +2,7 @@
 /*
  * The connection table. A connection is one element under a tuple that is the same for both
  * directions; a translated one has a second, small element that leads from the tuple of the
- * answers to it. `src/kernel/ct-layout.ts` is the daemon's view of the same bytes.
+ * answers to it. `src/kernel/ct-entry.ts` is the daemon's view of the same bytes.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Token buckets: of meters, and of what ports may receive. `src/userspace/meter.ts` is the same in
+ * Token buckets: of meters, and of what ports may receive. `src/userspace/meters.ts` is the same in
  * TypeScript. A bucket holds bits, or thousandths of packets: a millisecond brings `rate` of them.
  */
 #pragma once
