@@ -68,8 +68,10 @@ export type AdoptedPorts = ReadonlyMap<string, { portNo: OdpPort; type: VportTyp
 export class Bridge {
   readonly name: string;
   readonly backer: Backer;
+  /** As translation sees it. */
   readonly ofproto: Ofproto;
-  readonly dpif: OfprotoDpif;
+  /** As controllers have it in hand. */
+  readonly ofprotoDpif: OfprotoDpif;
   readonly connections: Connections;
   readonly #failOpen: FailOpen;
   /** Whether the tables are as controllers or as nobody wants them; they start anew when it changes. */
@@ -96,7 +98,7 @@ export class Bridge {
     );
     this.ofproto = new Ofproto(row.name, macs);
     this.ofproto.hasQdiscs = backer.dpif.engine === 'kernel';
-    this.dpif = new OfprotoDpif(this.ofproto, {
+    this.ofprotoDpif = new OfprotoDpif(this.ofproto, {
       backer,
       device,
       qos: (port) => this.#qosOf(port),
@@ -108,9 +110,9 @@ export class Bridge {
         if (port.odpPort !== undefined) backer.dpif.deviceSet?.(port.odpPort);
       },
     });
-    backer.bridges.set(this.ofproto, this.dpif);
-    this.connections = new Connections(this.dpif.connmgr, () => this.#followControllers());
-    this.#failOpen = new FailOpen(this.dpif, this.connections);
+    backer.bridges.set(this.ofproto, this.ofprotoDpif);
+    this.connections = new Connections(this.ofprotoDpif.connmgr, () => this.#followControllers());
+    this.#failOpen = new FailOpen(this.ofprotoDpif, this.connections);
   }
 
   /** What the database asks for, by name; a row's later namesake loses. */
@@ -192,7 +194,7 @@ export class Bridge {
     for (const [bundle, port] of bonded) {
       const part = this.#partOfBundle(bundle, 'bond');
       const macOf = (of: OfPort) => this.#env.device(of.name)?.mac;
-      const configure = () => configureBond(bundle, port, macOf, this.dpif.nowMs());
+      const configure = () => configureBond(bundle, port, macOf, this.ofprotoDpif.nowMs());
       if (!guarded(part, true, configure)) continue;
       changed = true;
       this.#env.statusChanged();
@@ -227,7 +229,7 @@ export class Bridge {
     this.ifaces.clear();
     this.ofproto.bundles.clear();
     end('controllers', () => this.connections.close());
-    end('exporters', () => this.dpif.exporters.close());
+    end('exporters', () => this.ofprotoDpif.exporters.close());
     for (const meter of this.ofproto.meters.values()) end('meters', () => meter.remove());
     this.ofproto.meters.clear();
     this.backer.bridges.delete(this.ofproto);
@@ -258,13 +260,13 @@ export class Bridge {
     if (tablesFor === this.#tablesFor) return;
     // A bridge that only changes how it fails keeps what its controllers have set up.
     if (!hasControllers || !this.#tablesFor?.startsWith('true')) {
-      this.dpif.flush(!hasControllers && !isSecure);
+      this.ofprotoDpif.flush(!hasControllers && !isSecure);
     }
     this.#tablesFor = tablesFor;
   }
 
   configureTables(idl: Idl<Schema>): void {
-    configureTables(this.dpif, idl, this.row);
+    configureTables(this.ofprotoDpif, idl, this.row);
   }
 
   get bonds(): Bond[] {
@@ -281,7 +283,7 @@ export class Bridge {
       if (!row || !bundle) continue;
       guarded(this.#partOfBundle(bundle, 'LACP'), undefined, () => {
         const isNew = bundle.lacp === undefined;
-        const now = this.dpif.nowMs();
+        const now = this.ofprotoDpif.nowMs();
         configureLacp(bundle, row, rowOf, mac, now);
         const { carryOver, dpif } = this.backer;
         if (!bundle.lacp || !isNew || !dpif.adopted) return;
@@ -306,8 +308,8 @@ export class Bridge {
   /** Lets bonds and LACP follow their links and the time. */
   runBonds(): void {
     for (const { lacp } of this.ofproto.bundles.values()) {
-      for (const { port, pdu } of lacp?.run(this.dpif.nowMs()) ?? []) {
-        this.dpif.sendFrame(port, slowFrame(this.dpif.hwAddr(port), pdu));
+      for (const { port, pdu } of lacp?.run(this.ofprotoDpif.nowMs()) ?? []) {
+        this.ofprotoDpif.sendFrame(port, slowFrame(this.ofprotoDpif.hwAddr(port), pdu));
       }
     }
     const { carryOver } = this.backer;
@@ -316,7 +318,7 @@ export class Bridge {
     }
     for (const bond of this.bonds) {
       const { active } = bond;
-      if (bond.run(this.dpif.nowMs())) this.bondMoved(bond, active !== undefined);
+      if (bond.run(this.ofprotoDpif.nowMs())) this.bondMoved(bond, active !== undefined);
     }
   }
 
@@ -339,11 +341,11 @@ export class Bridge {
 
   /** Packets take other members of a bond than before: megaflows and the switches beyond hear of it. */
   bondMoved(bond: Bond, announce = true): void {
-    this.dpif.tablesChanged();
+    this.ofprotoDpif.tablesChanged();
     this.#env.statusChanged();
     if (!announce) return;
     for (const { port, frame } of announcements(this.ofproto, bond)) {
-      this.dpif.sendFrame(port, frame);
+      this.ofprotoDpif.sendFrame(port, frame);
     }
   }
 
@@ -354,14 +356,14 @@ export class Bridge {
 
   /** Collectors; whether anything changed for flows. */
   configureExporters(idl: Idl<Schema>): boolean {
-    return this.dpif.exporters.configure(idl, this.row);
+    return this.ofprotoDpif.exporters.configure(idl, this.row);
   }
 
   /** Once a second: timeouts, and whether the controllers are there. */
   housekeep(): void {
     this.ofproto.snooping?.expire();
-    this.dpif.expire();
-    this.dpif.exporters.run();
+    this.ofprotoDpif.expire();
+    this.ofprotoDpif.exporters.run();
     this.#followControllers();
   }
 
@@ -386,8 +388,8 @@ export class Bridge {
       if (known !== '') this.#env.statusChanged();
     }
     const id = BigInt(`0x${this.datapathId}`);
-    const before = this.dpif.datapathId;
-    this.dpif.datapathId = id;
+    const before = this.ofprotoDpif.datapathId;
+    this.ofprotoDpif.datapathId = id;
     // Who knows it by another is to get to know it anew.
     if (before !== 0n && before !== id) this.connections.drop();
   }
@@ -416,8 +418,8 @@ export class Bridge {
       floodVlans: new Set(row.flood_vlans),
     });
     const snooping = configureSnooping(ofproto, row, {
-      nowMs: () => this.dpif.nowMs(),
-      changed: () => this.dpif.tablesChanged(),
+      nowMs: () => this.ofprotoDpif.nowMs(),
+      changed: () => this.ofprotoDpif.tablesChanged(),
     });
     return flooding || snooping || before !== ofproto.forwardBpdu;
   }

@@ -12,8 +12,8 @@ import { configurePrefixes } from './prefix-config.ts';
 const log = vlog.module('bridge');
 
 /** Brings the tables of a bridge in line with their rows. */
-export function configureTables(dpif: OfprotoDpif, idl: Idl<Schema>, row: BridgeRow): void {
-  const { tables, name } = dpif.ofproto;
+export function configureTables(ofprotoDpif: OfprotoDpif, idl: Idl<Schema>, row: BridgeRow): void {
+  const { tables, name } = ofprotoDpif.ofproto;
   let isOther = false;
   for (const table of tables.used()) {
     if (!row.flow_tables.has(table.id)) isOther = clear(name, table) || isOther;
@@ -24,8 +24,8 @@ export function configureTables(dpif: OfprotoDpif, idl: Idl<Schema>, row: Bridge
     const part = { of: `bridge ${name}`, feature: `table ${id}` };
     isOther = guarded(part, true, () => configure(name, tables.at(id), tableRow)) || isOther;
   }
-  if (isOther) dpif.tablesChanged();
-  dpif.enforceLimits();
+  if (isOther) ofprotoDpif.tablesChanged();
+  ofprotoDpif.enforceLimits();
 }
 
 function clear(bridge: string, table: FlowTable): boolean {

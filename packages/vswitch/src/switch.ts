@@ -152,7 +152,7 @@ export class Switch {
     await this.#running;
     for (const bridge of this.bridges.values()) {
       bridge.connections.close();
-      bridge.dpif.exporters.close();
+      bridge.ofprotoDpif.exporters.close();
     }
     if (cleanup) this.qos.removeAll();
     this.qos.close();
@@ -212,7 +212,7 @@ export class Switch {
     changed = this.#configureFeatures() || changed;
     this.#updateLinkStates();
     this.#ofEach('bonds', (bridge) => {
-      bridge.dpif.connmgr.ports.update();
+      bridge.ofprotoDpif.connmgr.ports.update();
       bridge.runBonds();
     });
     this.#configureBackers(root, changed);
@@ -376,7 +376,8 @@ export class Switch {
     const limit = config('vlan-limit');
     this.#countEvery(Math.max(config('stats-update-interval') || 0, STATS_INTERVAL_MS));
     const bundleIdleSec = Math.max(config('bundle-idle-timeout') || 10, 1);
-    for (const { dpif } of this.bridges.values()) dpif.connmgr.bundleIdleMs = bundleIdleSec * 1000;
+    for (const { ofprotoDpif } of this.bridges.values())
+      ofprotoDpif.connmgr.bundleIdleMs = bundleIdleSec * 1000;
     for (const backer of this.backers.values()) {
       const { options } = backer.udpif;
       options.maxIdleMs = Math.max(config('max-idle') || 10_000, 500);
@@ -433,7 +434,7 @@ export class Switch {
         if (bridge.ofproto.tree) this.#configureTree(bridge);
       }
       if (open.length > 0) bridge.configureDevices(this.devices);
-      for (const { port } of open) if (port) bridge.dpif.connmgr.ports.changed(port);
+      for (const { port } of open) if (port) bridge.ofprotoDpif.connmgr.ports.changed(port);
       for (const iface of ifaces) this.#status.soon(iface);
     }
   }

@@ -27,7 +27,7 @@ export function registerBond(server: UnixctlServer, sw: Switch): void {
     return member;
   };
   const show = ({ bond, bridge }: Found): string =>
-    showBond(bond, bridge.dpif.nowMs(), (m) => sw.devices.device(m.port.name)?.mac ?? '');
+    showBond(bond, bridge.ofprotoDpif.nowMs(), (m) => sw.devices.device(m.port.name)?.mac ?? '');
 
   server.register('bond/list', '', 0, 0, () => listBonds(all().map((f) => f.bond)));
 
@@ -43,7 +43,7 @@ export function registerBond(server: UnixctlServer, sw: Switch): void {
     const target = memberOf(found, member!);
     if (!target.enabled) throw new UnixctlError('cannot migrate to disabled member');
     found.bond.buckets.assign(bucket, target);
-    found.bridge.dpif.tablesChanged();
+    found.bridge.ofprotoDpif.tablesChanged();
     return 'migrated';
   });
 

@@ -31,8 +31,8 @@ export function registerExplain(server: UnixctlServer, sw: Switch): void {
     const ofport = request.ofport === OFPP_NONE ? portOfSource(bridge, flow.dlSrc) : request.ofport;
     if (ofport !== request.ofport)
       flow.inPort = bridge.ofproto.ports.get(ofport)?.odpPort ?? 0xffff;
-    bridge.dpif.syncStats();
-    const env = explainEnv(sw, request.backer.xlateConfig, () => bridge.dpif.nowMs());
+    bridge.ofprotoDpif.syncStats();
+    const env = explainEnv(sw, request.backer.xlateConfig, () => bridge.ofprotoDpif.nowMs());
     const explanation = explain(
       env,
       { bridge: request.bridge, flow, ofport, length: frame?.length },
@@ -48,10 +48,10 @@ const OFPP_NONE = 0xffff;
 function registerDrops(server: UnixctlServer, sw: Switch): void {
   server.register('heddle/drops', '[--json] bridge', 1, 2, (argv) => {
     const bridge = bridgeOf(sw, argv.at(-1)!, `${argv.at(-1)}: unknown bridge`);
-    const { backer, dpif, ofproto } = bridge;
-    dpif.syncStats();
-    const env = explainEnv(sw, backer.xlateConfig, () => dpif.nowMs());
-    const report = dropReport(env, ofproto, (port) => dpif.portStats(port));
+    const { backer, ofprotoDpif, ofproto } = bridge;
+    ofprotoDpif.syncStats();
+    const env = explainEnv(sw, backer.xlateConfig, () => ofprotoDpif.nowMs());
+    const report = dropReport(env, ofproto, (port) => ofprotoDpif.portStats(port));
     return argv[0] === '--json' ? `${JSON.stringify(report)}\n` : dropReportText(report);
   });
 }

@@ -23,10 +23,10 @@ export function registerOfproto(server: UnixctlServer, sw: Switch): void {
     [...sw.bridges.keys()].map((name) => `${name}\n`).join(''),
   );
   server.register('bridge/dump-flows', '[--offload-stats] bridge', 1, 2, (args) => {
-    const { ofproto, dpif } = bridgeOf(sw, args.at(-1)!, 'Unknown bridge');
+    const { ofproto, ofprotoDpif } = bridgeOf(sw, args.at(-1)!, 'Unknown bridge');
     const withOffload = args.length > 1 && args[0] === '--offload-stats';
-    const now = dpif.nowMs();
-    dpif.syncStats();
+    const now = ofprotoDpif.nowMs();
+    ofprotoDpif.syncStats();
     return [...ofproto.tables.rules()]
       .map((rule) => `${ruleLine(rule, now, withOffload)}\n`)
       .join('');

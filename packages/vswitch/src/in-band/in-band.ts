@@ -54,8 +54,8 @@ export class InBandControl {
       const addresses = new Set(state.config.remotes.map((r) => r.address));
       for (const address of addresses) wanted.add(address);
       guarded({ of: `bridge ${bridge.name}`, feature: 'in-band flows' }, undefined, () => {
-        const macs = this.#isReal ? this.#hops.macsOf(addresses, bridge.dpif.nowMs()) : [];
-        if (this.#update(bridge, state, macs)) bridge.dpif.tablesChanged();
+        const macs = this.#isReal ? this.#hops.macsOf(addresses, bridge.ofprotoDpif.nowMs()) : [];
+        if (this.#update(bridge, state, macs)) bridge.ofprotoDpif.tablesChanged();
       });
     }
     this.#hops.retain(wanted);
@@ -75,7 +75,11 @@ export class InBandControl {
   }
 
   /** Whether flows have come or gone. */
-  #update({ ofproto, name, dpif }: Bridge, { config, rules }: State, hopMacs: string[]): boolean {
+  #update(
+    { ofproto, name, ofprotoDpif }: Bridge,
+    { config, rules }: State,
+    hopMacs: string[],
+  ): boolean {
     const table = ofproto.tables.at(0);
     const { remotes, queue } = config;
     const actions = queue === undefined ? 'NORMAL' : `set_queue:${queue},NORMAL`;
@@ -97,7 +101,7 @@ export class InBandControl {
       if (rules.has(key)) continue;
       const mod = parseFlowMod(`${match},actions=${actions}`, 'add').flowMod;
       const state = { ...NEVER_ENDS, actions: mod.actions };
-      const rule = new Rule(table, priority, state, dpif.nowMs());
+      const rule = new Rule(table, priority, state, ofprotoDpif.nowMs());
       table.insert(rule, mod.match.key, mod.match.mask);
       rules.set(key, rule);
       changed = true;

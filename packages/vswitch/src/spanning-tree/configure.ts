@@ -18,7 +18,7 @@ export function configureTree(
   devices: Devices,
   statusChanged: () => void,
 ): void {
-  const { ofproto, dpif } = bridge;
+  const { ofproto, ofprotoDpif } = bridge;
   const config = treeConfig(bridge, idl, devices);
   if (ofproto.tree && ofproto.tree.kind === config?.kind) {
     ofproto.tree.configure(config);
@@ -28,7 +28,7 @@ export function configureTree(
   const had = ofproto.tree !== undefined;
   ofproto.tree = undefined;
   if (!config) {
-    if (had) dpif.tablesChanged();
+    if (had) ofprotoDpif.tablesChanged();
     return;
   }
   const { carryOver } = bridge.backer;
@@ -36,16 +36,16 @@ export function configureTree(
   const kept = bridge.backer.dpif.adopted ? carryOver?.found(key) : undefined;
   ofproto.tree = new BridgeTree(config, {
     ofproto,
-    clock: dpif.clock,
-    nowMs: () => dpif.nowMs(),
-    hwAddr: (port) => dpif.hwAddr(port),
-    sendFrame: (port, frame) => dpif.sendFrame(port, frame),
-    statesChanged: (ports) => dpif.portStatesChanged(ports),
+    clock: ofprotoDpif.clock,
+    nowMs: () => ofprotoDpif.nowMs(),
+    hwAddr: (port) => ofprotoDpif.hwAddr(port),
+    sendFrame: (port, frame) => ofprotoDpif.sendFrame(port, frame),
+    statesChanged: (ports) => ofprotoDpif.portStatesChanged(ports),
     statusChanged,
     found: { kept, awayMs: carryOver?.awayMs ?? Infinity },
     keep: (value) => carryOver?.put(key, value),
   });
-  dpif.tablesChanged();
+  ofprotoDpif.tablesChanged();
 }
 
 /** RSTP goes before STP when both are asked for. */
@@ -84,7 +84,7 @@ export function writeTree(
 ): void {
   const { tree, bundles } = bridge.ofproto;
   txn.update('Bridge', bridge.row._uuid, bridgeTreeStatus(tree));
-  const now = bridge.dpif.nowMs();
+  const now = bridge.ofprotoDpif.nowMs();
   for (const row of portRows(bridge, idl)) {
     const port = bundles.get(row.name)?.ports[0];
     txn.update('Port', row._uuid, portTreeStatus(tree, port, now));
