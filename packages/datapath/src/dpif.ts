@@ -29,6 +29,8 @@ export type VportType =
  * carries has no Ethernet header: frames that come by it have addresses of 0 in the place of one.
  */
 export type TunnelVportType = 'vxlan' | 'geneve' | 'gre' | 'erspan' | 'gre-l3';
+
+/** What a tunnel port of the datapath has of its own. */
 export interface TunnelVportOptions {
   /** UDP port; 0 for GRE and ERSPAN. */
   readonly dstPort: number;
@@ -78,6 +80,7 @@ export interface Upcall {
   readonly userdata?: Uint8Array | undefined;
 }
 
+/** What a megaflow has counted since it was installed. */
 export interface FlowStats {
   packets: number;
   bytes: number;
@@ -99,6 +102,7 @@ export interface DpFlow {
   readonly ufid?: Ufid;
 }
 
+/** A megaflow as the datapath has it. */
 export interface InstalledFlow extends DpFlow {
   /** A pure function of key and mask, and one object as long as the flow is there. */
   readonly ufid: Ufid;
@@ -208,7 +212,6 @@ export interface DpConntrack {
   timeoutPolicies(): Iterable<readonly [id: number, timeouts: Readonly<CtTimeouts>]>;
 }
 
-/** Failures are `SystemError`s of the runtime package with errno names (`EEXIST`, `ENODEV` ...). */
 /** A datapath of the same code that no packet comes from and none goes to. */
 export interface DpRehearsal extends Disposable {
   readonly dpif: Dpif;
@@ -216,6 +219,7 @@ export interface DpRehearsal extends Disposable {
   arrive(packets: readonly Pick<Upcall, 'flow' | 'packet'>[]): void;
 }
 
+/** Failures are `SystemError`s of the runtime package with errno names (`EEXIST`, `ENODEV` ...). */
 export interface Dpif extends Disposable {
   /** `datapath_type` of a bridge. */
   readonly type: DpType;
@@ -234,6 +238,7 @@ export interface Dpif extends Disposable {
   /** The connection tracker behind `ct`; undefined when there is none. */
   readonly ct: DpConntrack | undefined;
 
+  /** The datapath's own clock, which `FlowStats.usedMs` is on; its zero means nothing. */
   nowMs(): number;
 
   /**

@@ -63,8 +63,10 @@ export interface BridgeEnv {
   readonly statusChanged: () => void;
 }
 
+/** Ports that an earlier daemon left in the datapath, by the names of their devices. */
 export type AdoptedPorts = ReadonlyMap<string, { portNo: OdpPort; type: VportType }>;
 
+/** One bridge: its ports as the database wants them, its features, its connections. */
 export class Bridge {
   readonly name: string;
   readonly backer: Backer;

@@ -17,6 +17,7 @@ import {
 
 const log = vlog.module('bridge');
 
+/** Where an interface belongs. */
 export interface IfaceHome {
   readonly backer: Backer;
   readonly bundle: Bundle;
@@ -29,7 +30,9 @@ export class Iface implements Faulty {
   readonly type: string;
   readonly home: IfaceHome;
   row: InterfaceRow;
+  /** Undefined while it is not open. */
   port: OfPort | undefined;
+  /** Why it is not open. */
   error: string | undefined;
   readonly faults = new Map<string, string>();
   linkResets = 0;

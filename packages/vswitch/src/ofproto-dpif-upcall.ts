@@ -62,17 +62,23 @@ const counters = {
   dumped: coverage.counter('dumped_flow'),
 };
 
+/** `max-idle` and `flow-limit` of Open_vSwitch's `other_config`. */
 export interface UdpifOptions {
+  /** A megaflow that no packet has used for longer goes. */
   maxIdleMs: number;
+  /** Megaflows; beyond them each packet comes up. */
   flowLimit: number;
 }
 
+/** The megaflows of one datapath, and all that comes up from it. */
 export class Udpif {
   readonly dpif: Dpif;
   readonly ukeys = new UkeyTable();
   readonly options: UdpifOptions = { maxIdleMs: 10_000, flowLimit: 200_000 };
+  /** The most that there have been, when counters were read. */
   maxFlows = 0;
   #polledMs = 0;
+  /** How long the last look at counters took. */
   dumpDurationMs = 0;
   /** What the datapath is asked to do by itself. */
   native: ActionTypes;

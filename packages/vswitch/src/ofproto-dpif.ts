@@ -69,6 +69,7 @@ export interface OfprotoDpifOptions {
   readonly sourceTowards: (address: string) => string | undefined;
   /** A controller has changed what a port does. */
   readonly portConfigChanged: () => void;
+  /** Sets a port's device up or down. */
   readonly setUp: (port: OfPort, isUp: boolean) => void;
 }
 
@@ -86,6 +87,7 @@ export class OfprotoDpif implements OfprotoEnv {
   readonly exporters: Exporters;
   datapathId = 0n;
   readonly #options: OfprotoDpifOptions;
+  /** When each port was first asked about. */
   readonly #sinceMs = new WeakMap<OfPort, number>();
 
   constructor(ofproto: Ofproto, options: OfprotoDpifOptions) {

@@ -46,8 +46,10 @@ export interface OfprotoEnv {
   setAdminState(port: OfPort, isUp: boolean, tell: () => void): void;
   /** How many VLAN tags of a packet are looked at. */
   readonly vlanLimit: number;
-  /** Sends a packet through actions, as if it had come in by `flow.inPort`. */
-  /** Throws `OfpError` when the packet cannot be translated to its end. */
+  /**
+   * Sends a packet through actions, as if it had come in by `flow.inPort`. Throws `OfpError` when it
+   * cannot be translated to its end.
+   */
   packetOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): void;
   /** As `packetOut`, without sending it. */
   checkPacketOut(flow: Flow, packet: Uint8Array, actions: readonly OfpAct[]): void;

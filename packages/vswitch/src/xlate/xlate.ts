@@ -4,7 +4,7 @@
  * is in `effects`. (Recirculation ids are names for states, found or made; they are no change.)
  */
 import type { OdpAction, OdpNat } from '@heddle/datapath';
-import type { FlowMod } from '@heddle/openflow';
+import type { FlowMod, OfpAct } from '@heddle/openflow';
 import { type Flow, isTunnelled } from '@heddle/packet';
 import type { Bond } from '../bond/bond.ts';
 import type { NetFlow } from '../export/netflow.ts';
@@ -13,6 +13,7 @@ import type { McastMessage } from '../mcast-snooping/membership.ts';
 import type { Mirror } from '../mirror.ts';
 import type { FlowTable } from '../ofproto/flow-table.ts';
 import type { Group } from '../ofproto/group.ts';
+import type { FrozenState } from '../ofproto/recirc.ts';
 import type { Rule } from '../ofproto/rule.ts';
 import type { Bundle, OfPort, Ofproto, XlateConfig } from '../ofproto.ts';
 import { runActionSet, runActions, runFrames } from './actions.ts';
@@ -45,6 +46,7 @@ export interface LearnEffect {
   readonly bundle: Bundle;
 }
 
+/** What each packet of a megaflow changes, besides where it goes. */
 export interface XlateEffects {
   readonly learn: LearnEffect[];
   /** Of the packet itself, and no other that its megaflow matches. */
@@ -61,6 +63,7 @@ export interface XlateEffects {
   readonly bonds: { readonly bond: Bond; readonly bucket: number }[];
   /** What `learn` actions add, change or delete. */
   readonly flows: LearnedFlow[];
+  /** Seconds that `fin_timeout` leaves a flow. */
   readonly finTimeouts: { readonly rule: Rule; readonly idle: number; readonly hard: number }[];
   /** What NetFlow counts: the flow, and the interface that it leaves by. */
   netflow: { readonly netflow: NetFlow; readonly flow: Flow; readonly output: number } | undefined;
@@ -90,6 +93,7 @@ export interface MacDependency {
   readonly mac: number;
 }
 
+/** What a translation comes to. */
 export interface XlateResult {
   readonly actions: readonly OdpAction[];
   /** Mask of the bits of the datapath's key that the decision looked at. */
@@ -99,6 +103,7 @@ export interface XlateResult {
   /** The flow as it was in the end, when that differs and what happens is recorded. */
   readonly final: Flow | undefined;
   readonly effects: XlateEffects;
+  /** Lookups of addresses; the result holds until one of them comes out otherwise. */
   readonly macs: readonly MacDependency[];
   /**
    * Every lookup was of the packet as it came, whatever registers and ports were by then, and nothing that
@@ -166,13 +171,13 @@ export interface XlateOptions {
   /** Chooses a link, port or bucket where a hash of the packet would. */
   readonly pick?: () => number | undefined;
   /** Runs these instead of the flow tables (packet-out). */
-  readonly actions?: readonly import('@heddle/openflow').OfpAct[];
+  readonly actions?: readonly OfpAct[];
   /** A controller has sent it: what comes back to controllers says so. */
   readonly isPacketOut?: boolean;
   /** What the result's flows and masks lie in: good until the next translation in it. */
   readonly memory?: XlateMemory;
   /** Goes on from a pause (NXT_RESUME) or recirculation that no id stands for. */
-  readonly frozen?: import('../ofproto/recirc.ts').FrozenState;
+  readonly frozen?: FrozenState;
 }
 
 /** When a pipeline is through: its action set, or going on after a recirculation. */
