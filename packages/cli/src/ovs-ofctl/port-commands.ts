@@ -205,6 +205,17 @@ function withoutState({ vacancy, evictionFlags: _, ...table }: TableMod): TableM
 }
 
 const TABLES_PER_PART = 12;
+/** OFPTFC15_MODIFY of a table that goes on with what it can match and do. */
+const NO_ACTIONS = { actions: [], setFields: [] };
+const NOTHING = { next: [], instructions: [], write: NO_ACTIONS, apply: NO_ACTIONS };
+const NAME_ALONE = {
+  command: 1,
+  nonmiss: NOTHING,
+  onMiss: NOTHING,
+  match: [],
+  wildcard: [],
+  mask: [],
+};
 
 /** Before OpenFlow 1.5 the features of all tables are said, or those that are not would go. */
 async function renameTable(
@@ -213,13 +224,14 @@ async function renameTable(
   tableId: number,
   name: string,
 ): Promise<number> {
+  if (tableId === OFPTT_ALL) throw new HeddleError(`invalid table_mod setting name:${name}`);
   const all: TableFeatures[] = [];
   for await (const { msg } of vconn.multipart({ type: 'table_features_request', tables: [] })) {
     if (msg?.type === 'table_features_reply') all.push(...msg.tables);
   }
   const renamed = all.map((table) => (table.tableId === tableId ? { ...table, name } : table));
   const one = renamed.filter((table) => table.tableId === tableId);
-  const said = vconn.version >= 6 ? one.map((table) => ({ ...table, command: 1 })) : renamed;
+  const said = vconn.version >= 6 ? one.map((table) => ({ ...table, ...NAME_ALONE })) : renamed;
   const xid = nextXid();
   for (let i = 0; i < said.length; i += TABLES_PER_PART) {
     const tables = said.slice(i, i + TABLES_PER_PART);

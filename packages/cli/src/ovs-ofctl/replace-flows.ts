@@ -120,9 +120,13 @@ function flowMod(
     bufferId: OFP_NO_BUFFER,
     outPort: OFPP_NONE,
     outGroup: OFPG_ANY,
-    flags: isAdd
-      ? flags
-      : { ...flags, sendFlowRem: false, checkOverlap: false, resetCounts: false },
+    // What an addition asks for, and what it did: the set as a whole may well hold flows that overlap.
+    flags: {
+      ...flags,
+      sendFlowRem: isAdd && flags.sendFlowRem,
+      checkOverlap: false,
+      resetCounts: false,
+    },
     importance: isAdd ? importance : 0,
     actions: isAdd ? actions : [],
   };

@@ -220,12 +220,21 @@ function putFeatures(w: ByteWriter, f: TableFeatures, version: OfpVersion): void
   const vacancy = f.supportsVacancyEvents ? OFPTC14_VACANCY_EVENTS : 0;
   w.u32(version >= 5 ? eviction | vacancy : 0);
   w.u32(f.maxEntries);
+  if (version >= 6 && isBare(f)) {
+    w.dv.setUint16(start, w.length - start);
+    return;
+  }
   putSide(w, f.nonmiss, 0, version);
   // Also where the miss is as the rest: upstream's switches tell all of it, and ask for all.
   putSide(w, f.onMiss, 1, version);
   putProperty(w, OFPTFPT13.match, () => putFields(w, f.match, f.mask, version));
   putProperty(w, OFPTFPT13.wildcards, () => putFields(w, f.wildcard, NONE, version));
   w.dv.setUint16(start, w.length - start);
+}
+
+/** Says nothing of what the table matches and does, which from OpenFlow 1.5 on leaves that as it is. */
+function isBare({ nonmiss, match, wildcard }: TableFeatures): boolean {
+  return match.length + wildcard.length + nonmiss.instructions.length === 0;
 }
 
 function putSide(w: ByteWriter, side: TableActionFeatures, odd: 0 | 1, version: OfpVersion): void {

@@ -125,7 +125,7 @@ export function formatFlowProperties(
   let out = ' ';
   if (showStats || f.cookie !== 0n) out += param('cookie', hex(f.cookie));
   if (showStats) out += param('duration', duration(f.durationSec, f.durationNsec));
-  if (showStats || f.tableId !== 0) {
+  if (showStats || f.tableId !== 0 || names.tables?.nameOf(0) !== undefined) {
     out += `${colors?.special('table=') ?? 'table='}${table(f.tableId, names)}, `;
   }
   if (showStats) {

@@ -163,6 +163,11 @@ function printRow(
 
 const json = (value: unknown): string => JSON.stringify(value);
 
+/** As `json`, where tables that may go on to all behind them are alike. */
+function sidesKey({ nonmiss, onMiss, tableId }: TableFeatures): string {
+  return json([nonmiss, onMiss].map((side) => ({ ...side, next: nextKey(side.next, tableId) })));
+}
+
 function isNothing(a: TableActionFeatures): boolean {
   const { next, instructions, write, apply } = a;
   const lists = [
@@ -177,7 +182,7 @@ function isNothing(a: TableActionFeatures): boolean {
 }
 
 function printInstructions(f: TableFeatures, before: TableFeatures | undefined): string {
-  if (before && json([f.nonmiss, f.onMiss]) === json([before.nonmiss, before.onMiss])) {
+  if (before && sidesKey(f) === sidesKey(before)) {
     return isNothing(f.nonmiss) && isNothing(f.onMiss) ? '' : '    (same instructions)\n';
   }
   if (json(f.nonmiss) === json(f.onMiss)) {

@@ -17,7 +17,7 @@ import type { OfpMessage } from '../messages.ts';
 import { type DecodeContext, decodeMessage, encodeMultipart } from '../msgs/index.ts';
 import { formatBytes } from '../print/format-message.ts';
 import { Framer, HEADER_BYTES } from './framer.ts';
-import { supportedText, versionsText } from './versions.ts';
+import { supportedText } from './versions.ts';
 
 const log = vlog.module('vconn');
 /** How many messages of all connections the log tells of in a minute. */
@@ -348,9 +348,9 @@ export class Vconn {
   }
 
   #refuse(theirs: number, xid: number): void {
-    const why = `We support ${versionsText(this.#options.versions)}, you support ${versionsText(theirs)}, no common versions.`;
+    const why = `We support ${supportedText(this.#options.versions)}, you support ${supportedText(theirs)}, no common versions.`;
     log.rl.warn(
-      `${this.#peer}: version negotiation failed (we support ${versionsText(this.#options.versions)}, peer supports ${versionsText(theirs)})`,
+      `${this.#peer}: version negotiation failed (we support ${supportedText(this.#options.versions)}, peer supports ${supportedText(theirs)})`,
     );
     const version = Math.max(1, Math.min(6, 31 - Math.clz32(theirs))) as OfpVersion;
     this.sendRaw(

@@ -29,11 +29,3 @@ function versionWords(bits: number): string[] {
   for (let v = 1; v < 32; v++) if ((bits & (1 << v)) !== 0) words.push(`0x0${v.toString(16)}`);
   return words;
 }
-
-/** `versions 0x01 and 0x04`. */
-export function versionsText(bits: number): string {
-  const words = versionWords(bits);
-  if (words.length === 1) return `version ${words[0]}`;
-  if (words.length === 2) return `versions ${words.join(' and ')}`;
-  return `versions ${words.slice(0, -1).join(', ')}, and ${words.at(-1)}`;
-}

@@ -25,11 +25,11 @@ export interface TracedSwitch {
 interface TracedBridge {
   readonly ofproto: Ofproto;
   readonly ifaces: ReadonlyMap<string, { readonly port?: { readonly ofport: number } | undefined }>;
-  readonly backer: Pick<Backer, 'xlateConfig'>;
+  readonly backer: Pick<Backer, 'xlateConfig'> & Partial<Pick<Backer, 'dpif'>>;
 }
 
 interface Request {
-  readonly backer: Pick<Backer, 'xlateConfig'>;
+  readonly backer: Pick<Backer, 'xlateConfig'> & Partial<Pick<Backer, 'dpif'>>;
   readonly bridge: Ofproto;
   readonly flow: Flow;
   readonly ofport: number;
@@ -39,6 +39,8 @@ interface Words {
   readonly args: readonly string[];
   readonly generate: boolean;
   readonly ctNext: readonly number[];
+  /** Ports by their names. */
+  readonly names: boolean;
 }
 
 type FlowMemory = Parameters<typeof parseOpenFlowFlow>[3];
@@ -82,7 +84,7 @@ function checkedActions(
 }
 
 function traceCommand(sw: TracedSwitch, argv: readonly string[], packetOut?: PacketOut): string {
-  const { args, generate, ctNext } = takeOptions(argv);
+  const { args, generate, ctNext, names } = takeOptions(argv);
   const frame = generate ? undefined : packetAmong(args);
   const rest = frame === undefined ? args : args.slice(0, -1);
   const request = parseRequest(sw, rest, memory);
@@ -92,7 +94,10 @@ function traceCommand(sw: TracedSwitch, argv: readonly string[], packetOut?: Pac
   const withPacket = generate || frame !== undefined;
   const entry = { bridge, ofport };
   const actions = packetOut && checkedActions(packetOut, { ...request, flow });
-  const options = { withPacket, entry, ...(actions && { actions }), ...(frame && { frame }) };
+  const options = {
+    ...{ withPacket, entry, ...(actions && { actions }), ...(frame && { frame }) },
+    ...(names && { portName: portNames(backer) }),
+  };
   const done = withPacket ? applyLearned : undefined;
   return traceAll(backer.xlateConfig, flow, ofport, options, ctNext, done);
 }
@@ -130,11 +135,13 @@ const ALONG = Object.getOwnPropertyNames(Object.getPrototypeOf(Flow.prototype)).
 function takeOptions(argv: readonly string[]): Words {
   const args: string[] = [];
   let generate = false;
+  let names = false;
   const ctNext: number[] = [];
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i]!;
     if (!word.startsWith('-')) args.push(word);
     else if (/^--?generate$/.test(word)) generate = true;
+    else if (/^--?names$/.test(word)) names = true;
     else if (/^--?ct-next$/.test(word)) {
       const text = argv[++i];
       if (text === undefined) throw new UnixctlError(`Missing argument for option ${word}`);
@@ -161,7 +168,7 @@ function takeOptions(argv: readonly string[]): Words {
   if (args.length === 0) throw new UnixctlError('Syntax error');
   if (args.length > 3) throw new UnixctlError('too many arguments');
   if (generate && args.length > 2) throw new UnixctlError('Syntax error');
-  return { args, generate, ctNext };
+  return { args, generate, ctNext, names };
 }
 
 const GARBAGE = 'Trailing garbage in packet data';
@@ -242,6 +249,11 @@ function isDatapathFlow({ backers }: TracedSwitch, text: string): boolean {
     if (error instanceof OdpParseError) return false;
     throw error;
   }
+}
+
+function portNames({ dpif }: Request['backer']): (port: number) => string | undefined {
+  const names = new Map([...(dpif?.ports() ?? [])].map((p) => [p.portNo, p.name]));
+  return (port) => names.get(port);
 }
 
 function portNumbers(backers: readonly Backer[]): (name: string) => number | undefined {

@@ -129,7 +129,9 @@ export class Classifier<R extends ClsRule> {
     return subtable?.owner === this && subtable.at(rule.slot) === rule;
   }
 
+  /** Those of masks that are used by higher priorities come first, as upstream. */
   *rules(): IterableIterator<R> {
+    if (!this.#sorted) this.#sort();
     for (const subtable of this.#subtables) yield* subtable.rules();
   }
 
@@ -141,8 +143,9 @@ export class Classifier<R extends ClsRule> {
     }
   }
 
-  /** Rules whose match is the given one or narrower. */
+  /** Rules whose match is the given one or narrower, in the order of `rules`. */
   within(key: Flow, mask: Flow): R[] {
+    if (!this.#sorted) this.#sort();
     const rules: R[] = [];
     for (const subtable of this.#subtables) {
       if (covers(subtable.mask, mask)) subtable.collect(key, mask, rules);

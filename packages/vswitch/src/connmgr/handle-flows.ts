@@ -143,6 +143,12 @@ function renameTables(mgr: Connmgr, conn: OfConn, said: readonly TableFeatures[]
   const ids = new Set(said.map(({ tableId }) => tableId));
   if (!isPart && ids.size !== visible.size) throw new OfpError('OFPTFFC_EPERM');
   for (const id of ids) if (!visible.has(id)) throw new OfpError('OFPTFFC_BAD_TABLE');
+  // What the database calls a table stays.
+  const isFixed = ({ nameByConfig }: FlowTable, said: string) =>
+    nameByConfig !== '' && said !== '' && said !== nameByConfig;
+  if (said.some(({ tableId, name }) => isFixed(visible.get(tableId)!, name))) {
+    throw new OfpError('OFPTFFC_EPERM');
+  }
   for (const { tableId, name } of said) visible.get(tableId)!.nameByOpenFlow = name;
 }
 

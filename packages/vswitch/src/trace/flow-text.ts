@@ -1,11 +1,12 @@
 /** Flows and megaflows in OpenFlow's words, as ofproto/trace prints them. */
 import { formatMatch, Match } from '@heddle/openflow';
 import { formatFlow } from '@heddle/openflow/match/flow-format';
+import type { PortNames } from '@heddle/openflow/match/ofp-port';
 import { Flow, flowAnd, VLAN_CFI, zeroWords } from '@heddle/packet';
 
 /** A whole flow: the line `Flow: ...`. `ofport` is the OpenFlow number of its input port. */
-export function formatOpenFlowFlow(key: Flow, ofport: number): string {
-  return formatFlow(key, undefined, ofport);
+export function formatOpenFlowFlow(key: Flow, ofport: number, names?: PortNames): string {
+  return formatFlow(key, names, ofport);
 }
 
 /** What texts are made of, one at a time. */
@@ -13,7 +14,12 @@ const scratch = new Flow();
 const scratchMask = new Flow();
 
 /** What a translation looked at: the line `Megaflow: ...`. */
-export function formatMegaflow(key: Flow, wildcards: Flow, ofport: number): string {
+export function formatMegaflow(
+  key: Flow,
+  wildcards: Flow,
+  ofport: number,
+  names?: PortNames,
+): string {
   const flow = scratch;
   flow.copyFrom(key);
   flow.inPort = ofport;
@@ -25,7 +31,7 @@ export function formatMegaflow(key: Flow, wildcards: Flow, ofport: number): stri
   // Registers and metadata are made on the way: no packet comes with them.
   zeroWords(mask.u32, 64, 82);
   mask.actsetOutput = 0;
-  return formatMatch(new Match(flowAnd(flow, mask, flow), mask, NO_OPTIONS));
+  return formatMatch(new Match(flowAnd(flow, mask, flow), mask, NO_OPTIONS), { names });
 }
 
 const NO_OPTIONS: Match['tunMetadata'] = [];

@@ -4,6 +4,7 @@ import type { Flow } from '@heddle/packet';
 import { formatUserdata } from '../ofproto/userdata.ts';
 import type { XlateConfig } from '../ofproto.ts';
 import { XlateMemory } from '../xlate/context.ts';
+import { portNamesOf } from '../xlate/text.ts';
 import {
   type TraceNode,
   type XlateEffects,
@@ -63,8 +64,9 @@ export function traceAll(
     const next = resumed(fork, flow.inPort, state);
     const head = [forkTitle(fork, state), ...(fork.nat ? simulateNat(next, fork.nat) : [])];
     text += `\n${RULE}\n${head.join('\n')}\n${RULE}\n\n`;
-    const { withPacket = false, pick } = options;
-    const more = trace(config, next, ofport, { withPacket, ...(pick && { pick }) });
+    const { withPacket = false, pick, portName } = options;
+    const also = { ...(pick && { pick }), ...(portName && { portName }) };
+    const more = trace(config, next, ofport, { withPacket, ...also });
     done(more.result.effects);
     text += more.text;
     waiting.push(...more.result.forks);
@@ -101,28 +103,33 @@ function forkTitle({ id, zone }: XlateFork, state: number | undefined): string {
     : `${head} - resume conntrack with ct_state=${ctStateText(state) || 0}`;
 }
 
-type TraceOptions = Pick<
-  XlateOptions,
-  'withPacket' | 'entry' | 'actions' | 'pick' | 'frame' | 'memory'
->;
+interface TraceOptions
+  extends Pick<XlateOptions, 'withPacket' | 'entry' | 'actions' | 'pick' | 'frame' | 'memory'> {
+  /** Names of the datapath's ports: with it ports are told by their names everywhere. */
+  readonly portName?: (odpPort: number) => string | undefined;
+}
 
 /** One pass. `ofport` is the OpenFlow number of the port that the packet enters by. */
 export function trace(
   config: XlateConfig,
   flow: Flow,
   ofport: number,
-  options: TraceOptions = {},
+  { portName, ...options }: TraceOptions = {},
 ): Trace {
-  const result = xlateActions(config, flow, { withPacket: false, ...options, trace: true });
+  const portNames = portName !== undefined;
+  const how = { withPacket: false, ...options, trace: true, portNames };
+  const result = xlateActions(config, flow, how);
+  const bridge = options.entry?.bridge ?? config.portOf(flow.inPort)?.bundle.bridge;
+  const names = portNames && bridge ? portNamesOf(bridge) : undefined;
   // What comes back from a recirculation is where it was before.
   const enteredBy = flow.recircId === 0 ? ofport : result.seen.flow.inPort;
   const { seen, final, actions } = result;
-  let text = `Flow: ${formatOpenFlowFlow(seen.flow, enteredBy)}\n`;
+  let text = `Flow: ${formatOpenFlowFlow(seen.flow, enteredBy, names)}\n`;
   for (const root of result.trace) text += linesOf(root, 0, false);
   text += `
-Final flow: ${final ? formatOpenFlowFlow(final, final.inPort) : 'unchanged'}
-Megaflow: ${formatMegaflow(seen.flow, seen.wildcards, enteredBy)}
-Datapath actions: ${formatOdpActions(actions, ODP_FORMAT)}
+Final flow: ${final ? formatOpenFlowFlow(final, final.inPort, names) : 'unchanged'}
+Megaflow: ${formatMegaflow(seen.flow, seen.wildcards, enteredBy, names)}
+Datapath actions: ${formatOdpActions(actions, { ...ODP_FORMAT, ...(portName && { portName }) })}
 `;
   if (result.failure !== undefined) {
     text += `Translation failed (${result.failure}), packet is dropped.\n`;

@@ -67,7 +67,7 @@ export function runActions(
       freezeRest(ctx, actions.slice(i));
       return false;
     }
-    if (ctx.isTracing) ctx.trace('action', actionText(act));
+    if (ctx.isTracing) ctx.trace('action', actionText(act, ctx));
     if (act.type === 'check_pkt_larger') {
       checkPacketLarger(ctx, act, actions.slice(i + 1), later);
       return true;
@@ -225,7 +225,7 @@ function traceActionSet(ctx: XlateContext, verb: string): void {
   const acts = orderActionSet(ctx.actionSet);
   ctx.trace(
     'detail',
-    `action set ${verb}${acts.length === 0 ? ' empty' : `: ${actionsText(acts)}`}`,
+    `action set ${verb}${acts.length === 0 ? ' empty' : `: ${actionsText(acts, ctx)}`}`,
   );
 }
 

@@ -24,7 +24,7 @@ export function ctAction(ctx: XlateContext, act: CtAction): void {
   let nat: NatAction | undefined;
   if (act.actions.length === 0) ctx.trace('action', 'drop');
   for (const inner of act.actions) {
-    if (ctx.isTracing) ctx.trace('action', actionText(inner));
+    if (ctx.isTracing) ctx.trace('action', actionText(inner, ctx));
     if (inner.type === 'nat') nat = inner;
     else runExec(ctx, inner);
   }

@@ -128,7 +128,7 @@ function runRule(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
 }
 
 function traceMatch(ctx: XlateContext, rule: Rule, entry: TableEntry): void {
-  const text = `${tableNumber(entry.tableId)}. ${ruleText(rule)}`;
+  const text = `${tableNumber(entry.tableId)}. ${ruleText(rule, ctx)}`;
   ctx.traceUnder('table', text, () => runMatch(ctx, rule, entry));
 }
 
@@ -196,8 +196,8 @@ function tableNumber(id: number): string {
 /** What texts are made of, one at a time. */
 const scratch = new Flow();
 
-function ruleText(rule: Rule): string {
-  const match = matchText(rule.matchInto(scratch));
+function ruleText(rule: Rule, ctx: XlateContext): string {
+  const match = matchText(rule.matchInto(scratch), ctx);
   const cookie = rule.state.cookie === 0n ? '' : `, cookie 0x${rule.state.cookie.toString(16)}`;
   return `${match === '' ? '' : `${match}, `}priority ${rule.priority}${cookie}`;
 }

@@ -10,15 +10,26 @@ import {
 } from '@heddle/openflow';
 import { formatSubfield } from '@heddle/openflow/actions/format-field';
 import { toBytes } from '@heddle/openflow/match/match-field';
+import type { PortNames } from '@heddle/openflow/match/ofp-port';
+import type { Ofproto } from '../ofproto.ts';
 import { isTagged, type XlateContext } from './context.ts';
 import { subfieldGet } from './subfield.ts';
 
-export function actionText(act: OfpAct): string {
-  return formatActions([act]);
+/** With the names of the bridge's ports where the trace is to have them. */
+export function actionText(act: OfpAct, ctx: XlateContext): string {
+  return actionsText([act], ctx);
 }
 
-export function actionsText(acts: readonly OfpAct[]): string {
-  return formatActions(acts);
+export function actionsText(acts: readonly OfpAct[], ctx?: XlateContext): string {
+  return formatActions(acts, { ports: ctx && namesIn(ctx) });
+}
+
+export function portNamesOf({ ports }: Ofproto): PortNames {
+  return { nameOf: (number) => ports.get(number)?.name, portOf: () => undefined };
+}
+
+function namesIn({ options, bridge }: XlateContext): PortNames | undefined {
+  return options.portNames ? portNamesOf(bridge) : undefined;
 }
 
 /** `NXM_NX_REG0[0..15]` */
@@ -47,11 +58,11 @@ export function traceSubfield(ctx: XlateContext, subfield: Subfield): void {
   ctx.trace('detail', `${subfieldText(subfield)} is now ${value}`);
 }
 
-export function matchText(match: Match): string {
-  return formatMatch(match);
+export function matchText(match: Match, ctx: XlateContext): string {
+  return formatMatch(match, { names: namesIn(ctx) });
 }
 
-/** As a `learn` action's trace shows the flow that it makes. */
+/** As a `learn` action's trace shows the flow that it makes: with numbers of ports alone, as upstream. */
 export function flowModText(mod: FlowMod): string {
   const match = formatMatch(mod.match);
   const words = [`table=${mod.tableId}`];
@@ -63,5 +74,5 @@ export function flowModText(mod: FlowMod): string {
   if (mod.idleTimeout !== 0) words.push(`idle=${mod.idleTimeout}`);
   if (mod.hardTimeout !== 0) words.push(`hard=${mod.hardTimeout}`);
   if (mod.flags.sendFlowRem) words.push('send_flow_rem');
-  return `${words.join(' ')} actions=${formatActions(mod.actions)}`;
+  return `${words.join(' ')} actions=${actionsText(mod.actions)}`;
 }

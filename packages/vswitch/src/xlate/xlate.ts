@@ -158,6 +158,8 @@ export interface TraceNode {
 export interface XlateOptions {
   /** Record what happens, for people. */
   readonly trace?: boolean;
+  /** Ports by their names in what is recorded. */
+  readonly portNames?: boolean;
   /** Hears of each step. */
   readonly observe?: (event: XlateEvent) => void;
   /** There is a packet to learn from (the default); without, tables are taken as they are. */

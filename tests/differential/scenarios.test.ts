@@ -1,0 +1,110 @@
+/**
+ * What people type who know Open vSwitch, line by line in a shell, on our switch and on the
+ * distribution's: what each line prints, and its exit code.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isolate, Scope } from '@heddle/testing';
+import { DummySwitch } from './dummy-switch.ts';
+
+isolate();
+
+/** What clocks, chance and the numbers of recirculations decide. */
+function plain(text: string): string {
+  return text
+    .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
+    .replace(/duration=[\d.]+s|idle_age=\d+|(?<=recirc_id=)(0x)?[1-9a-f]\d*/g, '')
+    .replace(/(?<=recirc\()0x\w+|\(xid=\w+\)/g, '')
+    .replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z/gm, '');
+}
+
+async function alike(script: string): Promise<string> {
+  await using scope = new Scope();
+  const both = await DummySwitch.pair(scope);
+  const each = <T>(body: (subject: DummySwitch) => Promise<T>) => Promise.all(both.map(body));
+  await each((s) => s.setUp('br0', ['p1', 'p2', 'p3'], ['--', 'set-fail-mode', 'br0', 'secure']));
+  let all = '';
+  for (const line of script.trim().split('\n')) {
+    const [ours, theirs] = await each(async ({ instance }) => {
+      const { code, stdout, stderr } = await instance.run('sh', '-c', `cd $OVS_RUNDIR; ${line}`);
+      return plain(`${stdout}${stderr}(${code})`).replaceAll(instance.directory, '');
+    });
+    assert.equal(ours, theirs, line);
+    all += `${theirs}\n`;
+  }
+  return all;
+}
+
+test('flow tables with names', async () => {
+  const said = await alike(`
+ovs-vsctl set bridge br0 protocols=OpenFlow10,OpenFlow13,OpenFlow15
+ovs-vsctl -- --id=@t create Flow_Table name=classify flow_limit=9 -- set bridge br0 flow_tables:0=@t
+ovs-vsctl -- --id=@t create Flow_Table flow_limit=5 -- set bridge br0 flow_tables:1=@t
+ovs-ofctl add-flow br0 'in_port=1,actions=resubmit(,1)'
+ovs-ofctl -O OpenFlow15 mod-table br0 0 name:other
+ovs-ofctl -O OpenFlow15 mod-table br0 0 name:classify
+ovs-ofctl -O OpenFlow15 mod-table br0 0 name:
+ovs-ofctl -O OpenFlow15 mod-table br0 1 name:out
+ovs-ofctl -O OpenFlow15 mod-table br0 all name:out
+ovs-ofctl --names --no-stats dump-flows br0
+ovs-ofctl --names --no-stats dump-flows br0 table=classify
+ovs-ofctl -O OpenFlow13 dump-table-features br0
+`);
+  assert.match(said, /table=classify, in_port=p1 actions=resubmit\(,out\)/);
+  assert.match(said, /OFPTFFC_EPERM/);
+});
+
+test('ports by their names in traces', async () => {
+  const said = await alike(`
+ovs-ofctl add-flow br0 'in_port=1,ip,actions=output:2,resubmit(3,1),learn(table=9,in_port=2,output:NXM_OF_IN_PORT[])'
+ovs-ofctl add-flow br0 'table=1,in_port=3,ip,actions=ct(table=2),in_port,LOCAL,enqueue:2:7'
+ovs-ofctl add-flow br0 'table=2,actions=output:3'
+ovs-appctl ofproto/trace --names br0 in_port=p1,ip
+ovs-appctl ofproto/trace br0 in_port=1,ip -names -generate
+ovs-appctl ofproto/trace --names 'in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)'
+ovs-appctl ofproto/trace-packet-out --names br0 in_port=p1,ip 'output:2,clone(3)'
+ovs-appctl ofproto/trace --names br0 in_port=77,ip
+ovs-appctl ofproto/trace --no-names br0 in_port=p1,ip
+`);
+  assert.match(said, /resubmit\(p3,1\)\n +1\. ip,in_port=p3/);
+  assert.match(said, /Datapath actions: p2,ct,recirc\(\),p1,br0,/);
+});
+
+test('flows that overlap take each other’s places', async () => {
+  const said = await alike(`
+echo priority=5,check_overlap,send_flow_rem,ip,actions=1 >flows
+echo priority=5,ip,nw_src=10.0.0.1,actions=2 >>flows
+ovs-ofctl -O OpenFlow14 replace-flows br0 flows
+ovs-ofctl -O OpenFlow14 --bundle replace-flows br0 flows
+ovs-ofctl -O OpenFlow14 --no-stats --sort dump-flows br0
+ovs-ofctl -O OpenFlow14 diff-flows br0 flows
+ovs-ofctl del-flows br0
+tac flows | ovs-ofctl -O OpenFlow14 replace-flows br0 -
+ovs-ofctl -O OpenFlow14 --no-stats --sort dump-flows br0
+`);
+  assert.ok(!said.includes('check_overlap'));
+});
+
+test('flows of high priority are listed first', async () => {
+  const said = await alike(`
+ovs-ofctl add-flow br0 'priority=1,actions=NORMAL'
+ovs-ofctl add-flow br0 'priority=10,ip,actions=1'
+ovs-ofctl add-flow br0 'priority=30,udp,tp_dst=53,actions=3'
+ovs-ofctl add-flow br0 'priority=20,tcp,tp_dst=80,actions=2'
+ovs-ofctl --no-stats dump-flows br0
+ovs-ofctl --no-stats dump-flows br0 ip
+ovs-appctl bridge/dump-flows br0
+`);
+  assert.match(said, /priority=30.*priority=20.*priority=10.*priority=1 /s);
+});
+
+test('versions of OpenFlow that do not meet', async () => {
+  const said = await alike(`
+ovs-vsctl set bridge br0 protocols=OpenFlow10,OpenFlow11,OpenFlow14
+ovs-ofctl -O OpenFlow13 show br0 2>&1 | sed 's/to socket.*//'
+ovs-ofctl -O OpenFlow12,OpenFlow13 show br0 2>&1 | sed 's/to socket.*//'
+ovs-vsctl set bridge br0 protocols=OpenFlow14
+ovs-ofctl show br0 2>&1 | sed 's/to socket.*//'
+`);
+  assert.match(said, /we support version 0x04, peer supports versions 0x01, 0x02, 0x05\)/);
+});
