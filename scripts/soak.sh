@@ -20,6 +20,8 @@ database   full-disk            60 tests/interop/ovsdb-full-disk.test.ts
 database   raft              10000 tests/interop/raft.test.ts
 database   fuzz             250000 tests/fuzz/ovsdb.test.ts
 database   hostile           20000 packages/ovsdb/src/server/hostile.test.ts
+database   direct-sockets     1000 tests/interop/ovsdb-direct-sockets.test.ts
+database   record-writer      2000 tests/interop/ovsdb-record-writer.test.ts
 openflow   match            100000 tests/differential/openflow/match.test.ts
 openflow   actions          100000 tests/differential/openflow/actions.test.ts
 openflow   messages         200000 tests/differential/openflow/messages.test.ts
@@ -29,10 +31,16 @@ openflow   controller          500 tests/openflow/random-controller.test.ts
 openflow   controllers       1000 tests/openflow/random-pair.test.ts
 openflow   hostile-switch     4000 tests/openflow/hostile-switch.test.ts
 openflow   hostile-switches  20000 tests/openflow/hostile-switches.test.ts
+openflow   hostile-replies    2000 tests/openflow/hostile-replies.test.ts
 openflow   openflow-fuzz    200000 tests/fuzz/openflow.test.ts
 openflow   recorded         300000 packages/openflow/src/msgs/recorded.test.ts
 openflow   switch-messages  150000 packages/openflow/src/msgs/switch-messages.test.ts
+openflow   flow-templates    10000 packages/openflow/src/text/flow-templates.test.ts
+openflow   add-layouts     2000000 packages/openflow/src/msgs/add-layouts.test.ts
+openflow   flow-entries    1000000 packages/openflow/src/msgs/flow-entries.test.ts
+openflow   flow-replies       2000 packages/openflow/src/print/flow-reply-text.test.ts
 openflow   flow-changes       4000 packages/vswitch/src/ofproto/flow-changes.test.ts
+openflow   eviction          20000 packages/vswitch/src/ofproto/eviction.test.ts
 pipeline   tables              800 packages/vswitch/src/pipeline.oracle.test.ts
 pipeline   megaflow          30000 packages/vswitch/src/megaflow.property.test.ts
 pipeline   megaflows          4000 packages/vswitch/src/pipeline.property.test.ts
@@ -40,6 +48,12 @@ pipeline   table-changes      4000 packages/vswitch/src/table-changes.test.ts
 pipeline   xlate             15000 packages/vswitch/src/xlate/xlate.property.test.ts
 pipeline   classifier         6000 packages/vswitch/src/classifier/classifier.test.ts
 pipeline   slow-path         40000 packages/vswitch/src/slow-path.test.ts
+pipeline   clone             20000 packages/vswitch/src/xlate/clone.property.test.ts
+pipeline   action-codec     200000 packages/datapath/src/kernel/action-codec.test.ts
+pipeline   kernel-tunnel    200000 packages/datapath/src/kernel/tunnel.test.ts
+pipeline   tunnel-life      200000 tests/netns/tunnel-life.test.ts
+pipeline   prefixes            100 tests/differential/prefixes.test.ts
+pipeline   learned-flows       100 tests/differential/learned-flows.test.ts
 pipeline   joined-bridges     3000 tests/differential/pipeline/pipeline.test.ts
 pipeline   engines            1000 tests/differential/engines.test.ts
 pipeline   tunnel              300 packages/vswitch/src/tunnel/tunnel.oracle.test.ts
@@ -57,6 +71,7 @@ dummy      meters              200 tests/differential/meters.test.ts
 dummy      qos                 200 tests/differential/qos.test.ts
 dummy      snooping            100 tests/differential/mcast-snooping.test.ts
 neighbours spanning-tree       100 tests/differential/spanning-tree.test.ts
+neighbours tree-networks        50 tests/differential/spanning-tree-networks.test.ts
 neighbours trees              4000 packages/vswitch/src/spanning-tree/trees.test.ts
 neighbours carry-over         4000 packages/vswitch/src/spanning-tree/carry-over.test.ts
 neighbours bfd                 100 tests/differential/bfd.test.ts

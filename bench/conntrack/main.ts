@@ -1,7 +1,7 @@
 /**
  * Connection tracking: what it costs beside the same switch without it, new connections, and a table
  * of a million; beside Open vSwitch's userspace tracker and the kernel's (nftables, on a router).
- *   node bench/conntrack/main.ts [--rounds N] [--entries N] [table] [tcp] [ping] [small] [new]
+ *   node bench/conntrack/main.ts [--rounds N] [--entries N] [--connections N] [table] [tcp] [ping] [small] [new]
  */
 import { setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
