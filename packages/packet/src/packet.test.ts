@@ -1,4 +1,4 @@
-/** Addresses, header accessors, masks, checksums, builders, extraction, pcap and the table of fields. */
+/** Addresses, the flow key's accessors, masks, checksums, builders, extraction, pcap and the table of fields. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

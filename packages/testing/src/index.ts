@@ -1,4 +1,3 @@
-export * as frames from './checkers.ts';
 export { type Container, Docker, type DockerOptions } from './docker.ts';
 export { Host, type PingOptions, type PingResult, parsePing } from './host.ts';
 export { Instance, type InstanceOptions, REPOSITORY } from './instance.ts';

@@ -5,9 +5,7 @@ export const UDP_HEADER_LEN = 8;
 export const UDP_CSUM_OFF = 6;
 export const SCTP_HEADER_LEN = 12;
 export const SCTP_CSUM_OFF = 8;
-export const ICMP_HEADER_LEN = 8;
 export const ICMP_CSUM_OFF = 2;
-export const ICMPV6_HEADER_LEN = 4;
 
 export function tpSrc(dv: DataView, off: number): number {
   return dv.getUint16(off);
@@ -32,16 +30,4 @@ export function tcpHeaderLen(dv: DataView, off: number): number {
 /** 12 bits: the flags and the reserved bits beside them. */
 export function tcpFlags(dv: DataView, off: number): number {
   return dv.getUint16(off + 12) & 0x0fff;
-}
-
-export function udpLen(dv: DataView, off: number): number {
-  return dv.getUint16(off + 4);
-}
-
-export function icmpType(dv: DataView, off: number): number {
-  return dv.getUint8(off);
-}
-
-export function icmpCode(dv: DataView, off: number): number {
-  return dv.getUint8(off + 1);
 }
