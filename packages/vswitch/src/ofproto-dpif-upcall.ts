@@ -202,6 +202,7 @@ export class Udpif {
     }
   }
 
+  /** With its own `#withXlate`: a closure for each miss costs. */
   #handleMiss({ flow, packet }: Upcall, executes: DpExecute[]): void {
     const key = beyondKey(flow, packet.data);
     // What is done with one packet may lead to the next: each has memory of its own.
