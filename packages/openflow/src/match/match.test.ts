@@ -1,7 +1,7 @@
 /** Matches in text, NXM, OXM and the structs of OpenFlow 1.0 and 1.1, both ways. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fieldByName, fromHex, toHex } from '@heddle/packet';
+import { FIELDS, type FieldPrerequisite, fieldByName, fromHex, toHex } from '@heddle/packet';
 import fc from 'fast-check';
 import { OfpError } from '../errors.ts';
 import { Match } from '../match.ts';
@@ -60,6 +60,53 @@ test('text, NXM and OXM say the same', () => {
       if (text !== 'vlan_tci=0x0000') assert.equal(formatMatch(back), text);
       assert.equal(length % 8, 0);
     }
+  }
+});
+
+/** A match in which a field may stand. */
+const STANDS: Readonly<Record<FieldPrerequisite, string>> = {
+  CT: 'ip,ct_state=+est+trk',
+  Ethernet: '',
+  'VLAN VID': 'dl_vlan=5',
+  MPLS: 'mpls',
+  IPv4: 'ip',
+  IPv6: 'ipv6',
+  'IPv4/IPv6': 'ip',
+  ARP: 'arp',
+  NSH: 'dl_type=0x894f,nsh_mdtype=1',
+  TCP: 'tcp',
+  UDP: 'udp',
+  SCTP: 'sctp',
+  ICMPv4: 'icmp',
+  ICMPv6: 'icmp6',
+  ND: 'icmp6,icmp_type=135,icmp_code=0',
+  'ND solicit': 'icmp6,icmp_type=135,icmp_code=0',
+  'ND advert': 'icmp6,icmp_type=136,icmp_code=0',
+};
+/** For fields that ask for more or less than others of their prerequisite. */
+const STANDS_ONLY: Readonly<Record<string, string>> = {
+  ct_ipv6_src: 'ipv6,ct_state=+est+trk',
+  ct_ipv6_dst: 'ipv6,ct_state=+est+trk',
+  nsh_mdtype: 'dl_type=0x894f',
+  ct_tp_src: 'ip,ct_state=+est+trk,ct_nw_proto=6',
+  ct_tp_dst: 'ip,ct_state=+est+trk,ct_nw_proto=6',
+  tun_erspan_idx: 'tun_erspan_ver=1',
+  tun_erspan_dir: 'tun_erspan_ver=2',
+  tun_erspan_hwid: 'tun_erspan_ver=2',
+};
+
+test('every field of the table goes to the wire, comes back and is told', () => {
+  for (const field of FIELDS) {
+    const { name, prerequisite = 'Ethernet', tunMetadata } = field;
+    if ((field.nxm ?? field.oxm) === undefined || tunMetadata !== undefined) continue;
+    const stands = STANDS_ONLY[name] ?? STANDS[prerequisite];
+    const plain = matchOf(stands);
+    const match = matchOf(stands);
+    // Without the bit that says that there is a tag it would be no tag.
+    setMatchField(match, field, name === 'vlan_tci' ? 0x1001n : 1n);
+    const { match: back } = parseOfp11Match(emitOxmMatch(match, 6));
+    assert.ok(back.equals(match), `${name}: ${formatMatch(back)}`);
+    assert.notEqual(formatMatch(match), formatMatch(plain), name);
   }
 });
 
