@@ -98,6 +98,59 @@ ovs-appctl bridge/dump-flows br0
   assert.match(said, /priority=30.*priority=20.*priority=10.*priority=1 /s);
 });
 
+test('replies end their line', async () => {
+  const said = await alike(`
+ovs-vsctl add-bond br0 b0 b1 b2 bond_mode=active-backup -- set interface b1 type=dummy -- set interface b2 type=dummy
+ovs-appctl bond/disable-member b0 b1
+ovs-appctl bond/enable-member b0 b1
+ovs-appctl bond/enable-member b0 b9
+ovs-appctl bond/hash 50:54:00:00:00:01 | wc -l
+`);
+  assert.match(said, /disabled\n\(0\)/);
+});
+
+test('patches without a usable other end', async () => {
+  const said = await alike(`
+ovs-vsctl add-br br1 -- set bridge br1 datapath_type=dummy
+ovs-vsctl add-port br0 pa -- set interface pa type=patch options:peer=pb
+ovs-vsctl get interface pa error
+ovs-vsctl show | grep error
+ovs-vsctl add-port br1 pb -- set interface pb type=patch options:peer=px
+ovs-vsctl get interface pa error -- get interface pb error
+ovs-appctl dpif/show
+ovs-vsctl set interface pb options:peer=pa
+ovs-vsctl get interface pa error -- get interface pb error
+ovs-vsctl set interface pb options:peer=p1
+ovs-vsctl get interface pa error -- get interface pb error
+ovs-vsctl set interface pb options:peer=pb
+ovs-vsctl get interface pb error
+ovs-vsctl remove interface pb options peer
+ovs-vsctl get interface pb error
+`);
+  assert.match(said, /"No usable peer 'px' exists in 'dummy' datapath\."/);
+});
+
+test('flows sorted by a field that others share a place with', async () => {
+  const said = await alike(`
+ovs-ofctl add-flow br0 'priority=9,ipv6,ipv6_dst=fe80::/10,actions=1'
+ovs-ofctl add-flow br0 'priority=8,udp,udp_dst=5,actions=2'
+ovs-ofctl add-flow br0 'priority=3,tcp,tcp_dst=7,nw_dst=10.0.0.1,actions=3'
+ovs-ofctl --no-stats --sort=nw_dst dump-flows br0
+ovs-ofctl --no-stats --sort=tcp_dst dump-flows br0
+ovs-ofctl --no-stats --rsort=ipv6_dst dump-flows br0
+`);
+  assert.match(said, /\(0\)\n priority=3,.*\n priority=9,.*\n priority=8,/);
+});
+
+test('what ovs-ofctl looks at before it connects', async () => {
+  const said = await alike(`
+ovs-ofctl -O OpenFlow13 monitor nosuch 65534 invalid_ttl
+ovs-ofctl dump-meters nosuch what
+ovs-ofctl meter-stats nosuch 1
+`);
+  assert.match(said, /but none is enabled \(use -O\)/);
+});
+
 test('versions of OpenFlow that do not meet', async () => {
   const said = await alike(`
 ovs-vsctl set bridge br0 protocols=OpenFlow10,OpenFlow11,OpenFlow14

@@ -174,7 +174,7 @@ export class UnixctlServer implements UnixctlCommands {
     } catch (error) {
       return this.#reply(client, id, null, refusal(method, error));
     }
-    if (typeof result === 'string') return this.#reply(client, id, result, null);
+    if (typeof result === 'string') return this.#reply(client, id, ended(result), null);
     return this.#answerLater(client, method, id, result);
   }
 
@@ -187,7 +187,7 @@ export class UnixctlServer implements UnixctlCommands {
     try {
       const result = await coming;
       if (typeof result !== 'string') await this.#stream(client, id, result);
-      else await this.#reply(client, id, result, null);
+      else await this.#reply(client, id, ended(result), null);
     } catch (error) {
       await this.#reply(client, id, null, refusal(method, error));
     }
@@ -238,7 +238,11 @@ function refusal(method: string, error: unknown): string {
   if (!(error instanceof HeddleError)) {
     log.err(`${method}: ${String((error as Error)?.stack ?? error)}`);
   }
-  const text = messageOf(error);
+  return ended(messageOf(error));
+}
+
+/** What is said ends with its line. */
+function ended(text: string): string {
   return text === '' || text.endsWith('\n') ? text : `${text}\n`;
 }
 

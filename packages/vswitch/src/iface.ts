@@ -145,9 +145,16 @@ export class Iface implements Faulty {
     }
   }
 
-  /** Options that have changed take effect; a tunnel that there cannot be closes. */
+  /** Options that have changed take effect; a tunnel or patch that there cannot be closes. */
   async reconfigure(): Promise<boolean> {
     const { port, type } = this;
+    if (port && type === 'patch') {
+      const problem = this.#patchProblem();
+      if (problem === undefined) return false;
+      this.#fail(problem);
+      await this.close();
+      return true;
+    }
     if (!port?.tunnel || !isTunnelType(type)) return false;
     const text = optionsText(this.row.options);
     if (text === this.#options) return false;

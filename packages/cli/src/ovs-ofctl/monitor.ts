@@ -19,7 +19,7 @@ import { timestamp } from './monitor-time.ts';
 import { Printer } from './printer.ts';
 import { PROGRAM } from './program.ts';
 import { portsToAccept, tablesToAccept } from './switch-names.ts';
-import { openTarget } from './target.ts';
+import { allowedVersions, openTarget, versionsText } from './target.ts';
 
 const INVALID_TTL_TO_CONTROLLER = 4;
 const PACKET_IN_FORMATS: readonly PacketInFormat[] = [
@@ -28,7 +28,8 @@ const PACKET_IN_FORMATS: readonly PacketInFormat[] = [
   'standard',
 ];
 
-export async function monitor(ctx: Context): Promise<number> {
+export async function monitor(all: Context): Promise<number> {
+  const ctx = all.args.slice(1).includes('invalid_ttl') ? ofTtlVersions(all) : all;
   const vconn = await open(ctx);
   let missSendLen = 0;
   let flags: number | undefined;
@@ -50,6 +51,19 @@ export async function monitor(ctx: Context): Promise<number> {
   if (flags !== undefined && !(await setConfig(ctx, vconn, flags, missSendLen))) return 1;
   await setPacketInFormat(ctx, vconn);
   return new Follower(ctx, vconn, resumes).run();
+}
+
+/** Later ones tell of that by their asynchronous configuration, and have no flag for it. */
+const TTL_VERSIONS = (1 << 1) | (1 << 2) | (1 << 3);
+
+function ofTtlVersions(ctx: Context): Context {
+  const versions = allowedVersions(ctx.settings) & TTL_VERSIONS;
+  if (versions === 0) {
+    const needs = versionsText(TTL_VERSIONS);
+    const why = `requires one of the OpenFlow versions ${needs} but none is enabled (use -O)`;
+    throw new HeddleError(`invalid_ttl ${why}`);
+  }
+  return { ...ctx, settings: { ...ctx.settings, versions } };
 }
 
 export async function snoop(ctx: Context): Promise<number> {

@@ -148,9 +148,9 @@ async function dumpMeter(
   ctx: Context,
   type: 'meter_request' | 'meter_config_request',
 ): Promise<number> {
-  checkUsable(ctx.settings, OFPUTIL_P_OF13_UP);
   const [, text] = ctx.args;
   const meterId = text === undefined ? OFPM13_ALL : parseMeterMod(text, 'delete').meterId;
+  checkUsable(ctx.settings, OFPUTIL_P_OF13_UP);
   return dumpOnce(ctx, { type, meterId });
 }
 

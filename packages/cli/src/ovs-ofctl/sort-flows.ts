@@ -1,5 +1,6 @@
 /** `--sort` and `--rsort`. */
 import type { FlowStats } from '@heddle/openflow';
+import { fieldPrerequisitesMet } from '@heddle/openflow/match/prerequisites';
 import { fieldByName, fieldGet } from '@heddle/packet';
 import type { SortKey } from './settings.ts';
 
@@ -39,6 +40,8 @@ function keyOf({ match, priority }: FlowStats, name: string): Key {
     return isSaid ? (match.key.vlanTci0 & part.bits) >> part.shift : undefined;
   }
   const field = fieldByName(name)!;
+  // Fields that no packet has at the same time share their place.
+  if (!fieldPrerequisitesMet(field, match)) return undefined;
   return fieldGet(match.mask, field) === 0n ? undefined : fieldGet(match.key, field);
 }
 

@@ -20,7 +20,9 @@ export function registerDpif(server: UnixctlServer, sw: Switch): void {
         const mine = [...bridge.ofproto.ports.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
         for (const p of mine) {
           const odp = p.odpPort === undefined ? 'none' : String(p.odpPort);
-          out += `    ${p.name} ${p.ofport}/${odp}: ${kind(p, p.odpPort === undefined ? undefined : ports.get(p.odpPort))}\n`;
+          const port = p.odpPort === undefined ? undefined : ports.get(p.odpPort);
+          const peer = bridge.ifaces.get(p.name)?.row.options.get('peer');
+          out += `    ${p.name} ${p.ofport}/${odp}: ${kind(p, port, peer)}\n`;
         }
       }
     }
@@ -161,8 +163,7 @@ function forAll(
   for (const { udpif } of sw.backers.values()) work(udpif);
 }
 
-function kind({ peer: end, tunnel }: OfPort, port: DpPort | undefined): string {
-  const peer = end?.name;
+function kind({ tunnel }: OfPort, port: DpPort | undefined, peer: string | undefined): string {
   if (tunnel) return `(${tunnel.type}: ${tunnelConfigText(tunnel)})`;
   if (!port) return peer === undefined ? '(patch)' : `(patch: peer=${peer})`;
   return port.config === undefined ? `(${port.type})` : `(${port.type}: ${port.config})`;

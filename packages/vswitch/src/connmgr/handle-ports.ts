@@ -40,6 +40,8 @@ export function handlePortDesc(
 }
 
 export function handlePortStats(mgr: Connmgr, conn: OfConn, msg: MessageOf<'port_request'>): void {
+  // Of patch ports and tunnels the megaflows tell.
+  mgr.env.syncStats();
   const all = portsOf(mgr, msg.portNo).map((port) => portStats(mgr, port));
   inReplies(all, (ports, more) => conn.send(msg.xid, { type: 'port_reply', ports, more }));
 }
