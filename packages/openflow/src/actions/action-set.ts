@@ -1,8 +1,11 @@
 /** Action sets: what write_actions and the buckets of groups may hold (ovs-actions(7)). */
+import { vlog } from '@heddle/runtime';
 import type { OfpVersion } from '../constants.ts';
-import { OfpError } from '../errors.ts';
 import type { OfpAct } from '../ofp-actions.ts';
+import { refusal } from '../refuse.ts';
 import { type ParseActionsOptions, parseUnverified } from './parse-actions.ts';
+
+const log = vlog.module('ofp_actions');
 
 type ActionType = OfpAct['type'];
 
@@ -60,6 +63,8 @@ export function parseActionSet(
   options: ParseActionsOptions,
 ): OfpAct[] {
   const acts = parseUnverified(bytes, version, options);
-  for (const act of acts) if (!ALLOWED.has(act.type)) throw new OfpError('OFPBAC_BAD_TYPE');
+  for (const act of acts)
+    if (!ALLOWED.has(act.type))
+      throw refusal(log, 'OFPBAC_BAD_TYPE', 'disallowed action in action set');
   return acts;
 }

@@ -17,7 +17,7 @@ export function checkCt(act: CtAction, match: Match, type: number): void {
     (act.alg === IPPORT_TFTP && key.nwProto !== 17);
   if (!isIp || badHelper) throw new OfpError('OFPBAC_MATCH_INCONSISTENT');
   if (typeof act.zone !== 'number') {
-    checkSubfieldBits(act.zone);
+    checkSubfieldBits(act.zone, 'source');
     if (!fieldPrerequisitesMet(act.zone.field, match)) {
       throw new OfpError('OFPBAC_MATCH_INCONSISTENT');
     }

@@ -4,6 +4,7 @@ import { OfpError } from '../errors.ts';
 import { fieldPrerequisitesMet } from '../match/prerequisites.ts';
 import type { Match } from '../match.ts';
 import type { Subfield } from '../ofp-actions.ts';
+import { refusal } from '../refuse.ts';
 import { checkSubfieldBits } from './field-header.ts';
 
 const log = vlog.module('meta_flow');
@@ -17,13 +18,14 @@ export function checkSource(subfield: Subfield, match: Match): void {
 export function checkDestination(subfield: Subfield, match: Match): void {
   check(subfield, match, 'destination');
   const { field } = subfield;
-  if (!field.readOnly) return;
-  log.rl.warn(`destination field ${field.name} is not writable`);
-  throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
+  if (field.readOnly) {
+    const why = `destination field ${field.name} is not writable`;
+    throw refusal(log, 'OFPBAC_BAD_SET_ARGUMENT', why);
+  }
 }
 
-function check(subfield: Subfield, match: Match, what: string): void {
-  checkSubfieldBits(subfield);
+function check(subfield: Subfield, match: Match, what: 'source' | 'destination'): void {
+  checkSubfieldBits(subfield, what);
   const { field } = subfield;
   if (fieldPrerequisitesMet(field, match)) return;
   log.rl.warn(`${what} field ${field.name} lacks correct prerequisites`);

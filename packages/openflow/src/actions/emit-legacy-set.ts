@@ -1,7 +1,7 @@
 /** set_field in OpenFlow 1.0 and 1.1, for fields that have an action of their own there. */
 import type { OfpVersion } from '../constants.ts';
 import type { FieldValue, OfpAct } from '../ofp-actions.ts';
-import { exactMask } from './parse-set-field.ts';
+import { exactMask } from './field-header.ts';
 
 /** Undefined when there is none: it goes as NXAST_REG_LOAD. */
 export function legacySet(

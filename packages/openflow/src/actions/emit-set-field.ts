@@ -7,6 +7,7 @@ import type { FieldValue, OfpAct } from '../ofp-actions.ts';
 import type { ByteWriter } from './byte-writer.ts';
 import { putNicira } from './emit-nicira.ts';
 import {
+  exactMask,
   fieldBits,
   hasShortHeader,
   isVariable,
@@ -14,7 +15,7 @@ import {
   ofsNbits,
   putFieldHeader,
 } from './field-header.ts';
-import { exactMask, legalBits } from './parse-set-field.ts';
+import { legalBits } from './parse-set-field.ts';
 
 const OFPAT_SET_FIELD = 25;
 const OFPAT15_COPY_FIELD = 28;

@@ -3,6 +3,7 @@
  * code point (`NXM`), the standard ones that of their version.
  */
 import type { Field } from '@heddle/packet';
+import { vlog } from '@heddle/runtime';
 import { OfpError } from '../errors.ts';
 import {
   codePointOf,
@@ -12,7 +13,11 @@ import {
 } from '../match/oxm-header.ts';
 import { checkMapped, type TlvFields } from '../match/tlv-fields.ts';
 import type { Subfield } from '../ofp-actions.ts';
+import { refusal } from '../refuse.ts';
 import { type ByteWriter, isZero } from './byte-writer.ts';
+
+const log = vlog.module('meta_flow');
+const actionLog = vlog.module('ofp_actions');
 
 export const NXM: OxmVersion = 0;
 /** Of a header of four bytes. */
@@ -89,14 +94,33 @@ export function isVariable(field: Field): boolean {
   return field.tunMetadata !== undefined;
 }
 
+/** The mask of a whole field as a value of its width. */
+export function exactMask(field: Field): bigint {
+  return (1n << BigInt(field.width)) - 1n;
+}
+
 export function fieldBits(field: Field): number {
   return field.bits ?? field.width;
 }
 
-/** Bits within the field, else OFPBAC_BAD_SET_LEN. */
-export function checkSubfieldBits(subfield: Subfield): void {
+/** Bits within the field, else OFPBAC_BAD_SET_LEN; `what` it is to the action, the log is told. */
+export function checkSubfieldBits(subfield: Subfield, what: 'source' | 'destination'): void {
   const { field, ofs, nBits } = subfield;
-  if (nBits === 0 || ofs + nBits > fieldBits(field)) throw new OfpError('OFPBAC_BAD_SET_LEN');
+  const width = fieldBits(field);
+  if (nBits !== 0 && ofs + nBits <= width) return;
+  const bits =
+    nBits === 0
+      ? `zero bit ${what} field ${field.name}`
+      : ofs >= width
+        ? `bit offset ${ofs} exceeds ${width}-bit width of ${what} field ${field.name}`
+        : `bit offset ${ofs} and width ${nBits} exceeds ${width}-bit width of ${what} field ${field.name}`;
+  throw refusal(log, 'OFPBAC_BAD_SET_LEN', bits);
+}
+
+export function checkWritable({ field }: Pick<Subfield, 'field'>): void {
+  if (!field.readOnly) return;
+  const why = `destination field ${field.name} is not writable`;
+  throw refusal(actionLog, 'OFPBAC_BAD_SET_ARGUMENT', why);
 }
 
 export function subfieldOfNbits(field: Field, ofsNbits: number): Subfield {

@@ -4,8 +4,7 @@ import type { Colors } from '../match/colors.ts';
 import { formatFieldText } from '../match/field-text.ts';
 import { ofp10PortToOfp11, type PortNames } from '../match/ofp-port.ts';
 import type { FieldValue, Subfield } from '../ofp-actions.ts';
-import { fieldBits, isVariable } from './field-header.ts';
-import { exactMask } from './parse-set-field.ts';
+import { exactMask, fieldBits, isVariable } from './field-header.ts';
 
 export interface FieldFormatOptions {
   readonly ports?: PortNames | undefined;

@@ -18,7 +18,7 @@ export {
   parseInstructions,
   putInstructions,
 } from './instructions.ts';
-export { parseActions } from './parse-actions.ts';
+export { parseActions, pullActions } from './parse-actions.ts';
 export { enableDebugActions } from './parse-nicira.ts';
 export {
   type ParseActionsTextOptions,

@@ -1,8 +1,10 @@
 /** Instructions of OpenFlow 1.1 and later (OpenFlow 1.3.5 section 7.2.4). */
+import { vlog } from '@heddle/runtime';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { TlvFields } from '../match/tlv-fields.ts';
 import type { OfpAct } from '../ofp-actions.ts';
+import { refusal } from '../refuse.ts';
 import { parseActionSet } from './action-set.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { emitActionList } from './emit-actions.ts';
@@ -99,6 +101,8 @@ function remember(bytes: Uint8Array, version: number, acts: readonly OfpAct[]): 
   return acts;
 }
 
+const log = vlog.module('ofp_actions');
+
 const NO_ACTIONS: readonly OfpAct[] = [];
 
 function parseList(
@@ -123,14 +127,17 @@ function parseList(
 
 /** Bytes of each instruction, by type. */
 function splitInstructions(bytes: Uint8Array, version: OfpVersion): Map<number, Uint8Array> {
-  if (bytes.length % 8 !== 0) throw new OfpError('OFPBIC_BAD_LEN');
+  if (bytes.length % 8 !== 0) {
+    const why = `OpenFlow message instructions length ${bytes.length} is not a multiple of 8`;
+    throw refusal(log, 'OFPBIC_BAD_LEN', why);
+  }
   const dv = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found = new Map<number, Uint8Array>();
   for (let o = 0; o < bytes.length; ) {
     const type = dv.getUint16(o);
     const length = dv.getUint16(o + 2);
     if (length < 8 || length % 8 !== 0 || o + length > bytes.length) {
-      throw new OfpError('OFPBIC_BAD_LEN');
+      throw refusal(log, 'OFPBIC_BAD_LEN', `bad instruction format at offset ${o}`);
     }
     checkInstruction(type, length, version);
     if (found.has(type)) throw new OfpError('OFPBIC_DUP_INST');

@@ -2,9 +2,14 @@
 import { OFPP_IN_PORT, OFPP_LOCAL, OFPP_MAX } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { HashFields, MultipathAlgorithm, OfpAct, Subfield } from '../ofp-actions.ts';
-import { checkSubfieldBits, expectZero, parseField32, subfieldOfNbits } from './field-header.ts';
+import {
+  checkSubfieldBits,
+  checkWritable,
+  expectZero,
+  parseField32,
+  subfieldOfNbits,
+} from './field-header.ts';
 import type { RawContext } from './parse-actions.ts';
-import { checkWritable } from './parse-standard.ts';
 
 /** NX_HASH_FIELDS_*, by number. */
 export const HASH_FIELDS: readonly HashFields[] = [
@@ -48,7 +53,7 @@ function dstOf(c: RawContext, fieldAt: number, bitsAt: number): Subfield {
   const field = parseField32(c, fieldAt);
   if (!field) throw new OfpError('OFPBAC_BAD_SET_TYPE');
   const dst = subfieldOfNbits(field, c.dv.getUint16(bitsAt));
-  checkSubfieldBits(dst);
+  checkSubfieldBits(dst, 'destination');
   checkWritable(dst);
   return dst;
 }

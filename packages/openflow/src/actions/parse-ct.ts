@@ -1,10 +1,14 @@
 /** NXAST_CT, NXAST_NAT, NXAST_CLONE and NXAST_CONJUNCTION. */
+import { vlog } from '@heddle/runtime';
 import { OfpError } from '../errors.ts';
 import type { NatAction, OfpAct } from '../ofp-actions.ts';
+import { refusal } from '../refuse.ts';
 import { readUint } from './byte-writer.ts';
 import { checkSubfieldBits, parseField32, subfieldOfNbits } from './field-header.ts';
 import type { RawContext } from './parse-actions.ts';
 import { verifyActions } from './verify-actions.ts';
+
+const log = vlog.module('ofp_actions');
 
 export const NX_CT_F_COMMIT = 1;
 export const NX_CT_F_FORCE = 2;
@@ -52,7 +56,7 @@ function parseZone(c: RawContext) {
   const field = parseField32(c, o + 12);
   if (!field) throw new OfpError('OFPBAC_BAD_SET_TYPE');
   const zone = subfieldOfNbits(field, bits);
-  checkSubfieldBits(zone);
+  checkSubfieldBits(zone, 'source');
   if (zone.nBits !== 16) throw new OfpError('OFPBAC_BAD_SET_LEN');
   return zone;
 }
@@ -63,7 +67,11 @@ function isBareNat(act: OfpAct): boolean {
 
 /** Without commit there is nothing to change but what the connection has already. */
 function checkCtAction(act: OfpAct, commit: boolean): void {
-  if (!commit && !isBareNat(act)) throw new OfpError('OFPBAC_BAD_ARGUMENT');
+  if (!commit && !isBareNat(act)) {
+    const why =
+      'CT action requires commit flag if actions other than NAT without arguments are specified.';
+    throw refusal(log, 'OFPBAC_BAD_ARGUMENT', why);
+  }
   if (act.type === 'nat') return;
   const field =
     act.type === 'set_field' ? act.set.field : act.type === 'move' ? act.dst.field : undefined;

@@ -2,9 +2,8 @@
 import { OfpError } from '../errors.ts';
 import type { LearnSpec, OfpAct, Subfield } from '../ofp-actions.ts';
 import { readUint } from './byte-writer.ts';
-import { expectZero, parseFieldName } from './field-header.ts';
+import { checkWritable, expectZero, parseFieldName } from './field-header.ts';
 import type { RawContext } from './parse-actions.ts';
-import { checkWritable } from './parse-standard.ts';
 
 export const NX_LEARN_F = { sendFlowRem: 1, deleteLearned: 2, writeResult: 4 } as const;
 

@@ -4,6 +4,7 @@ import { OfpError } from '../errors.ts';
 import type { OfpAct } from '../ofp-actions.ts';
 import {
   checkSubfieldBits,
+  checkWritable,
   expectZero,
   parseField32,
   parseFieldName,
@@ -16,7 +17,7 @@ import { parseClone, parseConjunction, parseCt, parseNat } from './parse-ct.ts';
 import { parseDecap, parseEncap } from './parse-encap.ts';
 import { parseLearn, parseLearn2 } from './parse-learn.ts';
 import { parseRegLoad, parseRegLoad2 } from './parse-set-field.ts';
-import { checkWritable, copyField, pushMpls } from './parse-standard.ts';
+import { copyField, pushMpls } from './parse-standard.ts';
 
 type Parse = RawAction['parse'];
 
@@ -75,7 +76,7 @@ function outputReg(c: RawContext): OfpAct {
   const field = parseField32(c, c.o + 12);
   if (!field) throw new OfpError('OFPBAC_BAD_SET_TYPE');
   const src = subfieldOfNbits(field, c.dv.getUint16(c.o + 10));
-  checkSubfieldBits(src);
+  checkSubfieldBits(src, 'source');
   return { type: 'output_reg', src, maxLen: c.dv.getUint16(c.o + 16) };
 }
 
@@ -83,7 +84,7 @@ function outputReg2(c: RawContext): OfpAct {
   const { field, next } = parseFieldName(c, c.o + 14, c.end);
   expectZero(c.u8, next, c.end, 'OFPBAC_BAD_ARGUMENT');
   const src = subfieldOfNbits(field, c.dv.getUint16(c.o + 10));
-  checkSubfieldBits(src);
+  checkSubfieldBits(src, 'source');
   return { type: 'output_reg', src, maxLen: c.dv.getUint16(c.o + 12) };
 }
 
@@ -107,7 +108,7 @@ function stack(type: 'push' | 'pop'): Parse {
     if (next + 2 > c.end) throw new OfpError('OFPBAC_BAD_LEN');
     const subfield = { field, ofs: c.dv.getUint16(c.o + 10), nBits: c.dv.getUint16(next) };
     expectZero(c.u8, next + 2, c.end, 'NXBRC_MUST_BE_ZERO');
-    checkSubfieldBits(subfield);
+    checkSubfieldBits(subfield, type === 'push' ? 'source' : 'destination');
     if (type === 'pop') checkWritable(subfield);
     return { type, subfield };
   };
@@ -137,7 +138,7 @@ function checkPktLarger(c: RawContext): OfpAct {
   const { field, next } = parseFieldName(c, c.o + 14, c.end);
   expectZero(c.u8, next, c.end, 'NXBRC_MUST_BE_ZERO');
   const dst = { field, ofs: c.dv.getUint16(c.o + 12), nBits: 1 };
-  checkSubfieldBits(dst);
+  checkSubfieldBits(dst, 'destination');
   checkWritable(dst);
   return { type: 'check_pkt_larger', length: c.dv.getUint16(c.o + 10), dst };
 }

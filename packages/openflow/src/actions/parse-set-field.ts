@@ -1,25 +1,27 @@
 /** OFPAT_SET_FIELD, NXAST_REG_LOAD and NXAST_REG_LOAD2: one action in three forms. */
 import type { Field } from '@heddle/packet';
+import { vlog } from '@heddle/runtime';
 import { OfpError } from '../errors.ts';
 import { fieldPlan } from '../match/field-plan.ts';
 import { ofp11PortToOfp10 } from '../match/ofp-port.ts';
 import { type FieldHeader, parseFieldHeader } from '../match/oxm-header.ts';
+import { wildcardsRefusal } from '../match/oxm-parse.ts';
 import { checkMapped, type TlvFields } from '../match/tlv-fields.ts';
 import type { FieldValue, OfpAct } from '../ofp-actions.ts';
 import { readUint } from './byte-writer.ts';
 import {
   checkSubfieldBits,
+  checkWritable,
+  exactMask,
   expectZero,
   isVariable,
   parseField32,
   subfieldOfNbits,
 } from './field-header.ts';
+import { formatFieldValue } from './format-field.ts';
 import type { RawContext } from './parse-actions.ts';
 
-/** The mask of a whole field as a value of its width. */
-export function exactMask(field: Field): bigint {
-  return (1n << BigInt(field.width)) - 1n;
-}
+const log = vlog.module('ofp_actions');
 
 /** An OXM entry at `o`, zeros up to the end of the action. */
 export function parseSetField(c: RawContext, o: number): OfpAct {
@@ -42,13 +44,17 @@ function parseEntry(c: RawContext, o: number, strict: boolean): FieldValue {
   if (next > end) throw new OfpError('OFPBMC_BAD_LEN');
   const raw = readUint(u8, at, length);
   const mask = hasMask ? readUint(u8, at + length, length) : exactMask(field);
-  if (raw & ~mask) throw new OfpError('OFPBMC_BAD_WILDCARDS');
+  if (raw & ~mask) throw wildcardsRefusal(header);
   if (hasMask && strict && c.version < 6) {
     throw new OfpError('OFPBAC_BAD_SET_MASK');
   }
   expectZero(u8, next, end, 'OFPBAC_BAD_SET_ARGUMENT');
   const value = strict ? setFieldValue(field, raw) : raw;
-  if (value === undefined || field.readOnly || field.name === 'in_port_oxm') {
+  checkWritable({ field });
+  if (field.name === 'in_port_oxm') throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
+  if (value === undefined) {
+    const text = formatFieldValue(field, raw, undefined);
+    log.rl.warn(`Invalid value for set field ${field.name}: ${text}`);
     throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
   }
   return { field, value, mask };
@@ -92,8 +98,8 @@ export function parseRegLoad(c: RawContext): OfpAct {
   const field = parseField32(c, o + 12);
   if (!field) throw new OfpError('OFPBAC_BAD_SET_TYPE');
   const dst = subfieldOfNbits(field, dv.getUint16(o + 10));
-  checkSubfieldBits(dst);
-  if (field.readOnly) throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
+  checkSubfieldBits(dst, 'destination');
+  checkWritable(dst);
   const value = readUint(u8, o + 16, 8);
   if (value >> BigInt(dst.nBits) !== 0n) throw new OfpError('OFPBAC_BAD_ARGUMENT');
   const shift = BigInt(dst.ofs);

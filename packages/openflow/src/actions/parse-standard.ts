@@ -3,7 +3,7 @@ import { OFPP_IN_PORT, OFPP_LOCAL, OFPP_MAX, type OfpVersion } from '../constant
 import { OfpError } from '../errors.ts';
 import { ofp11PortToOfp10 } from '../match/ofp-port.ts';
 import type { OfpAct, Subfield } from '../ofp-actions.ts';
-import { checkSubfieldBits, expectZero, parseFieldName } from './field-header.ts';
+import { checkSubfieldBits, checkWritable, expectZero, parseFieldName } from './field-header.ts';
 import type { RawAction, RawContext } from './parse-actions.ts';
 import { parseSetField } from './parse-set-field.ts';
 
@@ -98,14 +98,10 @@ export function copyField(c: RawContext, o: number, gap: number): OfpAct {
 }
 
 function moveAct(src: Subfield, dst: Subfield): OfpAct {
-  checkSubfieldBits(src);
-  checkSubfieldBits(dst);
+  checkSubfieldBits(src, 'source');
+  checkSubfieldBits(dst, 'destination');
   checkWritable(dst);
   return { type: 'move', src, dst };
-}
-
-export function checkWritable(dst: Subfield): void {
-  if (dst.field.readOnly) throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
 }
 
 export const copyFieldOnf: RawAction = {

@@ -4,9 +4,9 @@ import { parseFieldText } from '../match/field-text.ts';
 import { fieldProtocols, OFPUTIL_P_OF11_UP } from '../match/protocols.ts';
 import type { OfpAct, Subfield } from '../ofp-actions.ts';
 import { readUint } from './byte-writer.ts';
-import { isVariable } from './field-header.ts';
+import { exactMask, isVariable } from './field-header.ts';
 import { formatFieldValue } from './format-field.ts';
-import { exactMask, legalBits } from './parse-set-field.ts';
+import { legalBits } from './parse-set-field.ts';
 import type { ParseAct, TextContext } from './text-context.ts';
 import { tokens } from './text-scan.ts';
 import {

@@ -1,7 +1,11 @@
 /** Which actions may stand together, and where, on the wire. */
+import { vlog } from '@heddle/runtime';
 import { OfpError } from '../errors.ts';
 import type { OfpAct } from '../ofp-actions.ts';
+import { refusal } from '../refuse.ts';
 import { instructionOf } from './instruction-order.ts';
+
+const log = vlog.module('ofp_actions');
 
 /** Throws OfpError for a list, not within ct, that no flow may have. */
 export function verifyActions(acts: readonly OfpAct[]): void {
@@ -19,7 +23,8 @@ export function verifyActions(acts: readonly OfpAct[]): void {
 
 /** A connection's mark and label are set within ct. */
 function checkField(name: string): void {
-  if (name === 'ct_mark' || name === 'ct_label') throw new OfpError('OFPBAC_BAD_SET_ARGUMENT');
+  if (name !== 'ct_mark' && name !== 'ct_label') return;
+  throw refusal(log, 'OFPBAC_BAD_SET_ARGUMENT', 'cannot set CT fields outside of ct action');
 }
 
 const ORDER = {

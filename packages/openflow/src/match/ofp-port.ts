@@ -26,10 +26,13 @@ export interface PortNames {
 const OFPP11_MAX = 0xffff_ff00;
 const OFPP11_OFFSET = OFPP11_MAX - OFPP_MAX;
 
-/** undefined when the number has no 16-bit form. */
+/** undefined when the number has no 16-bit form, of which the log is told. */
 export function ofp11PortToOfp10(port: number): number | undefined {
   if (port < OFPP_MAX) return port;
-  return port >= OFPP11_MAX ? port - OFPP11_OFFSET : undefined;
+  if (port >= OFPP11_MAX) return port - OFPP11_OFFSET;
+  const valid = `0 through ${OFPP_MAX - 1} or 0xffffff00 through 0xffffffff`;
+  log.rl.warn(`port ${port} is outside the supported range ${valid}`);
+  return undefined;
 }
 
 export function ofp10PortToOfp11(port: number): number {

@@ -1,6 +1,8 @@
 /** Matches from NXM and OXM entries (OpenFlow 1.3.5 section 7.2.3). */
+import { vlog } from '@heddle/runtime';
 import { OfpError } from '../errors.ts';
 import { Match, type TunMetadataMatch } from '../match.ts';
+import { refusal } from '../refuse.ts';
 import { fieldPlan } from './field-plan.ts';
 import {
   fromBytes,
@@ -13,6 +15,9 @@ import { OFP11_MATCH_LENGTH, parseOfp11StandardMatch } from './ofp11-match.ts';
 import { type FieldHeader, isCookie, parseFieldHeader } from './oxm-header.ts';
 import { fieldPrerequisitesMet } from './prerequisites.ts';
 import { checkMapped, type TlvFields } from './tlv-fields.ts';
+import { hexOr0 } from './value-text.ts';
+
+const log = vlog.module('nx_match');
 
 export interface OxmParseOptions {
   /** Skip unknown fields and ask for no prerequisites. */
@@ -105,7 +110,7 @@ function parseEntry(
 ): void {
   const { point, hasMask, payloadLength } = header;
   if (!options.isPipelineOnly) checkMapped(point?.field, options.tlv);
-  if (hasMask) checkWildcards(bytes, at, payloadLength >>> 1);
+  if (hasMask) checkWildcards(bytes, at, payloadLength >>> 1, header);
   if (isCookie(header)) {
     parseCookie(state, bytes, at, header, options);
     return;
@@ -150,12 +155,30 @@ function isKnownLength({ hasMask, payloadLength }: FieldHeader, size: number): b
   return payloadLength === (hasMask ? 2 * size : size);
 }
 
-function checkWildcards(bytes: Uint8Array, at: number, size: number): void {
+function checkWildcards(bytes: Uint8Array, at: number, size: number, header: FieldHeader): void {
   for (let i = 0; i < size; i++) {
     if ((bytes[at + i]! & ~bytes[at + size + i]! & 0xff) !== 0) {
-      throw new OfpError('OFPBMC_BAD_WILDCARDS');
+      throw wildcardsRefusal(header);
     }
   }
+}
+
+/** Of an entry whose value has bits that its mask leaves open. */
+export function wildcardsRefusal(header: FieldHeader): OfpError {
+  const why = `Rejecting NXM/OXM entry ${entryText(header)} with 1-bits in value for bits wildcarded by the mask.`;
+  return refusal(log, 'OFPBMC_BAD_WILDCARDS', why);
+}
+
+/** Experimenter, class, field, whether it has a mask, and length, as the log has it. */
+function entryText({
+  vendor,
+  cls,
+  number,
+  hasMask,
+  payloadLength,
+  headerLength,
+}: FieldHeader): string {
+  return [hexOr0(vendor), cls, number, hasMask ? 1 : 0, payloadLength + headerLength - 4].join(':');
 }
 
 function parseCookie(

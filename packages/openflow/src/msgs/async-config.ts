@@ -1,11 +1,16 @@
 /** Which asynchronous messages a controller gets (OpenFlow 1.3.5 section 7.3.10, 1.4.0 7.3.10). */
+import { vlog } from '@heddle/runtime';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
+import { hexOr0 } from '../match/value-text.ts';
 import type { AsyncConfig } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import { type AnyForm, form, NX_VENDOR_ID } from './form.ts';
 import { empty } from './hello.ts';
 import { pullProperty, unknownProperty } from './property.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_connection');
 
 type Kind = keyof AsyncConfig;
 
@@ -32,6 +37,14 @@ const LEGAL: Readonly<Record<Kind, number>> = {
   roleStatus: 0x07,
   tableStatus: 0x18,
   requestForward: 0x03,
+};
+const NAMES: Readonly<Record<Kind, string>> = {
+  packetIn: 'PACKET_IN',
+  portStatus: 'PORT_STATUS',
+  flowRemoved: 'FLOW_REMOVED',
+  roleStatus: 'ROLE_STATUS',
+  tableStatus: 'TABLE_STATUS',
+  requestForward: 'REQUESTFORWARD',
 };
 /** Of versions before OpenFlow 1.4. */
 const OLD_PACKET_IN = 0x07;
@@ -72,14 +85,17 @@ function pullProperties(
     const kind = KINDS[property.type >> 1];
     if (kind === undefined) {
       if (loose) continue;
-      throw property.vendor === undefined
-        ? new OfpError('OFPACFC_UNSUPPORTED')
-        : unknownProperty(property);
+      if (property.vendor !== undefined) throw unknownProperty(property, log, 'async config');
+      const why = `unknown async config property type ${property.type}`;
+      throw refusal(log, 'OFPACFC_UNSUPPORTED', why);
     }
     if (property.body.left !== 4) throw new OfpError('OFPBPC_BAD_LEN');
     const mask = property.body.u32();
     const legal = version < 5 && kind === 'packetIn' ? OLD_PACKET_IN : LEGAL[kind];
-    if (!loose && (mask & ~legal) !== 0) throw new OfpError('OFPACFC_INVALID');
+    if (!loose && (mask & ~legal) !== 0) {
+      const why = `bad value ${hexOr0(mask)} for ${NAMES[kind]} (allowed mask ${hexOr0(legal)})`;
+      throw refusal(log, 'OFPACFC_INVALID', why);
+    }
     config[kind][property.type & 1 ? 0 : 1] = mask & legal;
     given |= 1 << property.type;
   }

@@ -79,6 +79,9 @@ export function errorReply(ofpErr: string, asked: OfpVersion, request: Uint8Arra
   }
   const version = isKnown ? asked : 1;
   const xid = new DataView(request.buffer, request.byteOffset).getUint32(4);
+  if (isKnown && !errorNumbers(ofpErr, version)) {
+    log.rl.err(`cannot encode ${ofpErr} for OpenFlow 1.${version - 1}`);
+  }
   const { vendor, type, code } = errorToWire(ofpErr, version);
   const header = vendor === undefined ? 12 : version < OFP12_VERSION ? 20 : 16;
   const data = request.slice(0, MAX_LENGTH - header);

@@ -1,5 +1,6 @@
 /** Flow mods: OpenFlow 1.0's, Nicira's with NXM, and that of 1.1 and later. */
 import { ETH_P_IP, ETH_P_IPV6 } from '@heddle/packet';
+import { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { parseInstructions, putInstructions } from '../actions/index.ts';
 import { OFPG_ANY, OFPTT_ALL, type OfpVersion } from '../constants.ts';
@@ -16,11 +17,14 @@ import {
 import { isFieldWild, named } from '../match/match-field.ts';
 import type { Match } from '../match.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
 import { type AnyForm, type DecodeContext, form, NX_VENDOR_ID } from './form.ts';
 import { pullMatch11, pullNxMatch, putMatch11, putPadded } from './match-bytes.ts';
 import { putPort11 } from './port-number.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_flow');
 
 const COMMANDS: readonly FlowModCommand[] = [
   'add',
@@ -160,7 +164,9 @@ function pullCommand10({ dv }: Reader, at: number, { hasTableId = true }: Decode
 
 /** Without NXT_FLOW_MOD_TABLE_ID what would be the table is part of the command. */
 function checkTableId(tableId: number, { hasTableId = true }: DecodeContext): void {
-  if (!hasTableId && tableId !== 0) throw new OfpError('OFPFMFC_BAD_COMMAND');
+  if (hasTableId || tableId === 0) return;
+  const why = 'flow_mod has explicit table_id but flow_mod_table_id extension is not enabled';
+  throw refusal(log, 'OFPFMFC_BAD_COMMAND', why);
 }
 
 function putCommand10(w: ByteWriter, msg: FlowMod & { readonly hasTableId?: boolean }): void {

@@ -1,12 +1,14 @@
 /** Flow monitors (ovs-ofctl(8), `monitor`; NXST_FLOW_MONITOR, OpenFlow 1.4.0 section 7.3.5.17). */
-
+import { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { emitInstructions, parseInstructions } from '../actions/index.ts';
 import { OFPG_ANY, OFPP_NONE, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { emitNxMatch, emitOxmMatch } from '../match/index.ts';
+import { hexOr0 } from '../match/value-text.ts';
 import type { Match } from '../match.ts';
 import type { FlowMonitorRequest, FlowUpdate } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import {
   type AnyForm,
   form,
@@ -19,6 +21,8 @@ import { pullList } from './list.ts';
 import { pullMatch11, pullNxMatch } from './match-bytes.ts';
 import { pullPort11, putPort11 } from './port-number.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_monitor');
 
 /** How a monitor's messages look: Nicira's, its form for OpenFlow 1.3, and OpenFlow 1.4's. */
 type Form = 'nx' | 'onf' | 'ofp14';
@@ -33,7 +37,7 @@ const COMMANDS: readonly FlowMonitorRequest['command'][] = ['add', 'modify', 'de
 
 /** OpenFlow 1.4 has a flag more: never abbreviate. It is not supported. */
 function pullFlags14(wire: number): number {
-  if ((wire & OFPFMF14_NO_ABBREV) !== 0) throw new OfpError('OFPMOFC_BAD_FLAGS');
+  if ((wire & OFPFMF14_NO_ABBREV) !== 0) throw badFlags(wire, 'ofp14');
   const own = (wire & OFPFMF14_ONLY_OWN) !== 0 ? NXFMF_OWN : 0;
   return (wire & ~OFPFMF14_ONLY_OWN) | own;
 }
@@ -43,11 +47,25 @@ function putFlags14(flags: number): number {
   return (flags & ~NXFMF_OWN) | own;
 }
 
-function checkFlags(flags: number): number {
-  if ((flags & ~KNOWN_FLAGS) !== 0 || (flags & CHANGES) === 0) {
-    throw new OfpError('OFPMOFC_BAD_FLAGS');
-  }
+/** `wire`: as the message has them. */
+function checkFlags(flags: number, wire: number, kind: Form): number {
+  if ((flags & ~KNOWN_FLAGS) !== 0 || (flags & CHANGES) === 0) throw badFlags(wire, kind);
   return flags;
+}
+
+function badFlags(wire: number, kind: Form): OfpError {
+  return refusal(log, 'OFPMOFC_BAD_FLAGS', `${NAMES[kind]} has bad flags ${hexOr0(wire)}`);
+}
+
+const NAMES = {
+  nx: 'NXST_FLOW_MONITOR',
+  onf: 'ONFST_FLOW_MONITOR',
+  ofp14: 'OFPST_FLOW_MONITOR',
+} as const;
+
+function leftover(left: number, kind: Form, which: 'request' | 'reply'): OfpError {
+  const why = `${NAMES[kind]} ${which} has ${left} leftover bytes at end`;
+  return refusal(log, 'OFPBRC_BAD_LEN', why);
 }
 
 function pullMatch(r: Reader, matchLength: number, kind: Form): Match {
@@ -55,6 +73,7 @@ function pullMatch(r: Reader, matchLength: number, kind: Form): Match {
 }
 
 function pullRequest(r: Reader, kind: Form): FlowMonitorRequest {
+  if (r.left < 16) throw leftover(r.left, kind, 'request');
   return kind === 'ofp14' ? pullRequest14(r) : pullRequestNx(r, kind);
 }
 
@@ -63,7 +82,8 @@ function pullRequestNx(r: Reader, kind: Form): FlowMonitorRequest {
   const { dv } = r;
   const isNx = kind === 'nx';
   const zeros = r.u8.subarray(at + (isNx ? 11 : 13), at + 16);
-  const flags = checkFlags(dv.getUint16(at + 4));
+  const wire = dv.getUint16(at + 4);
+  const flags = checkFlags(wire, wire, kind);
   if (isNx && zeros.some((byte) => byte !== 0)) throw new OfpError('NXBRC_MUST_BE_ZERO');
   const matchLength = dv.getUint16(at + (isNx ? 8 : 6));
   const port = r.within(at + (isNx ? 6 : 8), r.end);
@@ -80,7 +100,7 @@ function pullRequest14(r: Reader): FlowMonitorRequest {
   const wire = r.dv.getUint16(at + 12);
   const command = COMMANDS[r.u8[at + 15]!] ?? 'unknown';
   const isDelete = command === 'delete';
-  const flags = isDelete ? 0 : checkFlags(pullFlags14(wire));
+  const flags = isDelete ? 0 : checkFlags(pullFlags14(wire), wire, 'ofp14');
   const outPort = isDelete ? OFPP_NONE : pullPort11(r.within(at + 4, at + 8));
   const outGroup = r.dv.getUint32(at + 8);
   const tableId = r.u8[at + 14]!;
@@ -136,18 +156,22 @@ const FULL_LENGTH = 24;
 
 function pullUpdate(r: Reader, version: OfpVersion, kind: Form): FlowUpdate {
   const at = r.off;
-  if (r.left < 4) throw new OfpError('OFPBRC_BAD_LEN');
+  const { left } = r;
+  if (left < 4) throw leftover(left, kind, 'reply');
   const length = r.dv.getUint16(at);
-  const event = EVENTS[kind][r.dv.getUint16(at + 2)];
-  if (length > r.left || length % 8 !== 0) throw new OfpError('OFPBRC_BAD_LEN');
-  if (event === undefined) throw new OfpError('NXBRC_FM_BAD_EVENT');
-  if (length < 4) throw new OfpError('OFPBRC_BAD_LEN');
+  const number = r.dv.getUint16(at + 2);
+  const event = EVENTS[kind][number];
+  if (length > left || length % 8 !== 0) throw leftover(left, kind, 'reply');
+  if (event === undefined) {
+    throw refusal(log, 'NXBRC_FM_BAD_EVENT', `NXST_FLOW_MONITOR reply has bad event ${number}`);
+  }
+  if (length < 4) throw leftover(left, kind, 'reply');
   r.off = at + length;
   if (event === 'abbrev' || event === 'paused' || event === 'resumed') {
-    if (length !== 8) throw new OfpError('OFPBRC_BAD_LEN');
+    if (length !== 8) throw leftover(left, kind, 'reply');
     return event === 'abbrev' ? { event, xid: r.dv.getUint32(at + 4) } : { event };
   }
-  if (length < FULL_LENGTH) throw new OfpError('OFPBRC_BAD_LEN');
+  if (length < FULL_LENGTH) throw leftover(left, kind, 'reply');
   return pullFull(r.within(at, at + length), r.end, event, version, kind);
 }
 
@@ -174,7 +198,7 @@ function pullFull(
     cookie: dv.getBigUint64(at + 16),
   };
   const matchLength = is14 ? 0 : dv.getUint16(at + 12);
-  if (((matchLength + 7) & ~7) > r.left) throw new OfpError('OFPBRC_BAD_LEN');
+  if (((matchLength + 7) & ~7) > r.left) throw leftover(messageEnd - at, kind, 'reply');
   const whole = is14 ? r.within(r.off, messageEnd) : r;
   const match = pullMatch(whole, matchLength, kind);
   if (whole.off > r.end) throw new OfpError('OFPBIC_BAD_LEN');

@@ -1,11 +1,14 @@
 /** Flow and aggregate statistics of OpenFlow 1.0 to 1.4 and of Nicira's extension with NXM. */
+import { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { parseInstructions, putInstructions } from '../actions/index.ts';
 import { OFPG_ANY, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { emitNxMatch, emitOfp10Match, parseOfp10Match, putOxmMatch } from '../match/index.ts';
+import type { Match } from '../match.ts';
 import type { FlowModFlags, FlowStats, FlowStatsRequest } from '../messages.ts';
 import type { OfpAct } from '../ofp-actions.ts';
+import { refusal } from '../refuse.ts';
 import { putKnownFlow, putVarying, rememberFlow } from './flow-entries.ts';
 import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
 import { type AnyForm, form, NX_VENDOR_ID, type Wire, writeNothing } from './form.ts';
@@ -13,6 +16,9 @@ import { pullList } from './list.ts';
 import { pullMatch11, pullNxMatch, putMatch11, putPadded } from './match-bytes.ts';
 import { pullPort11, putPort11 } from './port-number.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_flow');
+const actionLog = vlog.module('ofp_actions');
 
 type FlowRequest = 'flow_request' | 'aggregate_request';
 
@@ -185,9 +191,12 @@ function putFlow10(w: ByteWriter, flow: FlowStats): void {
 }
 
 /** An entry's first `n` bytes, of which its length must know. */
-function takeEntry(r: Reader, n: number): number {
+function takeEntry(r: Reader, n: number, name = 'OFPST_FLOW'): number {
+  const refuse = (why: string): OfpError => refusal(log, 'OFPBRC_BAD_LEN', `${name} reply ${why}`);
+  if (r.left < n) throw refuse(`has ${r.left} leftover bytes at end`);
   const start = r.take(n);
-  if (r.dv.getUint16(start) < n) throw new OfpError('OFPBRC_BAD_LEN');
+  const length = r.dv.getUint16(start);
+  if (length < n) throw refuse(`claims invalid length ${length}`);
   return start;
 }
 
@@ -195,9 +204,22 @@ function takeEntry(r: Reader, n: number): number {
 export function pullActions(r: Reader, start: number, version: OfpVersion): readonly OfpAct[] {
   const length = r.dv.getUint16(start);
   const rest = start + length - r.off;
-  if (rest < 0 || rest > r.left)
-    throw new OfpError(version === 1 ? 'OFPBRC_BAD_LEN' : 'OFPBIC_BAD_LEN');
-  return parseInstructions(r.view(rest), version);
+  if (rest < 0 || rest > r.left) {
+    const what = version === 1 ? 'actions' : 'instructions';
+    const why = `OpenFlow message ${what} length ${rest >>> 0} exceeds remaining message length (${r.left})`;
+    actionLog.rl.warn(why);
+    throw refusal(
+      log,
+      version === 1 ? 'OFPBRC_BAD_LEN' : 'OFPBIC_BAD_LEN',
+      'OFPST_FLOW reply bad instructions',
+    );
+  }
+  try {
+    return parseInstructions(r.view(rest), version);
+  } catch (error) {
+    if (error instanceof OfpError) log.rl.warn('OFPST_FLOW reply bad instructions');
+    throw error;
+  }
 }
 
 /** What the entries of OpenFlow 1.1 to 1.4 and of NXM begin with: 48 bytes. */
@@ -226,9 +248,19 @@ function putFixed(w: ByteWriter, flow: FlowStats): number {
   return start;
 }
 
+/** The match of an entry of OpenFlow 1.1 and later. */
+export function pullEntryMatch(r: Reader): Match {
+  try {
+    return pullMatch11(r);
+  } catch (error) {
+    if (error instanceof OfpError) log.rl.warn('OFPST_FLOW reply bad match');
+    throw error;
+  }
+}
+
 function pullFlow11(r: Reader, version: OfpVersion): FlowStats {
   const start = takeEntry(r, 48);
-  const match = pullMatch11(r);
+  const match = pullEntryMatch(r);
   return {
     match,
     ...pullFlowProperties(r, start),
@@ -261,7 +293,7 @@ function putFlow11(w: ByteWriter, flow: FlowStats, version: OfpVersion): void {
 }
 
 function pullFlowNx(r: Reader, version: OfpVersion): FlowStats {
-  const start = takeEntry(r, 48);
+  const start = takeEntry(r, 48, 'NXST_FLOW');
   const { dv } = r;
   const matchLength = dv.getUint16(start + 18);
   if (dv.getUint16(start) < 48 + matchLength) throw new OfpError('OFPBRC_BAD_LEN');

@@ -1,14 +1,17 @@
 /** Buckets of groups (OpenFlow 1.3.5 section 7.3.4.2, 1.5.1 section 7.3.4.3). */
-
+import { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { emitActions, parseActions } from '../actions/index.ts';
 import { OFPG_ANY, OFPP_NONE, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { ofp11PortToOfp10 } from '../match/ofp-port.ts';
 import type { Bucket, GroupType } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import { putPort11 } from './port-number.ts';
 import { propertyU32, pullProperty, putProperty, unknownProperty } from './property.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_group');
 
 const OFPGBPT = { weight: 0, watchPort: 1, watchGroup: 2 } as const;
 /** The greatest id that a bucket may have. */
@@ -21,11 +24,25 @@ export function pullBuckets11(r: Reader, version: OfpVersion): Bucket[] {
   return buckets;
 }
 
+/** Of the bucket that begins here, which is `least` bytes long at least. */
+function bucketLength(r: Reader, least: number): number {
+  const { left } = r;
+  const refuse = (why: string): OfpError => refusal(log, 'OFPGMFC_BAD_BUCKET', why);
+  if (left < least) throw refuse(`buckets end with ${left} leftover bytes`);
+  const length = r.dv.getUint16(r.off);
+  if (length > left) {
+    throw refuse(
+      `OpenFlow message bucket length ${length} exceeds remaining buckets data size ${left}`,
+    );
+  }
+  if (length < least) throw refuse(`OpenFlow message bucket length ${length} is not valid`);
+  return length;
+}
+
 function pullBucket11(r: Reader, version: OfpVersion, bucketId: number): Bucket {
-  if (r.left < 16) throw new OfpError('OFPGMFC_BAD_BUCKET');
   const at = r.off;
-  const length = r.u16();
-  if (length < 16 || at + length > r.end) throw new OfpError('OFPGMFC_BAD_BUCKET');
+  const length = bucketLength(r, 16);
+  r.off += 2;
   const weight = r.u16();
   const watch = r.off;
   r.off = at + 16;
@@ -54,18 +71,19 @@ export function pullBuckets15(
   const buckets: Bucket[] = [];
   while (r.left > 0) buckets.push(pullBucket15(r, version, groupType));
   const ids = new Set(buckets.map(({ bucketId }) => bucketId));
-  if (ids.size !== buckets.length) throw new OfpError('OFPGMFC_BAD_BUCKET');
+  if (ids.size !== buckets.length) throw refusal(log, 'OFPGMFC_BAD_BUCKET', 'Duplicate bucket id');
   return buckets;
 }
 
 function pullBucket15(r: Reader, version: OfpVersion, groupType: GroupType | undefined): Bucket {
-  if (r.left < 8) throw new OfpError('OFPGMFC_BAD_BUCKET');
   const at = r.off;
-  const length = r.u16();
+  const length = bucketLength(r, 8);
+  r.off += 2;
   const actionsLength = r.u16();
   const bucketId = r.u32();
-  if (length < 8 || at + length > r.end || actionsLength > length - 8) {
-    throw new OfpError('OFPGMFC_BAD_BUCKET');
+  if (actionsLength > length - 8) {
+    const why = `OpenFlow message bucket actions length ${actionsLength} exceeds remaining bucket data size ${length - 8}`;
+    throw refusal(log, 'OFPGMFC_BAD_BUCKET', why);
   }
   const actions = parseActions(r.view(actionsLength), version);
   const props = r.within(r.off, at + length);
@@ -80,9 +98,11 @@ function pullBucket15(r: Reader, version: OfpVersion, groupType: GroupType | und
       if (property.body.left !== 4) throw new OfpError('OFPBPC_BAD_LEN');
       watch = property.body;
     } else if (property.type === OFPGBPT.watchGroup) watchGroup = propertyU32(property);
-    else throw unknownProperty(property);
+    else throw unknownProperty(property, log, 'group bucket');
   }
-  if (bucketId > OFPG15_BUCKET_MAX) throw new OfpError('OFPGMFC_BAD_BUCKET');
+  if (bucketId > OFPG15_BUCKET_MAX) {
+    throw refusal(log, 'OFPGMFC_BAD_BUCKET', `bucket id (${bucketId}) is out of range`);
+  }
   const watchPort = watch ? pullWatchPort(watch) : OFPP_NONE;
   return { bucketId, weight, watchPort, watchGroup, actions };
 }

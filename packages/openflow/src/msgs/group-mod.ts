@@ -1,7 +1,9 @@
 /** Changes of groups (OpenFlow 1.3.5 section 7.3.4.2, 1.5.1 section 7.3.4.3, NXT_GROUP_MOD). */
+import { vlog } from '@heddle/runtime';
 import { OFPG_ANY, OFPP_NONE, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { Bucket, GroupCommand, GroupType } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import { type AnyForm, form, NX_VENDOR_ID, type Wire } from './form.ts';
 import {
   OFPG15_BUCKET_MAX,
@@ -12,6 +14,8 @@ import {
 } from './group-bucket.ts';
 import { NO_GROUP_PROPS, pullGroupProps, putGroupProps } from './group-props.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_group');
 
 export const GROUP_TYPES: readonly GroupType[] = ['all', 'select', 'indirect', 'ff'];
 const COMMANDS = new Map<number, GroupCommand>([
@@ -111,10 +115,12 @@ function checkCommandBucket(command: GroupCommand | undefined, id: number): void
   if (command === 'insert_bucket' || command === 'remove_bucket') {
     const named = id === OFPG15_BUCKET_FIRST || id === OFPG15_BUCKET_LAST;
     const all = id === OFPG15_BUCKET_ALL && command === 'remove_bucket';
-    if (id > OFPG15_BUCKET_MAX && !named && !all) throw new OfpError('OFPGMFC_BAD_BUCKET');
-  } else if (id !== OFPG15_BUCKET_ALL) {
-    throw new OfpError('OFPGMFC_BAD_BUCKET');
-  }
+    if (id > OFPG15_BUCKET_MAX && !named && !all) throw outOfRange(id);
+  } else if (id !== OFPG15_BUCKET_ALL) throw outOfRange(id);
+}
+
+function outOfRange(id: number): OfpError {
+  return refusal(log, 'OFPGMFC_BAD_BUCKET', `group command bucket id (${id}) is out of range`);
 }
 
 /** In upstream's order. */

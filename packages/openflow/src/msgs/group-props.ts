@@ -4,6 +4,7 @@ import type { ByteWriter } from '../actions/byte-writer.ts';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { GroupCommand, GroupProps, GroupType } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import { emitFieldArray, hashedFieldsMatch, parseFieldArray } from './field-array.ts';
 import { pullProperty, putProperty, unknownProperty } from './property.ts';
 import type { Reader } from './reader.ts';
@@ -35,7 +36,7 @@ export function pullGroupProps(
     const { vendor, subtype, body } = property;
     const isNtr = vendor === NTR_VENDOR_ID || vendor === NTR_COMPAT_VENDOR_ID;
     if (!isNtr || subtype !== NTR_SELECTION_METHOD) {
-      throw unknownProperty(property);
+      throw unknownProperty(property, log, 'group');
     }
     props = pullSelectionMethod(body, groupType, command);
   }
@@ -48,7 +49,10 @@ function pullSelectionMethod(
   command?: GroupCommand | 'unknown',
 ): GroupProps {
   if (groupType === undefined) throw new OfpError('OFPGMFC_BAD_TYPE');
-  if (groupType !== 'select') throw new OfpError('OFPBPC_BAD_VALUE');
+  if (groupType !== 'select') {
+    const why = 'ntr selection method property is only allowed for select groups';
+    throw refusal(log, 'OFPBPC_BAD_VALUE', why);
+  }
   if (command === 'unknown') throw new OfpError('OFPGMFC_BAD_COMMAND');
   if (command === 'delete' || command === 'insert_bucket' || command === 'remove_bucket') {
     throw new OfpError('OFPBPC_BAD_VALUE');

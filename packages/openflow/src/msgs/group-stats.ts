@@ -1,15 +1,19 @@
 /** Groups' counters, descriptions and features (OpenFlow 1.3.5 sections 7.3.5.7 to 7.3.5.9). */
+import { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import type { OfpVersion } from '../constants.ts';
 import { OFPG_ALL } from '../constants.ts';
-import { OfpError } from '../errors.ts';
+import type { OfpError } from '../errors.ts';
 import type { GroupDesc, GroupFeatures, GroupStats } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import { type AnyForm, form, NX_VENDOR_ID, type Wire, writeNothing } from './form.ts';
 import { pullBuckets11, pullBuckets15, putBucket11, putBucket15 } from './group-bucket.ts';
 import { GROUP_TYPES } from './group-mod.ts';
 import { NO_GROUP_PROPS, pullGroupProps, putGroupProps } from './group-props.ts';
 import { pullList } from './list.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_group');
 
 /** OpenFlow 1.0 has OpenFlow 1.5's messages as Nicira's. */
 function usesForm15(version: OfpVersion): boolean {
@@ -64,14 +68,30 @@ const descRequest11 = form<'group_desc_request'>({
   encode: writeNothing,
 });
 
+/** As `Reader.take`, of what every entry of the message `name` has. */
+function takeEntry(r: Reader, n: number, name: string): number {
+  if (r.left < n) throw leftover(name, r.left);
+  return r.take(n);
+}
+
+function leftover(name: string, left: number): OfpError {
+  return refusal(log, 'OFPBRC_BAD_LEN', `${name} has ${left} leftover bytes at end`);
+}
+
+function invalidLength(name: string, length: number): OfpError {
+  return refusal(log, 'OFPBRC_BAD_LEN', `${name} claims invalid length ${length}`);
+}
+
 function pullGroupStats(r: Reader, version: OfpVersion): GroupStats {
   const hasDuration = version >= 4 || version === 1;
   const fixed = hasDuration ? 40 : 32;
-  const start = r.take(fixed);
+  const name = `${version === 1 ? 'NXST' : 'OFPST'}_GROUP reply reply`;
+  const start = takeEntry(r, fixed, name);
   const length = r.dv.getUint16(start);
   const { dv } = r;
-  if (length < fixed) throw new OfpError('OFPBRC_BAD_LEN');
   const nBuckets = Math.floor((length - fixed) / 16);
+  if (length < 32) throw invalidLength(name, length);
+  if (length < fixed || 16 * nBuckets > r.left) throw leftover(name, r.left);
   const buckets = [];
   for (let at = r.take(16 * nBuckets), i = 0; i < nBuckets; i++, at += 16) {
     buckets.push({ packetCount: dv.getBigUint64(at), byteCount: dv.getBigUint64(at + 8) });
@@ -131,10 +151,11 @@ function statsReply(name: string, w: Wire, since: OfpVersion, until: OfpVersion)
 
 function pullGroupDesc(r: Reader, version: OfpVersion): GroupDesc {
   const is15 = usesForm15(version);
-  const start = r.take(is15 ? 16 : 8);
+  const name = 'OFPST11_GROUP_DESC reply';
+  const start = takeEntry(r, is15 ? 16 : 8, name);
   const length = r.dv.getUint16(start);
   const body = start + length;
-  if (body < r.off || body > r.end) throw new OfpError('OFPBRC_BAD_LEN');
+  if (body < r.off || body > r.end) throw invalidLength(name, length);
   const type = r.u8[start + 2]!;
   const groupType = GROUP_TYPES[type];
   const groupId = r.dv.getUint32(start + 4);
@@ -147,7 +168,10 @@ function pullGroupDesc(r: Reader, version: OfpVersion): GroupDesc {
   r.off = body;
   if (!is15) return { ...head, buckets: pullBuckets11(rest, version), props: NO_GROUP_PROPS };
   const bucketsLength = r.dv.getUint16(start + 8);
-  if (bucketsLength > rest.left) throw new OfpError('OFPBRC_BAD_LEN');
+  if (bucketsLength > rest.left) {
+    const why = `${name} claims invalid bucket list length ${bucketsLength}`;
+    throw refusal(log, 'OFPBRC_BAD_LEN', why);
+  }
   const list = r.within(rest.take(bucketsLength), rest.off);
   const buckets = pullBuckets15(list, version, groupType ?? 'all');
   return { ...head, buckets, props: pullGroupProps(rest, groupType) };

@@ -1,10 +1,14 @@
 /** Meters: changes, configuration, counters and features (OpenFlow 1.3.5 sections 7.3.4.4, 7.3.5.10 on). */
+import { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { OfpError } from '../errors.ts';
 import type { MeterBand, MeterConfig, MeterMod, MeterStats } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import { type AnyForm, form, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_meter');
 
 const OFPMF13_KBPS = 1;
 const OFPMF13_PKTPS = 2;
@@ -127,11 +131,16 @@ const configReply = form<'meter_config_reply'>({
 const STATS_LENGTH = 40;
 
 function pullStats(r: Reader): MeterStats {
+  const { left } = r;
+  const leftover = (): OfpError =>
+    refusal(log, 'OFPBRC_BAD_LEN', `OFPMP_METER reply has ${left} leftover bytes at end`);
+  if (left < STATS_LENGTH) throw leftover();
   const at = r.take(STATS_LENGTH);
   const { dv } = r;
   const length = dv.getUint16(at + 4);
   const nBands = (length - STATS_LENGTH) / 16;
   if (length < STATS_LENGTH || !Number.isInteger(nBands)) throw new OfpError('OFPBRC_BAD_LEN');
+  if (length > left) throw leftover();
   const bands = [];
   for (let i = 0, band = r.take(nBands * 16); i < nBands; i++, band += 16) {
     bands.push({ packetCount: dv.getBigUint64(band), byteCount: dv.getBigUint64(band + 8) });

@@ -1,8 +1,13 @@
 /** Nicira's settings of a connection, and flushing of a zone of connection tracking. */
+import { vlog } from '@heddle/runtime';
 import { OfpError } from '../errors.ts';
 import type { FlowFormat, PacketInFormat } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import { type AnyForm, form, NX_VENDOR_ID, writeNothing } from './form.ts';
 import type { Reader } from './reader.ts';
+
+const protocolLog = vlog.module('ofp_protocol');
+const packetLog = vlog.module('ofp_packet');
 
 const nx = (subtype: number) => ({ vendor: NX_VENDOR_ID, subtype });
 const FLOW_FORMATS: readonly (FlowFormat | undefined)[] = ['OpenFlow10', undefined, 'NXM'];
@@ -21,8 +26,12 @@ const setFlowFormat = form<'set_flow_format'>({
   min: 4,
   step: 0,
   decode: (r) => {
-    const format = FLOW_FORMATS[r.u32()];
-    if (format === undefined) throw new OfpError('OFPBRC_EPERM');
+    const number = r.u32();
+    const format = FLOW_FORMATS[number];
+    if (format === undefined) {
+      const why = `NXT_SET_FLOW_FORMAT message specified invalid flow format ${number}`;
+      throw refusal(protocolLog, 'OFPBRC_EPERM', why);
+    }
     return { format };
   },
   encode: (w, { format }) => w.u32(Math.max(FLOW_FORMATS.indexOf(format), 0)),
@@ -52,8 +61,12 @@ const setPacketInFormat = form<'set_packet_in_format'>({
   min: 4,
   step: 0,
   decode: (r) => {
-    const format = PACKET_IN_FORMATS[r.u32()];
-    if (format === undefined) throw new OfpError('OFPBRC_EPERM');
+    const number = r.u32();
+    const format = PACKET_IN_FORMATS[number];
+    if (format === undefined) {
+      const why = `NXT_SET_PACKET_IN_FORMAT message specified invalid packet-in format ${number}`;
+      throw refusal(packetLog, 'OFPBRC_EPERM', why);
+    }
     return { format };
   },
   encode: (w, { format }) => w.u32(PACKET_IN_FORMATS.indexOf(format)),

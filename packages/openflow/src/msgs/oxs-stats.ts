@@ -8,7 +8,7 @@ import { OfpError } from '../errors.ts';
 import type { Match } from '../match.ts';
 import { type FlowStats, UNKNOWN_COUNT } from '../messages.ts';
 import { flowFlagsFromWire, flowFlagsToWire } from './flow-flags.ts';
-import { pullActions } from './flow-stats.ts';
+import { pullActions, pullEntryMatch } from './flow-stats.ts';
 import { type AnyForm, form, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
 import { pullMatch11, putMatch11 } from './match-bytes.ts';
@@ -126,7 +126,7 @@ function pullFlow(r: Reader): FlowStats {
 function pullMatchAndCounters(r: Reader): { match: Match; counters: Counters } {
   try {
     const start = r.take(24);
-    const match = pullMatch11(r);
+    const match = pullEntryMatch(r);
     const counters = pullOxs(r);
     if (r.dv.getUint16(start) < r.off - start) throw new OfpError('OFPBRC_BAD_LEN');
     return { match, counters };

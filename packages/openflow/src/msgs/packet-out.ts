@@ -1,6 +1,7 @@
 /** Packets from the controller. */
+import { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
-import { emitActions, parseActions } from '../actions/index.ts';
+import { emitActions, pullActions } from '../actions/index.ts';
 import {
   OFP_NO_BUFFER,
   OFPP_CONTROLLER,
@@ -10,13 +11,17 @@ import {
   type OfpVersion,
 } from '../constants.ts';
 import { OfpError } from '../errors.ts';
+import { hexOr0 } from '../match/value-text.ts';
 import type { Match } from '../match.ts';
 import type { PacketOut } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import { type AnyForm, form } from './form.ts';
 import { pullOxmMatch, putMatch11 } from './match-bytes.ts';
 import { inPortMatch } from './packet-in.ts';
 import { pullPort11, putPort11 } from './port-number.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_packet');
 
 const packetOut10 = form<'packet_out'>({
   type: 'packet_out',
@@ -101,9 +106,9 @@ function pullRest(
   version: OfpVersion,
 ): Pick<PacketOut, 'actions' | 'packet'> {
   const port = key.inPort;
-  const actions = parseActions(r.view(actionsLength), version);
+  const actions = pullActions(r, actionsLength, version);
   if (port >= OFPP_MAX && port !== OFPP_LOCAL && port !== OFPP_NONE && port !== OFPP_CONTROLLER) {
-    throw new OfpError('OFPBRC_BAD_PORT');
+    throw refusal(log, 'OFPBRC_BAD_PORT', `packet-out has bad input port ${hexOr0(port)}`);
   }
   const packet = bufferId === OFP_NO_BUFFER ? r.bytes() : new Uint8Array();
   return { actions, packet };

@@ -1,4 +1,5 @@
 /** Properties: the TLVs of OpenFlow 1.4 and later (OpenFlow 1.4.0 section 7.1.1 and so on). */
+import type { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { OfpError } from '../errors.ts';
 import type { Reader } from './reader.ts';
@@ -30,8 +31,21 @@ export function pullProperty(r: Reader, firstExperimenter = EXPERIMENTER): Prope
   return { type, vendor, subtype: r.dv.getUint32(start + 8), body };
 }
 
-/** The error that a property gets that its reader does not know. */
-export function unknownProperty(property: Property): OfpError {
+/**
+ * The error that a property gets that its reader does not know; the log is told that it is none of
+ * `whose`, where that is given.
+ */
+export function unknownProperty(
+  property: Property,
+  log?: ReturnType<typeof vlog.module>,
+  whose?: string,
+): OfpError {
+  const { type, vendor, subtype } = property;
+  const what =
+    vendor === undefined
+      ? `type ${type}`
+      : `type for exp_id 0x${vendor.toString(16)}, exp_type ${subtype}`;
+  log?.rl.warn(`unknown ${whose} property ${what}`);
   return new OfpError(property.vendor === undefined ? 'OFPBPC_BAD_TYPE' : 'OFPBPC_BAD_EXP_TYPE');
 }
 

@@ -1,4 +1,5 @@
 /** Queues' rates (OpenFlow 1.3.5 section 7.3.6; 1.4 makes them a multipart, section 7.3.5.15). */
+import { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { OFPP_MAX, OFPP_NONE, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
@@ -9,6 +10,8 @@ import { pullList } from './list.ts';
 import { pullPort11, putPort11 } from './port-number.ts';
 import { pullProperty, putProperty } from './property.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_queue');
 
 const OFPQT_MIN_RATE = 1;
 const OFPQT_MAX_RATE = 2;
@@ -81,7 +84,8 @@ function pullProperties10(r: Reader, end: number, queue: Rates) {
     if (length < 8 || length > end - at || (rate !== undefined && length !== 16)) {
       throw new OfpError('OFPBRC_BAD_LEN');
     }
-    if (rate !== undefined) setRate(queue, rate, r.dv.getUint16(at + 8));
+    if (rate === undefined) log.rl.info(`unknown queue property ${type}`);
+    else setRate(queue, rate, r.dv.getUint16(at + 8));
     r.off = at + length;
   }
 }

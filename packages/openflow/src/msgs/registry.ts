@@ -7,6 +7,7 @@ import { ByteWriter } from '../actions/byte-writer.ts';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import type { OfpMessage, OfpMessageType } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import {
   type AnyForm,
   type Codec,
@@ -64,6 +65,8 @@ function vendorKey(version: number, vendor: number, subtype: number): string | n
 }
 
 const log = vlog.module('ofp_msgs');
+const bundleLog = vlog.module('ofp_bundle');
+const BUNDLE = 'OFPT14_BUNDLE_ADD_MESSAGE';
 
 /** What a message is, before its body is looked at. */
 interface Header {
@@ -87,13 +90,18 @@ function decodeFrom(
 ): OfpMessage {
   const start = r.off;
   if (allowed === undefined) return decodeBody(r, start, pullLogged(r), context);
-  let form: AnyForm | undefined;
+  let form: AnyForm;
   try {
     form = pullForm(r);
   } catch (e) {
     if (!(e instanceof OfpError)) throw e;
+    const why = `${BUNDLE} contained message is unparsable (${e.ofpErr})`;
+    throw refusal(bundleLog, NOT_ALLOWED, why);
   }
-  if (!form || !allowed.has(form.type)) throw new OfpError(NOT_ALLOWED);
+  if (!allowed.has(form.type)) {
+    const name = fullName(form.name, form.wire);
+    throw refusal(bundleLog, NOT_ALLOWED, `${name} message not allowed inside ${BUNDLE}`);
+  }
   return decodeBody(r, start, form, context);
 }
 
@@ -170,18 +178,18 @@ function pullForm(r: Reader, isPartial = false): AnyForm {
   const form = byNumbers.get(wireKey(header.version, header.wire));
   if (form === undefined) {
     const [version, type] = [r.u8[at]!, r.u8[at + 1]!];
-    throw refusal(unknownNumber(header.wire), unknownText(version, type, header.wire));
+    throw telling(unknownNumber(header.wire), unknownText(version, type, header.wire));
   }
   if (isPartial) return form;
   r.off += header.length;
   const extra = r.left - form.min;
   if (extra < 0 || (form.step === 0 ? extra !== 0 : extra % form.step !== 0)) {
-    throw refusal('OFPBRC_BAD_LEN', lengthText(form, header.length, header.length + r.left));
+    throw telling('OFPBRC_BAD_LEN', lengthText(form, header.length, header.length + r.left));
   }
   return form;
 }
 
-function refusal(ofpErr: string, logged: string): OfpError {
+function telling(ofpErr: string, logged: string): OfpError {
   const error = new OfpError(ofpErr);
   error.logged = logged;
   return error;
@@ -267,7 +275,7 @@ function checkVendor(vendor: number): void {
 }
 
 function unknownVendor(vendor: number): OfpError {
-  return refusal(
+  return telling(
     'OFPBRC_BAD_VENDOR',
     `OpenFlow message has unknown vendor 0x${vendor.toString(16)}`,
   );

@@ -1,10 +1,13 @@
 /** What each table can do (OpenFlow 1.3.5 section 7.3.5.5, 1.5.1 section 7.3.5.18). */
+
 import { fieldByName } from '@heddle/packet';
+import { vlog } from '@heddle/runtime';
 import { ByteWriter } from '../actions/byte-writer.ts';
 import { OFPTT_ALL, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { emitFieldHeader, parseFieldHeader } from '../match/oxm-header.ts';
 import type { TableActionFeatures, TableFeatures } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import {
   actionBits,
   actionNames,
@@ -16,6 +19,8 @@ import { type AnyForm, form, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
 import { type Property, pullProperty, putProperty, unknownProperty } from './property.ts';
 import { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_table');
 
 /** Odd numbers are for the table miss. */
 const OFPTFPT13 = {
@@ -107,8 +112,12 @@ function pullLists(r: Reader, version: OfpVersion, loose: boolean): Lists {
     else if (type === OFPTFPT13.wildcards) pullFields(body, wildcard, undefined);
     else pullSide(property, sides[type & 1]!, version, loose);
   }
-  if ((seen & REQUIRED) !== REQUIRED && !(version >= 6 && isEmpty)) {
-    throw new OfpError('OFPTFFC_BAD_FEATURES');
+  const missing = REQUIRED & ~seen;
+  if (missing !== 0 && !(version >= 6 && isEmpty)) {
+    const count = missing.toString(2).replaceAll('0', '').length;
+    const first = 31 - Math.clz32(missing & -missing);
+    const why = `table features message missing ${count} required properties, including property ${first}`;
+    throw refusal(log, 'OFPTFFC_BAD_FEATURES', why);
   }
   const [nonmiss, miss] = sides;
   return {

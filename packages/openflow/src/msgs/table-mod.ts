@@ -1,17 +1,27 @@
 /** Tables' configuration: table_mod, its description, and table_status (OpenFlow 1.4.0 section 7.3.4.3). */
+import { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
 import { OfpError } from '../errors.ts';
 import type { TableMiss, TableMod } from '../messages.ts';
+import { refusal } from '../refuse.ts';
 import { type AnyForm, form, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
 import { propertyU32, pullProperty, putProperty } from './property.ts';
 import type { Reader } from './reader.ts';
+
+const log = vlog.module('ofp_table');
 
 const OFPTMPT14 = { eviction: 2, vacancy: 3 } as const;
 const OFPTC14_EVICTION = 1 << 2;
 const OFPTC14_VACANCY_EVENTS = 1 << 3;
 /** OpenFlow 1.1's and 1.2's. */
 export const TABLE_MISS: readonly TableMiss[] = ['controller', 'continue', 'drop', 'controller'];
+
+/** Of OFPTC11_* or OFPTC_* bits. */
+export function tableMiss(config: number): TableMiss {
+  if ((config & 3) === 3) log.rl.warn(`bad table miss config ${config}`);
+  return TABLE_MISS[config & 3]!;
+}
 
 const tableMod11 = form<'table_mod'>({
   type: 'table_mod',
@@ -25,7 +35,7 @@ const tableMod11 = form<'table_mod'>({
     const at = r.take(8);
     const tableId = r.u8[at]!;
     if (version > 3) return { tableId };
-    return { tableId, miss: TABLE_MISS[r.dv.getUint32(at + 4) & 3]! };
+    return { tableId, miss: tableMiss(r.dv.getInt32(at + 4)) };
   },
   encode: (w, { version, tableId, miss }) => {
     const at = w.grow(8);
@@ -58,7 +68,12 @@ function pullConfig(r: Reader, tableId: number, config: number, strict: boolean)
 }
 
 function checkVacancy({ up, down, current }: NonNullable<TableMod['vacancy']>): void {
-  if (up < down || up > 100 || current !== 0) throw new OfpError('OFPBPC_BAD_VALUE');
+  const refuse = (why: string): OfpError => refusal(log, 'OFPBPC_BAD_VALUE', why);
+  if (up < down) throw refuse('Value of vacancy_down is greater than vacancy_up');
+  if (up > 100 || down > 100) {
+    throw refuse('Vacancy threshold percentage should not be greater than 100');
+  }
+  if (current !== 0) throw refuse('Vacancy value should be zero for table-mod messages');
 }
 
 function putConfig(w: ByteWriter, mod: TableMod): void {
@@ -101,9 +116,13 @@ const tableMod14 = form<'table_mod'>({
 });
 
 function pullDesc(r: Reader): TableMod {
+  const { left } = r;
+  const refuse = (why: string): OfpError =>
+    refusal(log, 'OFPBRC_BAD_LEN', `OFP14_TABLE_DESC reply ${why}`);
+  if (left < 8) throw refuse(`has ${left} leftover bytes at end`);
   const at = r.take(8);
   const length = r.dv.getUint16(at);
-  if (length < 8 || at + length > r.end) throw new OfpError('OFPBRC_BAD_LEN');
+  if (length < 8 || length > left) throw refuse(`claims invalid length ${length}`);
   const properties = r.within(r.off, at + length);
   r.off = at + length;
   return pullConfig(properties, r.u8[at + 2]!, r.dv.getUint32(at + 4), false);

@@ -18,7 +18,7 @@ import {
 import { type AnyForm, form, writeNothing } from './form.ts';
 import { pullList } from './list.ts';
 import type { Reader } from './reader.ts';
-import { TABLE_MISS } from './table-mod.ts';
+import { TABLE_MISS, tableMiss } from './table-mod.ts';
 
 const NAME_LENGTH = 32;
 const LENGTHS: Readonly<Record<OfpVersion, number>> = { 1: 64, 2: 88, 3: 128, 4: 24, 5: 24, 6: 24 };
@@ -78,7 +78,7 @@ function pullStats11(r: Reader): TableStats {
   // Upstream takes what may be written for what may be applied.
   r.take(4);
   const onMiss = { next: [], instructions, write, apply: write };
-  const miss = TABLE_MISS[r.u32() & 3]!;
+  const miss = tableMiss(r.u32() | 0);
   const maxEntries = r.u32();
   const f = { ...features(tableId, name, { exact, wildcard }), maxEntries, miss };
   return { tableId, ...pullCounters(r), name, features: { ...f, onMiss, nonmiss: onMiss } };
@@ -97,7 +97,7 @@ function pullStats12(r: Reader): TableStats {
   const metadataMatch = r.u64();
   const metadataWrite = r.u64();
   const instructions = instructionNames(r.u32() & ~(1 << 6));
-  const miss = TABLE_MISS[r.u32() & 3]!;
+  const miss = tableMiss(r.u32() | 0);
   const maxEntries = r.u32();
   const onMiss = { next: [], instructions, write, apply };
   const f = {

@@ -51,8 +51,12 @@ const tableMod = form<'tlv_table_mod'>({
   step: 8,
   decode: (r) => {
     const at = r.take(8);
-    const command = COMMANDS[r.dv.getUint16(at)];
-    if (command === undefined) throw new OfpError('NXTTMFC_BAD_COMMAND');
+    const number = r.dv.getUint16(at);
+    const command = COMMANDS[number];
+    if (command === undefined) {
+      log.rl.warn(`tlv table mod command (${number}) is out of range`);
+      throw new OfpError('NXTTMFC_BAD_COMMAND');
+    }
     return { command, mappings: pullMappings(r) };
   },
   encode: (w, { command, mappings }) => {

@@ -1,4 +1,5 @@
 /** Messages in text: what `ovs-ofctl ofp-print`, `monitor`, `snoop` and the vconn log print. */
+import { vlog } from '@heddle/runtime';
 import { OfpError } from '../errors.ts';
 import type { OfpMessage } from '../messages.ts';
 import { helloVersions } from '../msgs/hello.ts';
@@ -11,6 +12,8 @@ import { type BodyContext, printBody } from './print-body.ts';
 import type { RawMatch } from './print-flows.ts';
 import type { PrintNames } from './print-names.ts';
 import { printBundleAdd } from './print-nicira.ts';
+
+const log = vlog.module('ofp_protocol');
 
 const HEADER = 8;
 const OFPT_HELLO = 0;
@@ -86,7 +89,11 @@ function nameOf(bytes: Uint8Array): string {
 
 function printDecoded(bytes: Uint8Array, verbosity: number, names: PrintNames): string {
   if (bytes[1] === OFPT_HELLO) return printHello(bytes);
-  if (isUnknownFlowFormat(bytes)) return ' format=(unknown)';
+  if (isUnknownFlowFormat(bytes)) {
+    const format = new DataView(bytes.buffer, bytes.byteOffset).getUint32(16);
+    log.rl.warn(`NXT_SET_FLOW_FORMAT message specified invalid flow format ${format}`);
+    return ' format=(unknown)';
+  }
   return printBody(decodeMessage(bytes, { loose: true }), context(bytes, verbosity, names));
 }
 
