@@ -29,6 +29,7 @@ openflow   print            200000 tests/differential/openflow/ofp-print.test.ts
 openflow   versions             20 tests/interop/openflow-versions.test.ts
 openflow   controller          500 tests/openflow/random-controller.test.ts
 openflow   controllers       1000 tests/openflow/random-pair.test.ts
+openflow   timed-controllers  500 tests/openflow/random-timed.test.ts
 openflow   hostile-switch     4000 tests/openflow/hostile-switch.test.ts
 openflow   hostile-switches  20000 tests/openflow/hostile-switches.test.ts
 openflow   hostile-replies    2000 tests/openflow/hostile-replies.test.ts

@@ -68,7 +68,8 @@ async function negotiate(instance: Instance, scope: Scope, version: Version): Pr
   return peer;
 }
 
-type Replies = Buffer[][];
+/** By controller. */
+export type Replies = Buffer[][];
 
 /** For each controller what has come up to its barrier; first who has sent, then the others. */
 async function say(
@@ -88,7 +89,7 @@ async function say(
 const LATE_TRIES = 40;
 const LATE_MS = 25;
 
-async function untilEven(sides: RawPeer[][], replies: readonly Replies[]): Promise<void> {
+export async function untilEven(sides: RawPeer[][], replies: readonly Replies[]): Promise<void> {
   for (let tries = 0; tries < LATE_TRIES; tries++) {
     for (const [side, peers] of sides.entries())
       for (const [n, peer] of peers.entries()) replies[side]![n]!.push(...peer.received.splice(0));
@@ -98,7 +99,11 @@ async function untilEven(sides: RawPeer[][], replies: readonly Replies[]): Promi
   }
 }
 
-async function untilBarrier(peer: RawPeer, version: Version, turn: number): Promise<Buffer[]> {
+export async function untilBarrier(
+  peer: RawPeer,
+  version: Version,
+  turn: number,
+): Promise<Buffer[]> {
   const xid = 0x1000_0000 + turn;
   peer.send(barrier(version, xid));
   const replies: Buffer[] = [];
@@ -186,9 +191,13 @@ export interface Difference {
 }
 
 /** Turns of which something else came. */
-export function differences(ours: readonly Heard[], theirs: readonly Heard[]): Difference[] {
+export function differences(
+  ours: readonly Heard[],
+  theirs: readonly Heard[],
+  asText = comparable,
+): Difference[] {
   const shown = (heard: Heard | undefined): string[][] =>
-    heard?.replies.map((replies) => shownReplies(replies)) ?? [['nothing at all']];
+    heard?.replies.map((replies) => shownReplies(replies, asText)) ?? [['nothing at all']];
   const length = Math.max(ours.length, theirs.length);
   return Array.from({ length }, (_, i) => ({
     name: (ours[i] ?? theirs[i])!.name,
@@ -198,11 +207,11 @@ export function differences(ours: readonly Heard[], theirs: readonly Heard[]): D
 }
 
 /** Answers in their order; what has come of itself has none among itself, and no xid. */
-function shownReplies(replies: readonly Buffer[]): string[] {
+function shownReplies(replies: readonly Buffer[], asText: (message: Buffer) => string): string[] {
   const all = joined(replies);
   const isUnasked = (m: Buffer): boolean => m.readUInt32BE(4) === 0;
-  const answers = all.filter((m) => !isUnasked(m)).map(comparable);
-  return [...answers, ...all.filter(isUnasked).map(comparable).sort()];
+  const answers = all.filter((m) => !isUnasked(m)).map(asText);
+  return [...answers, ...all.filter(isUnasked).map(asText).sort()];
 }
 
 /** Where a reply of several parts is cut is for the switch to say: all of it as the first part. */

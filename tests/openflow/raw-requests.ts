@@ -108,6 +108,9 @@ export interface FlowModParts {
   readonly cookie?: number;
   readonly importance?: number;
   readonly bufferId?: number;
+  /** Seconds. */
+  readonly idle?: number;
+  readonly hard?: number;
 }
 
 /** struct ofp_instruction_actions, OFPIT_APPLY_ACTIONS. */
@@ -120,7 +123,7 @@ export function apply(v: Version, ...actions: Buffer[]): Buffer {
 export function flowMod(v: Version, xid: number, parts: FlowModParts): Buffer {
   const { command = 0, priority = 0x8000, flags = 0, cookie = 0, bufferId = -1 } = parts;
   const of = parts.match ?? match(v, {});
-  const times = u16(0, 0, priority);
+  const times = u16(parts.idle ?? 0, parts.hard ?? 0, priority);
   if (v === 1) {
     const head = [of, u64(cookie), u16(command), times, u32(bufferId), NO_PORT(v), u16(flags)];
     return message(v, 14, xid, ...head, parts.actions);

@@ -91,6 +91,8 @@ export type OfpAct =
       readonly userdata?: Uint8Array;
       readonly pause?: boolean;
       readonly meter?: number;
+      /** It came as NXAST_CONTROLLER2, though it has nothing that needs it. */
+      readonly compat?: 'controller2';
     }
   | { readonly type: 'enqueue'; readonly port: number; readonly queue: number }
   | { readonly type: 'group'; readonly group: number }

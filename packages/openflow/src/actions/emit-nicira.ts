@@ -9,7 +9,7 @@ import {
   MULTIPATH_ALGORITHMS,
   NXM_OF_IN_PORT_HEADER,
 } from './parse-bundle.ts';
-import { NXAC2PT, OFPR_ACTION } from './parse-controller.ts';
+import { NXAC2PT, needsController2, OFPR_ACTION } from './parse-controller.ts';
 import { NSH_TLV, PT_USE_NEXT_PROTO } from './parse-encap.ts';
 
 const NX_VENDOR = 0x0000_2320;
@@ -122,7 +122,7 @@ function emitOutputReg(w: ByteWriter, { src, maxLen }: Act<'output_reg'>) {
 
 function emitController(w: ByteWriter, act: Act<'controller'>) {
   const { maxLen, controllerId, reason, userdata, pause, meter } = act;
-  if (!userdata?.length && !pause && meter === undefined) {
+  if (!needsController2(act) && act.compat !== 'controller2') {
     const at = putNicira(w, 20, 16);
     w.dv.setUint16(at + 10, maxLen);
     w.dv.setUint16(at + 12, controllerId);

@@ -52,10 +52,20 @@ export function parseController2(c: RawContext): OfpAct {
     ...(userdata && { userdata }),
     ...(pause && { pause }),
     ...(meter !== undefined && { meter }),
+    ...(!needsController2({ userdata, pause, meter }) && { compat: 'controller2' }),
   };
 }
 
 export const OFPR_ACTION = 1;
+
+/** Whether NXAST_CONTROLLER, which is shorter, cannot say it. */
+export function needsController2(act: {
+  readonly userdata?: Uint8Array | undefined;
+  readonly pause?: boolean;
+  readonly meter?: number | undefined;
+}): boolean {
+  return Boolean(act.userdata?.length || act.pause) || act.meter !== undefined;
+}
 
 function propertyLength(dv: DataView, p: number, end: number): number {
   if (p + 4 > end) throw new OfpError('OFPBPC_BAD_LEN');

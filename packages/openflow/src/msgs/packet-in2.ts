@@ -12,6 +12,7 @@ import { OfpError } from '../errors.ts';
 import { emitOxmEntries, parseNxMatch } from '../match/index.ts';
 import { Match } from '../match.ts';
 import type { Continuation, ContinuationFrame, PacketIn } from '../messages.ts';
+import type { OfpAct } from '../ofp-actions.ts';
 import { type AnyForm, type DecodeContext, form, NX_VENDOR_ID } from './form.ts';
 import { packetInReason } from './packet-in-reason.ts';
 import { type Property, pullProperty, putProperty, unknownProperty } from './property.ts';
@@ -243,15 +244,44 @@ function putContinuation(w: ByteWriter, c: Continuation, version: OfpVersion): v
   if (c.odpPort !== ODPP_NONE) putProperty(w, NXCPT.odpPort, () => w.u32(c.odpPort));
 }
 
-/** Table and cookie are said when they change. */
+/** Table and cookie are said in front of actions that tell of them, or go on in that table, when they change. */
 function putFrames(w: ByteWriter, frames: readonly ContinuationFrame[], version: OfpVersion): void {
-  let last = { tableId: 0, cookie: 0n };
+  let told: ContinuationFrame | undefined;
+  let waiting: OfpAct[] = [];
   for (const frame of frames) {
-    const { tableId, cookie } = frame;
-    if (tableId !== last.tableId) putProperty(w, NXCPT.tableId, () => w.byte(tableId));
-    if (cookie !== last.cookie) putU64(w, NXCPT.cookie, cookie);
-    putActions(w, NXCPT.actions, frame.actions, version);
-    last = frame;
+    for (const act of frame.actions) {
+      const { tableId, cookie } = frame;
+      if (namesRule(act) && (tableId !== told?.tableId || cookie !== told.cookie)) {
+        putActions(w, NXCPT.actions, waiting, version);
+        waiting = [];
+        if (tableId !== (told?.tableId ?? 0)) putProperty(w, NXCPT.tableId, () => w.byte(tableId));
+        if (cookie !== (told?.cookie ?? 0n)) putU64(w, NXCPT.cookie, cookie);
+        told = frame;
+      }
+      waiting.push(act);
+    }
+  }
+  putActions(w, NXCPT.actions, waiting, version);
+}
+
+const OFPTT_SAME = 255;
+
+/** Whether it may send a packet-in, which names the flow, or goes by the table that the flow is in. */
+function namesRule(act: OfpAct): boolean {
+  switch (act.type) {
+    case 'output':
+    case 'output_reg':
+    case 'output_trunc':
+    case 'controller':
+    case 'group':
+    case 'dec_ttl':
+    case 'dec_mpls_ttl':
+    case 'dec_nsh_ttl':
+      return true;
+    case 'resubmit':
+      return act.table === OFPTT_SAME;
+    default:
+      return false;
   }
 }
 
