@@ -79,11 +79,14 @@ function fork(ctx: XlateContext, table: number, zone: number, nat: OdpNat | unde
   );
 }
 
+/** All that a packet can be: a mask of other bits has no name in the texts of megaflows. */
+const CS_ALL = 0xff;
+
 /** `ct_clear`: the packet is as if it had never been tracked. */
 export function ctClear(ctx: XlateContext, withAction = true): void {
   if (withAction) {
     if (!ctx.conntracked) {
-      ctx.wildcards.ctState = 0xffff;
+      ctx.wildcards.ctState |= CS_ALL;
       if (ctx.flow.ctState === 0) return;
     }
     ctx.odpActions.push({ type: 'ct_clear' });

@@ -111,3 +111,10 @@ test('the mark that a bridge below a tunnel looks at', () => {
   assert.equal(overNative(false, flows, 0).actions.length, 0);
   assert.equal(overNative(false, flows, 0).wildcards.pktMark, 1);
 });
+
+test('the states of a connection that is forgotten: those that there are', () => {
+  const bridge = bridgeWith('br0', [1, 2], ['table=0 actions=ct_clear,2']);
+  const { wildcards, actions } = xlateActions(configOf(bridge), packet({ ctState: 0x22 }));
+  assert.equal(wildcards.ctState, 0xff);
+  assert.equal(formatOdpActions(actions), 'ct_clear,20');
+});
