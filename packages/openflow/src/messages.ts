@@ -279,7 +279,7 @@ export type OfpBody =
   | ({ readonly type: 'port_mod' } & PortMod)
   | ({ readonly type: 'table_mod' } & TableMod)
   | ({ readonly type: 'meter_mod' } & MeterMod)
-  | { readonly type: 'role_request' | 'role_reply'; readonly role: ControllerRole; readonly generationId?: bigint; /** OpenFlow 1.5. */ readonly shortId?: number }
+  | { readonly type: 'role_request' | 'role_reply'; readonly role: ControllerRole; readonly generationId?: bigint; /** OpenFlow 1.5. */ readonly shortId?: number; /** NXT_ROLE_* where the version has its own. */ readonly isNicira?: boolean }
   | { readonly type: 'role_status'; readonly role: ControllerRole; readonly reason: number; readonly generationId: bigint }
   | { readonly type: 'get_async_reply' | 'set_async'; readonly config: AsyncConfig; /** Of a message of properties: those that it has, 1 << OFPACPT_*. */ readonly given?: number }
   | { readonly type: 'table_status'; readonly reason: number; readonly table: TableMod }

@@ -24,6 +24,7 @@ function role(type: 'role_request' | 'role_reply', ofpt: number): AnyForm {
     wire: { ofpt },
     min: 16,
     step: 0,
+    fits: (msg) => msg.isNicira !== true,
     decode: (r, { version }) => {
       const at = r.take(16);
       const value = pullRole(r.dv.getUint32(at));
@@ -56,10 +57,10 @@ function nxRole(type: 'role_request' | 'role_reply', subtype: number): AnyForm {
     wire: { vendor: NX_VENDOR_ID, subtype },
     min: 4,
     step: 0,
-    decode: (r) => {
+    decode: (r, { version }) => {
       const number = r.u32();
       if (number > 2) throw new OfpError('OFPRRFC_BAD_ROLE');
-      return { role: pullRole(number + NX_FIRST) };
+      return { role: pullRole(number + NX_FIRST), ...(version >= 3 && { isNicira: true }) };
     },
     encode: (w, msg) => {
       if (msg.role === 'nochange') throw new OfpError('OFPRRFC_BAD_ROLE', 'needs OpenFlow 1.2');

@@ -105,6 +105,7 @@ export function handleRole(mgr: Connmgr, conn: OfConn, msg: MessageOf<'role_requ
     type: 'role_reply',
     role: conn.role,
     generationId: mgr.generationId ?? 0xffff_ffff_ffff_ffffn,
+    ...(msg.isNicira && { isNicira: true }),
   });
 }
 
