@@ -74,8 +74,8 @@ const anyFlowMod: Make = (r, v) => {
 };
 
 /**
- * Flags of which some are refused. In OpenFlow 1.1 and 1.2 without actions: upstream sends them as 1.0
- * does, which no client can read.
+ * Flags of which some are refused. In OpenFlow 1.1 and 1.2 without actions: upstream sends instructions
+ * among them so that no client can read them.
  */
 const monitorFlags = (r: Random, v: Version): number =>
   (r.chance(0.7) ? 1 + r.below(0x3f) : r.below(0x80)) & (v === 2 || v === 3 ? ~0x10 : -1);

@@ -1,7 +1,12 @@
 /** Flow monitors (ovs-ofctl(8), `monitor`; NXST_FLOW_MONITOR, OpenFlow 1.4.0 section 7.3.5.17). */
 import { vlog } from '@heddle/runtime';
 import type { ByteWriter } from '../actions/byte-writer.ts';
-import { emitInstructions, parseInstructions } from '../actions/index.ts';
+import {
+  emitActions,
+  emitInstructions,
+  parseActions,
+  parseInstructions,
+} from '../actions/index.ts';
 import { OFPG_ANY, OFPP_NONE, type OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 import { emitNxMatch, emitOxmMatch } from '../match/index.ts';
@@ -204,7 +209,8 @@ function pullFull(
   if (whole.off > r.end) throw new OfpError('OFPBIC_BAD_LEN');
   r.off = whole.off;
   const hasActions = r.left > 0;
-  const actions = parseInstructions(r.view(), version);
+  const actions =
+    kind === 'nx' ? parseActions(r.view(), version) : parseInstructions(r.view(), version);
   return { ...head, match, actions: hasActions ? actions : undefined };
 }
 
@@ -223,7 +229,9 @@ function putUpdate(w: ByteWriter, u: FlowUpdate, version: OfpVersion, kind: Form
   const match = kind === 'nx' ? emitNxMatch(u.match) : emitOxmMatch(u.match, version);
   w.bytes(match);
   w.align8(at);
-  if (u.actions) w.bytes(emitInstructions(u.actions, version));
+  if (u.actions) {
+    w.bytes(kind === 'nx' ? emitActions(u.actions, version) : emitInstructions(u.actions, version));
+  }
   const { dv, u8 } = w;
   dv.setUint16(at, w.length - at);
   dv.setUint16(at + 2, event);

@@ -213,7 +213,10 @@ function printExtension(msg: OfpMessage, c: BodyContext): string | undefined {
     case 'flow_monitor_request':
       return msg.monitors.map((m) => printMonitorRequest(m, c.names)).join('');
     case 'flow_monitor_reply':
-      return msg.updates.map((u) => printFlowUpdate(u, c.names)).join('');
+      return msg.updates
+        .map((u) => printFlowUpdate(u, c.names))
+        .join('')
+        .trimEnd();
     case 'tlv_table_mod':
       return printTlvTableMod(msg.command, msg.mappings);
     case 'tlv_table_reply':

@@ -199,7 +199,7 @@ export function printFlowUpdate(u: FlowUpdate, names: PrintNames): string {
   if (u.hardTimeout !== 0) out += ` hard_timeout=${u.hardTimeout}`;
   out += ` cookie=${hexOrZero(u.cookie)} `;
   out += formatMatch(u.match, { priority: OFP_DEFAULT_PRIORITY, names: names.ports });
-  if (u.actions === undefined) return out.trimEnd();
+  if (u.actions === undefined) return out;
   if (!out.endsWith(' ')) out += ' ';
   return `${out}actions=${formatActions(u.actions, names)}`;
 }
