@@ -51,13 +51,15 @@ export class MonitorUpdates {
       for (const rule of change.rules.rules()) yield this.#removed(rule, change.reason, isOwn);
       return;
     }
-    const { type, rule } = change;
-    if (type === 'delete') {
+    const { rule } = change;
+    if (change.type === 'delete') {
       yield this.#removed(rule, change.reason, isOwn);
       return;
     }
-    if (change.type === 'modify' && isSame(rule.state, change.before)) return;
     const before = change.type === 'add' ? change.replaced?.state : change.before;
+    const isModified = change.type === 'modify' || change.isModified === true;
+    if (isModified && before && isSame(rule.state, before)) return;
+    const type = isModified ? 'modify' : 'add';
     const heard = heardOf(this.#conn, { type, rule, reason: 0, before: before?.actions }, isOwn);
     if (!this.#pending || heard === undefined || heard === 'abbreviated') {
       yield heard;

@@ -21,7 +21,13 @@ export const OFPRR_METER_DELETE = 4;
 export const OFPRR_EVICTION = 5;
 
 export type FlowChange =
-  | { readonly type: 'add'; readonly rule: Rule; readonly replaced: Rule | undefined }
+  | {
+      readonly type: 'add';
+      readonly rule: Rule;
+      readonly replaced: Rule | undefined;
+      /** It takes the place of a rule that was to be modified. */
+      readonly isModified?: boolean;
+    }
   | {
       readonly type: 'modify';
       readonly rule: Rule;
@@ -54,12 +60,12 @@ export class FlowChanges {
   }
 
   /** Puts a rule into its table, in the place of `replaced`, which has its match and priority. */
-  add(rule: Rule, { key, mask }: Match, replaced: Rule | undefined): void {
+  add(rule: Rule, { key, mask }: Match, replaced: Rule | undefined, isModified = false): void {
     const table = this.#tableOf(rule);
     rule.origin = this.#origin;
     if (replaced) table.replace(replaced, rule);
     else table.insert(rule, key, mask);
-    this.list.push({ type: 'add', rule, replaced });
+    this.list.push({ type: 'add', rule, replaced, ...(isModified && { isModified }) });
   }
 
   modify(rule: Rule, state: RuleState, nowMs: number, resetCounts: boolean): void {

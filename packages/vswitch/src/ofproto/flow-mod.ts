@@ -185,7 +185,7 @@ function modifyRule(changes: FlowChanges, rule: Rule, mod: FlowMod, nowMs: numbe
   const next = new Rule(rule.table, rule.priority, state, rule.createdMs, rule.tunMetadata);
   next.modifiedMs = nowMs;
   if (!mod.flags.resetCounts) next.countOn(rule);
-  changes.add(next, rule.match, rule);
+  changes.add(next, rule.match, rule, true);
 }
 
 function deleteFlows(changes: FlowChanges, mod: FlowMod): void {
