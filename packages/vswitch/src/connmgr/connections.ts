@@ -22,13 +22,16 @@ export const ALL_VERSIONS = 0x7e;
 /** Of whoever has connected to a management socket, of any bridge. */
 let nextPeer = 0;
 
+const SNOOPED = { primary: 2, other: 1, secondary: 0 } as const;
+
 export class Connections {
   readonly #mgr: Connmgr;
   readonly #name: string;
   readonly #servers = new Map<string, Promise<Server>>();
   readonly #controllers = new Map<string, ActiveController>();
   readonly #listeners = new Map<string, PassiveController>();
-  readonly #snoops = new Set<Vconn>();
+  /** Whom each listens to. */
+  readonly #snoops = new Map<Vconn, ActiveController>();
   #versions = ALL_VERSIONS;
   #tls: () => TlsFiles | undefined = () => undefined;
   readonly #admitted: () => void;
@@ -120,7 +123,7 @@ export class Connections {
     for (const controller of this.#controllers.values()) controller.close();
     this.#controllers.clear();
     for (const conn of [...this.#mgr.conns]) conn.channel.close();
-    for (const snoop of this.#snoops) snoop.close();
+    for (const snoop of this.#snoops.keys()) snoop.close();
   }
 
   #connect(config: ControllerConfig): void {
@@ -129,14 +132,12 @@ export class Connections {
       known.configure(config, this.#versions);
       return;
     }
-    this.#controllers.set(
-      config.target,
-      new ActiveController(this.#mgr, config, this.#versions, {
-        tls: () => this.#tls(),
-        tap: (raw) => this.#tap(raw),
-        admitted: this.#admitted,
-      }),
-    );
+    const controller: ActiveController = new ActiveController(this.#mgr, config, this.#versions, {
+      tls: () => this.#tls(),
+      tap: (raw) => this.#tap(controller, raw),
+      admitted: this.#admitted,
+    });
+    this.#controllers.set(config.target, controller);
     this.#tell('added', config.kind, config.target);
   }
 
@@ -178,14 +179,19 @@ export class Connections {
       });
   }
 
-  /** Whoever connects there hears what is said with controllers. */
+  /** Whoever connects there hears what is said with one of the controllers (ovs-ofctl(8), `snoop`). */
   #listenSnoop(target: string): void {
     const server = listenRemote(target, (socket) => {
+      const controller = this.#worthSnooping();
+      if (controller === undefined) {
+        socket.destroy();
+        return;
+      }
       const snoop: Vconn = new Vconn(
         socket,
         { name: 'snoop', versions: this.#versions },
         {
-          open: () => this.#snoops.add(snoop),
+          open: () => this.#snoops.set(snoop, controller),
           message: () => {},
           bad: () => {},
           close: () => this.#snoops.delete(snoop),
@@ -196,7 +202,20 @@ export class Connections {
     server.catch((error: unknown) => log.rl.err(`${target}: ${messageOf(error)}`, target));
   }
 
-  #tap(raw: Uint8Array): void {
-    for (const snoop of this.#snoops) if (snoop.isOpen) snoop.sendRaw(raw);
+  /** The primary, else one that is no secondary: as it is when a snoop connects. */
+  #worthSnooping(): ActiveController | undefined {
+    let best: ActiveController | undefined;
+    for (const controller of this.#controllers.values()) {
+      if (best === undefined || SNOOPED[controller.status().role] > SNOOPED[best.status().role]) {
+        best = controller;
+      }
+    }
+    return best;
+  }
+
+  #tap(controller: ActiveController, raw: Uint8Array): void {
+    for (const [snoop, heard] of this.#snoops) {
+      if (heard === controller && snoop.isOpen) snoop.sendRaw(raw);
+    }
   }
 }
