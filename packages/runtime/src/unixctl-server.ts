@@ -5,7 +5,6 @@ import { type CoverageCounter, coverage } from './coverage.ts';
 import { DirectWriter } from './direct-sockets.ts';
 import { errnoOf, HeddleError, messageOf, strerror } from './errors.ts';
 import { removeAtExit } from './exit-files.ts';
-import { type MemoryReport, memoryText } from './memory.ts';
 import { listenUnix } from './remote.ts';
 import {
   type UnixctlCommands,
@@ -40,11 +39,9 @@ interface Request {
   id: unknown;
 }
 
-/** Has list-commands, version, vlog/*, coverage/* and memory/show from the start. */
+/** Has list-commands, version, vlog/* and coverage/* from the start. */
 export class UnixctlServer implements UnixctlCommands {
   readonly program: string;
-  /** What memory/show sums up: see registerMemory. */
-  readonly memoryReports: MemoryReport[] = [];
   readonly #commands = new Map<string, Command>();
   readonly #sockets = new Set<Socket>();
   readonly #received: CoverageCounter;
@@ -61,7 +58,6 @@ export class UnixctlServer implements UnixctlCommands {
     this.register('version', '', 0, 0, () => `${versionText(program)}\n`);
     registerVlog(this);
     coverage.register(this);
-    this.register('memory/show', '', 0, 0, () => memoryText(this.memoryReports));
   }
 
   get path(): string | undefined {
