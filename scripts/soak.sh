@@ -26,6 +26,7 @@ openflow   match            100000 tests/differential/openflow/match.test.ts
 openflow   actions          100000 tests/differential/openflow/actions.test.ts
 openflow   messages         200000 tests/differential/openflow/messages.test.ts
 openflow   print            200000 tests/differential/openflow/ofp-print.test.ts
+openflow   monitors            500 tests/differential/openflow/monitors.test.ts
 openflow   versions             20 tests/interop/openflow-versions.test.ts
 openflow   controller          500 tests/openflow/random-controller.test.ts
 openflow   controllers       1000 tests/openflow/random-pair.test.ts

@@ -2,6 +2,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import {
   encodeMessage,
+  OFPUTIL_P_OF10_STD,
   type OfpBody,
   type OfpMessage,
   type PacketInFormat,
@@ -9,17 +10,18 @@ import {
   parsePacketOut,
   type Received,
   type VconnClient,
+  versionProtocols,
 } from '@heddle/openflow';
 import { UnixctlServer, unixctlPath } from '@heddle/runtime';
-import { HeddleError } from '@heddle/runtime/errors';
-import { printError } from '@heddle/runtime/stdio';
+import { errnoOf, HeddleError, strerror } from '@heddle/runtime/errors';
+import { print, printError } from '@heddle/runtime/stdio';
 import { UnixctlError } from '@heddle/runtime/unixctl-server';
 import { type Context, complain, dump, open } from './context.ts';
 import { timestamp } from './monitor-time.ts';
 import { Printer } from './printer.ts';
 import { PROGRAM } from './program.ts';
 import { portsToAccept, tablesToAccept } from './switch-names.ts';
-import { allowedVersions, openTarget, versionsText } from './target.ts';
+import { allowedVersions, nextXid, openTarget, peekXid, versionsText } from './target.ts';
 
 const INVALID_TTL_TO_CONTROLLER = 4;
 const PACKET_IN_FORMATS: readonly PacketInFormat[] = [
@@ -32,25 +34,27 @@ export async function monitor(all: Context): Promise<number> {
   const ctx = all.args.slice(1).includes('invalid_ttl') ? ofTtlVersions(all) : all;
   const vconn = await open(ctx);
   let missSendLen = 0;
-  let flags: number | undefined;
   let resumes = false;
+  let monitors = 0;
   for (const word of ctx.args.slice(1)) {
-    if (/^\d+$/.test(word)) {
-      missSendLen = Number(word);
-      flags ??= 0;
+    if (/^\d/.test(word)) {
+      missSendLen = leadingNumber(word) & 0xffff;
+      if (!(await setConfig(ctx, vconn, 0, missSendLen))) return 1;
     } else if (word === 'invalid_ttl') {
-      flags = (flags ?? 0) | INVALID_TTL_TO_CONTROLLER;
+      if (!(await setConfig(ctx, vconn, INVALID_TTL_TO_CONTROLLER, missSendLen))) return 1;
     } else if (word === 'resume') {
       resumes = true;
       // Packets are to be heard of, whatever else is asked for.
       missSendLen = 0xffff;
-      flags ??= 0;
-    } else if (word.startsWith('watch:')) await watch(ctx, vconn, word.slice('watch:'.length));
-    else throw new HeddleError(`${word}: unsupported "monitor" argument`);
+      if (!(await setConfig(ctx, vconn, 0, missSendLen))) return 1;
+    } else if (word.startsWith('watch:')) {
+      await watch(ctx, vconn, word.slice('watch:'.length), monitors++);
+    } else throw new HeddleError(`${word}: unsupported "monitor" argument`);
   }
-  if (flags !== undefined && !(await setConfig(ctx, vconn, flags, missSendLen))) return 1;
   await setPacketInFormat(ctx, vconn);
-  return new Follower(ctx, vconn, resumes).run();
+  return new Follower(ctx, vconn, await Printer.of(ctx.settings, ctx.args[0]!, 2), {
+    resumes,
+  }).run();
 }
 
 /** Later ones tell of that by their asynchronous configuration, and have no flag for it. */
@@ -68,17 +72,30 @@ function ofTtlVersions(ctx: Context): Context {
 
 export async function snoop(ctx: Context): Promise<number> {
   const vconn = await openTarget(ctx.settings, ctx.args[0]!, 'snoop');
-  return new Follower(ctx, vconn).run();
+  const printer = await Printer.of(ctx.settings, ctx.args[0]!, 2);
+  return new Follower(ctx, vconn, printer, { onlyListens: true }).run();
 }
 
-async function watch(ctx: Context, vconn: VconnClient, spec: string): Promise<void> {
-  const target = ctx.args[0]!;
-  const tables = await tablesToAccept(ctx.settings, target);
-  const ports = await portsToAccept(ctx.settings, target);
-  const { monitor } = parseFlowMonitorRequest(spec, 1, { ports, tables });
-  await dump(ctx, vconn, { type: 'flow_monitor_request', monitors: [monitor] });
+/** As atoi(3): what is behind the digits does not count. */
+function leadingNumber(word: string): number {
+  return Number(BigInt.asUintN(32, BigInt(/^\d+/.exec(word)![0])));
 }
 
+async function watch(ctx: Context, vconn: VconnClient, spec: string, id: number): Promise<void> {
+  const { settings, args } = ctx;
+  const tables = await tablesToAccept(settings, args[0]!);
+  const ports = await portsToAccept(settings, args[0]!);
+  const { monitor } = parseFlowMonitorRequest(spec, id, { ports, tables });
+  const body = { type: 'flow_monitor_request', monitors: [monitor] } as const;
+  if (settings.verbosity > 0) {
+    const { version } = vconn;
+    const printer = await Printer.of(settings, args[0]!);
+    print(printer.raw(encodeMessage({ ...body, version, xid: peekXid() } as OfpMessage)));
+  }
+  await dump(ctx, vconn, body);
+}
+
+/** `flags`: added to those that the switch has. */
 async function setConfig(
   ctx: Context,
   vconn: VconnClient,
@@ -110,7 +127,10 @@ class Follower {
   readonly #ctx: Context;
   readonly #vconn: VconnClient;
   readonly #printer: Printer;
+  /** Of what ofctl/send and ofctl/packet-out send less is told. */
+  readonly #sentPrinter: Printer;
   readonly #resumes: boolean;
+  readonly #onlyListens: boolean;
   /** Output goes to standard error unless a file was named. */
   #fd = 2;
   #blocked = false;
@@ -118,12 +138,22 @@ class Follower {
   #exit: () => void = () => undefined;
   readonly #barriers = new Map<number, () => void>();
 
-  /** `resumes`: packets whose pipeline is paused for a controller go on when they have been shown. */
-  constructor(ctx: Context, vconn: VconnClient, resumes = false) {
+  /**
+   * `resumes`: packets whose pipeline is paused for a controller go on when they have been shown.
+   * `onlyListens`: echo requests are somebody else's.
+   */
+  constructor(
+    ctx: Context,
+    vconn: VconnClient,
+    printer: Printer,
+    { resumes = false, onlyListens = false },
+  ) {
     this.#ctx = ctx;
     this.#vconn = vconn;
     this.#resumes = resumes;
-    this.#printer = new Printer(ctx.settings, 2);
+    this.#onlyListens = onlyListens;
+    this.#printer = printer;
+    this.#sentPrinter = printer.withVerbosity(ctx.settings.verbosity);
   }
 
   async run(): Promise<number> {
@@ -147,7 +177,7 @@ class Follower {
       }
     } catch (error) {
       if (!(error instanceof HeddleError)) throw error;
-      throw new HeddleError(`${this.#vconn.name}: receive failed (${error.message})`);
+      throw new HeddleError(`vconn_recv (${error.message})`);
     } finally {
       ctl?.close();
       this.#vconn.close();
@@ -156,7 +186,7 @@ class Follower {
 
   #message(received: Received): void {
     const { msg } = received;
-    if (msg?.type === 'echo_request') {
+    if (msg?.type === 'echo_request' && !this.#onlyListens) {
       this.#vconn.send({ type: 'echo_reply', data: msg.data }, msg.xid);
       return;
     }
@@ -164,7 +194,7 @@ class Follower {
     this.#write(`${time}${this.#printer.message(received)}`);
     if (this.#resumes && msg?.type === 'packet_in' && msg.continuation) {
       const { userdata: _, ...paused } = msg;
-      this.#sendShown({ ...paused, type: 'resume' });
+      this.#sendShown('send: ', { ...paused, type: 'resume' }, this.#printer);
     }
     if (msg?.type !== 'barrier_reply') return;
     this.#barriers.get(msg.xid)?.();
@@ -196,32 +226,43 @@ class Follower {
   }
 
   #send(messages: readonly string[]): string {
-    const lines: string[] = [];
+    let said = '';
     for (const text of messages) {
-      const digits = text.replace(/\s/g, '');
-      const bytes = /^([0-9a-fA-F]{2})*$/.test(digits) ? Buffer.from(digits, 'hex') : undefined;
-      if (bytes === undefined) throw new UnixctlError('Trailing garbage in hex data');
-      if (bytes.length < 8) throw new UnixctlError('Message too short for OpenFlow');
-      // The length need not be given.
-      bytes.writeUInt16BE(bytes.length, 2);
-      this.#write(`send: ${this.#printer.raw(bytes)}`);
+      const bytes = messageBytes(text);
+      if (typeof bytes === 'string') throw new UnixctlError(`${said}${bytes}`);
+      this.#show('send: ', bytes, this.#sentPrinter);
       this.#vconn.sendRaw(bytes);
-      lines.push('sent');
+      said += 'sent\n';
     }
-    return `${lines.join('\n')}\n`;
+    return said;
   }
 
   async #packetOut(line: string): Promise<string> {
-    const body = { ...parsePacketOut(line).packetOut, type: 'packet_out' } as const;
-    this.#sendShown(body);
-    return 'sent\n';
+    const { settings, args } = this.#ctx;
+    const tables = await tablesToAccept(settings, args[0]!);
+    const ports = await portsToAccept(settings, args[0]!);
+    const { packetOut, protocols } = parsePacketOut(line, { ports, tables });
+    const { version } = this.#vconn;
+    // Nobody has asked OpenFlow 1.0 for an extension.
+    const spoken = version === 1 ? OFPUTIL_P_OF10_STD : versionProtocols(version);
+    if ((spoken & protocols) === 0) {
+      throw new UnixctlError('PACKET_OUT actions are incompatible with the OpenFlow connection.');
+    }
+    this.#sendShown('', { ...packetOut, type: 'packet_out' }, this.#sentPrinter);
+    return '';
   }
 
-  #sendShown(body: OfpBody): void {
+  #sendShown(prefix: string, body: OfpBody, printer: Printer): void {
     const { version } = this.#vconn;
-    const bytes = encodeMessage({ ...body, version, xid: 0 } as OfpMessage);
-    this.#write(`send: ${this.#printer.raw(bytes)}`);
-    this.#vconn.send(body);
+    const bytes = encodeMessage({ ...body, version, xid: nextXid() } as OfpMessage);
+    this.#show(prefix, bytes, printer);
+    this.#vconn.sendRaw(bytes);
+  }
+
+  /** What the log says of a message comes behind the prefix, as upstream's. */
+  #show(prefix: string, bytes: Uint8Array, printer: Printer): void {
+    if (prefix !== '') this.#write(prefix);
+    this.#write(printer.raw(bytes));
   }
 
   #barrier(): Promise<string> {
@@ -230,16 +271,33 @@ class Follower {
   }
 
   #setOutput(file: string): string {
-    const fd = openSync(file, 'w');
+    let fd: number;
+    try {
+      fd = openSync(file, 'w');
+    } catch (error) {
+      throw new UnixctlError(strerror(errnoOf(error)));
+    }
     if (this.#fd !== 2) closeSync(this.#fd);
     this.#fd = fd;
     return '';
   }
 
   #block(on: boolean): string {
-    if (this.#blocked === on) throw new UnixctlError(on ? 'already blocking' : 'already unblocked');
+    if (this.#blocked === on) return on ? 'already blocking\n' : 'already unblocked\n';
     this.#blocked = on;
     if (!on) this.#unblock();
     return '';
   }
+}
+
+/** A text says what is wrong. */
+function messageBytes(text: string): Uint8Array | string {
+  const digits = text.replace(/\s/g, '');
+  if (!/^([0-9a-fA-F]{2})*$/.test(digits)) return 'Trailing garbage in hex data';
+  const bytes = Buffer.from(digits, 'hex');
+  if (bytes.length < 8) return 'Message too short for OpenFlow';
+  if (bytes.readUInt16BE(2) !== bytes.length) {
+    return 'Message size does not match length in OpenFlow header';
+  }
+  return bytes;
 }

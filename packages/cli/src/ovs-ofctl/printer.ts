@@ -24,6 +24,8 @@ export class Printer {
   readonly #showStats: boolean;
   readonly #flows: FlowReplyText;
 
+  readonly #settings: Settings;
+
   /** `verbosity`: without what `-m` adds. */
   constructor(
     settings: Settings,
@@ -31,6 +33,7 @@ export class Printer {
     ports?: SwitchPorts | undefined,
     tables?: SwitchTables | undefined,
   ) {
+    this.#settings = settings;
     this.ports = ports;
     this.tables = tables;
     this.colors = hasColors(settings) ? parseColors(process.env['OVS_COLORS']) : undefined;
@@ -41,9 +44,15 @@ export class Printer {
   }
 
   /** Asks the target for the names that are to be shown. */
-  static async of(settings: Settings, target: string): Promise<Printer> {
+  static async of(settings: Settings, target: string, verbosity = 1): Promise<Printer> {
     const ports = await portsToShow(settings, target);
-    return new Printer(settings, 1, ports, await tablesToShow(settings, target));
+    return new Printer(settings, verbosity, ports, await tablesToShow(settings, target));
+  }
+
+  /** The same names, of `verbosity` in all. */
+  withVerbosity(verbosity: number): Printer {
+    const own = verbosity - this.#settings.verbosity;
+    return new Printer(this.#settings, own, this.ports, this.tables);
   }
 
   message({ raw }: Received): string {

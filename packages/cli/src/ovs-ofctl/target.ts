@@ -30,6 +30,11 @@ export function nextXid(): number {
   return ++xid;
 }
 
+/** What `nextXid` will give. */
+export function peekXid(): number {
+  return xid + 1;
+}
+
 /** OpenFlow 1.0 unless `-O` says otherwise. */
 export function allowedVersions(settings: Settings): number {
   return settings.versions ?? OPENFLOW_10;
@@ -100,6 +105,13 @@ export async function openTarget(
     if (!(error instanceof Error)) throw error;
     const why = strerrorOf(error);
     if (/protocol error/i.test(why) || why === 'End of file') {
+      throw new HeddleError(`${name}: failed to connect to socket (${why})`);
+    }
+    // A bridge that nobody is to snoop on closes the connection, before or behind the first words.
+    if (remote !== name && why === 'Broken pipe') {
+      throw new HeddleError(`${remote.replace('unix:', '')}: failed to open socket (${why})`);
+    }
+    if (remote !== name && why === 'Connection reset by peer') {
       throw new HeddleError(`${name}: failed to connect to socket (${why})`);
     }
     throw new HeddleError(`connecting to ${remote} (${why})`);

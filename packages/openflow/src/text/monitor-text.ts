@@ -53,7 +53,7 @@ export function parseFlowMonitorRequest(
     if (key === 'table' && value !== '') {
       tableId = parseTable(value, options.tables) ?? fail(`unknown table "${value}"`);
     } else if (key === 'out_port' && value !== '') {
-      outPort = parsePort(value, options.ports) ?? OFPP_NONE;
+      outPort = parsePort(value, options.ports) ?? fail(`${value} is not a valid OpenFlow port`);
     } else if (key === 'out_group' && value !== '') {
       outGroup = parseU32(value);
     } else {

@@ -8,7 +8,7 @@ import { OFP_NO_BUFFER, OFPP_CONTROLLER, OFPP_LOCAL, OFPP_MAX, OFPP_NONE } from 
 import { setMatchField } from '../match/match-field.ts';
 import { parseMatchField } from '../match/match-parse.ts';
 import { type PortNames, parsePort } from '../match/ofp-port.ts';
-import type { Protocols } from '../match/protocols.ts';
+import { OFPUTIL_P_ANY, type Protocols } from '../match/protocols.ts';
 import { Match } from '../match.ts';
 import type { PacketOut } from '../messages.ts';
 
@@ -32,6 +32,7 @@ export function parsePacketOut(text: string, options: PacketOutTextOptions = {})
   const metadata = new Match();
   setMatchField(metadata, inPort, BigInt(OFPP_CONTROLLER));
   let packet: Uint8Array | undefined;
+  let usable: Protocols = OFPUTIL_P_ANY;
   const scan = new KeyValueScanner(at < 0 ? text : text.slice(0, at));
   while (scan.next()) {
     const { key, value } = scan;
@@ -44,7 +45,7 @@ export function parsePacketOut(text: string, options: PacketOutTextOptions = {})
     } else if (key === 'packet') {
       packet = parsePacket(value);
     } else {
-      parsePipelineField(metadata, key, value, options.ports);
+      usable &= parsePipelineField(metadata, key, value, options.ports);
     }
   }
   if (!packet) fail('must specify packet');
@@ -52,7 +53,10 @@ export function parsePacketOut(text: string, options: PacketOutTextOptions = {})
     equals < 0 ? '' : text.slice(equals + 1),
     { ...options, allowInstructions: false },
   );
-  return { packetOut: { packet, bufferId: OFP_NO_BUFFER, metadata, actions }, protocols };
+  return {
+    packetOut: { packet, bufferId: OFP_NO_BUFFER, metadata, actions },
+    protocols: protocols & usable,
+  };
 }
 
 function maySend(port: number): boolean {
@@ -68,17 +72,17 @@ function parsePacket(value: string): Uint8Array {
 
 const PIPELINE = /^(?:tun_(?!tos|ttl)|x{0,2}reg\d|metadata$|packet_type$|in_port)/;
 
-/** What a packet carries besides its bytes. */
+/** What a packet carries besides its bytes. Returns the protocols that can say so. */
 function parsePipelineField(
   metadata: Match,
   key: string,
   value: string,
   ports: PortNames | undefined,
-): void {
+): Protocols {
   const field = fieldByName(key);
   if (!field) fail(`unknown keyword ${key}`);
   if (!PIPELINE.test(field.name)) {
     fail(`${key} is not a valid pipeline field for PACKET_OUT`);
   }
-  parseMatchField(metadata, key, value, ports);
+  return parseMatchField(metadata, key, value, ports) ?? OFPUTIL_P_ANY;
 }
