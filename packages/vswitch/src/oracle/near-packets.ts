@@ -54,6 +54,7 @@ const PARTS: readonly Part[] = [
   { name: 'tunTos', has: isTunnelled },
   { name: 'tunTtl', has: isTunnelled },
   { name: 'tunTpSrc', has: isTunnelled },
+  { name: 'tunGbpFlags', has: ({ tunGbpId }) => tunGbpId !== 0, bits: [0x48] },
   { name: 'tunGbpId', has: ({ tunGbpId }) => tunGbpId !== 0 },
   { name: 'dlDst', has: always },
   { name: 'dlSrc', has: always },
@@ -83,9 +84,56 @@ const PARTS: readonly Part[] = [
   { name: 'ctTpDst', has: (key) => hasTuple(key) && hasPorts(key) },
 ];
 
+/** Fields of which few values make sense. */
+interface Kind {
+  readonly name: 'nwProto' | 'vlanTpid0' | 'vlanTpid1' | 'ctNwProto';
+  readonly has: (key: Flow) => boolean;
+  readonly values: readonly number[];
+}
+
+const KINDS: readonly Kind[] = [
+  { name: 'nwProto', has: ({ dlType }) => dlType === 0x0800, values: [1, 2, 6, 17, 47, 132] },
+  { name: 'nwProto', has: ({ dlType }) => dlType === 0x86dd, values: [6, 17, 47, 58, 132] },
+  { name: 'nwProto', has: isArp, values: [1, 2, 3] },
+  { name: 'vlanTpid0', has: ({ vlanTpid0 }) => vlanTpid0 !== 0, values: [0x8100, 0x88a8] },
+  { name: 'vlanTpid1', has: ({ vlanTpid1 }) => vlanTpid1 !== 0, values: [0x8100, 0x88a8] },
+  { name: 'ctNwProto', has: hasTuple, values: [0, 1, 6, 17] },
+];
+
+/** What only packets of one protocol have; the others have zeros there. */
+const OF_PROTOCOL = ['tpSrc', 'tpDst', 'tcpFlags', 'arpSha', 'arpTha', 'ndTarget'];
+const OF_TUPLE = ['ctNwSrc', 'ctNwDst', 'ctIpv6Src', 'ctIpv6Dst', 'ctTpSrc', 'ctTpDst'];
+
+/** Whether it is all zeros afterwards; what the mask looks at stays. */
+function zero(flow: Flow, mask: Flow, names: readonly string[]): boolean {
+  let isZero = true;
+  for (const name of names) {
+    const { offset, kind } = KEY_SLOTS.get(name)!;
+    for (let i = offset; i < offset + kindSize(kind); i++) {
+      flow.u8[i] = flow.u8[i]! & mask.u8[i]!;
+      if (flow.u8[i] !== 0) isZero = false;
+    }
+  }
+  return isZero;
+}
+
+/** A packet of another kind, if there is one that the mask takes for the same. */
+function otherKind(r: Random, key: Flow, mask: Flow, { name, values }: Kind): Flow[] {
+  if (mask[name] !== 0) return [];
+  const value = r.pick(values);
+  if (value === key[name]) return [];
+  const near = key.clone();
+  near[name] = value;
+  if (name === 'nwProto' && !isArp(key) && !zero(near, mask, OF_PROTOCOL)) return [];
+  if (name === 'ctNwProto' && value === 0 && !zero(near, mask, OF_TUPLE)) return [];
+  return [near];
+}
+
 /** One for each field that the packet has and the mask leaves bits of open. */
 export function nearPackets(r: Random, key: Flow, mask: Flow): Flow[] {
-  return PARTS.flatMap(({ name, has, bits }) => {
+  const kinds = KINDS.filter(({ has }) => has(key));
+  const others = kinds.flatMap((kind) => otherKind(r, key, mask, kind));
+  const parts = PARTS.flatMap(({ name, has, bits }) => {
     if (!has(key)) return [];
     const { offset, kind } = KEY_SLOTS.get(name)!;
     const open: [at: number, bit: number][] = [];
@@ -99,4 +147,5 @@ export function nearPackets(r: Random, key: Flow, mask: Flow): Flow[] {
     near.u8[at] = near.u8[at]! ^ bit;
     return [near];
   });
+  return [...parts, ...others];
 }
