@@ -233,9 +233,10 @@ class ActionCheck {
       case 'mod_tp_src':
       case 'mod_tp_dst': {
         const { key } = this.#match;
-        const known = this.#isIp && TRANSPORTS.has(key.nwProto) && (key.nwFrag & 2) === 0;
-        this.#require(known);
-        return known && act.proto !== key.nwProto ? { ...act, proto: key.nwProto } : act;
+        // Upstream names the field by the number alone, be it ARP's or a later fragment's.
+        const isKnown = TRANSPORTS.has(key.nwProto);
+        this.#require(isKnown && this.#isIp && (key.nwFrag & 2) === 0);
+        return isKnown && act.proto !== key.nwProto ? { ...act, proto: key.nwProto } : act;
       }
       case 'set_mpls_label':
       case 'set_mpls_tc':

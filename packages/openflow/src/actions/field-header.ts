@@ -7,6 +7,7 @@ import { vlog } from '@heddle/runtime';
 import { OfpError } from '../errors.ts';
 import {
   codePointOf,
+  MAX_VARIABLE,
   type OxmVersion,
   parseFieldHeader,
   writeHeader,
@@ -64,8 +65,8 @@ export function parseFieldName(
   const header = parseFieldHeader(u8, o, end);
   if (!header.point?.field) throw new OfpError('OFPBMC_BAD_FIELD');
   checkMapped(header.point.field, tlv);
-  const { hasMask, payloadLength } = header;
-  if (!isLengthRight(header.point.field, hasMask ? payloadLength / 2 : payloadLength)) {
+  const { hasMask, size } = header;
+  if (!isLengthRight(header.point.field, size)) {
     throw new OfpError('OFPBMC_BAD_FIELD');
   }
   if (hasMask) throw new OfpError('OFPBMC_BAD_MASK');
@@ -80,14 +81,11 @@ export function parseField32({ u8, tlv }: FieldContext, o: number): Field | unde
   checkMapped(field, tlv);
   if (!field) return undefined;
   // The header of a value and its mask names the field as well.
-  const length = header.hasMask ? header.payloadLength / 2 : header.payloadLength;
-  return isLengthRight(field, isVariable(field) ? header.payloadLength : length)
-    ? field
-    : undefined;
+  return isLengthRight(field, header.size) ? field : undefined;
 }
 
 function isLengthRight(field: Field, length: number): boolean {
-  return length === field.width >> 3 || (isVariable(field) && length <= 124);
+  return length === field.width >> 3 || (isVariable(field) && length <= MAX_VARIABLE);
 }
 
 export function isVariable(field: Field): boolean {

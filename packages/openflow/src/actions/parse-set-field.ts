@@ -4,7 +4,7 @@ import { vlog } from '@heddle/runtime';
 import { OfpError } from '../errors.ts';
 import { fieldPlan } from '../match/field-plan.ts';
 import { ofp11PortToOfp10 } from '../match/ofp-port.ts';
-import { type FieldHeader, parseFieldHeader } from '../match/oxm-header.ts';
+import { type FieldHeader, MAX_VARIABLE, parseFieldHeader } from '../match/oxm-header.ts';
 import { wildcardsRefusal } from '../match/oxm-parse.ts';
 import { checkMapped, type TlvFields } from '../match/tlv-fields.ts';
 import type { FieldValue, OfpAct } from '../ofp-actions.ts';
@@ -36,14 +36,15 @@ export function parseRegLoad2(c: RawContext): OfpAct {
 function parseEntry(c: RawContext, o: number, strict: boolean): FieldValue {
   const { u8, end } = c;
   const header = parseFieldHeader(u8, o, end);
-  const { hasMask } = header;
-  const field = setFieldOf(header, u8[o + 3]!, c.tlv);
-  const length = hasMask ? header.payloadLength >> 1 : header.payloadLength;
+  const { hasMask, size: length } = header;
+  const field = setFieldOf(header, c.tlv);
   const at = o + header.headerLength;
   const next = at + header.payloadLength;
   if (next > end) throw new OfpError('OFPBMC_BAD_LEN');
-  const raw = readUint(u8, at, length);
-  const mask = hasMask ? readUint(u8, at + length, length) : exactMask(field);
+  // Of what is longer than any option upstream takes the first bytes.
+  const taken = Math.min(length, field.width >> 3);
+  const raw = readUint(u8, at, taken);
+  const mask = hasMask ? readUint(u8, at + length, taken) : exactMask(field);
   if (raw & ~mask) throw wildcardsRefusal(header);
   if (hasMask && strict && c.version < 6) {
     throw new OfpError('OFPBAC_BAD_SET_MASK');
@@ -61,17 +62,13 @@ function parseEntry(c: RawContext, o: number, strict: boolean): FieldValue {
 }
 
 /** A code point is looked up with its length: a wrong one is no field. */
-function setFieldOf(header: FieldHeader, lengthByte: number, tlv: TlvFields | undefined): Field {
-  const { hasMask, payloadLength } = header;
-  const field = header.point?.field;
+function setFieldOf({ point, size, headerLength }: FieldHeader, tlv: TlvFields | undefined): Field {
+  const field = point?.field;
   checkMapped(field, tlv);
-  const length = hasMask ? payloadLength >> 1 : payloadLength;
-  if (field && isVariable(field) && Number.isInteger(length)) {
-    if (length > field.width >> 3) throw new OfpError('OFPBAC_BAD_SET_TYPE');
-    return field;
-  }
-  if (!field || length !== field.width >> 3) {
-    throw new OfpError(lengthByte === 0 ? 'OFPBAC_BAD_SET_TYPE' : 'OFPBAC_BAD_SET_LEN');
+  const isKnown = field && (isVariable(field) ? size <= MAX_VARIABLE : size === field.width >> 3);
+  if (!isKnown) {
+    const isEmpty = size === 0 && headerLength === 4;
+    throw new OfpError(isEmpty ? 'OFPBAC_BAD_SET_TYPE' : 'OFPBAC_BAD_SET_LEN');
   }
   return field;
 }

@@ -197,8 +197,10 @@ class MatchWriter {
       const bits = this.#options.isFlow ? ALL_TUN_FLAGS : mask.tunFlags;
       this.#put('tun_flags', tunFlagsText(key.tunFlags, bits));
     }
-    for (const { index, value, mask: bits, isExact } of this.#match.tunMetadata) {
-      const exact = isExact === true || bits.every((b) => b === 0xff);
+    const options = this.#match.tunMetadata;
+    const sorted = options.length > 1 ? options.toSorted((a, b) => a.index - b.index) : options;
+    for (const { index, value, mask: bits, isExact } of sorted) {
+      const exact = isExact === true || isExactFromFirstBit(bits);
       const text = hexOfBytes(value);
       const all = isExact !== true && bits.every((b) => b === 0);
       this.#text += `tun_metadata${index}`;
@@ -393,6 +395,12 @@ function isZero(words: Uint32Array, first: number, count: number): boolean {
 }
 
 /** Whether a match has any of the fields of tunnels. */
+/** How long an option is nobody says: bytes that are not looked at ahead of others are not part of it. */
+function isExactFromFirstBit(mask: Uint8Array): boolean {
+  const first = mask.findIndex((byte) => byte !== 0);
+  return first >= 0 && mask.subarray(first).every((byte) => byte === 0xff);
+}
+
 function isTunnelShown({ mask: { u32 }, tunMetadata }: Match): boolean {
   return (
     tunMetadata.length > 0 ||

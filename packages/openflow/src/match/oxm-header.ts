@@ -2,7 +2,7 @@
  * Headers of NXM and OXM entries (OpenFlow 1.3.5 section 7.2.3.2): class 16, field 7, hasmask 1,
  * length 8; class 0xffff carries the experimenter in 4 bytes more, which the length includes.
  */
-import { type CodePoint, codePointClass, FIELDS, type Field } from '@heddle/packet';
+import { type CodePoint, codePointClass, FIELDS, type Field, fieldByName } from '@heddle/packet';
 import type { OfpVersion } from '../constants.ts';
 import { OfpError } from '../errors.ts';
 
@@ -29,6 +29,8 @@ export interface FieldHeader {
   readonly headerLength: number;
   /** Bytes of value and mask. */
   readonly payloadLength: number;
+  /** Bytes of the value; of an odd payload's two halves a byte is left over, as upstream. */
+  readonly size: number;
   readonly cls: number;
   readonly vendor: number;
   readonly number: number;
@@ -38,6 +40,8 @@ export interface FieldHeader {
 export type OxmVersion = 0 | OfpVersion;
 
 const EXPERIMENTER = 0xffff;
+/** Bytes of a value whose length is the header's to say, at most. */
+export const MAX_VARIABLE = 127;
 
 const points: OxmCodePoint[] = [];
 const byNumber = new Map<number, OxmCodePoint>();
@@ -67,6 +71,8 @@ for (const field of FIELDS) {
   if (later) add(field, later, 6);
 }
 addPoint('NXM_NX_COOKIE', 0x0001, 0, 30, undefined, 8, true);
+// Read and never written.
+addPoint('NXOXM_ET_DP_HASH', EXPERIMENTER, 0x2320, 0, fieldByName('dp_hash'), 4, true);
 
 function sinceOf(name: string): number {
   return name.startsWith('OXM_OF_PKT_REG') ? 4 : (SINCE[name] ?? 3);
@@ -104,8 +110,7 @@ function numberKey(cls: number, vendor: number, number: number): number {
 
 /** NXM_NX_COOKIE shares its number with NXM_NX_MPLS_TTL: the length tells them apart. */
 export function isCookie(header: FieldHeader): boolean {
-  const size = header.hasMask ? 16 : 8;
-  return header.cls === 1 && header.number === 30 && header.payloadLength === size;
+  return header.cls === 1 && header.number === 30 && header.size === 8;
 }
 
 export function codePointByName(name: string): OxmCodePoint | undefined {
@@ -169,12 +174,15 @@ export function parseFieldHeader(bytes: Uint8Array, off: number, end = bytes.len
   const length = bytes[off + 3]!;
   if (cls !== EXPERIMENTER) {
     const point = byNumber.get(cls * 128 + number);
-    return { point, hasMask, headerLength: 4, payloadLength: length, cls, vendor: 0, number };
+    const size = hasMask ? length >>> 1 : length;
+    return { point, hasMask, headerLength: 4, payloadLength: length, size, cls, vendor: 0, number };
   }
   if (length < 4 || end - off < 8) throw new OfpError('OFPBMC_BAD_LEN');
   const o = off + 4;
   const vendor =
     ((bytes[o]! << 24) | (bytes[o + 1]! << 16) | (bytes[o + 2]! << 8) | bytes[o + 3]!) >>> 0;
   const point = byNumber.get(numberKey(cls, vendor, number));
-  return { point, hasMask, headerLength: 8, payloadLength: length - 4, cls, vendor, number };
+  const payloadLength = length - 4;
+  const size = hasMask ? payloadLength >>> 1 : payloadLength;
+  return { point, hasMask, headerLength: 8, payloadLength, size, cls, vendor, number };
 }

@@ -12,7 +12,7 @@ import {
   tunMetadataIndex,
 } from './match-field.ts';
 import { OFP11_MATCH_LENGTH, parseOfp11StandardMatch } from './ofp11-match.ts';
-import { type FieldHeader, isCookie, parseFieldHeader } from './oxm-header.ts';
+import { type FieldHeader, isCookie, MAX_VARIABLE, parseFieldHeader } from './oxm-header.ts';
 import { fieldPrerequisitesMet } from './prerequisites.ts';
 import { checkMapped, type TlvFields } from './tlv-fields.ts';
 import { hexOr0 } from './value-text.ts';
@@ -108,9 +108,9 @@ function parseEntry(
   header: FieldHeader,
   options: OxmParseOptions,
 ): void {
-  const { point, hasMask, payloadLength } = header;
+  const { point, hasMask, size } = header;
   if (!options.isPipelineOnly) checkMapped(point?.field, options.tlv);
-  if (hasMask) checkWildcards(bytes, at, payloadLength >>> 1, header);
+  if (hasMask) checkWildcards(bytes, at, size, header);
   if (isCookie(header)) {
     parseCookie(state, bytes, at, header, options);
     return;
@@ -119,14 +119,17 @@ function parseEntry(
     if (options.loose) return;
     throw new OfpError('OFPBMC_BAD_FIELD');
   }
-  const size = hasMask ? payloadLength >>> 1 : payloadLength;
   const { field } = point;
   const plan = fieldPlan(field);
-  if (!isKnownLength(header, plan.mode === 'none' ? Math.min(size, plan.size) : plan.size)) {
+  // A header's length is part of what it means.
+  if (size > MAX_VARIABLE || (plan.mode !== 'none' && size !== plan.size)) {
     if (options.loose) return;
     throw new OfpError('OFPBMC_BAD_FIELD');
   }
-  if (hasMask && !point.maskable) throw new OfpError('OFPBMC_BAD_MASK');
+  // Fields that take no mask take one of all bits or of none.
+  const isWhole = !hasMask || (!point.maskable && isFilled(bytes, at + size, size, 0xff));
+  const isNothing = !isWhole && !point.maskable;
+  if (isNothing && !isFilled(bytes, at + size, size, 0)) throw new OfpError('OFPBMC_BAD_MASK');
   if (plan.mode !== 'none' && !isFieldValueValid(plan, bytes, at)) {
     throw new OfpError('OFPBMC_BAD_VALUE');
   }
@@ -138,21 +141,26 @@ function parseEntry(
   }
   if (plan.mode === 'none' && !(options.tlv?.has(tunMetadataIndex(field)) ?? true)) return;
   if (!isFieldWild(state.match, plan)) throw new OfpError('OFPBMC_DUP_FIELD');
+  if (isNothing) return;
   if (plan.mode === 'none') {
-    const value = bytes.slice(at, at + size);
-    const mask = hasMask ? bytes.slice(at + size, at + 2 * size) : new Uint8Array(size).fill(255);
+    // Of what is longer upstream takes the first bytes.
+    const taken = Math.min(size, plan.size);
+    const value = bytes.slice(at, at + taken);
+    const mask = hasMask
+      ? bytes.slice(at + size, at + size + taken)
+      : new Uint8Array(taken).fill(255);
     const exact = hasMask ? {} : { isExact: true as const };
     state.tun.push({ index: tunMetadataIndex(field), value, mask, ...exact });
     return;
   }
-  setMatchFieldBytes(state.match, plan, bytes, at, hasMask ? bytes : undefined, at + size);
+  setMatchFieldBytes(state.match, plan, bytes, at, isWhole ? undefined : bytes, at + size);
 }
 
 const PIPELINE = /^(in_port(_oxm)?|metadata|x{0,2}reg\d+|packet_type|tun_.*)$/;
 
-/** A header's length is part of what it means. */
-function isKnownLength({ hasMask, payloadLength }: FieldHeader, size: number): boolean {
-  return payloadLength === (hasMask ? 2 * size : size);
+function isFilled(bytes: Uint8Array, at: number, size: number, byte: number): boolean {
+  for (let i = 0; i < size; i++) if (bytes[at + i] !== byte) return false;
+  return true;
 }
 
 function checkWildcards(bytes: Uint8Array, at: number, size: number, header: FieldHeader): void {

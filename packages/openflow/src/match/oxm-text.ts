@@ -20,7 +20,7 @@ export function formatOxm(bytes: Uint8Array): string {
       return `${parts.join(', ')}, <error>, ${bytes.length - off} leftover bytes`;
     }
     const hex = (from: number, to: number) => Buffer.from(bytes.subarray(from, to)).toString('hex');
-    const middle = hasMask ? at + length / 2 : at + length;
+    const middle = hasMask ? at + header.size : at + length;
     const mask = hasMask ? `/${hex(middle, at + length)}` : '';
     parts.push(`${headerName(header)}(${hex(at, middle)}${mask})`);
     off = at + length;

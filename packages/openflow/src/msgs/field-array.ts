@@ -18,13 +18,12 @@ export function parseFieldArray(bytes: Uint8Array): HashedField[] {
   const fields: HashedField[] = [];
   for (let o = 0; o < bytes.length; ) {
     const header = parseFieldHeader(bytes, o);
-    const { point, hasMask, payloadLength } = header;
+    const { point, hasMask, payloadLength, size } = header;
     const at = o + header.headerLength;
     o = at + payloadLength;
     if (o > bytes.length) throw new OfpError('OFPBMC_BAD_LEN');
     const field = point?.field;
     if (!field) throw new OfpError('OFPBMC_BAD_FIELD');
-    const size = hasMask ? payloadLength / 2 : payloadLength;
     const plan = fieldPlan(field);
     if (plan.mode !== 'none' && size !== plan.size) throw new OfpError('OFPBMC_BAD_FIELD');
     if (hasMask) checkMask(bytes, at, size);

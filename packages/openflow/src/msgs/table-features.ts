@@ -207,8 +207,7 @@ function pullFields(r: Reader, fields: Set<string>, masked: Set<string> | undefi
     const header = parseFieldHeader(r.u8, r.off, r.end);
     r.off += header.headerLength;
     const field = header.point?.field;
-    const size = field ? field.width >> 3 : 0;
-    if (!field || header.payloadLength !== (header.hasMask ? 2 * size : size)) continue;
+    if (!field || header.size !== field.width >> 3) continue;
     fields.add(field.name);
     if (header.hasMask) masked?.add(field.name);
   }
