@@ -88,7 +88,7 @@ export async function watchOver(program: string, detached: boolean): Promise<num
     const death = signal === null ? `exit status ${code}` : `killed (${signalText(signal)})`;
     if (signal === null || !CRASHES.has(signal)) {
       log.info(`pid ${current.pid} died, ${death}, exiting`);
-      return code ?? 1;
+      return code ?? 0;
     }
     crashes++;
     status = `${crashes} crashes: pid ${current.pid} died, ${death}`;

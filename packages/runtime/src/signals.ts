@@ -30,18 +30,23 @@ export function signalText(signal: string): string {
 const FATAL = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGALRM'] as const;
 
 /**
- * On a signal that ends the daemon: a line in the log, its files removed, then death by that signal.
- * Leaves alone the signals that somebody listens for already.
+ * On a signal that ends the daemon: a line in the log, `stop`, its files removed, then death by that
+ * signal. Leaves alone the signals that somebody listens for already.
  */
-export function dieOfSignals(): void {
+export function dieOfSignals(stop: () => void | Promise<void> = () => {}): void {
+  let isEnding = false;
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (isEnding) return;
+    isEnding = true;
+    const n = constants.signals[signal];
+    vlog.module('fatal_signal').warn(`terminating with signal ${n} (${signalText(signal)})`);
+    await stop();
+    removeExitFiles();
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  };
   for (const signal of FATAL) {
-    if (process.listenerCount(signal) > 0) continue;
-    process.once(signal, () => {
-      const n = constants.signals[signal];
-      vlog.module('fatal_signal').warn(`terminating with signal ${n} (${signalText(signal)})`);
-      removeExitFiles();
-      process.kill(process.pid, signal);
-    });
+    if (process.listenerCount(signal) === 0) process.on(signal, (s) => void end(s));
   }
 }
 

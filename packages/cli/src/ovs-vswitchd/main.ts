@@ -9,6 +9,7 @@ import {
   daemonConfig,
   daemonStart,
   daemonUsage,
+  dieOfSignals,
   dirs,
   errorLine,
   HeddleError,
@@ -66,7 +67,6 @@ async function main(): Promise<void> {
   const tls = noTls();
   let unixctl: string | undefined;
   let dummy: DummyLevel | undefined;
-  vlog.setLevel(undefined, 'console', 'warn');
   for (const option of options) {
     if (applyDaemonOption(PROGRAM, config, option) || applyLogOption(PROGRAM, option)) continue;
     if (applyTlsOption(tls, option)) continue;
@@ -94,23 +94,17 @@ async function main(): Promise<void> {
   const platform = dummy === undefined ? kernelPlatform() : dummyPlatform(dummy);
   const sw = new Switch({ remote: args[0] ?? dirs.defaultRemote, tls, ...platform });
   registerSwitchCommands(ctl, sw);
-  const stop = (cleanup: boolean) => {
-    void sw
+  const stop = (cleanup: boolean): Promise<void> =>
+    sw
       .stop(cleanup)
       .catch((error: unknown) => vlog.module('bridge').err(messageOf(error)))
-      .then(() => {
-        ctl.close();
-        process.exit(0);
-      });
-  };
+      .then(() => ctl.close());
   ctl.register('exit', '[--cleanup]', 0, 1, ([option]) => {
-    setImmediate(() => stop(option === '--cleanup'));
+    setImmediate(() => void stop(option === '--cleanup').then(() => process.exit(0)));
     return '';
   });
   await ctl.listen(unixctlPath(PROGRAM, unixctl));
-  if (config.detach) vlog.setLevel(undefined, 'console', 'off');
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-    process.on(signal, () => stop(false));
+  dieOfSignals(() => stop(false));
   setInterval(() => coverage.sample(), 5000).unref();
   sw.start();
   new Collector();

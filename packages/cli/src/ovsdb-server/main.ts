@@ -6,6 +6,7 @@ import { rehearse } from '@heddle/ovsdb';
 import {
   coverage,
   daemonStart,
+  dieOfSignals,
   errorLine,
   HeddleError,
   type TlsFiles,
@@ -19,7 +20,6 @@ import { OvsdbDaemon } from './daemon.ts';
 import { type CommandLine, PROGRAM, parseCommandLine, usage } from './options.ts';
 
 async function main(): Promise<void> {
-  vlog.setLevel(undefined, 'console', 'warn');
   const line = parseCommandLine(process.argv.slice(2));
   if (line.print === 'help') return void print(`${usage()}\n`);
   if (line.print === 'version') return void print(`${versionText(PROGRAM)}\n`);
@@ -33,11 +33,8 @@ async function main(): Promise<void> {
   await server.start(line.databases, line.remotes);
   await ctl.listen(unixctlPath(PROGRAM, line.unixctl));
   vlog.module('ovsdb_server').info(versionText(PROGRAM).replace('\n', ', '));
-  if (config.detach) vlog.setLevel(undefined, 'console', 'off');
   setInterval(() => coverage.sample(), 5000).unref();
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.on(signal, () => void server.stop().then(() => process.exit(0)));
-  }
+  dieOfSignals(() => server.stop());
   optimizeSooner();
   daemon.ready();
   void rehearse(server.server);
