@@ -32,7 +32,9 @@ async function main(): Promise<void> {
   const server = new OvsdbDaemon(ctl, line.tls, line.sync, line.configFile);
   await server.start(line.databases, line.remotes);
   await ctl.listen(unixctlPath(PROGRAM, line.unixctl));
-  vlog.module('ovsdb_server').info(versionText(PROGRAM).replace('\n', ', '));
+  if (line.run === undefined) {
+    vlog.module('ovsdb_server').info(versionText(PROGRAM).replace('\n', ', '));
+  }
   setInterval(() => coverage.sample(), 5000).unref();
   dieOfSignals(() => server.stop());
   optimizeSooner();
