@@ -80,3 +80,52 @@ test('tables track the prefixes that they are told to', async () => {
     assert.deepEqual(complaints(both[0]), complaints(both[1]), told);
   }
 });
+
+const PORTS = [80, 81, 443, 1000, 8080, 40_000];
+
+function portFlow(r: Random, priority: number): string {
+  const ends = r.pick([['tp_src'], ['tp_dst'], ['tp_dst'], ['tp_src', 'tp_dst']]);
+  const terms = ends.map((end) => `${end}=${r.pick(PORTS)}${r.pick(['', '', '/0xfff0', '/0xff'])}`);
+  if (r.chance(20)) terms.push('nw_src=10.0.0.1');
+  if (r.chance(10)) return `priority=${priority},icmp,icmp_type=${r.below(12)},actions=drop`;
+  const proto = r.pick(['tcp', 'tcp', 'udp']);
+  if (proto === 'tcp' && r.chance(10)) terms.push('tcp_flags=+syn');
+  const match = terms.map((term) => masked(term)).join();
+  return `priority=${priority},${proto},${match},actions=${r.pick(['drop', 'local'])}`;
+}
+
+/** `tp_dst=81/0xfff0` without what the mask leaves out. */
+function masked(term: string): string {
+  const found = /^(\w+)=(\d+)\/(0x\w+)$/.exec(term);
+  if (!found) return term;
+  const [, name, value, mask] = found;
+  return `${name}=${Number(value) & Number(mask)}/${mask}`;
+}
+
+function portPacket(r: Random): string {
+  const port = () => (r.chance(50) ? r.pick(PORTS) : r.below(65_536));
+  const address = `nw_src=10.0.0.${r.below(3)}`;
+  if (r.chance(20)) return `in_port=p1,icmp,${address},icmp_type=${r.below(12)}`;
+  const proto = r.pick(['tcp', 'udp']);
+  return `in_port=p1,${proto},${address},${proto}_src=${port()},${proto}_dst=${port()}`;
+}
+
+test('a packet that has the ports of no flow is told from them by their first bits', async () => {
+  await using scope = new Scope();
+  const both = await DummySwitch.pair(scope);
+  for (const seed of SEEDS) {
+    const r = new Random(seed);
+    const flows = Array.from({ length: 1 + r.below(6) }, (_, i) => portFlow(r, i));
+    for (const subject of both) {
+      await subject.setUp('br0', ['p1'], []);
+      const { host, directory } = subject.instance;
+      const argv = host.argv('/usr/bin/ovs-ofctl', 'add-flows', `unix:${directory}/br0.mgmt`, '-');
+      await runOk(argv, { input: flows.join('\n') });
+    }
+    for (let i = 0; i < PACKETS; i++) {
+      const what = portPacket(r);
+      const told = `seed ${seed}\n${flows.join('\n')}\n${what}`;
+      await agree(both, told, (s) => s.appctl('ofproto/trace', 'br0', what));
+    }
+  }
+});

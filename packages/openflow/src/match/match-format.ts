@@ -310,11 +310,11 @@ class MatchWriter {
     const { key, mask } = this.#match;
     const proto = key.nwProto;
     if (type === ETH_P_IP && proto === IPPROTO_ICMP) {
-      this.#icmp('icmp_type', key.tpSrc, mask.tpSrc);
-      this.#icmp('icmp_code', key.tpDst, mask.tpDst);
+      this.#number16('icmp_type', key.tpSrc, mask.tpSrc);
+      this.#number16('icmp_code', key.tpDst, mask.tpDst);
     } else if (type === ETH_P_IPV6 && proto === IPPROTO_ICMPV6) {
-      this.#icmp('icmp_type', key.tpSrc, mask.tpSrc);
-      this.#icmp('icmp_code', key.tpDst, mask.tpDst);
+      this.#number16('icmp_type', key.tpSrc, mask.tpSrc);
+      this.#number16('icmp_code', key.tpDst, mask.tpDst);
       if (!isZero(mask.u32, ND_TARGET_WORD, 4)) {
         this.#ipv6('nd_target', key.ndTarget, mask.ndTarget);
       }
@@ -337,11 +337,6 @@ class MatchWriter {
   }
 
   /** Types and codes have 8 bits in a slot of 16. */
-  #icmp(name: string, value: number, mask: number): void {
-    if ((mask & 0xff) === 0xff) this.#put(name, String(value));
-    else this.#number16(name, value, mask);
-  }
-
   #number16(name: string, value: number, mask: number): void {
     if (mask === 0) return;
     this.#put(name, mask === 0xffff ? String(value) : `${hex(value)}/${hex(mask)}`);

@@ -1,6 +1,7 @@
 /** The rules of one mask: a hash table over the masked words of their keys. */
 import { Flow } from '@heddle/packet';
 import type { ClsRule } from './cls-rule.ts';
+import { PrefixTrie } from './prefix-trie.ts';
 
 /** Fields in the order in which a lookup looks: what tells most packets apart comes first. */
 const STAGES = 4;
@@ -40,12 +41,23 @@ export function byteSwap(x: number): number {
 export const NW_SRC_WORD = 22;
 export const NW_DST_WORD = 26;
 
+/** Source and destination port, in wire order. */
+const PORTS_WORD = 31;
+
 const MIN_BUCKETS = 8;
+/** Places of a stage's filter for each bucket while there are few: a packet that falls on a rule's by chance is looked at further. */
+const FILTER_SPREAD = 16;
+const MAX_SPREAD_BUCKETS = 4096;
 /** A slot's row: the hash of its key, the next slot of its chain, and the key. */
 const HASH = 0;
 const NEXT = 1;
 const KEY = 2;
 const addressWords = new Uint32Array(4);
+const portWords = new Uint32Array(4);
+
+function filterSize(buckets: number): number {
+  return buckets <= MAX_SPREAD_BUCKETS ? buckets * FILTER_SPREAD : buckets;
+}
 
 export class Subtable<R extends ClsRule> {
   readonly mask: Flow;
@@ -61,6 +73,12 @@ export class Subtable<R extends ClsRule> {
   /** Lengths of the mask's prefixes of the two addresses; 0 and -1: none. */
   readonly srcPrefix: number;
   readonly dstPrefix: number;
+  /** Where the ports are in `words`, or -1. */
+  readonly #portsAt: number;
+  /** Bits up to the last one of the ports that the mask looks at. */
+  readonly #portsLength: number;
+  /** Ports of the rules: those of a packet that has none of theirs tell so by their first bits. */
+  readonly #ports: PrefixTrie | undefined;
   maxPriority = -1;
   size = 0;
   readonly #priorities = new Map<number, number>();
@@ -86,11 +104,15 @@ export class Subtable<R extends ClsRule> {
       if (end > (ends.at(-1) ?? 0) && end < used.length) ends.push(end);
     }
     this.stageEnds = ends;
-    this.#filters = ends.map(() => new Uint32Array(MIN_BUCKETS));
+    this.#filters = ends.map(() => new Uint32Array(filterSize(MIN_BUCKETS)));
     this.#width = KEY + used.length;
     this.#rows = new Int32Array(MIN_BUCKETS * this.#width);
     this.srcPrefix = prefixLength(mask, NW_SRC_WORD);
     this.dstPrefix = prefixLength(mask, NW_DST_WORD);
+    this.#portsAt = used.indexOf(PORTS_WORD);
+    const ports = byteSwap(mask.u32[PORTS_WORD]!);
+    this.#portsLength = ports === 0 ? 0 : 1 + Math.clz32(ports & -ports);
+    this.#ports = ports === 0 ? undefined : new PrefixTrie();
   }
 
   /** `key` must be masked. */
@@ -105,6 +127,7 @@ export class Subtable<R extends ClsRule> {
     this.#rows[row + HASH] = this.#hashRow(row);
     this.size++;
     this.#link(slot);
+    this.#ports?.insert(this.#portsOf(slot), this.#portsLength);
     const count = this.#priorities.get(rule.priority) ?? 0;
     this.#priorities.set(rule.priority, count + 1);
     if (rule.priority > this.maxPriority) this.maxPriority = rule.priority;
@@ -120,6 +143,7 @@ export class Subtable<R extends ClsRule> {
   remove(rule: R): void {
     const { slot } = rule;
     this.#unlink(slot);
+    this.#ports?.remove(this.#portsOf(slot), this.#portsLength);
     this.#rules[slot] = undefined;
     this.size--;
     const count = this.#priorities.get(rule.priority)! - 1;
@@ -225,19 +249,45 @@ export class Subtable<R extends ClsRule> {
     let i = 0;
     for (let stage = 0; stage < stageEnds.length; stage++) {
       const end = stageEnds[stage]!;
+      const filter = this.#filters[stage]!;
       for (; i < end; i++) h = mix(h, u32[words[i]!]! & maskWords[i]!);
-      if (this.#filters[stage]![finish(h) & buckets] === 0) {
+      if (filter[finish(h) & (filter.length - 1)] === 0) {
         if (wildcards) this.#addWords(wildcards, end);
         return -1;
       }
     }
     for (; i < words.length; i++) h = mix(h, u32[words[i]!]! & maskWords[i]!);
-    if (wildcards) this.#addWords(wildcards, words.length);
     const hash = finish(h);
     for (let slot = this.#heads[hash & buckets]!; slot >= 0; slot = this.#after(slot)) {
-      if (this.#hashAt(slot) === hash && this.#matches(slot, flow)) return slot;
+      if (this.#hashAt(slot) !== hash || !this.#matches(slot, flow)) continue;
+      if (wildcards) this.#addWords(wildcards, words.length);
+      return slot;
     }
+    if (wildcards) this.#addMiss(wildcards, flow);
     return -1;
+  }
+
+  /** What rules out the last stage: where no rule has the packet's ports, as many of their bits as tell so. */
+  #addMiss(wildcards: Flow, flow: Flow): void {
+    const { words, maskWords } = this;
+    const at = this.#portsAt;
+    if (this.#ports === undefined) {
+      this.#addWords(wildcards, words.length);
+      return;
+    }
+    portWords[0] = byteSwap(flow.u32[PORTS_WORD]! & maskWords[at]!);
+    const { checked } = this.#ports.lookup(portWords);
+    const bits = Math.min(checked, this.#portsLength);
+    const told = bits === 0 ? 0 : byteSwap((0xffff_ffff << (32 - bits)) >>> 0);
+    for (let i = 0; i < words.length; i++) {
+      wildcards.u32[words[i]!]! |= i === at ? maskWords[i]! & told : maskWords[i]!;
+    }
+  }
+
+  /** The ports of a rule's key, as the trie wants them; good until the next. */
+  #portsOf(slot: number): Uint32Array {
+    portWords[0] = byteSwap(this.#rows[slot * this.#width + KEY + this.#portsAt]!);
+    return portWords;
   }
 
   #after(slot: number): number {
@@ -318,12 +368,12 @@ export class Subtable<R extends ClsRule> {
 
   #count(slot: number, by: number): void {
     const key = slot * this.#width + KEY;
-    const buckets = this.#heads.length - 1;
     let h = 0;
     let i = 0;
     for (let stage = 0; stage < this.stageEnds.length; stage++) {
+      const filter = this.#filters[stage]!;
       for (; i < this.stageEnds[stage]!; i++) h = mix(h, this.#rows[key + i]!);
-      this.#filters[stage]![finish(h) & buckets]! += by;
+      filter[finish(h) & (filter.length - 1)]! += by;
     }
   }
 
@@ -333,7 +383,7 @@ export class Subtable<R extends ClsRule> {
     rows.set(this.#rows);
     this.#rows = rows;
     this.#heads = new Int32Array(capacity).fill(-1);
-    this.#filters = this.stageEnds.map(() => new Uint32Array(capacity));
+    this.#filters = this.stageEnds.map(() => new Uint32Array(filterSize(capacity)));
     for (let slot = 0; slot < this.#rules.length; slot++) if (this.#rules[slot]) this.#link(slot);
   }
 }

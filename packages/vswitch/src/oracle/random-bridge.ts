@@ -188,6 +188,11 @@ export function mixed(key: Flow, mask: Flow, other: Flow): Flow {
   if (other.inPort !== key.inPort) copyTunnel(key, flow);
   // Fragments are of IP.
   if (flow.dlType !== 0x0800 && flow.dlType !== 0x86dd) flow.nwFrag = 0;
+  // Types and codes of ICMP are bytes.
+  if (flow.nwProto === (flow.dlType === 0x0800 ? 1 : 58)) {
+    flow.tpSrc &= 0xff;
+    flow.tpDst &= 0xff;
+  }
   // Nor is there an inner tag alone, or one without a type.
   if ((flow.vlanTci0 & VLAN_CFI) === 0) {
     Object.assign(flow, { vlanTci0: 0, vlanTpid0: 0, vlanTci1: 0, vlanTpid1: 0 });

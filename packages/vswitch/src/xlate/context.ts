@@ -16,6 +16,7 @@ import {
   ETH_P_RARP,
   Flow,
   flowEquals,
+  IPPROTO_ICMP,
   IPPROTO_ICMPV6,
   isMpls,
   isTunnelled,
@@ -444,15 +445,27 @@ const ND_TARGET_WORD = KEY_SLOTS.get('ndTarget')!.offset / 4;
 const NSH_WORD = KEY_SLOTS.get('nshFlags')!.offset / 4;
 const NSH_END = KEY_SLOTS.get('nshC4')!.offset / 4 + 1;
 
+function isIcmp(dlType: number, nwProto: number): boolean {
+  if (dlType === ETH_P_IP) return nwProto === IPPROTO_ICMP;
+  return dlType === ETH_P_IPV6 && nwProto === IPPROTO_ICMPV6;
+}
+
 /**
  * Forgets what was looked at but is zero in every packet of this type, which is looked at. Where
  * tags beyond the limit are taken for payload, headers behind them differ that nobody has seen.
  */
-function zeroUnmatchable(wildcards: Flow, { dlType }: Flow): void {
+function zeroUnmatchable(wildcards: Flow, { dlType, nwProto }: Flow): void {
+  // Lookups give it to a packet, which comes without.
+  wildcards.conjId = 0;
   if (!isMpls(dlType)) {
     wildcards.mplsLse0 = 0;
     wildcards.mplsLse1 = 0;
     wildcards.mplsLse2 = 0;
+  }
+  if (wildcards.nwProto === 0xff && isIcmp(dlType, nwProto)) {
+    // Type and code have a byte each.
+    wildcards.tpSrc &= 0xff;
+    wildcards.tpDst &= 0xff;
   }
   const { u32 } = wildcards;
   if (dlType !== ETH_P_NSH) zeroWords(u32, NSH_WORD, NSH_END);
