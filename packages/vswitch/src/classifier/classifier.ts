@@ -3,7 +3,7 @@
  * the packet the answer hangs on: the fewest that it can tell cheaply, since they become a
  * megaflow's mask. Tables of one mask are searched by descending priority, each in stages
  * (metadata, L2, L3, L4) that stop at the first that rules a match out; prefix tries rule out
- * whole tables by a few bits of an address.
+ * whole tables by a few bits of an address, behind what is ahead of addresses, or of the ports.
  */
 import { ETH_P_IPV6, type Flow, flowEquals } from '@heddle/packet';
 import type { ClsRule } from './cls-rule.ts';
@@ -177,6 +177,7 @@ export class Classifier<R extends ClsRule> {
       if (rule) {
         if (wildcards) subtable.addWildcards(wildcards);
       } else {
+        if (subtable.missesEarly(flow, wildcards)) continue;
         if (prefixes.ruleOut(subtable, wildcards)) continue;
         rule = subtable.lookup(flow, wildcards);
       }
@@ -195,6 +196,7 @@ export class Classifier<R extends ClsRule> {
     const soft: R[] = [];
     for (const subtable of this.#subtables) {
       if (hard && subtable.maxPriority <= hard.priority) break;
+      if (subtable.missesEarly(flow, wildcards)) continue;
       if (prefixes.ruleOut(subtable, wildcards)) continue;
       if (!subtable.lookup(flow, wildcards)) continue;
       for (const rule of subtable.lookupAll(flow)) {

@@ -73,6 +73,8 @@ export class Subtable<R extends ClsRule> {
   /** Lengths of the mask's prefixes of the two addresses; 0 and -1: none. */
   readonly srcPrefix: number;
   readonly dstPrefix: number;
+  /** Stages ahead of a prefix: they are looked at first. */
+  readonly #earlyStages: number;
   /** Where the ports are in `words`, or -1. */
   readonly #portsAt: number;
   /** Bits up to the last one of the ports that the mask looks at. */
@@ -99,9 +101,11 @@ export class Subtable<R extends ClsRule> {
     this.words = Uint8Array.from(used);
     this.maskWords = Uint32Array.from(used, (i) => mask.u32[i]!);
     const ends: number[] = [];
+    let early = 0;
     for (let stage = 0; stage < STAGES - 1; stage++) {
       const end = used.filter((i) => stageOf(i, mask.u32[i]!) <= stage).length;
       if (end > (ends.at(-1) ?? 0) && end < used.length) ends.push(end);
+      if (stage < STAGE_L3) early = ends.length;
     }
     this.stageEnds = ends;
     this.#filters = ends.map(() => new Uint32Array(filterSize(MIN_BUCKETS)));
@@ -109,6 +113,7 @@ export class Subtable<R extends ClsRule> {
     this.#rows = new Int32Array(MIN_BUCKETS * this.#width);
     this.srcPrefix = prefixLength(mask, NW_SRC_WORD);
     this.dstPrefix = prefixLength(mask, NW_DST_WORD);
+    this.#earlyStages = this.srcPrefix > 0 || this.dstPrefix > 0 ? early : 0;
     this.#portsAt = used.indexOf(PORTS_WORD);
     const ports = byteSwap(mask.u32[PORTS_WORD]!);
     this.#portsLength = ports === 0 ? 0 : 1 + Math.clz32(ports & -ports);
@@ -228,6 +233,22 @@ export class Subtable<R extends ClsRule> {
   lookup(flow: Flow, wildcards: Flow | undefined): R | undefined {
     const slot = this.#lookupSlot(flow, wildcards);
     return slot < 0 ? undefined : this.#rules[slot];
+  }
+
+  /** Whether what is looked at ahead of an address rules the packet out; adds it to `wildcards` if so. */
+  missesEarly({ u32 }: Flow, wildcards: Flow | undefined): boolean {
+    const { words, maskWords, stageEnds } = this;
+    let h = 0;
+    let i = 0;
+    for (let stage = 0; stage < this.#earlyStages; stage++) {
+      const end = stageEnds[stage]!;
+      const filter = this.#filters[stage]!;
+      for (; i < end; i++) h = mix(h, u32[words[i]!]! & maskWords[i]!);
+      if (filter[finish(h) & (filter.length - 1)] !== 0) continue;
+      if (wildcards) this.#addWords(wildcards, end);
+      return true;
+    }
+    return false;
   }
 
   /** All rules that match, the highest priority first. */
