@@ -161,3 +161,14 @@ ovs-ofctl show br0 2>&1 | sed 's/to socket.*//'
 `);
   assert.match(said, /we support version 0x04, peer supports versions 0x01, 0x02, 0x05\)/);
 });
+
+test('ports that are set where the number of a protocol is ARP’s, and masks of fields that take none', async () => {
+  const said = await alike(`
+ovs-ofctl -O OpenFlow10 add-flow br0 arp,arp_op=17,actions=mod_tp_dst:5
+ovs-ofctl -O OpenFlow10 add-flow br0 udp,ip_frag=later,actions=mod_tp_dst:6
+ovs-ofctl -O OpenFlow15 --no-stats dump-flows br0
+ovs-ofctl ofp-print 060e004000000001000000000000000000000000000000000000000000008000ffffffffffffffffffffffff000000000001000c80000b040800ffff00000000
+`);
+  assert.match(said, /arp_op=17 actions=set_field:5->udp_dst/);
+  assert.match(said, /ADD ip actions=drop/);
+});

@@ -118,3 +118,23 @@ test('the states of a connection that is forgotten: those that there are', () =>
   assert.equal(wildcards.ctState, 0xff);
   assert.equal(formatOdpActions(actions), 'ct_clear,20');
 });
+
+test('no address, where what is ahead of it rules a table out', () => {
+  const flows = ['table=0,priority=2,ip,dl_src=02:00:00:00:00:05,nw_dst=10.0.0.1 actions=drop'];
+  const bridge = bridgeWith('br0', [1, 2], [...flows, 'table=0,priority=1 actions=2']);
+  const run = (dlSrc: number) =>
+    xlateActions(configOf(bridge), packet({ dlSrc, nwDst: 0xc0a80001 }));
+  assert.equal(run(0x020000000006).wildcards.nwDst, 0);
+  assert.equal(run(0x020000000005).wildcards.nwDst, 0x80000000);
+});
+
+test('the first bits of a port that no flow has, and nothing of conj_id', () => {
+  const clauses = ['udp,tp_dst=80', 'ip,nw_src=10.0.0.1'].map(
+    (match, i) => `table=0,priority=2,${match} actions=conjunction(1,${i + 1}/2)`,
+  );
+  const flows = [...clauses, 'table=0,priority=2,conj_id=1 actions=2'];
+  const bridge = bridgeWith('br0', [1, 2], flows);
+  const { wildcards } = xlateActions(configOf(bridge), packet({ tpDst: 99 }));
+  assert.equal(wildcards.tpDst, 0xffe0);
+  assert.equal(wildcards.conjId, 0);
+});
